@@ -1,0 +1,101 @@
+# The one entry point for people and for CI. Needs Python 3.11 or newer, make and a package index;
+# everything else is made here, inside .venv/ and build/.
+
+PYTHON ?= python3
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-builtin-rules
+
+VENV := .venv
+BIN := $(VENV)/bin
+PY := $(BIN)/python
+UV := $(BIN)/uv
+READY := $(VENV)/.ready
+
+# uv does not read pip's configuration, so an index configured for pip is handed on.
+PIP_INDEX = $(shell $(BIN)/pip config list 2>/dev/null | sed -n "s/^[^=]*[.]index-url='\(.*\)'$$/\1/p" | tail -n 1)
+export UV_DEFAULT_INDEX ?= $(PIP_INDEX)
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+CHECKED := $(wildcard local functions tests bench)
+QUICK_TESTS = $(wildcard tests/unit tests/template)
+REAL_TESTS = $(wildcard tests/statemachine tests/integration tests/e2e)
+LOCK := pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	--custom-compile-command "make lock"
+
+.PHONY: help
+help: ## What there is
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: setup
+setup: $(READY) ## The development environment, .venv
+
+$(READY): requirements/uv.txt requirements/dev.txt
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "mwaa-migrator needs Python 3.11 or newer; set PYTHON=...")'
+	test -x $(PY) || $(PYTHON) -m venv $(VENV)
+	$(PY) -m pip install --quiet --quiet --require-hashes -r requirements/uv.txt
+	$(UV) pip install --quiet --python $(PY) --require-hashes -r requirements/dev.txt
+	touch $@
+
+.PHONY: lint
+lint: $(READY) ## Format, lint and types; dags/ with Python 3.7
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy $(CHECKED)
+	$$($(PY) -m local.interpreters 3.7) -m compileall -q -f dags
+
+.PHONY: format
+format: $(READY) ## Formats the code and mends what lint can mend
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+.PHONY: test
+test: $(READY) ## Every test, with real PostgreSQL, Airflow and Step Functions
+	$(if $(QUICK_TESTS),$(BIN)/pytest -q -n auto $(QUICK_TESTS))
+	$(if $(REAL_TESTS),$(BIN)/pytest -q $(REAL_TESTS))
+
+.PHONY: rehearsal
+rehearsal: $(READY) ## A whole migration on this machine: SOURCE= TARGET= DAGS= SEED_SQL= OUT= KEEP=1
+	$(PY) -m local rehearsal
+
+.PHONY: bench
+bench: $(READY) ## Benchmarks against peers, into build/bench.json
+	$(PY) -m bench
+
+.PHONY: matrix
+matrix: $(READY) ## Every source version to 2.11.2 and on to 3.2.1, into build/matrix.json
+	$(PY) -m tests.integration.matrix
+
+.PHONY: build
+build: $(READY) ## Packages the functions as a deployment would, into .aws-sam/
+	PATH="$$(dirname "$$($(PY) -m local.interpreters 3.13)"):$$PATH" $(BIN)/sam build
+
+.PHONY: template
+template: $(READY) ## Template findings: cfn-lint, sam validate, checkov
+	$(BIN)/cfn-lint template.yaml
+	$(BIN)/sam validate --lint
+	test -x build/checkov/bin/checkov || $(UV) venv --quiet build/checkov
+	$(UV) pip install --quiet --python build/checkov --require-hashes -r requirements/checkov.txt
+	build/checkov/bin/checkov --quiet --compact --framework cloudformation --file template.yaml
+
+.PHONY: audit
+audit: $(READY) ## Known vulnerabilities of what is locked, security findings in the code
+	$(BIN)/bandit --quiet --recursive --severity-level medium local functions dags
+	$(BIN)/pip-audit --require-hashes --disable-pip -r requirements/dev.txt
+
+.PHONY: check
+check: lint template audit test ## What a reviewer would run
+
+.PHONY: lock
+lock: $(READY) ## Locks requirements/*.in again (UPGRADE=--upgrade for the newest)
+	for name in uv dev checkov; do $(UV) $(LOCK) $(UPGRADE) requirements/$$name.in -o requirements/$$name.txt; done
+	$(PY) -m local.airflow_installation lock
+
+.PHONY: clean
+clean: ## Removes what was built
+	rm -rf build .aws-sam .mypy_cache .ruff_cache .pytest_cache .hypothesis
+
+.PHONY: distclean
+distclean: clean ## Removes the development environment too
+	rm -rf $(VENV)
