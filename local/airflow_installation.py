@@ -6,36 +6,26 @@
 
 from __future__ import annotations
 
-import fcntl
-import hashlib
 import os
 import re
-import shutil
 import subprocess
 import sys
 import tempfile
 import tomllib
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from local import interpreters
+from local import interpreters, uv
 
 ROOT = Path(__file__).resolve().parent.parent
 REQUIREMENTS = ROOT / "requirements" / "airflow"
 INSTALLATIONS = ROOT / "build" / "airflow"
 
-_MARKER = ".installed-from-lock"
-
 
 class UnknownAirflowVersion(Exception):
     """There is no lock file for that version."""
-
-
-class InstallationFailed(Exception):
-    """uv could not make the installation, or not lock it; the message ends with what it printed."""
 
 
 class AirflowCommandFailed(Exception):
@@ -154,7 +144,7 @@ def install(version: str) -> AirflowInstallation:
     Raises:
         UnknownAirflowVersion: there is no lock file for it.
         local.interpreters.InterpreterNotFound: the Python it needs is not here and could not be downloaded.
-        InstallationFailed: uv failed.
+        local.uv.InstallationFailed: uv failed.
     """
     lock = _lock_file(version)
     if version not in _recipes() or not lock.is_file():
@@ -162,16 +152,21 @@ def install(version: str) -> AirflowInstallation:
             f"Airflow {version} is not among the versions that can be installed here ({', '.join(versions())}); "
             f"add it to {(REQUIREMENTS / 'versions.toml').relative_to(ROOT)} and run `make lock`"
         )
-    installation = AirflowInstallation(version, INSTALLATIONS / version)
-    marker = installation.directory / _MARKER
-    fingerprint = hashlib.sha256(lock.read_bytes()).hexdigest()
-    if _text(marker) == fingerprint:
-        return installation
-    with _exclusively(INSTALLATIONS / f"{version}.lock"):
-        if _text(marker) != fingerprint:
-            _make(installation, lock)
-            marker.write_text(fingerprint)
-    return installation
+    recipe = _recipes()[version]
+    directory = INSTALLATIONS / version
+    with tempfile.TemporaryDirectory() as temporary:
+        build_constraints = Path(temporary, "build-constraints.txt")
+        build_constraints.write_text("\n".join(recipe.get("build", [])))
+        uv.environment_from_lock(
+            directory,
+            recipe["python"],
+            lock,
+            # The lock is complete, and 1.10.12's own metadata cannot be read.
+            "--no-deps",
+            "--build-constraints",
+            str(build_constraints),
+        )
+    return AirflowInstallation(version, directory)
 
 
 def lock(version: str) -> None:
@@ -179,7 +174,7 @@ def lock(version: str) -> None:
 
     Raises:
         UnknownAirflowVersion: versions.toml does not have it.
-        InstallationFailed: nothing fits its requirements.
+        local.uv.InstallationFailed: nothing fits its requirements.
     """
     recipes = _recipes()
     if version not in recipes:
@@ -196,36 +191,12 @@ def lock(version: str) -> None:
     )
 
 
-def _make(installation: AirflowInstallation, lock: Path) -> None:
-    recipe = _recipes()[installation.version]
-    python = interpreters.find(recipe["python"])
-    shutil.rmtree(installation.directory, ignore_errors=True)
-    _uv("venv", "--quiet", "--python", str(python), str(installation.directory))
-    with tempfile.TemporaryDirectory() as directory:
-        build_constraints = Path(directory, "build-constraints.txt")
-        build_constraints.write_text("\n".join(recipe.get("build", [])))
-        _uv(
-            "pip",
-            "install",
-            "--quiet",
-            # The lock is complete, and 1.10.12's own metadata cannot be read.
-            "--no-deps",
-            "--require-hashes",
-            "--build-constraints",
-            str(build_constraints),
-            "--python",
-            str(installation.python),
-            "--requirement",
-            str(lock),
-        )
-
-
 def _compile(requirements: list[str], recipe: Mapping[str, Any], *options: str) -> str:
     with tempfile.TemporaryDirectory() as directory:
         wanted = Path(directory, "requirements.in")
         wanted.write_text("\n".join(requirements))
         locked = Path(directory, "requirements.txt")
-        _uv(
+        uv.run(
             "pip",
             "compile",
             "--quiet",
@@ -249,32 +220,8 @@ def _requirement(locked: str, name: str) -> str:
     """The lines of one package in a lock file, its hashes included."""
     found = re.search(rf"^{re.escape(name)}==(?:.*\\\n)*.*\n", locked, re.MULTILINE)
     if found is None:
-        raise InstallationFailed(f"the resolution has no {name}")
+        raise uv.InstallationFailed(f"the resolution has no {name}")
     return found.group()
-
-
-def _uv(*arguments: str) -> None:
-    done = subprocess.run(
-        [interpreters.uv(), *arguments],
-        env={**os.environ, **_package_index()},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if done.returncode != 0:
-        raise InstallationFailed(f"`uv {' '.join(arguments)}` failed:\n{done.stderr.strip()}")
-
-
-def _package_index() -> dict[str, str]:
-    """uv does not read pip's configuration, so an index configured for pip is handed on."""
-    if os.environ.get("UV_DEFAULT_INDEX"):
-        return {}
-    listed = subprocess.run(
-        [sys.executable, "-m", "pip", "config", "list"], capture_output=True, text=True, check=False
-    ).stdout
-    configured = re.findall(r"^[^=]*\.index-url='(.*)'$", listed, re.MULTILINE)
-    return {"UV_DEFAULT_INDEX": configured[-1]} if configured else {}
 
 
 def _recipes() -> dict[str, dict[str, Any]]:
@@ -283,18 +230,6 @@ def _recipes() -> dict[str, dict[str, Any]]:
 
 def _lock_file(version: str) -> Path:
     return REQUIREMENTS / f"{version}.txt"
-
-
-def _text(file: Path) -> str | None:
-    return file.read_text() if file.is_file() else None
-
-
-@contextmanager
-def _exclusively(lock_file: Path) -> Iterator[None]:
-    lock_file.parent.mkdir(parents=True, exist_ok=True)
-    with lock_file.open("w") as held:
-        fcntl.flock(held, fcntl.LOCK_EX)
-        yield
 
 
 def _main(arguments: list[str]) -> None:
