@@ -1,0 +1,309 @@
+"""Builds the SAM application and deploys its template into the local AWS.
+
+The template is expanded by AWS's own translator and created as a CloudFormation stack in moto, so what runs is what the
+template says. moto's CloudFormation cannot make EventBridge schedules; those are made with Scheduler's own API, from
+properties that CloudFormation has resolved.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import logging
+import os
+import subprocess
+import sys
+import zipfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+from samtranslator.model.exceptions import InvalidDocumentException  # type: ignore[import-untyped]
+from samtranslator.parser.parser import Parser  # type: ignore[import-untyped]
+from samtranslator.translator.translator import Translator  # type: ignore[import-untyped]
+from samtranslator.yaml_helper import yaml_parse  # type: ignore[import-untyped]
+
+from local import interpreters
+from local.lambda_runner import Function
+
+logger = logging.getLogger(__name__)
+
+ROOT = Path(__file__).resolve().parent.parent
+TEMPLATE = ROOT / "template.yaml"
+BUILT = ROOT / ".aws-sam" / "build"
+
+#: Functions that SAM gives an AWS managed policy by name get it by this ARN.
+_MANAGED_POLICY_PREFIX = "arn:aws:iam::aws:policy/"
+_MANAGED_POLICIES = {
+    "AWSLambdaBasicExecutionRole": "service-role/AWSLambdaBasicExecutionRole",
+    "AWSLambdaVPCAccessExecutionRole": "service-role/AWSLambdaVPCAccessExecutionRole",
+    "AWSXRayDaemonWriteAccess": "AWSXRayDaemonWriteAccess",
+    "AWSXrayWriteOnlyAccess": "AWSXrayWriteOnlyAccess",
+}
+
+#: The bucket that stands for the one `sam deploy` uploads packages to.
+_ARTIFACTS = "local-sam-artifacts"
+
+
+class BuildFailed(Exception):
+    """`sam build` did not end well; the message has what it printed."""
+
+
+class DeploymentFailed(Exception):
+    """The template cannot be expanded, or its stack could not be created."""
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """What a stack consists of, by the logical ids of the template as written (`Plan`, `MigrateStateMachine`)."""
+
+    stack_name: str
+    region: str
+    functions: dict[str, Function]
+    state_machines: dict[str, str]
+    resources: dict[str, str]
+    outputs: dict[str, str]
+
+
+def build(template: Path = TEMPLATE, built: Path = BUILT) -> Path:
+    """Packages the functions with `sam build` where something has changed since; returns the built template.
+
+    Raises:
+        BuildFailed: sam failed.
+        local.interpreters.InterpreterNotFound: the runtime's Python is not here.
+    """
+    fingerprint = _fingerprint(template)
+    marker = built / ".sources"
+    if marker.is_file() and marker.read_text() == fingerprint and (built / "template.yaml").is_file():
+        return built / "template.yaml"
+    # sam wants the runtime's own Python on PATH.
+    python = interpreters.find(_runtime_version(template))
+    path = os.pathsep.join([str(python.parent), str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
+    done = subprocess.run(
+        [str(Path(sys.executable).with_name("sam")), "build", "--template", str(template), "--build-dir", str(built)],
+        cwd=template.parent,
+        env={**os.environ, "PATH": path, "SAM_CLI_TELEMETRY": "0"},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode != 0:
+        raise BuildFailed(f"`sam build` ended with {done.returncode}:\n{done.stdout}\n{done.stderr}".strip())
+    marker.write_text(fingerprint)
+    return built / "template.yaml"
+
+
+def deploy(
+    client: Callable[[str], Any],
+    template: Path,
+    region: str,
+    stack_name: str,
+    parameters: Mapping[str, str] | None = None,
+) -> Deployment:
+    """Creates the stack of a built template.
+
+    Args:
+        client: gives a boto3 client of the account's administrator for a service.
+        template: the one that `sam build` wrote; its functions' folders lie beside it.
+        parameters: values for the template's parameters; the others have their defaults.
+
+    Raises:
+        DeploymentFailed: the template or one of its resources is refused.
+    """
+    written = yaml_parse(template.read_text())
+    packages = _take_packages(written, template.parent)
+    _inline_definitions(written, template.parent)
+    values = {
+        **{name: p["Default"] for name, p in written.get("Parameters", {}).items() if "Default" in p},
+        **(parameters or {}),
+    }
+    expanded = _expand(written, {**values, "AWS::Region": region, "AWS::AccountId": "123456789012"})
+    schedules = _take(expanded, "AWS::Scheduler::Schedule")
+    _substitute_definitions(expanded)
+    # Whatever moto has to resolve for us goes through the stack's outputs.
+    for logical_id, resource in schedules.items():
+        for path, value in _intrinsics(resource["Properties"]):
+            expanded.setdefault("Outputs", {})[_output_name(logical_id, path)] = {"Value": value}
+
+    s3 = client("s3")
+    s3.create_bucket(Bucket=_ARTIFACTS, **_location(region))
+    s3.put_object(Bucket=_ARTIFACTS, Key="package.zip", Body=_placeholder_package())
+    cloudformation = client("cloudformation")
+    cloudformation.create_stack(
+        StackName=stack_name,
+        TemplateBody=json.dumps(expanded),
+        Parameters=[{"ParameterKey": name, "ParameterValue": str(value)} for name, value in (parameters or {}).items()],
+        Capabilities=["CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"],
+    )
+    stack = cloudformation.describe_stacks(StackName=stack_name)["Stacks"][0]
+    if stack["StackStatus"] != "CREATE_COMPLETE":
+        raise DeploymentFailed(f"the stack {stack_name} is {stack['StackStatus']}: {stack.get('StackStatusReason')}")
+    outputs = {output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])}
+    _create_schedules(client("scheduler"), schedules, outputs)
+
+    found = cloudformation.describe_stack_resources(StackName=stack_name)["StackResources"]
+    resources = {r["LogicalResourceId"]: r.get("PhysicalResourceId", "") for r in found}
+    by_type: dict[str, list[str]] = {}
+    for r in found:
+        by_type.setdefault(r["ResourceType"], []).append(r["LogicalResourceId"])
+    functions = {
+        logical_id: _function(client("lambda"), resources[logical_id], packages[logical_id], expanded, logical_id)
+        for logical_id in by_type.get("AWS::Lambda::Function", [])
+        if logical_id in packages
+    }
+    machines = {logical_id: resources[logical_id] for logical_id in by_type.get("AWS::StepFunctions::StateMachine", [])}
+    return Deployment(stack_name, region, functions, machines, resources, outputs)
+
+
+def _fingerprint(template: Path) -> str:
+    """Of everything that `sam build` reads."""
+    digest = hashlib.sha256(template.read_bytes())
+    for folder in ("functions", "statemachine", "requirements"):
+        for file in sorted((template.parent / folder).rglob("*")):
+            if file.is_file() and file.suffix not in (".pyc", ".toml"):
+                digest.update(f"{file.relative_to(template.parent)}\n".encode())
+                digest.update(file.read_bytes())
+    return digest.hexdigest()
+
+
+def _runtime_version(template: Path) -> str:
+    document = yaml_parse(template.read_text())
+    runtime = document.get("Globals", {}).get("Function", {}).get("Runtime", "python3.13")
+    return str(runtime).removeprefix("python")
+
+
+def _take_packages(document: dict[str, Any], folder: Path) -> dict[str, Path]:
+    """The functions' package folders; in the template an S3 object stands for each from now on."""
+    packages = {}
+    for logical_id, resource in document["Resources"].items():
+        if resource["Type"] == "AWS::Serverless::Function":
+            properties = resource["Properties"]
+            packages[logical_id] = (folder / str(properties.get("CodeUri", logical_id))).resolve()
+            properties["CodeUri"] = {"Bucket": _ARTIFACTS, "Key": "package.zip"}
+    return packages
+
+
+def _inline_definitions(document: dict[str, Any], folder: Path) -> None:
+    for resource in document["Resources"].values():
+        properties = resource.get("Properties", {})
+        if resource["Type"] == "AWS::Serverless::StateMachine" and isinstance(properties.get("DefinitionUri"), str):
+            text = (folder / properties.pop("DefinitionUri")).resolve().read_text()
+            properties["Definition"] = yaml.safe_load(text)
+
+
+def _expand(document: dict[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
+    translator = Translator({name: _MANAGED_POLICY_PREFIX + path for name, path in _MANAGED_POLICIES.items()}, Parser())
+    # The translator takes the region from boto3's default session unless it is told.
+    os.environ.setdefault("AWS_DEFAULT_REGION", str(values["AWS::Region"]))
+    try:
+        expanded: dict[str, Any] = translator.translate(document, dict(values))
+    except InvalidDocumentException as error:
+        causes = "; ".join(str(cause.message) for cause in error.causes)
+        raise DeploymentFailed(f"the template cannot be expanded: {causes}") from error
+    return expanded
+
+
+def _take(document: dict[str, Any], resource_type: str) -> dict[str, dict[str, Any]]:
+    """Removes the resources of a type, and the stack's outputs that speak of them."""
+    taken = {i: r for i, r in document["Resources"].items() if r["Type"] == resource_type}
+    for logical_id in taken:
+        del document["Resources"][logical_id]
+    outputs = document.get("Outputs", {})
+    for name in [n for n, o in outputs.items() if _mentions(o, set(taken))]:
+        del outputs[name]
+    return taken
+
+
+def _mentions(value: Any, logical_ids: set[str]) -> bool:
+    if isinstance(value, dict):
+        return any(
+            (key == "Ref" and inner in logical_ids)
+            or (
+                key == "Fn::GetAtt" and str(inner[0] if isinstance(inner, list) else inner).split(".")[0] in logical_ids
+            )
+            or _mentions(inner, logical_ids)
+            for key, inner in value.items()
+        )
+    return isinstance(value, list) and any(_mentions(inner, logical_ids) for inner in value)
+
+
+def _substitute_definitions(document: dict[str, Any]) -> None:
+    """DefinitionSubstitutions, which moto does not know, written as the Fn::Sub that they are."""
+    for resource in document["Resources"].values():
+        if resource["Type"] != "AWS::StepFunctions::StateMachine":
+            continue
+        properties = resource["Properties"]
+        substitutions = properties.pop("DefinitionSubstitutions", {})
+        definition = properties.get("DefinitionString")
+        text = "".join(definition["Fn::Join"][1]) if isinstance(definition, dict) else str(definition)
+        # Only the names that are substituted are placeholders; any other `${` belongs to the definition.
+        escaped = text.replace("${", "${!")
+        for name in substitutions:
+            escaped = escaped.replace(f"${{!{name}}}", f"${{{name}}}")
+        properties["DefinitionString"] = {"Fn::Sub": [escaped, substitutions]} if substitutions else text
+
+
+def _intrinsics(value: Any, path: tuple[str, ...] = ()) -> list[tuple[tuple[str, ...], Any]]:
+    """Every intrinsic function in a resource's properties, with where it stands."""
+    if isinstance(value, dict):
+        if len(value) == 1 and (next(iter(value)) == "Ref" or next(iter(value)).startswith("Fn::")):
+            return [(path, value)]
+        return [found for key, inner in value.items() for found in _intrinsics(inner, (*path, str(key)))]
+    if isinstance(value, list):
+        return [found for i, inner in enumerate(value) for found in _intrinsics(inner, (*path, str(i)))]
+    return []
+
+
+def _output_name(logical_id: str, path: tuple[str, ...]) -> str:
+    return f"Local{logical_id}{''.join(part[:1].upper() + part[1:] for part in path)}"
+
+
+def _create_schedules(scheduler: Any, schedules: Mapping[str, dict[str, Any]], outputs: Mapping[str, str]) -> None:
+    for logical_id, resource in schedules.items():
+        properties = _resolved(resource["Properties"], logical_id, outputs)
+        properties.setdefault("Name", logical_id)
+        scheduler.create_schedule(**properties)
+
+
+def _resolved(value: Any, logical_id: str, outputs: Mapping[str, str], path: tuple[str, ...] = ()) -> Any:
+    if _output_name(logical_id, path) in outputs and path:
+        return outputs[_output_name(logical_id, path)]
+    if isinstance(value, dict):
+        return {key: _resolved(inner, logical_id, outputs, (*path, str(key))) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_resolved(inner, logical_id, outputs, (*path, str(i))) for i, inner in enumerate(value)]
+    return value
+
+
+def _function(client: Any, name: str, package: Path, document: Mapping[str, Any], logical_id: str) -> Function:
+    deployed = client.get_function_configuration(FunctionName=name)
+    properties = document["Resources"][logical_id]["Properties"]
+    return Function(
+        name=deployed["FunctionName"],
+        arn=deployed["FunctionArn"].split(":$LATEST")[0],
+        handler=deployed["Handler"],
+        runtime=deployed["Runtime"],
+        package=package,
+        role_arn=deployed["Role"],
+        timeout=int(deployed["Timeout"]),
+        memory=int(deployed["MemorySize"]),
+        variables={k: str(v) for k, v in deployed.get("Environment", {}).get("Variables", {}).items()},
+        log_group=deployed.get("LoggingConfig", {}).get("LogGroup") or f"/aws/lambda/{deployed['FunctionName']}",
+        reserved_concurrency=properties.get("ReservedConcurrentExecutions"),
+    )
+
+
+def _placeholder_package() -> bytes:
+    """moto keeps the functions' configuration only, so what it gets as their code does not matter."""
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w") as package:
+        package.writestr("README", "The code runs from the folder that sam build made.")
+    return content.getvalue()
+
+
+def _location(region: str) -> dict[str, Any]:
+    return {} if region == "us-east-1" else {"CreateBucketConfiguration": {"LocationConstraint": region}}

@@ -1,0 +1,152 @@
+"""The one AWS endpoint: recognises each request, checks its permissions, and hands it to whoever answers it.
+
+Lambda invocations go to the Lambda runner, MWAA's API to the MWAA emulation, everything else to moto.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+from collections.abc import Iterable
+from typing import Any, Protocol
+from wsgiref.types import StartResponse
+
+from moto.core.config import default_user_config
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
+from werkzeug.serving import BaseWSGIServer, make_server
+from werkzeug.wrappers import Response
+
+from local import aws_request, requirements_of_calls, stepfunctions_shim
+from local.aws_request import AwsRequest, UnknownOperation
+from local.identity import Identities, UnknownAccessKey
+from local.permissions import Call, CallRecord, Principal, Requirement, decide
+from local.responses import AwsError, error_response
+
+logger = logging.getLogger(__name__)
+
+
+class Service(Protocol):
+    """What answers the requests of one service instead of moto."""
+
+    def handles(self, request: AwsRequest) -> bool: ...
+
+    def answer(self, request: AwsRequest, environ: dict[str, Any], principal: Principal) -> Response:
+        """
+        Raises:
+            AwsError: the error that the caller gets.
+        """
+
+
+class Endpoint:
+    """The endpoint's WSGI application and its server on a free port of 127.0.0.1."""
+
+    def __init__(self, identities: Identities) -> None:
+        self.identities = identities
+        self.record = CallRecord()
+        self._services: list[Service] = []
+        self._moto = DomainDispatcherApplication(create_backend_app)
+        self._server: BaseWSGIServer | None = None
+        self._thread: threading.Thread | None = None
+
+    def add(self, service: Service) -> None:
+        self._services.append(service)
+
+    @property
+    def url(self) -> str:
+        """AWS_ENDPOINT_URL for everybody who uses this endpoint."""
+        if self._server is None:
+            raise RuntimeError("the endpoint is not started")
+        return f"http://127.0.0.1:{self._server.port}"
+
+    def start(self) -> None:
+        default_user_config["stepfunctions"]["execute_state_machine"] = True
+        default_user_config["iam"]["load_aws_managed_policies"] = True
+        # MotoRequestHandler keeps the case of S3 metadata; it logs each request, which belongs into no terminal.
+        logging.getLogger("werkzeug").setLevel(logging.WARNING)
+        self._server = make_server("127.0.0.1", 0, self, threaded=True, request_handler=MotoRequestHandler)
+        os.environ["MOTO_PORT"] = str(self._server.port)
+        stepfunctions_shim.install(self.url, self.identities)
+        self._thread = threading.Thread(target=self._server.serve_forever, name="endpoint", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        if self._server is not None and self._thread is not None:
+            self._server.shutdown()
+            self._thread.join()
+            self._server.server_close()
+            self._server = self._thread = None
+
+    def __call__(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
+        try:
+            request = aws_request.read(environ)
+        except UnknownOperation as error:
+            return error_response(AwsError("UnknownOperationException", str(error), 404), "json")(
+                environ, start_response
+            )
+        try:
+            principal = self._authorise(request)
+            service = next((service for service in self._services if service.handles(request)), None)
+            if service is not None:
+                return service.answer(request, environ, principal)(environ, start_response)
+        except AwsError as error:
+            return error_response(error, request.protocol)(environ, start_response)
+        if request.service == "s3" and request.operation.name in ("GetObject", "HeadObject"):
+            response = Response.from_app(self._moto, environ)
+            if response.status_code == 404 and not self._may_list(request, principal):
+                # S3 tells only those who may list a bucket that an object is missing.
+                response = error_response(AwsError("AccessDenied", "Access Denied", 403), request.protocol)
+            return response(environ, start_response)
+        answered: Iterable[bytes] = self._moto(environ, start_response)
+        return answered
+
+    def _authorise(self, request: AwsRequest) -> Principal:
+        if request.access_key_id is None:
+            # Only what is public could be answered, and nothing here is public.
+            raise AwsError(
+                "AccessDenied" if request.service == "s3" else "MissingAuthenticationTokenException",
+                f"{request.service}:{request.operation.name} was called without credentials",
+                403,
+            )
+        try:
+            principal = self.identities.principal(request.access_key_id)
+        except UnknownAccessKey as error:
+            name = "InvalidAccessKeyId" if request.service == "s3" else "UnrecognizedClientException"
+            raise AwsError(name, str(error), 403) from error
+        if not principal.is_administrator:
+            policies = self.identities.policies(principal)
+            for requirement in requirements_of_calls.requirements(request, self.identities.account):
+                decision = decide(principal, policies, requirement)
+                self.record.add(Call(principal.role_arn, requirement.action, requirement.resources[0], decision))
+                if decision != "allowed":
+                    logger.warning("denied: %s may not %s", principal.session_arn, requirement.action)
+                    raise _access_denied(request, principal, requirement, decision)
+        return principal
+
+    def _may_list(self, request: AwsRequest, principal: Principal) -> bool:
+        bucket = request.parameters["Bucket"]
+        listing = Requirement(
+            "s3:ListBucket",
+            (f"arn:aws:s3:::{bucket}",),
+            {"aws:requestedregion": request.region},
+            requirements_of_calls.bucket_policy(self.identities.account, bucket),
+        )
+        decision = decide(principal, self.identities.policies(principal), listing)
+        if not principal.is_administrator:
+            self.record.add(Call(principal.role_arn, listing.action, listing.resources[0], decision))
+        return decision == "allowed"
+
+
+def _access_denied(request: AwsRequest, principal: Principal, requirement: Requirement, decision: str) -> AwsError:
+    because = (
+        "with an explicit deny in a policy"
+        if decision == "explicitly denied"
+        else f"because no policy allows the {requirement.action} action"
+    )
+    name = "AccessDenied" if request.protocol in ("rest-xml", "query", "ec2") else "AccessDeniedException"
+    return AwsError(
+        name,
+        f"User: {principal.session_arn} is not authorized to perform: {requirement.action} on resource: "
+        f"{requirement.resources[0]} {because}",
+        403,
+    )
