@@ -1,0 +1,64 @@
+"""Small helpers over psycopg2 connections: one statement in, its rows out."""
+
+from __future__ import annotations
+
+from contextlib import closing, contextmanager
+from typing import Any, Iterator, List, Optional, Sequence, Tuple, Union
+
+from psycopg2 import sql
+
+Query = Union[str, sql.Composable]
+
+#: Text forms must not depend on the server's or the role's settings: rows are hashed as text on old servers, and COPY
+#: writes times and numbers as text.
+SESSION_SETTINGS = """
+    set datestyle to 'ISO, MDY'; set intervalstyle to 'postgres'; set timezone to 'UTC'; set extra_float_digits to 3;
+    set bytea_output to 'hex'; set client_encoding to 'UTF8'; set statement_timeout to 0; set lock_timeout to 0;
+    set idle_in_transaction_session_timeout to 0; set row_security to off; set jit to off
+"""
+
+
+def execute(connection: Any, query: Query, parameters: Optional[Sequence[Any]] = None) -> int:
+    """Run a statement; returns the number of rows that it touched."""
+    with closing(connection.cursor()) as cursor:
+        cursor.execute(query, parameters)
+        return int(cursor.rowcount)
+
+
+def fetch_all(connection: Any, query: Query, parameters: Optional[Sequence[Any]] = None) -> List[Tuple[Any, ...]]:
+    with closing(connection.cursor()) as cursor:
+        cursor.execute(query, parameters)
+        return list(cursor.fetchall())
+
+
+def fetch_value(connection: Any, query: Query, parameters: Optional[Sequence[Any]] = None) -> Any:
+    """The first column of the first row, or None where there is no row."""
+    with closing(connection.cursor()) as cursor:
+        cursor.execute(query, parameters)
+        row = cursor.fetchone()
+        return row[0] if row else None
+
+
+def use_schema(connection: Any, schema: str) -> None:
+    """Set the search_path by a statement: RDS Proxy refuses start-up options (psycopg2 issue 1577)."""
+    execute(connection, sql.SQL("set search_path to {}").format(sql.Identifier(schema)))
+
+
+def identifiers(names: Sequence[str], prefix: Optional[str] = None) -> sql.Composed:
+    """``"a", "b"`` or ``p."a", p."b"``."""
+    if prefix is None:
+        return sql.SQL(", ").join([sql.Identifier(name) for name in names])
+    alias = sql.SQL(prefix + ".")
+    return sql.SQL(", ").join([alias + sql.Identifier(name) for name in names])
+
+
+@contextmanager
+def transaction(connection: Any) -> Iterator[Any]:
+    """Commit at the end, roll back on any error."""
+    try:
+        yield connection
+    except BaseException:
+        if not connection.closed:
+            connection.rollback()
+        raise
+    connection.commit()

@@ -1,0 +1,61 @@
+"""Tells what is being done: one line a phase and one line a table, as text or as JSON."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+import time
+from contextlib import contextmanager
+from typing import Any, Dict, Iterator, List, Optional, TextIO
+
+_log = logging.getLogger("mwaa_migrator")
+
+
+class Progress:
+    """Lines go to ``stream``, as JSON objects if ``as_json``; without a stream they go to the task's log.
+
+    ``phases`` lists what was finished: ``{"name", "seconds"}``.
+    """
+
+    def __init__(self, stream: Optional[TextIO] = None, as_json: bool = False) -> None:
+        self.phases = []  # type: List[Dict[str, Any]]
+        self._stream = stream
+        self._json = as_json
+
+    @contextmanager
+    def phase(self, name: str) -> Iterator[None]:
+        self._write({"phase": name, "event": "started"}, "{}: started".format(name))
+        begun = time.monotonic()
+        yield
+        seconds = round(time.monotonic() - begun, 3)
+        self.phases.append({"name": name, "seconds": seconds})
+        self._write({"phase": name, "event": "finished", "seconds": seconds}, "{}: {:.1f} s".format(name, seconds))
+
+    def table(self, phase: str, table: str, rows: int, seconds: float, size: Optional[int] = None, note: str = "") -> None:
+        rate = rows / seconds if seconds > 0 else 0.0
+        record = {"phase": phase, "table": table, "rows": rows, "bytes": size, "rows_per_second": round(rate)}
+        text = "{}: {}: {:,} rows".format(phase, table, rows)
+        if size is not None:
+            text += ", {:,} bytes".format(size)
+        text += ", {:,.0f} rows/s".format(rate)
+        if note:
+            record["note"] = note
+            text += " ({})".format(note)
+        self._write(record, text)
+
+    def say(self, text: str) -> None:
+        self._write({"message": text}, text)
+
+    def _write(self, record: Dict[str, Any], text: str) -> None:
+        line = json.dumps(record, sort_keys=True) if self._json else text
+        if self._stream is None:
+            _log.info(line)
+        else:
+            self._stream.write(line + "\n")
+            self._stream.flush()
+
+
+def terminal(as_json: bool) -> Progress:
+    """Standard output belongs to the result."""
+    return Progress(sys.stderr, as_json)

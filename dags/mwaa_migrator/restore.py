@@ -1,0 +1,180 @@
+"""Restore: the source's tables and rows, as they were, in the scratch schema."""
+
+from __future__ import annotations
+
+import time
+from typing import Any, Dict, List
+
+from psycopg2 import Error as DatabaseError
+from psycopg2 import sql
+
+from mwaa_migrator import airflow_database
+from mwaa_migrator.catalog import Table, qualified, read_tables
+from mwaa_migrator.content import HASH_RECORD, algorithm_of, checksum_query
+from mwaa_migrator.database import execute, fetch_value, identifiers, use_schema
+from mwaa_migrator.errors import ArtifactDamaged, DatabaseNotSupported, RestoreFailed
+from mwaa_migrator.parts import PartReader
+from mwaa_migrator.progress import Progress
+from mwaa_migrator.schema import create_tables, finish_tables, from_description
+from mwaa_migrator.secret_columns import Encrypter, Row, RowLines, format_row
+from mwaa_migrator.storage import Storage
+from mwaa_migrator.tables import SECRET_COLUMNS, secret_column_names
+from mwaa_migrator.workers import Job, run_jobs
+
+
+def check_artifact(storage: Storage, manifest: Dict[str, Any], jobs: int) -> None:
+    """Read every part and compare it with its SHA-256; raises ArtifactDamaged."""
+    checks = [
+        Job(name, part["stored_bytes"], {"kind": "check_part", "part": part})
+        for name, entry in manifest["tables"].items()
+        for part in entry["parts"]
+    ]
+    for name, entry in manifest["tables"].items():
+        if sum(part["rows"] for part in entry["parts"]) != entry["rows"]:
+            message = "The manifest gives {} rows for {} and its parts have another number. Export again."
+            raise ArtifactDamaged(message.format(entry["rows"], name))
+    for _ in run_jobs(checks, jobs, storage.url):
+        pass
+
+
+def restore(
+    connection: Any,
+    storage: Storage,
+    manifest: Dict[str, Any],
+    description: Dict[str, Any],
+    scratch: str,
+    upgrade_follows: bool,
+    jobs: int,
+    progress: Progress,
+) -> None:
+    """Fill the scratch schema and check each table's rows and content checksum against the manifest.
+
+    Without an upgrade nothing refers to the tables' constraints and nothing has to survive a crash of the server, so
+    the tables are unlogged and bare.
+    """
+    tables = from_description(description)
+    use_schema(connection, scratch)
+    try:
+        create_tables(connection, list(tables.values()), unlogged=not upgrade_follows)
+    except DatabaseError as error:
+        raise RestoreFailed("The source's tables cannot be made again: {}.".format(str(error).strip())) from error
+    execute(connection, "insert into alembic_version (version_num) values (%s)", (manifest["revision"],))
+    connection.commit()
+    begun = time.monotonic()
+    fernet = airflow_database.fernet()
+    for name in sorted(set(SECRET_COLUMNS) & set(manifest["tables"])):
+        rows = _restore_secrets(connection, storage, manifest["tables"][name], tables[name], scratch, fernet)
+        progress.table("restore", name, rows, time.monotonic() - begun)
+    recipe = airflow_database.connection_recipe(connection)
+    copies = [
+        Job(
+            name,
+            part["bytes"],
+            {"kind": "copy_in", "table": name, "columns": entry["columns"], "schema": scratch, "part": part},
+        )
+        for name, entry in manifest["tables"].items()
+        if name not in SECRET_COLUMNS
+        for part in entry["parts"]
+    ]
+    restored = {name: 0 for name in manifest["tables"]}
+    waiting = {name: sum(1 for job in copies if job.label == name) for name in restored}
+    for job, result in run_jobs(copies, jobs, storage.url, recipe, application_name=scratch):
+        restored[job.label] += result["rows"]
+        waiting[job.label] -= 1
+        if not waiting[job.label]:
+            progress.table("restore", job.label, restored[job.label], time.monotonic() - begun)
+    _check_content(connection, storage, manifest, tables, scratch, recipe, jobs)
+    if upgrade_follows:
+        use_schema(connection, scratch)
+        try:
+            finish_tables(connection, list(tables.values()))
+        except DatabaseError as error:
+            message = "The source's constraints and indexes cannot be made again: {}."
+            raise RestoreFailed(message.format(str(error).strip())) from error
+    connection.commit()
+
+
+def _restore_secrets(
+    connection: Any, storage: Storage, entry: Dict[str, Any], table: Table, scratch: str, fernet: Any
+) -> int:
+    columns = [table.column(name) for name in entry["columns"]]
+    encrypter = Encrypter(table.name, columns, fernet)
+    statement = sql.SQL("copy {} ({}) from stdin").format(
+        qualified(scratch, table.name), identifiers(entry["columns"])
+    )
+    rows = 0
+    for part in entry["parts"]:
+        source = _EncryptedRows(PartReader(storage, part), encrypter)
+        try:
+            with connection.cursor() as cursor:
+                cursor.copy_expert(statement, source)
+                rows += cursor.rowcount
+        finally:
+            source.close()
+    connection.commit()
+    return rows
+
+
+class _EncryptedRows:
+    """A file for COPY FROM: the rows of a part, with their secrets encrypted on the way."""
+
+    def __init__(self, reader: PartReader, encrypter: Encrypter) -> None:
+        self._reader = reader
+        self._encrypter = encrypter
+        self._ready = b""
+        self._lines = []  # type: List[bytes]
+        self._rows = RowLines(self._take)
+
+    def _take(self, row: Row) -> None:
+        self._lines.append((format_row(self._encrypter.encrypt(row)) + "\n").encode("utf-8"))
+
+    def read(self, size: int = 8192) -> bytes:
+        while not self._ready:
+            block = self._reader.read()
+            if not block:
+                return b""
+            self._rows.write(block)
+            self._ready = b"".join(self._lines)
+            self._lines = []
+        ready, self._ready = self._ready[:size], self._ready[size:]
+        return ready
+
+    def close(self) -> None:
+        self._reader.close()
+
+
+def _check_content(
+    connection: Any,
+    storage: Storage,
+    manifest: Dict[str, Any],
+    tables: Dict[str, Table],
+    scratch: str,
+    recipe: Dict[str, str],
+    jobs: int,
+) -> None:
+    algorithm = manifest["checksum_algorithm"]
+    if algorithm == HASH_RECORD and algorithm_of(connection) != HASH_RECORD:
+        message = "The artifact's checksums need PostgreSQL 14 or later; this server is {}."
+        raise DatabaseNotSupported(message.format(connection.server_version))
+    checks = []
+    for name, entry in manifest["tables"].items():
+        left_out = secret_column_names(name)
+        columns = [tables[name].column(column) for column in entry["columns"] if column not in left_out]
+        query = checksum_query(qualified(scratch, name), columns, algorithm)
+        checks.append(Job(name, entry["bytes"], {"kind": "checksum", "query": query.as_string(connection)}))
+    for job, result in run_jobs(checks, jobs, storage.url, recipe, application_name=scratch):
+        entry = manifest["tables"][job.label]
+        same = entry["checksum"] is None or result["value"] == entry["checksum"]
+        if result["rows"] != entry["rows"] or not same:
+            message = "{}: {} rows came back with checksum {}; the source had {} rows with checksum {}."
+            raise RestoreFailed(
+                message.format(job.label, result["rows"], result["value"], entry["rows"], entry["checksum"])
+            )
+
+
+def count_rows(connection: Any, schema: str) -> Dict[str, int]:
+    """The rows of every table in a schema."""
+    return {
+        name: int(fetch_value(connection, sql.SQL("select count(*) from {}").format(qualified(schema, name))))
+        for name in read_tables(connection, schema)
+    }

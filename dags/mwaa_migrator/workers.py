@@ -1,0 +1,156 @@
+"""Runs jobs in copying processes, the largest first, and gives their results as they arrive.
+
+See ``copy_worker.py`` for the other end and for the jobs. One thread a process does nothing but wait for its answers.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import queue
+import subprocess
+import sys
+import threading
+from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple
+
+from mwaa_migrator import errors
+from mwaa_migrator.airflow_database import APPLICATION_NAME
+
+MOST_JOBS = 16
+
+
+def default_jobs() -> int:
+    """As many copying processes as there are cores, from 2 to 4: a worker of MWAA has 1 to 8 vCPUs and other work."""
+    return max(2, min(4, os.cpu_count() or 1))
+
+
+class Job(NamedTuple):
+    """``weight`` orders the jobs (bytes, roughly); ``request`` is what the copying process is sent."""
+
+    label: str
+    weight: int
+    request: Dict[str, Any]
+
+
+class _Process:
+    def __init__(self, opening: Dict[str, Any]) -> None:
+        environment = dict(os.environ)
+        package_parent = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+        environment["PYTHONPATH"] = os.pathsep.join(
+            part for part in (package_parent, environment.get("PYTHONPATH", "")) if part
+        )
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "mwaa_migrator.copy_worker"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env=environment,
+            universal_newlines=True,
+        )
+        try:
+            self.ask(opening)
+        except BaseException:
+            self.stop()
+            raise
+
+    def ask(self, request: Dict[str, Any]) -> Dict[str, Any]:
+        """Raises the error that the process names, or WorkerDied when it ends without an answer."""
+        assert self._process.stdin and self._process.stdout
+        try:
+            self._process.stdin.write(json.dumps(request) + "\n")
+            self._process.stdin.flush()
+            line = self._process.stdout.readline()
+        except BrokenPipeError:
+            line = ""
+        if not line:
+            code = self._process.wait()
+            raise errors.WorkerDied(
+                "A copying process ended with code {} in its middle; see its messages above, and try again "
+                "(with fewer --jobs if memory was short).".format(code)
+            )
+        answer = json.loads(line)
+        if "error" in answer:
+            raise _error(answer["error"])
+        return dict(answer["result"])
+
+    def kill(self) -> None:
+        self._process.kill()
+
+    def stop(self) -> None:
+        assert self._process.stdin and self._process.stdout
+        try:
+            self._process.stdin.close()
+        except BrokenPipeError:
+            pass
+        try:
+            self._process.wait(timeout=10)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._process.stdout.close()
+
+
+def _error(answer: Dict[str, str]) -> errors.MigratorError:
+    error_class = getattr(errors, answer["name"], None)
+    if isinstance(error_class, type) and issubclass(error_class, errors.MigratorError):
+        return error_class(answer["message"])
+    if answer["name"] == "InsufficientPrivilege":
+        return errors.MissingRight(answer["message"] + ". Grant the database user this right.")
+    return errors.MigratorError("{}: {}".format(answer["name"], answer["message"]))
+
+
+def run_jobs(
+    jobs: Sequence[Job],
+    processes: int,
+    storage: str,
+    recipe: Optional[Dict[str, str]] = None,
+    snapshot: Optional[str] = None,
+    application_name: str = APPLICATION_NAME,
+) -> Iterator[Tuple[Job, Dict[str, Any]]]:
+    """Yield ``(job, result)`` as jobs finish; the first error stops all processes and is raised."""
+    if not jobs:
+        return
+    opening = {"recipe": recipe, "application_name": application_name, "storage": storage, "snapshot": snapshot}
+    waiting = queue.Queue()  # type: queue.Queue[Job]
+    for job in sorted(jobs, key=lambda job: -job.weight):
+        waiting.put(job)
+    answers = queue.Queue()  # type: queue.Queue[Tuple[Optional[Job], Any]]
+    running = []  # type: List[_Process]
+
+    def work() -> None:
+        process = None  # type: Optional[_Process]
+        try:
+            process = _Process(opening)
+            running.append(process)
+            while True:
+                try:
+                    job = waiting.get_nowait()
+                except queue.Empty:
+                    return
+                answers.put((job, process.ask(job.request)))
+        except Exception as error:  # whatever it is belongs to the caller, in whose thread it is raised again
+            answers.put((None, error))
+        finally:
+            if process is not None:
+                process.stop()
+
+    threads = [threading.Thread(target=work, daemon=True) for _ in range(min(processes, len(jobs)))]
+    for thread in threads:
+        thread.start()
+    try:
+        for _ in range(len(jobs)):
+            finished, answer = answers.get()
+            if finished is None:
+                raise answer
+            yield finished, answer
+    except BaseException:
+        # The others may sit in a COPY of an hour.
+        for process in running:
+            process.kill()
+        raise
+    finally:
+        for thread in threads:
+            thread.join()
+
+
+def total_rows(parts: List[Dict[str, Any]]) -> int:
+    return sum(int(part["rows"]) for part in parts)
