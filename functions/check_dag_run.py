@@ -1,0 +1,57 @@
+"""CheckExport, CheckImport: how far a run of ours is; what it did is read from S3, whether it lives from the CLI."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from migration import clients, errors, runs, waiting
+from migration.airflow_cli import RunState
+from migration.observability import logger, state
+from migration.store import of_artifact, of_attempt
+
+
+@state
+def handler(event: dict[str, Any]) -> dict[str, Any]:
+    """`{"migration", "dag", "waitedSeconds"}` -> `{"ready", "tasks", "waitSeconds", "waitedSeconds"}`."""
+    migration, dag = event["migration"], event["dag"]
+    run = runs.run_id(migration, dag)
+    found = runs.results(of_artifact(clients.s3(), migration), dag, run)
+    if runs.complete(dag, found):
+        of_attempt(clients.s3(), migration).end_phase(runs.PHASES[dag])
+        return {"tasks": {}} | waiting.ready(event)
+    run_state = runs.cli(migration, dag).run_state(dag, run, migration["executionDate"])
+    # The run may have ended between the two looks.
+    found = runs.results(of_artifact(clients.s3(), migration), dag, run)
+    if runs.complete(dag, found):
+        of_attempt(clients.s3(), migration).end_phase(runs.PHASES[dag])
+        return {"tasks": run_state.tasks} | waiting.ready(event)
+    judge(dag, run, run_state, found)
+    logger.info("running", extra={"dag": dag, "tasks": run_state.tasks})
+    limit = migration["options"]["dagRunTimeoutSeconds"]
+    return {"tasks": run_state.tasks} | waiting.not_ready(
+        event,
+        seconds=migration["options"]["pollSeconds"],
+        limit=limit,
+        timed_out=lambda: errors.DagRunTimedOut(
+            f"{dag}: run {run} has not ended after {limit} s (tasks: {run_state.tasks or 'unknown'}). Look at its task "
+            "logs; options.dagRunTimeoutSeconds gives it longer."
+        ),
+    )
+
+
+def judge(dag: str, run: str, run_state: RunState, found: dict[str, dict[str, Any]]) -> None:
+    """Raises the error that an unfinished run stands for; a run that Airflow still works on stands for none.
+
+    A failed result is final only when the run is: a task may have retries left.
+    """
+    failure = runs.failure(found)
+    if failure is not None and run_state.state != "running":
+        raise failure
+    if run_state.state == "failed":
+        raise errors.DagRunFailed(
+            f"{dag}: run {run} failed without a result (tasks: {run_state.tasks or 'unknown'}). Look at its task logs."
+        )
+    if run_state.state == "success":
+        raise errors.ResultMissing(
+            f"{dag}: run {run} succeeded but its result is not in the exchange bucket. Look at its task logs."
+        )

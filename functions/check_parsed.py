@@ -1,0 +1,33 @@
+"""CheckParsed: whether both environments have parsed our DAGs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from migration import clients, errors, runs, waiting
+from migration.observability import logger, state
+from migration.store import of_attempt
+
+# In which environment which of our DAGs will run.
+_NEEDED = (("source", runs.EXPORT), ("source", runs.RESUME), ("target", runs.IMPORT))
+
+
+@state
+def handler(event: dict[str, Any]) -> dict[str, Any]:
+    """`{"migration", "waitedSeconds"}` -> `{"ready", "missing", "waitSeconds", "waitedSeconds"}`."""
+    migration = event["migration"]
+    missing = [f"{side}: {dag}" for side, dag in _NEEDED if not runs.cli(migration, dag).knows_dag(dag)]
+    if not missing:
+        of_attempt(clients.s3(), migration).end_phase("stage resources")
+        return {"missing": []} | waiting.ready(event)
+    logger.info("not parsed yet", extra={"missing": missing})
+    limit = migration["options"]["parseTimeoutSeconds"]
+    return {"missing": missing} | waiting.not_ready(
+        event,
+        seconds=migration["options"]["pollSeconds"],
+        limit=limit,
+        timed_out=lambda: errors.DagsNotParsed(
+            f"After {limit} s these DAGs of the migration are not known: {', '.join(missing)}. Look at the environment's "
+            "import errors, its scheduler's log group, and whether its role may read the DAG folder."
+        ),
+    )

@@ -1,0 +1,60 @@
+"""CreateEnvironment: the target, like the source except for the input's overrides and what the version demands."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from botocore.exceptions import ClientError
+from migration import clients, environment, errors
+from migration.environment import MIGRATION_TAG, THROW_AWAY_TAG, Files
+from migration.faults import code_of, message_of
+from migration.observability import logger, state
+from migration.store import of_attempt
+
+
+@state
+def handler(event: dict[str, Any]) -> dict[str, Any]:
+    """`{"migration", "files"}` -> `{"environment", "created"}`; an environment that this migration made is found again."""
+    migration = event["migration"]
+    source, target = migration["source"], migration["target"]
+    mwaa = clients.mwaa(target["region"])
+    store = of_attempt(clients.s3(), migration)
+    store.start_phase("create target")
+    name = target["environment"]
+    if _is_ours(environment.get(mwaa, name), migration["id"]):
+        return {"environment": name, "created": False}
+
+    current = environment.get(clients.mwaa(source["region"]), source["environment"])
+    if current is None:
+        raise errors.SourceNotFound(f"{source['environment']} disappeared after the migration was planned.")
+    tags = {MIGRATION_TAG: migration["id"]}
+    if migration["mode"] == "rehearse":
+        tags[THROW_AWAY_TAG] = "true"
+    made = environment.create_request(
+        current,
+        shape=environment.input_shape(mwaa, "CreateEnvironment"),
+        name=name,
+        airflow_version=migration["importVersion"],
+        overrides=migration["overrides"],
+        files=Files.of(event["files"]),
+        tags=tags,
+    )
+    store.write("settings.json", {"notes": made.notes})
+    try:
+        mwaa.create_environment(**made.request)
+    except ClientError as error:
+        if code_of(error) not in ("ValidationException", "AccessDeniedException"):
+            raise
+        # The answer to a first attempt can get lost: then the name is taken by what it made.
+        if _is_ours(environment.get(mwaa, name), migration["id"]):
+            return {"environment": name, "created": False}
+        raise errors.CreateEnvironmentRefused(
+            f"{name}: Amazon MWAA refused CreateEnvironment: {message_of(error)}. Correct target.overrides or "
+            "target.airflowVersion and start again."
+        ) from error
+    logger.info("creating", extra={"environment": name, "airflow_version": migration["importVersion"]})
+    return {"environment": name, "created": True}
+
+
+def _is_ours(found: dict[str, Any] | None, migration_id: str) -> bool:
+    return found is not None and found.get("Tags", {}).get(MIGRATION_TAG) == migration_id

@@ -1,0 +1,25 @@
+"""CutOver: unpauses in the target exactly the DAGs that were active in the source. The source stays paused."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from migration import clients, pausing, runs
+from migration.observability import logger, state
+from migration.store import of_artifact, of_attempt
+
+
+@state
+def handler(event: dict[str, Any]) -> dict[str, Any]:
+    """`{"migration", "done"}` -> `{"ready", "done", "dags"}`: how many of the DAGs are unpaused; called until ready."""
+    migration = event["migration"]
+    store = of_attempt(clients.s3(), migration)
+    store.start_phase("cut over")
+    active = runs.active_dags(of_artifact(clients.s3(), migration))
+    done = pausing.set_paused(
+        runs.final_cli(migration), active, paused=False, done=event["done"], seconds=pausing.SECONDS
+    )
+    if done == len(active):
+        store.end_phase("cut over")
+    logger.info("unpaused", extra={"done": done, "dags": len(active)})
+    return {"ready": done == len(active), "done": done, "dags": len(active)}

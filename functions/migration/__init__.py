@@ -1,0 +1,1 @@
+"""What the functions share: logic as plain functions, AWS behind `clients`, what happened in `store`."""

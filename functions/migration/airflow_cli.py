@@ -1,0 +1,243 @@
+"""Commands of an environment's Airflow, through the CLI endpoint of its web server.
+
+The endpoint takes a command line without the leading `airflow` and answers JSON with `stdout` and `stderr` in base64.
+It runs one command at a time; a token is valid for 60 seconds, so each call asks for a fresh one. Commands that parse
+the DAG folder can fail there, so those used here read the database only; where a version has none (1.10), the state of
+a run is unknown to this module and the caller reads results from S3.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import os
+import re
+import shlex
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
+
+import urllib3
+
+from . import versions
+from .errors import CliAnswerInvalid, CliRefused, CliUnreachable, DagRunRefused, TransientFault
+
+if TYPE_CHECKING:
+    from mypy_boto3_mwaa import MWAAClient
+
+# `tasks states-for-dag-run` takes run ids since 2.2, an execution date before.
+_RUN_IDS = versions.Version(2, 2, 0)
+# `dags state` reads the `dag` table since 2.5 and parsed the DAG's file before.
+_STATE_FROM_TABLE = versions.Version(2, 5, 0)
+# `--treat-dag-id-as-regex` of `dags pause` and `dags unpause`.
+_REGEX = versions.Version(2, 10, 0)
+_NO_RUN = "1970-01-01T00:00:00+00:00"
+
+_ENDED_WELL = frozenset({"success", "skipped", "removed"})
+_ENDED_BADLY = frozenset({"failed", "upstream_failed"})
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a command printed, and whether the endpoint said that it succeeded."""
+
+    succeeded: bool
+    stdout: str
+    stderr: str
+
+    def last_words(self) -> str:
+        """The end of what the command said, short enough for an error message."""
+        lines = (self.stderr.strip() or self.stdout.strip()).splitlines()
+        return " | ".join(line.strip() for line in lines[-3:])[-500:]
+
+
+@dataclass(frozen=True)
+class RunState:
+    """State of a DAG run from those of its tasks: `running`, `success`, `failed`, or None where the CLI cannot tell."""
+
+    state: str | None
+    tasks: dict[str, str] = field(default_factory=dict)
+
+
+class Runner(Protocol):
+    def __call__(self, *command: str) -> Answer: ...
+
+
+class Endpoint:
+    """Runs commands in one environment."""
+
+    def __init__(self, mwaa: MWAAClient, environment: str) -> None:
+        self._mwaa = mwaa
+        self._environment = environment
+
+    def __call__(self, *command: str) -> Answer:
+        """Runs `airflow <command>`, each argument quoted.
+
+        Raises CliRefused, CliUnreachable, CliAnswerInvalid, or TransientFault for 429 and 5xx. The command itself may
+        have failed: see `Answer.succeeded`.
+        """
+        token = self._mwaa.create_cli_token(Name=self._environment)
+        host = token["WebServerHostname"]
+        try:
+            response = _pool().request(
+                "POST",
+                f"https://{host}/aws_mwaa/cli",
+                body=shlex.join(command).encode(),
+                headers={"Authorization": f"Bearer {token['CliToken']}", "Content-Type": "text/plain"},
+            )
+        except urllib3.exceptions.TimeoutError as error:
+            raise TransientFault(f"{self._environment}: `{command[0]}` got no answer from {host} in time.") from error
+        except urllib3.exceptions.HTTPError as error:
+            raise CliUnreachable(
+                f"{self._environment}: no connection to {host} ({type(error).__name__}). A private web server can be "
+                "reached only from its VPC: give the stack SubnetIds and SecurityGroupIds."
+            ) from error
+        return self._read(response.status, response.data)
+
+    def _read(self, status: int, body: bytes) -> Answer:
+        if status in (401, 403):
+            raise CliRefused(
+                f"{self._environment}: the CLI endpoint answered {status}. The function's role needs "
+                "airflow:CreateCliToken on this environment."
+            )
+        if status == 429 or status >= 500:
+            raise TransientFault(f"{self._environment}: the CLI endpoint answered {status}.")
+        try:
+            answer = json.loads(body)
+            return Answer(status == 200, _decode(answer["stdout"]), _decode(answer["stderr"]))
+        except (ValueError, KeyError, TypeError, binascii.Error) as error:
+            raise CliAnswerInvalid(
+                f"{self._environment}: the CLI endpoint answered {status} with {len(body)} bytes that are not JSON "
+                "with base64 stdout and stderr. Look at the web server's log group."
+            ) from error
+
+
+class AirflowCli:
+    """The commands that a migration needs, under the names of one Airflow version."""
+
+    def __init__(self, run: Runner, airflow_version: str) -> None:
+        self._run = run
+        self._version = versions.parse(airflow_version)
+
+    @property
+    def unpauses_many(self) -> bool:
+        """Whether one command can pause or unpause many DAGs."""
+        return self._version >= _REGEX
+
+    def knows_dag(self, dag_id: str) -> bool:
+        """Whether the environment has parsed a DAG (of ours: before 2.5 this unpauses it)."""
+        if self._version < _STATE_FROM_TABLE:
+            return self.unpause(dag_id)
+        answer = self._run("dags", "state", dag_id, _NO_RUN)
+        # The state is all that the command prints; where the DAG is unknown it prints to stderr only.
+        return answer.succeeded and bool(answer.stdout.strip())
+
+    def unpause(self, dag_id: str) -> bool:
+        """Unpauses one DAG. False: the environment does not know it, or would not."""
+        command = ("unpause",) if self._version.major == 1 else ("dags", "unpause")
+        return self._run(*command, dag_id).succeeded
+
+    def set_paused(self, dag_ids: list[str], paused: bool) -> Answer:
+        """Pauses or unpauses DAGs by one command; those that already are, or are unknown, are passed over.
+
+        Where `unpauses_many` is false, `dag_ids` has one id.
+        """
+        command = ["dags", "pause" if paused else "unpause"]
+        if not self.unpauses_many:
+            (dag_id,) = dag_ids
+            return self._run(*command, dag_id)
+        pattern = f"^({'|'.join(re.escape(dag_id) for dag_id in dag_ids)})$"
+        return self._run(*command, "--treat-dag-id-as-regex", "--yes", pattern)
+
+    def trigger(self, dag_id: str, run_id: str, execution_date: str, conf: dict[str, Any]) -> bool:
+        """Makes sure that a run exists. True: it was made now; False: it was there.
+
+        Raises DagRunRefused. Before 2.2 a run is found again by its execution date, so that is given there.
+        """
+        command = ["trigger_dag"] if self._version.major == 1 else ["dags", "trigger"]
+        command += ["--run_id" if self._version.major == 1 else "--run-id", run_id]
+        if self._version < _RUN_IDS:
+            command += ["--exec_date" if self._version.major == 1 else "--exec-date", execution_date]
+        # No apostrophe in the JSON: the web server splits the line like a shell.
+        command += ["--conf", json.dumps(conf).replace("'", "\\u0027"), dag_id]
+        answer = self._run(*command)
+        if answer.succeeded:
+            return True
+        # The exception's own name in the traceback: there is no other sign of it.
+        if re.search(r"^airflow\.exceptions\.DagRunAlreadyExists", answer.stderr, re.MULTILINE):
+            return False
+        raise DagRunRefused(
+            f"{dag_id}: Airflow did not create run {run_id}: {answer.last_words()}. Look at the web server's log group."
+        )
+
+    def run_state(self, dag_id: str, run_id: str, execution_date: str) -> RunState:
+        """How far a run is."""
+        if self._version.major == 1:
+            # The one state command of 1.10 parses: only our own file, then.
+            answer = self._run("dag_state", "--subdir", f"DAGS_FOLDER/{dag_id}.py", dag_id, execution_date)
+            return RunState(_dag_state(answer) if answer.succeeded else None)
+        run = run_id if self._version >= _RUN_IDS else execution_date
+        answer = self._run("tasks", "states-for-dag-run", "--output", "json", dag_id, run)
+        if not answer.succeeded:
+            return RunState(None)
+        rows = json_of(answer.stdout)
+        return run_state_of({row["task_id"]: row["state"] or "none" for row in rows or []})
+
+    def delete_dag(self, dag_id: str) -> bool:
+        """Deletes a DAG's rows. Its file must be gone, or the scheduler makes them again."""
+        command = ("delete_dag",) if self._version.major == 1 else ("dags", "delete")
+        return self._run(*command, "--yes", dag_id).succeeded
+
+    def import_errors(self) -> list[dict[str, Any]] | None:
+        """Import errors of the DAG folder (`filepath`, `error`), or None where the command fails."""
+        answer = self._run("dags", "list-import-errors", "--output", "json")
+        # Before 3.0 the command exits with 1 when there are errors: its output decides.
+        return json_of(answer.stdout)
+
+    def dags(self) -> list[dict[str, Any]] | None:
+        """The DAGs that the environment knows (`dag_id`...), or None where the command fails."""
+        answer = self._run("dags", "list", "--output", "json")
+        return json_of(answer.stdout) if answer.succeeded else None
+
+
+def run_state_of(tasks: dict[str, str]) -> RunState:
+    """A run's state from its tasks' states (`success`, `none`, `up_for_retry`...)."""
+    states = set(tasks.values())
+    if not states:
+        return RunState(None)
+    if states <= _ENDED_WELL:
+        return RunState("success", tasks)
+    # A task without a state beside a failed one may still get its turn: only ended tasks end a run.
+    return RunState("failed" if states <= _ENDED_WELL | _ENDED_BADLY else "running", tasks)
+
+
+def json_of(stdout: str) -> list[dict[str, Any]] | None:
+    """The JSON list in a command's output, which log lines may precede. None: there is none."""
+    decoder = json.JSONDecoder()
+    for match in re.finditer(r"^\s*\[(?=\s*[{\]])", stdout, re.MULTILINE):
+        try:
+            rows, _ = decoder.raw_decode(stdout, match.end() - 1)
+        except ValueError:
+            continue
+        if isinstance(rows, list):
+            return rows
+    return None
+
+
+def _dag_state(answer: Answer) -> str | None:
+    words = answer.stdout.split()
+    last = words[-1] if words else ""
+    return last if last in ("running", "success", "failed") else None
+
+
+def _decode(text: str) -> str:
+    return base64.b64decode(text, validate=True).decode("utf-8", "replace")
+
+
+def _pool() -> urllib3.PoolManager:
+    # The pool lives for one call: calls to one web server are minutes apart, and no retry may send a command twice.
+    return urllib3.PoolManager(
+        ca_certs=os.environ.get("AWS_CA_BUNDLE") or os.environ.get("SSL_CERT_FILE"),
+        timeout=urllib3.Timeout(connect=10, read=120),
+        retries=False,
+    )

@@ -1,0 +1,88 @@
+"""Airflow configuration options that were renamed or removed between two versions.
+
+The mapping is Airflow's own (`airflow_options.json`, made by `tools/airflow_options.py` from installed releases).
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+from pathlib import Path
+from typing import NamedTuple, NotRequired, TypedDict
+
+from . import versions
+
+# 1.10.12's class for Secrets Manager was moved to the Amazon provider.
+_SECRETS_BACKENDS = {
+    "airflow.contrib.secrets.aws_secrets_manager.SecretsManagerBackend": (
+        "airflow.providers.amazon.aws.secrets.secrets_manager.SecretsManagerBackend"
+    ),
+    "airflow.contrib.secrets.aws_systems_manager.SystemsManagerParameterStoreBackend": (
+        "airflow.providers.amazon.aws.secrets.systems_manager.SystemsManagerParameterStoreBackend"
+    ),
+}
+_BACKEND_OPTION = "secrets.backend"
+
+
+class Change(TypedDict):
+    """One change of an option (`section.option`). `to` is None where the option was removed."""
+
+    option: str
+    since: str
+    to: str | None
+    if_equals: NotRequired[str]
+    suggestion: NotRequired[str]
+
+
+class Translation(NamedTuple):
+    """`options` for the new version, and a sentence for each option that is not what it was."""
+
+    options: dict[str, str]
+    notes: list[str]
+
+
+@functools.cache
+def changes() -> list[Change]:
+    content = json.loads(Path(__file__).with_name("airflow_options.json").read_text(encoding="utf-8"))
+    found: list[Change] = content["changes"]
+    return found
+
+
+def translate(options: dict[str, str], target: str) -> Translation:
+    """Environment options (`core.parallelism`: `"32"`) under the names that Airflow `target` knows.
+
+    Renames are followed one after the other; names that the source's version had already deprecated are followed too,
+    because the target may no longer honour them. A new name that the user has set as well wins over the old one. Values
+    are never in the notes: they can be secrets.
+    """
+    limit = versions.parse(target)
+    by_name = {change["option"]: change for change in changes() if versions.parse(change["since"]) <= limit}
+    translated: dict[str, str] = {}
+    notes: list[str] = []
+    for option, value in options.items():
+        name, suggestion = _follow(option, value, by_name)
+        if name is None:
+            notes.append(f"{option} was removed from Airflow and left out. {suggestion}".rstrip())
+        elif name != option:
+            notes.append(f"{option} is now {name}.")
+        if name is not None and (name == option or name not in options):
+            translated[name] = value
+    backend = translated.get(_BACKEND_OPTION, "")
+    if backend in _SECRETS_BACKENDS and limit.major >= 2:
+        translated[_BACKEND_OPTION] = _SECRETS_BACKENDS[backend]
+        notes.append(f"{_BACKEND_OPTION} names its class in the Amazon provider, where it was moved.")
+    return Translation(translated, notes)
+
+
+def _follow(option: str, value: str, by_name: dict[str, Change]) -> tuple[str | None, str]:
+    """The name that an option has in the end (None: removed), and what Airflow suggests where it was removed."""
+    name, seen = option, {option}
+    while name in by_name and by_name[name].get("if_equals", value) == value:
+        change = by_name[name]
+        if change["to"] is None:
+            return None, change.get("suggestion", "")
+        name = change["to"]
+        if name in seen:
+            break
+        seen.add(name)
+    return name, ""

@@ -1,0 +1,62 @@
+"""The one place where AWS clients are made."""
+
+from __future__ import annotations
+
+import functools
+import os
+from typing import TYPE_CHECKING, Any
+
+import boto3
+from botocore.config import Config
+
+if TYPE_CHECKING:
+    from mypy_boto3_iam import IAMClient
+    from mypy_boto3_kms import KMSClient
+    from mypy_boto3_mwaa import MWAAClient
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_sns import SNSClient
+
+# Throttles are retried here with the SDK's back-off first; what outlasts it, the state machine retries.
+_RETRIES: Any = {"mode": "standard", "total_max_attempts": 5}
+
+
+@functools.cache
+def _client(service: str, region: str | None, pool: int = 10) -> Any:
+    return boto3.client(
+        service,  # type: ignore[call-overload]  # a name that is not a literal
+        region_name=region,
+        config=Config(
+            retries=_RETRIES,
+            connect_timeout=10,
+            read_timeout=60,
+            max_pool_connections=pool,
+            # The host prefixes of Amazon MWAA (api., env.) do not resolve under an endpoint that somebody chose.
+            inject_host_prefix=not (os.environ.get("AWS_ENDPOINT_URL") or os.environ.get("AWS_ENDPOINT_URL_MWAA")),
+        ),
+    )
+
+
+def mwaa(region: str) -> MWAAClient:
+    client: MWAAClient = _client("mwaa", region)
+    return client
+
+
+def s3(region: str | None = None, pool: int = 10) -> S3Client:
+    """S3 in a region (default: the stack's), with `pool` connections for callers that use as many threads."""
+    client: S3Client = _client("s3", region, pool)
+    return client
+
+
+def kms() -> KMSClient:
+    client: KMSClient = _client("kms", None)
+    return client
+
+
+def iam() -> IAMClient:
+    client: IAMClient = _client("iam", None)
+    return client
+
+
+def sns() -> SNSClient:
+    client: SNSClient = _client("sns", None)
+    return client

@@ -1,0 +1,203 @@
+"""The failures that a migration can end with. A class's name is the `Error` that the state machine shows.
+
+Every message says what happened, to what, and what to do next.
+"""
+
+from __future__ import annotations
+
+
+class MigrationError(Exception):
+    """Base of all named failures of a migration."""
+
+
+class TransientFault(MigrationError):
+    """A throttle, time-out or server error that outlasted the SDK's own retries; the state machine retries it."""
+
+
+# The input and the plan.
+
+
+class InvalidInput(MigrationError):
+    """The input does not fit its schema; the message lists every fault with its path."""
+
+
+class SourceNotFound(MigrationError):
+    """The source environment does not exist in its region."""
+
+
+class SourceNotAvailable(MigrationError):
+    """The source environment is not AVAILABLE, so its DAGs cannot run."""
+
+
+class SourceTooOld(MigrationError):
+    """The source's Airflow is older than the oldest version the export knows."""
+
+
+class SourceTooNew(MigrationError):
+    """The source runs Airflow 3, where no task can reach the metadata database."""
+
+
+class SameEnvironment(MigrationError):
+    """Source and target are one environment."""
+
+
+class Downgrade(MigrationError):
+    """The target's Airflow version is older than the source's."""
+
+
+class ImportVersionUnfit(MigrationError):
+    """The version to import at does not lie between the source's and the target's."""
+
+
+class TargetExists(MigrationError):
+    """An environment of the target's name exists and was not made by this migration."""
+
+
+class TargetUnfit(MigrationError):
+    """The target that this migration made is in a state it cannot go on from."""
+
+
+class UnknownOverride(MigrationError):
+    """`target.overrides` names a field that CreateEnvironment does not take."""
+
+
+class OverrideMissing(MigrationError):
+    """A target in another region needs fields that cannot be copied from the source."""
+
+
+class OverrideInvalid(MigrationError):
+    """A field of `target.overrides` does not fit CreateEnvironment's model."""
+
+
+class BucketNotFound(MigrationError):
+    """A DAG bucket does not exist, or may not be looked at."""
+
+
+class BucketNotVersioned(MigrationError):
+    """A DAG bucket has no versioning, which Amazon MWAA requires."""
+
+
+class BucketInOtherRegion(MigrationError):
+    """A DAG bucket lies in another region than its environment."""
+
+
+class FolderShared(MigrationError):
+    """Source and target would share a DAG folder."""
+
+
+class RoleNotFound(MigrationError):
+    """An execution role does not exist."""
+
+
+class InputChanged(MigrationError):
+    """A migration of this id was planned with another input."""
+
+
+class PreconditionsFailed(MigrationError):
+    """Several preconditions do not hold; the message lists each with its name."""
+
+
+# The environments.
+
+
+class CreateEnvironmentRefused(MigrationError):
+    """Amazon MWAA refused CreateEnvironment."""
+
+
+class CreateEnvironmentFailed(MigrationError):
+    """The target ended in CREATE_FAILED."""
+
+
+class UpdateEnvironmentRefused(MigrationError):
+    """Amazon MWAA refused UpdateEnvironment."""
+
+
+class UpdateEnvironmentFailed(MigrationError):
+    """A hop failed; Amazon MWAA rolled the target back or left it in UPDATE_FAILED."""
+
+
+class EnvironmentUnavailable(MigrationError):
+    """An environment is gone, being deleted, or UNAVAILABLE."""
+
+
+class EnvironmentTimedOut(MigrationError):
+    """An environment did not become AVAILABLE within `options.environmentTimeoutSeconds`."""
+
+
+# The resources.
+
+
+class ResourceMissing(MigrationError):
+    """An object that the source environment names does not exist in its bucket."""
+
+
+class CopyRefused(MigrationError):
+    """S3 refused to read from the source's DAG bucket or to write to the target's."""
+
+
+class DagsNotParsed(MigrationError):
+    """Our DAGs did not appear in an environment within `options.parseTimeoutSeconds`."""
+
+
+# The CLI endpoint and DAG runs.
+
+
+class CliRefused(MigrationError):
+    """The CLI endpoint refused the token (403)."""
+
+
+class CliUnreachable(MigrationError):
+    """No connection to the environment's web server."""
+
+
+class CliAnswerInvalid(MigrationError):
+    """The CLI endpoint's answer is not the JSON that Amazon MWAA documents."""
+
+
+class DagRunRefused(MigrationError):
+    """Airflow refused to create the DAG run."""
+
+
+class DagRunFailed(MigrationError):
+    """A DAG run failed without leaving a result."""
+
+
+class DagRunTimedOut(MigrationError):
+    """A DAG run did not end within `options.dagRunTimeoutSeconds`."""
+
+
+class ResultMissing(MigrationError):
+    """A DAG run succeeded and left no result in the exchange bucket."""
+
+
+# Judgement and cut-over.
+
+
+class VerificationFailed(MigrationError):
+    """Source and target differ in at least one table."""
+
+
+class CutOverFailed(MigrationError):
+    """DAGs could not be unpaused in the target."""
+
+
+class RollBackFailed(MigrationError):
+    """The source could not be put back as it was."""
+
+
+class CleanUpTimedOut(MigrationError):
+    """The throw-away target was not gone within `options.environmentTimeoutSeconds`."""
+
+
+def named(name: str, message: str) -> MigrationError:
+    """A failure under the name that another part gave it, such as the engine's `ArtifactDamaged`.
+
+    Names that are no Python identifiers become `DagRunFailed`, because the name ends up in the state machine's `Error`.
+    """
+    known = globals().get(name)
+    if isinstance(known, type) and issubclass(known, MigrationError):
+        return known(message)
+    if not (name.isidentifier() and name[0].isupper()):
+        return DagRunFailed(f"{name}: {message}")
+    kind: type[MigrationError] = type(name, (MigrationError,), {"__doc__": "A failure that the engine named."})
+    return kind(message)

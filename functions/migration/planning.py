@@ -1,0 +1,279 @@
+"""The plan of a migration: what later states work from, and the preconditions that must hold before anything is made."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, TypedDict
+
+from botocore.exceptions import ClientError
+
+from . import environment, errors, staging, versions
+from .faults import code_of, is_transient
+from .migration_input import Fault
+
+if TYPE_CHECKING:
+    from botocore.model import StructureShape
+    from mypy_boto3_iam import IAMClient
+    from mypy_boto3_s3 import S3Client
+
+
+class Side(TypedDict):
+    """An environment as later states need it. `dagsPath` is its DAG folder's prefix in `bucket`."""
+
+    environment: str
+    region: str
+    airflowVersion: str
+    executionRoleArn: str
+    bucket: str
+    dagsPath: str
+
+
+class Migration(TypedDict):
+    """The plan. It is small and travels through the state machine; what can grow lies in S3.
+
+    `artifact` is the artifact's URL; `artifactId` names it in run ids and policies; `path` has every Airflow version in
+    order; `hops` those that the target is upgraded to after the import. `executionDate` (ISO 8601) is that of our runs.
+    `finished` names the phases that an earlier execution of the same attempt has ended.
+    """
+
+    id: str
+    attempt: int
+    mode: str
+    artifactId: str
+    artifact: str
+    bucket: str
+    executionDate: str
+    source: Side
+    target: Side
+    overrides: dict[str, Any]
+    importVersion: str
+    path: list[str]
+    hops: list[str]
+    options: dict[str, Any]
+    finished: list[str]
+
+
+def make(
+    *,
+    migration_id: str,
+    attempt: int,
+    bucket: str,
+    region: str,
+    import_version: str,
+    execution_date: str,
+    document: dict[str, Any],
+    source: dict[str, Any],
+) -> Migration:
+    """The plan for an input (`document`, valid and complete) and a source (GetEnvironment's answer)."""
+    request, overrides = document["target"], document["target"]["overrides"]
+    source_region = document["source"].get("region", region)
+    target_region = request.get("region", source_region)
+    path = versions.path(source["AirflowVersion"], request["airflowVersion"], import_version)
+    artifact_id = migration_id if attempt == 1 else f"{migration_id}-{attempt}"
+    source_bucket = environment.bucket_name(source["SourceBucketArn"])
+    target_bucket = environment.bucket_name(overrides.get("SourceBucketArn", source["SourceBucketArn"]))
+    # A folder of its own, so that neither environment sees the other's DAGs.
+    default_path = source["DagS3Path"] if target_bucket != source_bucket else f"{request['environment']}/dags"
+    return Migration(
+        id=migration_id,
+        attempt=attempt,
+        mode=document["mode"],
+        artifactId=artifact_id,
+        artifact=f"s3://{bucket}/artifacts/{artifact_id}",
+        bucket=bucket,
+        executionDate=execution_date,
+        source=Side(
+            environment=source["Name"],
+            region=source_region,
+            airflowVersion=source["AirflowVersion"],
+            executionRoleArn=source["ExecutionRoleArn"],
+            bucket=source_bucket,
+            dagsPath=source["DagS3Path"],
+        ),
+        target=Side(
+            environment=request["environment"],
+            region=target_region,
+            airflowVersion=request["airflowVersion"],
+            executionRoleArn=overrides.get("ExecutionRoleArn", source["ExecutionRoleArn"]),
+            bucket=target_bucket,
+            dagsPath=overrides.get("DagS3Path", default_path),
+        ),
+        overrides=overrides,
+        importVersion=path[1],
+        path=path,
+        hops=path[2:],
+        options=document["options"],
+        finished=[],
+    )
+
+
+def environment_faults(
+    document: dict[str, Any],
+    region: str,
+    import_version: str,
+    source: dict[str, Any] | None,
+    target: dict[str, Any] | None,
+    migration_id: str,
+    shape: StructureShape,
+) -> Iterator[Fault]:
+    """What the environments themselves say against the migration. `shape` is CreateEnvironment's input."""
+    request = document["target"]
+    name, source_region = document["source"]["environment"], document["source"].get("region", region)
+    target_region = request.get("region", source_region)
+    if source is None:
+        yield _fault(
+            errors.SourceNotFound,
+            "source.environment",
+            f"there is no environment {name!r} in {source_region}; check the name and source.region",
+        )
+        return
+    if source["Status"] != "AVAILABLE":
+        yield _fault(
+            errors.SourceNotAvailable,
+            "source.environment",
+            f"{name} is {source['Status']}; wait until it is AVAILABLE or repair it, its DAGs must be able to run",
+        )
+    if (name, source_region) == (request["environment"], target_region):
+        yield _fault(errors.SameEnvironment, "target.environment", f"{name} is the source; name a new environment")
+    elif target is not None:
+        yield from _target_faults(target, migration_id)
+    yield from _version_faults(source["AirflowVersion"], request["airflowVersion"], import_version)
+    yield from _override_faults(request["overrides"], source, target_region != source_region, shape)
+
+
+def _target_faults(target: dict[str, Any], migration_id: str) -> Iterator[Fault]:
+    owner = target.get("Tags", {}).get(environment.MIGRATION_TAG)
+    if owner != migration_id:
+        told = f"was made by migration {owner}; give its input or its migrationId" if owner else "exists already"
+        yield _fault(
+            errors.TargetExists, "target.environment", f"{target['Name']} {told}, or name another target, or delete it"
+        )
+    elif target["Status"] in ("CREATE_FAILED", "DELETING", "UNAVAILABLE", "UPDATE_FAILED"):
+        yield _fault(
+            errors.TargetUnfit,
+            "target.environment",
+            f"{target['Name']} is left from this migration and is {target['Status']}; delete it and start again",
+        )
+
+
+def _version_faults(source: str, target: str, import_version: str) -> Iterator[Fault]:
+    old, new, between = (versions.parse(text) for text in (source, target, import_version))
+    where = "target.airflowVersion"
+    if old.major >= 3:
+        yield _fault(
+            errors.SourceTooNew,
+            "source.environment",
+            f"it runs Airflow {source}, where no DAG can read the metadata database; sources are 1.10.12 to 2.11",
+        )
+        return
+    if old < versions.parse(versions.OLDEST_SOURCE):
+        yield _fault(
+            errors.SourceTooOld,
+            "source.environment",
+            f"it runs Airflow {source}; {versions.OLDEST_SOURCE} is the oldest",
+        )
+    if new < old:
+        yield _fault(
+            errors.Downgrade, where, f"{target} is older than the source's {source}; history only goes forward"
+        )
+    elif new.major >= 3 and not (old <= between < versions.Version(3, 0, 0)):
+        yield _fault(
+            errors.ImportVersionUnfit,
+            "options.importVersion",
+            f"{import_version} does not lie between the source's {source} and 3.0; give the latest 2.11 of Amazon MWAA",
+        )
+
+
+def _override_faults(
+    overrides: dict[str, Any], source: dict[str, Any], other_region: bool, shape: StructureShape
+) -> Iterator[Fault]:
+    for field in overrides:
+        if field in environment.NOT_OVERRIDABLE:
+            yield _fault(
+                errors.OverrideInvalid, f"target.overrides.{field}", "is given by target.environment and airflowVersion"
+            )
+        elif field not in shape.members:
+            yield _fault(
+                errors.UnknownOverride,
+                f"target.overrides.{field}",
+                f"CreateEnvironment has no such field; it has {', '.join(sorted(shape.members))}",
+            )
+    known = {field: value for field, value in overrides.items() if field in shape.members}
+    merged = environment.overridden({}, known)
+    # Only what is given is judged: required fields come from the source.
+    for line in environment.model_faults(merged, shape):
+        if not line.startswith("Missing required parameter in input:"):
+            yield _fault(errors.OverrideInvalid, "target.overrides", line)
+    if other_region:
+        for field in environment.REGIONAL_FIELDS:
+            if source.get(field) and field not in overrides:
+                yield _fault(
+                    errors.OverrideMissing,
+                    f"target.overrides.{field}",
+                    "is required, because the target lies in another region than the source and this does not reach there",
+                )
+
+
+def place_faults(plan: Migration, s3: dict[str, S3Client], iam: IAMClient) -> Iterator[Fault]:
+    """What the buckets and roles say against the migration. `s3` has a client for each region of the plan."""
+    source, target = plan["source"], plan["target"]
+    yield from _bucket_faults("source.environment", source, s3[source["region"]])
+    if (target["bucket"], target["region"]) != (source["bucket"], source["region"]):
+        yield from _bucket_faults("target.overrides.SourceBucketArn", target, s3[target["region"]])
+    ours, theirs = (staging.folder(side["dagsPath"]) for side in (target, source))
+    if target["bucket"] == source["bucket"] and (ours.startswith(theirs) or theirs.startswith(ours)):
+        yield _fault(
+            errors.FolderShared,
+            "target.overrides.DagS3Path",
+            f"s3://{target['bucket']}/{ours} and the source's {theirs} overlap; give the target a folder of its own",
+        )
+    roles = {
+        source["executionRoleArn"]: "source.environment",
+        target["executionRoleArn"]: "target.overrides.ExecutionRoleArn",
+    }
+    for role, where in roles.items():
+        try:
+            iam.get_role(RoleName=role.rsplit("/", 1)[-1])
+        except ClientError as error:
+            if code_of(error) != "NoSuchEntity":
+                raise
+            yield _fault(
+                errors.RoleNotFound, where, f"the execution role {role} does not exist; create it or name another"
+            )
+
+
+def _bucket_faults(where: str, side: Side, s3: S3Client) -> Iterator[Fault]:
+    bucket, region = side["bucket"], side["region"]
+    try:
+        # us-east-1 is answered as None.
+        location = s3.get_bucket_location(Bucket=bucket).get("LocationConstraint") or "us-east-1"
+        versioning = s3.get_bucket_versioning(Bucket=bucket).get("Status")
+    except ClientError as error:
+        if is_transient(error):
+            raise
+        yield _fault(
+            errors.BucketNotFound,
+            where,
+            f"the DAG bucket {bucket} cannot be looked at ({code_of(error)}); check its name, its policy and the stack's "
+            "DagBucketArns",
+        )
+        return
+    if {"EU": "eu-west-1"}.get(location, location) != region:
+        yield _fault(
+            errors.BucketInOtherRegion,
+            where,
+            f"the DAG bucket {bucket} lies in {location}, its environment in {region}",
+        )
+    if versioning != "Enabled":
+        yield _fault(errors.BucketNotVersioned, where, f"turn on versioning of the DAG bucket {bucket}")
+
+
+def refusal(found: list[Fault]) -> errors.MigrationError:
+    """The error that a refused migration ends with: the fault's own name, or a list under one name."""
+    if len(found) == 1:
+        return errors.named(found[0].name, f"{found[0].path}: {found[0].message}")
+    return errors.PreconditionsFailed("; ".join(str(fault) for fault in found))
+
+
+def _fault(kind: type[errors.MigrationError], path: str, message: str) -> Fault:
+    return Fault(kind.__name__, path, message)

@@ -1,0 +1,142 @@
+"""What the report says, made from what the phases left in the exchange bucket."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any, TypedDict
+
+from . import runs
+from .planning import Migration
+from .store import Phase, now, seconds_between
+
+# From the first paused DAG of the source to the last unpaused one of the target.
+_DOWNTIME_STARTS = "export"
+_DOWNTIME_ENDS = "cut over"
+_TABLE_FIELDS = ("exported", "merged", "kept", "set_aside", "checksum_source", "checksum_target", "match")
+_NO_LOGS = {"streams": 0, "events_source": 0, "events_copied": 0, "events_archived": 0, "events_lost": 0}
+# SNS: at most 100 ASCII characters in a subject.
+_SUBJECT = 100
+
+
+class Failure(TypedDict):
+    """Where and why it failed: the state, the error's name, what to do."""
+
+    state: str
+    error: str
+    message: str
+
+
+def failure_of(caught: Mapping[str, str]) -> Failure:
+    """From what a Catch kept: `state`, `error`, and `cause`, which is Lambda's JSON where a function has failed."""
+    cause = caught.get("cause") or ""
+    try:
+        told = json.loads(cause)
+        message = str(told["errorMessage"])
+    except (ValueError, KeyError, TypeError):
+        message = cause
+    return Failure(state=caught["state"], error=caught["error"], message=message)
+
+
+def make(
+    migration: Migration,
+    *,
+    failure: Failure | None,
+    phases: list[Phase],
+    results: Mapping[str, Mapping[str, Any]],
+    logs: Mapping[str, Any] | None,
+    dags: Mapping[str, Any],
+    notes: Iterable[str],
+) -> dict[str, Any]:
+    """The report as it is written: field names are Airflow's and this project's, in snake case."""
+    # Of this attempt's import only: an artifact can hold the result of an earlier run.
+    run = runs.run_id(migration, runs.IMPORT)
+    verified = results["verify"] if results["verify"].get("run_id") == run else {}
+    source, target = migration["source"], migration["target"]
+    return {
+        "status": "FAILED" if failure else "SUCCEEDED",
+        "migration_id": migration["id"],
+        "attempt": migration["attempt"],
+        "mode": migration["mode"],
+        "time": now(),
+        "source": _side(source["environment"], source["region"], source["airflowVersion"]),
+        "target": _side(target["environment"], target["region"], target["airflowVersion"]),
+        "path": migration["path"],
+        "artifact": migration["artifact"],
+        "failure": failure,
+        "phases": [{"name": phase["name"], "seconds": phase["seconds"]} for phase in timeline(phases, results)],
+        "downtime_seconds": downtime(phases),
+        "tables": {
+            name: {field: table.get(field) for field in _TABLE_FIELDS}
+            for name, table in sorted(verified.get("tables", {}).items())
+        },
+        "verified": bool(verified.get("verified", False)),
+        "unfinished": results["export"].get("unfinished"),
+        "logs": {**_NO_LOGS, **(logs or {})},
+        "dags": dict(dags),
+        "notes": list(notes),
+    }
+
+
+def timeline(phases: list[Phase], results: Mapping[str, Mapping[str, Any]]) -> list[Phase]:
+    """The phases in their order; what the engine measured inside our runs stands as phases of its own.
+
+    The export's run quiesces and drains first, the import's run verifies at its end. An unfinished phase has the time
+    until now.
+    """
+    line: list[Phase] = []
+    for phase in phases:
+        seconds = phase["seconds"] if phase["ended"] else seconds_between(phase["started"], now())
+        if phase["name"] == "export":
+            quiesce = _seconds(results, "quiesce") + _seconds(results, "drain")
+            if quiesce:
+                line.append({**phase, "name": "quiesce", "seconds": round(quiesce, 3)})
+            seconds = max(seconds - quiesce, 0.0)
+        elif phase["name"] == "import":
+            seconds = max(seconds - _seconds(results, "verify"), 0.0)
+        elif phase["name"] == "verify":
+            seconds += _seconds(results, "verify")
+        line.append({**phase, "seconds": round(seconds, 3)})
+    return line
+
+
+def downtime(phases: list[Phase]) -> float:
+    """Seconds during which no DAG ran anywhere; in a rehearsal, which pauses nothing, those to expect.
+
+    From the export's start to the cut-over's end, or to the end of the last phase before the report.
+    """
+    by_name = {phase["name"]: phase for phase in phases}
+    if _DOWNTIME_STARTS not in by_name:
+        return 0.0
+    started = by_name[_DOWNTIME_STARTS]["started"]
+    last = by_name.get("roll back") or by_name.get(_DOWNTIME_ENDS)
+    ends = [last] if last else phases
+    ended = max((phase["ended"] or now() for phase in ends), default=started)
+    return max(seconds_between(started, ended), 0.0)
+
+
+def subject(report: Mapping[str, Any]) -> str:
+    what = "Rehearsal" if report["mode"] == "rehearse" else "Migration"
+    text = f"{what} {report['source']['environment']} -> {report['target']['environment']}: {report['status']}"
+    return text[:_SUBJECT]
+
+
+def message(report: Mapping[str, Any], place: str) -> str:
+    """The notification: plain text that a phone shows whole."""
+    rows = sum(table["exported"] or 0 for table in report["tables"].values())
+    lines = [
+        f"{' -> '.join(report['path'])}: {report['status']}",
+        f"Rows: {rows} in {len(report['tables'])} tables, {'verified' if report['verified'] else 'not verified'}",
+        f"Downtime: {report['downtime_seconds']:.0f} s",
+    ]
+    if report["failure"]:
+        lines.append("{state}: {error}: {message}".format(**report["failure"]))
+    return "\n".join([*lines, f"Report: {place}"])
+
+
+def _side(name: str, region: str, version: str) -> dict[str, str]:
+    return {"environment": name, "region": region, "airflow_version": version}
+
+
+def _seconds(results: Mapping[str, Mapping[str, Any]], name: str) -> float:
+    return float(results.get(name, {}).get("seconds") or 0.0)

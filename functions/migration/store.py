@@ -1,0 +1,111 @@
+"""What a migration leaves in the exchange bucket, beside the artifact itself.
+
+    migrations/<id>/plan.json                      the plan that every later state works from
+    migrations/<id>/<attempt>/phases/<name>.json   when a phase started and ended
+    migrations/<id>/<attempt>/staged/<version>.json  what was staged for the target at a version
+    migrations/<id>/<attempt>/rolled_back.json     the end of an attempt that was rolled back
+    migrations/<id>/<attempt>/report.json          the report
+    artifacts/<artifact id>/                       the artifact, and the results that the engine writes beside it
+
+An attempt ends with a rollback; the next one starts from a fresh export, because the source ran on in between.
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, TypedDict
+
+from botocore.exceptions import ClientError
+
+from .faults import code_of
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+    from .planning import Migration
+
+
+class Phase(TypedDict):
+    """Times are ISO 8601 in UTC; `ended` is None while the phase runs."""
+
+    name: str
+    started: str
+    ended: str | None
+    seconds: float
+
+
+def now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
+
+
+def seconds_between(started: str, ended: str) -> float:
+    return round((datetime.fromisoformat(ended) - datetime.fromisoformat(started)).total_seconds(), 3)
+
+
+class Store:
+    """JSON objects under one prefix of the exchange bucket.
+
+    `prefix` is `migrations/<id>` or `migrations/<id>/<attempt>`, without a slash at its end.
+    """
+
+    def __init__(self, s3: S3Client, bucket: str, prefix: str) -> None:
+        self._s3 = s3
+        self.bucket = bucket
+        self.prefix = prefix
+
+    def read(self, name: str) -> Any:
+        """The object's content, or None where there is none. Raises ClientError for anything else."""
+        try:
+            body = self._s3.get_object(Bucket=self.bucket, Key=f"{self.prefix}/{name}")["Body"]
+        except ClientError as error:
+            if code_of(error) in ("NoSuchKey", "404"):
+                return None
+            raise
+        return json.loads(body.read())
+
+    def write(self, name: str, content: Any) -> str:
+        """Writes and returns the key."""
+        key = f"{self.prefix}/{name}"
+        self._s3.put_object(
+            Bucket=self.bucket,
+            Key=key,
+            Body=json.dumps(content, indent=2, sort_keys=True, default=str).encode(),
+            ContentType="application/json",
+        )
+        return key
+
+    def start_phase(self, name: str) -> None:
+        """Notes a phase's start; a phase that was started before keeps its start, so that a retry does not shorten it."""
+        key = _phase_name(name)
+        if self.read(key) is None:
+            self.write(key, Phase(name=name, started=now(), ended=None, seconds=0.0))
+
+    def end_phase(self, name: str, started: str | None = None) -> None:
+        """Notes a phase's end, once. `started`: for a phase whose start was not noted (default: it took no time)."""
+        key = _phase_name(name)
+        phase: Phase = self.read(key) or Phase(name=name, started=started or now(), ended=None, seconds=0.0)
+        if phase["ended"] is None:
+            ended = now()
+            self.write(key, {**phase, "ended": ended, "seconds": seconds_between(phase["started"], ended)})
+
+    def phases(self) -> list[Phase]:
+        """All phases in the order of their start."""
+        pages = self._s3.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=f"{self.prefix}/phases/")
+        names = [item["Key"].removeprefix(f"{self.prefix}/") for page in pages for item in page.get("Contents", [])]
+        found: list[Phase] = [self.read(name) for name in names]
+        return sorted(found, key=lambda phase: phase["started"])
+
+
+def of_attempt(s3: S3Client, migration: Migration) -> Store:
+    """What the current attempt of a migration leaves."""
+    return Store(s3, migration["bucket"], f"migrations/{migration['id']}/{migration['attempt']}")
+
+
+def of_artifact(s3: S3Client, migration: Migration) -> Store:
+    """The artifact, as far as it is JSON: the manifest and the engine's results."""
+    return Store(s3, migration["bucket"], f"artifacts/{migration['artifactId']}")
+
+
+def _phase_name(name: str) -> str:
+    return f"phases/{name.replace(' ', '_')}.json"

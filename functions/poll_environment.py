@@ -1,0 +1,66 @@
+"""PollTarget, PollHop: whether the target is ready, still being worked on, or has failed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from migration import clients, environment, errors, versions, waiting
+from migration.observability import state
+from migration.store import of_attempt
+
+_FAILED = {
+    "CREATE_FAILED": errors.CreateEnvironmentFailed,
+    "UPDATE_FAILED": errors.UpdateEnvironmentFailed,
+    "DELETED": errors.EnvironmentUnavailable,
+    "DELETING": errors.EnvironmentUnavailable,
+    "UNAVAILABLE": errors.EnvironmentUnavailable,
+}
+
+
+@state
+def handler(event: dict[str, Any]) -> dict[str, Any]:
+    """`{"migration", "phase", "airflowVersion", "waitedSeconds"}` -> `{"ready", "status", "waitSeconds", "waitedSeconds"}`."""
+    migration = event["migration"]
+    target, options = migration["target"], migration["options"]
+    found = environment.get(clients.mwaa(target["region"]), target["environment"])
+    status = judge(found, target["environment"], event["airflowVersion"])
+    wait = waiting.ready(event) if status == "AVAILABLE" else None
+    if wait is not None:
+        of_attempt(clients.s3(), migration).end_phase(event["phase"])
+        return wait | {"status": status}
+    return {"status": status} | waiting.not_ready(
+        event,
+        # Half as often as DAG runs: an environment takes 20 minutes and more.
+        seconds=2 * options["pollSeconds"],
+        limit=options["environmentTimeoutSeconds"],
+        timed_out=lambda: errors.EnvironmentTimedOut(
+            f"{target['environment']} is still {status} after {options['environmentTimeoutSeconds']} s. Look at it in "
+            "the Amazon MWAA console; options.environmentTimeoutSeconds gives it longer."
+        ),
+    )
+
+
+def judge(found: dict[str, Any] | None, name: str, airflow_version: str) -> str:
+    """The environment's status, or the error that it stands for.
+
+    `AVAILABLE` means at `airflow_version` or, in a migration that goes on, past it: an upgrade that Amazon MWAA rolled back ends AVAILABLE too.
+    """
+    if found is None:
+        raise errors.EnvironmentUnavailable(f"{name} does not exist any more. Start the migration again.")
+    status: str = found["Status"]
+    update = found.get("LastUpdate", {})
+    told = update.get("Error", {})
+    reason = f"{told.get('ErrorCode', '')}: {told.get('ErrorMessage', '')}" if told else "Amazon MWAA gives no reason"
+    if status in _FAILED:
+        raise _FAILED[status](
+            f"{name} is {status} ({reason}). Correct what it names (target.overrides, network, role, requirements), "
+            "delete the environment and start again."
+        )
+    if status == "AVAILABLE" and versions.parse(found["AirflowVersion"]) < versions.parse(airflow_version):
+        if update.get("Status") == "FAILED":
+            raise errors.UpdateEnvironmentFailed(
+                f"{name} stayed at Airflow {found['AirflowVersion']} instead of {airflow_version} ({reason}). Correct "
+                "what it names and start again."
+            )
+        return "UPDATING"
+    return status

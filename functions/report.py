@@ -1,0 +1,53 @@
+"""Report: `report.json` in the exchange bucket, and a notification that says how it ended."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aws_lambda_powertools.metrics import MetricUnit
+from migration import clients, environment, reporting, runs, settings
+from migration.observability import logger, metrics, state
+from migration.planning import Migration
+from migration.store import of_artifact, of_attempt
+
+
+@state
+def handler(event: dict[str, Any]) -> dict[str, Any]:
+    """`{"migration", "failed", "failure"}` -> `{"status", "key", "downtimeSeconds"}`."""
+    migration = event["migration"]
+    artifact, store = of_artifact(clients.s3(), migration), of_attempt(clients.s3(), migration)
+    results = {name: artifact.read(f"{name}.json") or {} for name in ("quiesce", "drain", "export", "import", "verify")}
+    report = reporting.make(
+        migration,
+        failure=reporting.failure_of(event["failure"]) if event["failed"] else None,
+        phases=store.phases(),
+        results=results,
+        logs=store.read("logs.json"),
+        dags=_dags(migration, results),
+        notes=(store.read("settings.json") or {}).get("notes", []),
+    )
+    key = store.write("report.json", report)
+    metrics.add_metric(name="DowntimeSeconds", unit=MetricUnit.Seconds, value=report["downtime_seconds"])
+    clients.sns().publish(
+        TopicArn=settings.topic_arn(),
+        Subject=reporting.subject(report),
+        Message=reporting.message(report, f"s3://{migration['bucket']}/{key}"),
+    )
+    logger.info("reported", extra={"status": report["status"], "key": key})
+    return {"status": report["status"], "key": key, "downtimeSeconds": report["downtime_seconds"]}
+
+
+def _dags(migration: Migration, results: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    """DAGs in the source and in the target, and the target's import errors; None where nobody can be asked."""
+    target = migration["target"]
+    found = environment.get(clients.mwaa(target["region"]), target["environment"])
+    parsed = broken = None
+    if found is not None and found["Status"] == "AVAILABLE":
+        cli = runs.final_cli(migration, found["AirflowVersion"])
+        parsed, broken = cli.dags(), cli.import_errors()
+    ours = set(runs.DAGS)
+    return {
+        "source": results["export"].get("dags"),
+        "parsed_in_target": None if parsed is None else len([dag for dag in parsed if dag["dag_id"] not in ours]),
+        "import_errors": broken,
+    }

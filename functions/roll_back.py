@@ -1,0 +1,87 @@
+"""RollBack: puts the source back as it was: its DAGs active again, ours gone. Called until it is ready."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from migration import clients, errors, pausing, runs, staging, waiting
+from migration.environment import get
+from migration.observability import logger, state
+from migration.planning import Migration
+from migration.store import Store, now, of_artifact, of_attempt
+
+
+@state
+def handler(event: dict[str, Any]) -> dict[str, Any]:
+    """`{"migration", "waitedSeconds", "done"}` -> `{"ready", "waitSeconds", "waitedSeconds", "done"}`.
+
+    In this order, each step harmless when it is repeated: the target's DAGs are paused if the cut-over had begun (so
+    that nothing runs twice), the source's are resumed if they were quiesced, our files leave both DAG folders.
+    """
+    migration = event["migration"]
+    store = of_attempt(clients.s3(), migration)
+    store.start_phase("roll back")
+    begun = {phase["name"] for phase in store.phases()}
+    done = event["done"]
+    if "cut over" in begun:
+        done, paused = _pause_target(migration, done)
+        if not paused:
+            return {"done": done} | _wait(event, migration, "pausing the target's DAGs", seconds=1)
+    if "export" in begun and runs.quiesces(migration) and not _resumed(migration):
+        return {"done": done} | _wait(event, migration, "resuming the source's DAGs")
+    for side in (migration["source"], migration["target"]):
+        removed = staging.remove_our_dags(clients.s3(side["region"]), side["bucket"], side["dagsPath"])
+        logger.info("our DAG files are gone", extra={"environment": side["environment"], "removed": removed})
+    _end(store)
+    return {"done": done} | waiting.ready(event)
+
+
+def _pause_target(migration: Migration, done: int) -> tuple[int, bool]:
+    target = migration["target"]
+    found = get(clients.mwaa(target["region"]), target["environment"])
+    if found is None or found["Status"] != "AVAILABLE":
+        return done, True
+    active = runs.active_dags(of_artifact(clients.s3(), migration))
+    cli = runs.final_cli(migration, found["AirflowVersion"])
+    done = pausing.set_paused(cli, active, paused=True, done=done, seconds=pausing.SECONDS)
+    return done, done == len(active)
+
+
+def _resumed(migration: Migration) -> bool:
+    """Whether the run of our resume DAG has put the pause states back; starts it where there is none."""
+    run = runs.run_id(migration, runs.RESUME)
+    artifact = of_artifact(clients.s3(), migration)
+    found = runs.results(artifact, runs.RESUME, run)
+    if runs.complete(runs.RESUME, found):
+        return True
+    cli = runs.cli(migration, runs.RESUME)
+    date = migration["executionDate"]
+    run_state = cli.run_state(runs.RESUME, run, date)
+    if run_state.state != "running":
+        failure = runs.failure(runs.results(artifact, runs.RESUME, run))
+        if failure is not None or run_state.state == "failed":
+            raise errors.RollBackFailed(
+                f"The source's DAGs could not be resumed ({failure or 'the run failed without a result'}). Unpause those "
+                f"that quiesce.json in {migration['artifact']} lists."
+            )
+        cli.unpause(runs.RESUME)
+        cli.trigger(runs.RESUME, run, date, runs.conf(migration, runs.RESUME))
+    return False
+
+
+def _wait(event: dict[str, Any], migration: Migration, what: str, seconds: int | None = None) -> dict[str, Any]:
+    limit = migration["options"]["dagRunTimeoutSeconds"]
+    return waiting.not_ready(
+        event,
+        seconds=seconds or migration["options"]["pollSeconds"],
+        limit=limit,
+        timed_out=lambda: errors.RollBackFailed(
+            f"{what} took longer than {limit} s. The DAGs that were active are in quiesce.json in {migration['artifact']}."
+        ),
+    )
+
+
+def _end(store: Store) -> None:
+    store.end_phase("roll back")
+    # From here on, the same input begins a new attempt.
+    store.write("rolled_back.json", {"time": now()})

@@ -1,0 +1,45 @@
+"""UpdateEnvironment: a hop, the upgrade of the target in place."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from botocore.exceptions import ClientError
+from migration import clients, environment, errors
+from migration.environment import Files
+from migration.faults import code_of, message_of
+from migration.observability import logger, state
+from migration.store import of_attempt
+
+
+@state
+def handler(event: dict[str, Any]) -> dict[str, Any]:
+    """`{"migration", "phase", "airflowVersion", "files"}` -> `{"updating"}`; a hop that is under way or done is found."""
+    migration, version = event["migration"], event["airflowVersion"]
+    source, target = migration["source"], migration["target"]
+    store = of_attempt(clients.s3(), migration)
+    store.start_phase(event["phase"])
+    mwaa = clients.mwaa(target["region"])
+    current = environment.get(mwaa, target["environment"])
+    origin = environment.get(clients.mwaa(source["region"]), source["environment"])
+    if current is None or origin is None:
+        gone = target["environment"] if current is None else source["environment"]
+        raise errors.EnvironmentUnavailable(f"{gone} does not exist any more. Start the migration again.")
+    if current["AirflowVersion"] == version or current["Status"] != "AVAILABLE":
+        # PollHop judges the status, whatever it is.
+        return {"updating": False}
+    made = environment.hop_request(
+        origin, current, airflow_version=version, overrides=migration["overrides"], files=Files.of(event["files"])
+    )
+    store.write(f"hops/{version}.json", {"notes": made.notes})
+    try:
+        mwaa.update_environment(**made.request)
+    except ClientError as error:
+        if code_of(error) not in ("ValidationException", "AccessDeniedException"):
+            raise
+        raise errors.UpdateEnvironmentRefused(
+            f"{target['environment']}: Amazon MWAA refused the upgrade from {current['AirflowVersion']} to {version}: "
+            f"{message_of(error)}. options.importVersion must be the latest 2.11 for a hop to 3.x."
+        ) from error
+    logger.info("upgrading", extra={"environment": target["environment"], "airflow_version": version})
+    return {"updating": True}

@@ -1,0 +1,44 @@
+"""Verify: whether the target has what the source had, table by table, from the results of the import."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aws_lambda_powertools.metrics import MetricUnit
+from migration import clients, errors, runs
+from migration.observability import metrics, state
+from migration.store import of_artifact, of_attempt
+
+
+@state
+def handler(event: dict[str, Any]) -> dict[str, Any]:
+    """`{"migration"}` -> `{"tables", "rows"}`: how much was compared. Raises VerificationFailed with the tables."""
+    migration = event["migration"]
+    store = of_attempt(clients.s3(), migration)
+    store.start_phase("verify")
+    results = runs.results(of_artifact(clients.s3(), migration), runs.IMPORT, runs.run_id(migration, runs.IMPORT))
+    if "verify" not in results:
+        raise errors.ResultMissing("The import's run left no verify.json. Look at its task logs.")
+    tables: dict[str, dict[str, Any]] = results["verify"]["tables"]
+    different = differences(tables)
+    if different or not results["verify"]["verified"]:
+        raise errors.VerificationFailed(
+            f"Source and target differ in {', '.join(sorted(different)) or 'a check of the engine'}. The target is kept "
+            "as options.targetOnFailure says; compare its tables with verify.json in the artifact."
+        )
+    rows = sum(table["exported"] for table in tables.values())
+    metrics.add_metric(name="RowsVerified", unit=MetricUnit.Count, value=rows)
+    store.end_phase("verify")
+    return {"tables": len(tables), "rows": rows}
+
+
+def differences(tables: dict[str, dict[str, Any]]) -> list[str]:
+    """Tables whose rows do not add up, or whose content differs.
+
+    Every exported row was merged, kept (the target had it), or set aside (by Airflow's own migrations).
+    """
+    return [
+        name
+        for name, table in tables.items()
+        if not table["match"] or table["exported"] != table["merged"] + table["kept"] + table["set_aside"]
+    ]

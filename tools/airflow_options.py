@@ -1,0 +1,126 @@
+"""Makes `functions/migration/airflow_options.json` from Airflow's own data: `make generate`.
+
+Two releases are asked, each in an installation of its own: the last 2.x for what was renamed up to it
+(`AirflowConfigParser.deprecated_options` and its kin), and a 3.x for what 3.0 removed or renamed (`CONFIGS_CHANGES` of
+`airflow config lint`). A newer Airflow is taken in by raising a version here and running this again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from local import airflow_installation
+from migration import versions
+
+LAST_2 = "2.11.2"
+NEWEST_3 = "3.2.1"
+FILE = Path(__file__).parent.parent / "functions" / "migration" / "airflow_options.json"
+
+# Runs inside an installation and prints JSON on its last line.
+_ASK = """
+import json
+from airflow.configuration import AirflowConfigParser as parser
+
+def dotted(section, option):
+    return section + "." + option
+
+changes = [
+    {"option": dotted(*old[:2]), "since": old[2], "to": dotted(*new)}
+    for new, old in parser.deprecated_options.items()
+]
+for new, olds in getattr(parser, "many_to_one_deprecated_options", {}).items():
+    changes += [{"option": dotted(*old[:2]), "since": old[2], "to": dotted(*new)} for old in olds]
+for new, (old, since) in getattr(parser, "deprecated_sections", {}).items():
+    changes.append({"section": old, "since": since, "to": new})
+try:
+    from airflow.cli.commands.config_command import CONFIGS_CHANGES
+except ImportError:
+    CONFIGS_CHANGES = []
+removed = []
+for change in CONFIGS_CHANGES:
+    if not change.was_removed and not change.renamed_to:
+        continue
+    entry = {"option": dotted(*change.config), "since": "3.0.0", "to": None}
+    if change.renamed_to:
+        entry["to"] = dotted(*change.renamed_to)
+    if change.remove_if_equals is not None:
+        entry["if_equals"] = str(change.remove_if_equals)
+    if change.suggestion:
+        entry["suggestion"] = change.suggestion
+    removed.append(entry)
+known = sorted(
+    dotted(section, option)
+    for section, content in (parser().configuration_description or {}).items()
+    for option in content["options"]
+)
+print(json.dumps({"changes": changes, "removed": removed, "known": known}))
+"""
+
+
+def ask(version: str) -> dict[str, Any]:
+    """What an installed release says of its options."""
+    installation = airflow_installation.install(version)
+    with tempfile.TemporaryDirectory() as home:
+        env = installation.environment(Path(home), f"sqlite:///{home}/airflow.db")
+        done = subprocess.run(
+            [str(installation.python), "-c", _ASK], env=env, capture_output=True, text=True, check=False, timeout=120
+        )
+    if done.returncode != 0:
+        raise SystemExit(f"Airflow {version} did not answer:\n{done.stderr}")
+    answer: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return answer
+
+
+def make() -> dict[str, Any]:
+    """The file's content: every change, in the order of versions, one an option and version."""
+    two, three = ask(LAST_2), ask(NEWEST_3)
+    # 3.x's own table says once more, with 3.0.0, what 2.x renamed long before: the earlier version is the right one.
+    changes = [entry for source in (two, three) for entry in _flat(source["changes"], source["known"])]
+    renamed = {entry["option"]: entry["to"] for entry in changes}
+    for entry in three["removed"]:
+        if renamed.get(entry["option"]) != entry["to"] or entry["to"] is None:
+            changes.append(entry)
+    for entry in changes:
+        # Airflow writes 3.0 for 3.0.0.
+        entry["since"] = ".".join([*entry["since"].split("."), "0"][:3])
+    unique = {(entry["option"], entry["since"]): entry for entry in reversed(changes)}
+    ordered = sorted(unique.values(), key=lambda entry: (versions.parse(entry["since"]), entry["option"]))
+    return {"made_from": [LAST_2, NEWEST_3], "changes": ordered}
+
+
+def _flat(changes: list[dict[str, Any]], known: list[str]) -> list[dict[str, Any]]:
+    """A renamed section as one change an option, for the options that the new section has."""
+    flat: list[dict[str, Any]] = []
+    for entry in changes:
+        if "section" not in entry:
+            flat.append(entry)
+            continue
+        prefix = f"{entry['to']}."
+        flat += [
+            {"option": f"{entry['section']}.{name.removeprefix(prefix)}", "since": entry["since"], "to": name}
+            for name in known
+            if name.startswith(prefix)
+        ]
+    return flat
+
+
+def main() -> None:
+    arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
+    arguments.add_argument("--check", action="store_true", help="only say whether the file is stale")
+    text = json.dumps(make(), indent=1) + "\n"
+    if arguments.parse_args().check:
+        if not FILE.exists() or FILE.read_text(encoding="utf-8") != text:
+            raise SystemExit(f"{FILE.name} is stale: run python -m tools.airflow_options")
+        return
+    FILE.write_text(text, encoding="utf-8")
+    sys.stdout.write(f"{FILE.name}: {text.count('since')} changes\n")
+
+
+if __name__ == "__main__":
+    main()
