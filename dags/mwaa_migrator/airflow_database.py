@@ -7,10 +7,10 @@ engine knows how to renew.
 from __future__ import annotations
 
 import glob
-import io
+import logging
 import os
 import re
-from typing import Any, Dict, Iterable, List, Optional, Tuple
+from typing import Any, Iterable
 
 from mwaa_migrator.database import SESSION_SETTINGS, execute, fetch_value
 from mwaa_migrator.errors import AirflowNotSupported, DatabaseNotSupported, DatabaseUnreachable
@@ -23,7 +23,7 @@ FIRST_TOO_NEW = (3, 0, 0)
 APPLICATION_NAME = "mwaa_migrator"
 
 
-def version_tuple(version: str) -> Tuple[int, ...]:
+def version_tuple(version: str) -> tuple[int, ...]:
     """``2.10.3`` to ``(2, 10, 3)``; what follows the numbers (``rc1``, ``+composer``) does not count."""
     numbers = []
     for piece in version.split("+")[0].split(".")[:3]:
@@ -41,7 +41,7 @@ def airflow_version() -> str:
     from airflow import __version__ as version
 
     if not OLDEST <= version_tuple(version) < FIRST_TOO_NEW:
-        message = "Airflow {} is not supported: the engine runs inside 1.10.12 to 2.11.".format(version)
+        message = f"Airflow {version} is not supported: the engine runs inside 1.10.12 to 2.11."
         raise AirflowNotSupported(message)
     return str(version)
 
@@ -77,7 +77,7 @@ def connect(application_name: str = APPLICATION_NAME) -> Any:
     return raw
 
 
-def connection_recipe(connection: Any) -> Dict[str, str]:
+def connection_recipe(connection: Any) -> dict[str, str]:
     """psycopg2's parameters to open one more connection like ``connection``, for a process without Airflow.
 
     It holds the password: it travels through a pipe, never through arguments or the environment.
@@ -89,7 +89,7 @@ def connection_recipe(connection: Any) -> Dict[str, str]:
     return recipe
 
 
-def connect_by_recipe(recipe: Dict[str, str], application_name: str) -> Any:
+def connect_by_recipe(recipe: dict[str, str], application_name: str) -> Any:
     import psycopg2
 
     connection = psycopg2.connect(**recipe)
@@ -113,13 +113,15 @@ def airflow_schema(connection: Any) -> str:
     return str(schema)
 
 
-def schema_revision(connection: Any) -> Optional[str]:
+def schema_revision(connection: Any) -> str | None:
     """The Alembic revision of the schema on the search_path."""
     return fetch_value(connection, "select version_num from alembic_version")
 
 
 def head_revision() -> str:
     """The revision that this Airflow's own migrations lead to."""
+    # Airflow's logging shows alembic's plugins, one line each.
+    logging.getLogger("alembic").setLevel(logging.WARNING)
     from airflow.utils import db
     from alembic.script import ScriptDirectory
 
@@ -135,7 +137,7 @@ def head_revision() -> str:
     return str(ScriptDirectory.from_config(config).get_current_head())
 
 
-def unknown_tables(names: Iterable[str]) -> List[str]:
+def unknown_tables(names: Iterable[str]) -> list[str]:
     """Those of ``names`` that no migration of this Airflow mentions, so that some user or plugin made them.
 
     The text of the migrations is read rather than the models, because importing all models takes seconds and leaves
@@ -145,7 +147,7 @@ def unknown_tables(names: Iterable[str]) -> List[str]:
 
     text = []
     for path in glob.glob(os.path.join(os.path.dirname(airflow.__file__), "migrations", "versions", "*.py")):
-        with io.open(path, encoding="utf-8") as migration:
+        with open(path, encoding="utf-8") as migration:
             text.append(migration.read())
     quoted = set(re.findall(r"""["'](\w+)["']""", "\n".join(text)))
     return sorted(name for name in names if name not in quoted)

@@ -9,7 +9,7 @@ of its own, as a new environment has, and where we own the tables; in a table in
 from __future__ import annotations
 
 import time
-from typing import Any, Dict, List, NamedTuple, Tuple
+from typing import Any, NamedTuple
 
 from psycopg2 import sql
 from psycopg2.errors import LockNotAvailable
@@ -30,11 +30,11 @@ _LOCK_SECONDS = 3
 class Removed(NamedTuple):
     """SQL to make again what was dropped, indexes before foreign keys."""
 
-    indexes: List[sql.Composable]
-    foreign_keys: List[sql.Composable]
+    indexes: list[sql.Composable]
+    foreign_keys: list[sql.Composable]
 
 
-def candidates(connection: Any, schema: str, tables: Dict[str, Table], incoming: Dict[str, int]) -> List[str]:
+def candidates(connection: Any, schema: str, tables: dict[str, Table], incoming: dict[str, int]) -> list[str]:
     """The tables that would be merged in bulk: many rows to come, few there, and ours to change."""
     chosen = []
     for name in tables:
@@ -53,13 +53,13 @@ def candidates(connection: Any, schema: str, tables: Dict[str, Table], incoming:
     return chosen
 
 
-def lock(connection: Any, schema: str, names: List[str]) -> bool:
+def lock(connection: Any, schema: str, names: list[str]) -> bool:
     """Begin the transaction with exclusive locks on the tables; False (and no transaction) if they are in use."""
     if not names:
         return False
     tables = sql.SQL(", ").join([qualified(schema, name) for name in sorted(names)])
     for _ in range(_LOCK_TRIES):
-        execute(connection, "select set_config('lock_timeout', %s, true)", ("{}s".format(_LOCK_SECONDS),))
+        execute(connection, "select set_config('lock_timeout', %s, true)", (f"{_LOCK_SECONDS}s",))
         try:
             execute(connection, sql.SQL("lock table {} in access exclusive mode").format(tables))
         except LockNotAvailable:
@@ -71,7 +71,7 @@ def lock(connection: Any, schema: str, names: List[str]) -> bool:
     return False
 
 
-def remove(connection: Any, schema: str, tables: Dict[str, Table], names: List[str]) -> Removed:
+def remove(connection: Any, schema: str, tables: dict[str, Table], names: list[str]) -> Removed:
     """Drop the indexes that keep nothing unique, and the foreign keys of these tables to merged tables."""
     removed = Removed([], [])
     for name in names:
@@ -97,7 +97,7 @@ def remove(connection: Any, schema: str, tables: Dict[str, Table], names: List[s
     return removed
 
 
-def make_again(connection: Any, removed: Removed) -> Tuple[int, int]:
+def make_again(connection: Any, removed: Removed) -> tuple[int, int]:
     """The search_path must be the tables' schema, which the definitions do not name."""
     execute(connection, "set local maintenance_work_mem to '256MB'")
     for statement in removed.indexes + removed.foreign_keys:

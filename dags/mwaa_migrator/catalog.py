@@ -6,7 +6,7 @@ schema on the ``search_path``, so that they name no schema and can be replayed i
 
 from __future__ import annotations
 
-from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, NamedTuple, Sequence
 
 from psycopg2 import sql
 
@@ -18,9 +18,9 @@ class Column(NamedTuple):
     type: str
     type_schema: str
     not_null: bool
-    default: Optional[str]
+    default: str | None
     identity: str
-    comment: Optional[str] = None
+    comment: str | None = None
 
 
 class Constraint(NamedTuple):
@@ -29,9 +29,9 @@ class Constraint(NamedTuple):
     name: str
     kind: str
     definition: str
-    columns: Tuple[str, ...]
-    parent: Optional[str] = None
-    parent_columns: Tuple[str, ...] = ()
+    columns: tuple[str, ...]
+    parent: str | None = None
+    parent_columns: tuple[str, ...] = ()
 
 
 class Index(NamedTuple):
@@ -40,7 +40,7 @@ class Index(NamedTuple):
     name: str
     definition: str
     unique: bool
-    columns: Tuple[str, ...]
+    columns: tuple[str, ...]
 
 
 class OwnedSequence(NamedTuple):
@@ -53,24 +53,24 @@ class OwnedSequence(NamedTuple):
 
 class Table(NamedTuple):
     name: str
-    columns: List[Column]
-    constraints: List[Constraint]
-    indexes: List[Index]
-    sequences: List[OwnedSequence]
+    columns: list[Column]
+    constraints: list[Constraint]
+    indexes: list[Index]
+    sequences: list[OwnedSequence]
 
     @property
-    def column_names(self) -> Tuple[str, ...]:
+    def column_names(self) -> tuple[str, ...]:
         return tuple(column.name for column in self.columns)
 
     @property
-    def primary_key(self) -> Tuple[str, ...]:
+    def primary_key(self) -> tuple[str, ...]:
         for constraint in self.constraints:
             if constraint.kind == "p":
                 return constraint.columns
         return ()
 
     @property
-    def unique_keys(self) -> List[Tuple[str, ...]]:
+    def unique_keys(self) -> list[tuple[str, ...]]:
         """Every set of columns that the database keeps unique, the primary key first."""
         keys = [constraint.columns for constraint in self.constraints if constraint.kind == "p"]
         keys += [constraint.columns for constraint in self.constraints if constraint.kind == "u"]
@@ -78,11 +78,11 @@ class Table(NamedTuple):
         return keys
 
     @property
-    def foreign_keys(self) -> List[Constraint]:
+    def foreign_keys(self) -> list[Constraint]:
         return [constraint for constraint in self.constraints if constraint.kind == "f"]
 
     @property
-    def surrogate_key(self) -> Optional[str]:
+    def surrogate_key(self) -> str | None:
         """The single integer column of the primary key that a sequence fills, if the table has one."""
         if len(self.primary_key) != 1:
             return None
@@ -137,7 +137,8 @@ _INDEXES = """
       join pg_catalog.pg_class c on c.oid = x.indrelid
       join pg_catalog.pg_class i on i.oid = x.indexrelid
      where c.relnamespace = (select oid from pg_catalog.pg_namespace where nspname = %s)
-       and not exists (select 1 from pg_catalog.pg_constraint k where k.conindid = x.indexrelid and k.contype in ('p', 'u', 'x'))
+       and not exists (select 1 from pg_catalog.pg_constraint k where k.conindid = x.indexrelid
+                          and k.contype in ('p', 'u', 'x'))
      order by c.relname, i.relname
 """
 
@@ -154,14 +155,18 @@ _SEQUENCES = """
 """
 
 
-def read_tables(connection: Any, schema: str) -> Dict[str, Table]:
+def read_tables(connection: Any, schema: str) -> dict[str, Table]:
     """All ordinary tables of ``schema`` by name. Leaves the connection's ``search_path`` at ``schema``."""
     use_schema(connection, schema)
-    tables = {}  # type: Dict[str, Table]
-    for name, column, type_, type_schema, not_null, default, identity, comment in fetch_all(connection, _COLUMNS, (schema,)):
+    tables: dict[str, Table] = {}
+    for name, column, type_, type_schema, not_null, default, identity, comment in fetch_all(
+        connection, _COLUMNS, (schema,)
+    ):
         table = tables.setdefault(name, Table(name, [], [], [], []))
         table.columns.append(Column(column, type_, type_schema, not_null, default, identity, comment))
-    for name, constraint, kind, definition, columns, parent, parent_columns in fetch_all(connection, _CONSTRAINTS, (schema,)):
+    for name, constraint, kind, definition, columns, parent, parent_columns in fetch_all(
+        connection, _CONSTRAINTS, (schema,)
+    ):
         if name in tables:
             tables[name].constraints.append(
                 Constraint(constraint, kind, definition, tuple(columns), parent, tuple(parent_columns))
@@ -180,7 +185,7 @@ def table_exists(connection: Any, schema: str, table: str) -> bool:
     return bool(fetch_value(connection, query, (schema, table)))
 
 
-def columns_of(table: Table, names: Sequence[str]) -> List[Column]:
+def columns_of(table: Table, names: Sequence[str]) -> list[Column]:
     return [table.column(name) for name in names]
 
 
@@ -188,13 +193,13 @@ def qualified(schema: str, table: str) -> sql.Composed:
     return sql.SQL("{}.{}").format(sql.Identifier(schema), sql.Identifier(table))
 
 
-def in_foreign_key_order(parents: Dict[str, List[str]]) -> List[str]:
+def in_foreign_key_order(parents: dict[str, list[str]]) -> list[str]:
     """The tables, parents before children; ``parents`` maps each table to the tables that it refers to.
 
     References to itself or to tables that are not in ``parents`` do not count. Airflow's schema has no cycles between
     tables; if a later one has, the tables of the cycle come last, by name.
     """
-    ordered = []  # type: List[str]
+    ordered: list[str] = []
     waiting = sorted(parents)
     while waiting:
         ready = [

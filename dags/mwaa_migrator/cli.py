@@ -11,7 +11,7 @@ import json
 import secrets
 import sys
 import time
-from typing import Any, Dict, List, Optional, Sequence
+from typing import Any, Sequence
 
 from mwaa_migrator.errors import InvalidArguments, MigratorError
 
@@ -30,22 +30,22 @@ def new_migration_id() -> str:
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> Any:
-        raise InvalidArguments("{}. See {} --help.".format(message, self.prog))
+        raise InvalidArguments(f"{message}. See {self.prog} --help.")
 
 
-def _names(text: str) -> List[str]:
+def _names(text: str) -> list[str]:
     return [name.strip() for name in text.split(",") if name.strip()]
 
 
 def _jobs(text: str) -> int:
     if not text.isdigit() or not 1 <= int(text) <= _MOST_JOBS:
-        raise argparse.ArgumentTypeError("'{}' is not a number from 1 to {}".format(text, _MOST_JOBS))
+        raise argparse.ArgumentTypeError(f"'{text}' is not a number from 1 to {_MOST_JOBS}")
     return int(text)
 
 
 def _days(text: str) -> int:
     if not text.isdigit() or int(text) < 1:
-        raise argparse.ArgumentTypeError("'{}' is not a number of days, 1 or more".format(text))
+        raise argparse.ArgumentTypeError(f"'{text}' is not a number of days, 1 or more")
     return int(text)
 
 
@@ -92,7 +92,7 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def run(arguments: argparse.Namespace) -> Dict[str, Any]:
+def run(arguments: argparse.Namespace) -> dict[str, Any]:
     """The command's result, as it is printed with --json."""
     # Airflow is imported by these, and --help must not wait for it.
     from mwaa_migrator.manifest import check_id, find_artifact, read_manifest
@@ -128,7 +128,7 @@ def run(arguments: argparse.Namespace) -> Dict[str, Any]:
     return inspect_artifact(storage, read_manifest(storage))
 
 
-def inspect_artifact(storage: Any, manifest: Dict[str, Any]) -> Dict[str, Any]:
+def inspect_artifact(storage: Any, manifest: dict[str, Any]) -> dict[str, Any]:
     """The manifest without its parts, and whether each part is there with the bytes that it should have."""
     from mwaa_migrator.export_artifact import summary
 
@@ -141,7 +141,7 @@ def inspect_artifact(storage: Any, manifest: Dict[str, Any]) -> Dict[str, Any]:
     return dict(summary(storage, manifest), missing_parts=missing, whole=not missing)
 
 
-def main(argv: Optional[Sequence[str]] = None) -> int:
+def main(argv: Sequence[str] | None = None) -> int:
     argv = sys.argv[1:] if argv is None else argv
     as_json = "--json" in argv
     # Airflow's warnings and its log go where progress goes; the last line of standard output is the result.
@@ -159,11 +159,11 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
             differing = [name for name, table in result["tables"].items() if not table["match"]]
             message = "These tables are not what the artifact holds: {}.".format(", ".join(differing))
             document["error"] = {"name": "ContentDiffers", "message": message}
-            sys.stderr.write("ContentDiffers: {}\n".format(message))
+            sys.stderr.write(f"ContentDiffers: {message}\n")
     except MigratorError as error:
         code = error.exit_code
         document = {"command": command, "status": "failed", "error": {"name": error.name, "message": str(error)}}
-        sys.stderr.write("{}: {}\n".format(error.name, error))
+        sys.stderr.write(f"{error.name}: {error}\n")
     finally:
         sys.stdout = output
     document["seconds"] = round(time.monotonic() - begun, 3)
@@ -174,7 +174,7 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
     return code
 
 
-def _text(document: Dict[str, Any]) -> str:
+def _text(document: dict[str, Any]) -> str:
     lines = []
     for name, table in sorted(document.get("tables", {}).items()):
         if "merged" in table:
@@ -193,7 +193,7 @@ def _text(document: Dict[str, Any]) -> str:
             lines.append("{:32} {:>12,} rows {:>15,} bytes".format(name, table["rows"], table["bytes"]))
     for name, reason in sorted(document.get("not_exported", {}).items()):
         if reason == "not a table of this Airflow":
-            lines.append("{:32} not exported: {}".format(name, reason))
+            lines.append(f"{name:32} not exported: {reason}")
     if document.get("already_imported"):
         lines.append("This artifact was imported before; nothing was changed.")
     if document.get("artifact"):

@@ -11,7 +11,7 @@ travels in the manifest:
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple, Optional, Sequence
+from typing import Any, NamedTuple, Sequence
 
 from psycopg2 import sql
 
@@ -62,7 +62,7 @@ def column_values(columns: Sequence[Column], alias: str) -> Sequence[sql.Composa
 
 
 def checksum_query(
-    source: sql.Composable, columns: Sequence[Column], algorithm: str, where: Optional[sql.Composable] = None
+    source: sql.Composable, columns: Sequence[Column], algorithm: str, where: sql.Composable | None = None
 ) -> sql.Composed:
     """A query for one row ``(count, sum)`` over ``source``, a FROM item under the alias ``t``."""
     return sql.SQL("select count(*), coalesce(sum({}), 0)::text from {} t{}").format(
@@ -77,7 +77,7 @@ def checksum(
     source: sql.Composable,
     columns: Sequence[Column],
     algorithm: str,
-    where: Optional[sql.Composable] = None,
+    where: sql.Composable | None = None,
 ) -> Checksum:
     ((rows, value),) = fetch_all(connection, checksum_query(source, columns, algorithm, where))
     return Checksum(int(rows), str(value))

@@ -19,7 +19,7 @@ from __future__ import annotations
 import json
 import queue
 import sys
-from typing import Any, Callable, Dict, Optional
+from typing import Any, Callable
 
 from psycopg2 import Error as DatabaseError
 from psycopg2 import sql
@@ -34,16 +34,16 @@ from mwaa_migrator.storage import Storage, open_storage
 
 
 class Worker:
-    def __init__(self, opening: Dict[str, Any]) -> None:
-        self._storage = open_storage(opening["storage"])  # type: Storage
-        self._connection = None  # type: Any
+    def __init__(self, opening: dict[str, Any]) -> None:
+        self._storage: Storage = open_storage(opening["storage"])
+        self._connection: Any = None
         if opening["recipe"]:
             self._connection = connect_by_recipe(opening["recipe"], opening["application_name"])
         if opening.get("snapshot"):
             execute(self._connection, "begin isolation level repeatable read read only")
             execute(self._connection, "set transaction snapshot %s", (opening["snapshot"],))
 
-    def copy_out(self, job: Dict[str, Any]) -> Dict[str, Any]:
+    def copy_out(self, job: dict[str, Any]) -> dict[str, Any]:
         parts = PartWriter(self._storage, job["prefix"])
         buffer = row_buffer(parts)
         try:
@@ -57,7 +57,7 @@ class Worker:
             raise
         return {"rows": rows, "parts": parts.parts}
 
-    def copy_in(self, job: Dict[str, Any]) -> Dict[str, Any]:
+    def copy_in(self, job: dict[str, Any]) -> dict[str, Any]:
         reader = PartReader(self._storage, job["part"])
         statement = sql.SQL("copy {} ({}) from stdin").format(
             qualified(job["schema"], job["table"]), identifiers(job["columns"])
@@ -75,21 +75,21 @@ class Worker:
             reader.close()
         return {"rows": rows}
 
-    def check_part(self, job: Dict[str, Any]) -> Dict[str, Any]:
+    def check_part(self, job: dict[str, Any]) -> dict[str, Any]:
         check_part(self._storage, job["part"])
         return {}
 
-    def checksum(self, job: Dict[str, Any]) -> Dict[str, Any]:
+    def checksum(self, job: dict[str, Any]) -> dict[str, Any]:
         ((rows, value),) = fetch_all(self._connection, job["query"])
         return {"rows": rows, "value": value}
 
-    def handle(self, job: Dict[str, Any]) -> Dict[str, Any]:
-        kinds = {
+    def handle(self, job: dict[str, Any]) -> dict[str, Any]:
+        kinds: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
             "copy_out": self.copy_out,
             "copy_in": self.copy_in,
             "check_part": self.check_part,
             "checksum": self.checksum,
-        }  # type: Dict[str, Callable[[Dict[str, Any]], Dict[str, Any]]]
+        }
         try:
             return {"result": kinds[job["kind"]](job)}
         except MigratorError as error:
@@ -99,15 +99,15 @@ class Worker:
 
 
 def main() -> None:
-    jobs = queue.Queue()  # type: queue.Queue[Dict[str, Any]]
+    jobs: queue.Queue[dict[str, Any]] = queue.Queue()
     exit_with_parent(lambda line: jobs.put(json.loads(line)))
-    worker = None  # type: Optional[Worker]
+    worker: Worker | None = None
     while True:
         job = jobs.get()
         try:
             if worker is None:
                 worker = Worker(job)
-                answer = {"result": {}}  # type: Dict[str, Any]
+                answer: dict[str, Any] = {"result": {}}
             else:
                 answer = worker.handle(job)
         except (MigratorError, DatabaseError) as error:

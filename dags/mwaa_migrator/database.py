@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import closing, contextmanager
-from typing import Any, Iterator, List, Optional, Sequence, Tuple, Union
+from typing import Any, Iterator, Sequence, Union
 
 from psycopg2 import sql
 
@@ -18,20 +18,20 @@ SESSION_SETTINGS = """
 """
 
 
-def execute(connection: Any, query: Query, parameters: Optional[Sequence[Any]] = None) -> int:
+def execute(connection: Any, query: Query, parameters: Sequence[Any] | None = None) -> int:
     """Run a statement; returns the number of rows that it touched."""
     with closing(connection.cursor()) as cursor:
         cursor.execute(query, parameters)
         return int(cursor.rowcount)
 
 
-def fetch_all(connection: Any, query: Query, parameters: Optional[Sequence[Any]] = None) -> List[Tuple[Any, ...]]:
+def fetch_all(connection: Any, query: Query, parameters: Sequence[Any] | None = None) -> list[tuple[Any, ...]]:
     with closing(connection.cursor()) as cursor:
         cursor.execute(query, parameters)
         return list(cursor.fetchall())
 
 
-def fetch_value(connection: Any, query: Query, parameters: Optional[Sequence[Any]] = None) -> Any:
+def fetch_value(connection: Any, query: Query, parameters: Sequence[Any] | None = None) -> Any:
     """The first column of the first row, or None where there is no row."""
     with closing(connection.cursor()) as cursor:
         cursor.execute(query, parameters)
@@ -44,7 +44,7 @@ def use_schema(connection: Any, schema: str) -> None:
     execute(connection, sql.SQL("set search_path to {}").format(sql.Identifier(schema)))
 
 
-def identifiers(names: Sequence[str], prefix: Optional[str] = None) -> sql.Composed:
+def identifiers(names: Sequence[str], prefix: str | None = None) -> sql.Composed:
     """``"a", "b"`` or ``p."a", p."b"``."""
     if prefix is None:
         return sql.SQL(", ").join([sql.Identifier(name) for name in names])

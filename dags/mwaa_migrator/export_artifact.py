@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from typing import Any, Dict, List, NamedTuple, Optional, Sequence
+from typing import Any, NamedTuple, Sequence
 
 from psycopg2 import sql
 from psycopg2.errors import InvalidRegularExpression
@@ -27,6 +27,7 @@ from mwaa_migrator.secret_columns import Decrypter, Row, RowLines, format_row
 from mwaa_migrator.selection import Cut, row_filter
 from mwaa_migrator.storage import Storage
 from mwaa_migrator.tables import (
+    OWN_DAGS,
     SECRET_COLUMNS,
     SET_ASIDE_PREFIX,
     USER_REFERENCES,
@@ -46,17 +47,17 @@ MOST_UNFINISHED_LISTED = 1000
 
 
 class ExportOptions(NamedTuple):
-    """``days`` and ``dags`` cut history; ``tables`` (None: all) and ``exclude_tables`` choose among the rule's tables."""
+    """``days`` and ``dags`` cut history; ``tables`` (None: all) and ``exclude_tables`` choose among the tables."""
 
-    days: Optional[int] = None
-    dags: Optional[str] = None
-    tables: Optional[Sequence[str]] = None
+    days: int | None = None
+    dags: str | None = None
+    tables: Sequence[str] | None = None
     exclude_tables: Sequence[str] = ()
     jobs: int = 2
     skip_undecryptable: bool = False
 
 
-def export(storage: Storage, migration_id: str, options: ExportOptions, progress: Progress) -> Dict[str, Any]:
+def export(storage: Storage, migration_id: str, options: ExportOptions, progress: Progress) -> dict[str, Any]:
     """Write the artifact into ``storage`` and return its manifest.
 
     Raises InvalidArguments for tables that do not exist or a regular expression that PostgreSQL does not take,
@@ -67,7 +68,7 @@ def export(storage: Storage, migration_id: str, options: ExportOptions, progress
     try:
         if storage.size(MANIFEST) is not None:
             raise ArtifactExists(
-                "{} holds a whole artifact already. Import that one, or choose another --id.".format(storage.url)
+                f"{storage.url} holds a whole artifact already. Import that one, or choose another --id."
             )
         with progress.phase("inspect"):
             plan = _Plan(connection, options)
@@ -86,7 +87,7 @@ class _Plan:
         tables = read_tables(connection, self.schema)
         connection.rollback()
         unknown = airflow_database.unknown_tables(name for name in tables if reason_not_exported(name) is None)
-        self.not_exported = {}  # type: Dict[str, str]
+        self.not_exported: dict[str, str] = {}
         for name in tables:
             reason = reason_not_exported(name)
             if reason is None and name in unknown:
@@ -113,14 +114,12 @@ def _excluded(name: str, options: ExportOptions) -> bool:
     return name in options.exclude_tables and reason_not_exported(name) is not None
 
 
-def _check_choice(options: ExportOptions, tables: Dict[str, Table], not_exported: Dict[str, str]) -> None:
-    faults = []
-    for name in list(options.tables or ()) + list(options.exclude_tables):
-        if name not in tables:
-            faults.append("there is no table '{}'".format(name))
-    for name in options.tables or ():
-        if name in not_exported:
-            faults.append("'{}' cannot be exported: {}".format(name, not_exported[name]))
+def _check_choice(options: ExportOptions, tables: dict[str, Table], not_exported: dict[str, str]) -> None:
+    named = [*(options.tables or ()), *options.exclude_tables]
+    faults = [f"there is no table '{name}'" for name in named if name not in tables]
+    faults += [
+        f"'{name}' cannot be exported: {not_exported[name]}" for name in options.tables or () if name in not_exported
+    ]
     if faults:
         raise InvalidArguments("; ".join(faults) + ". Correct --tables or --exclude-tables.")
 
@@ -133,18 +132,19 @@ def _export(
     version: str,
     options: ExportOptions,
     progress: Progress,
-) -> Dict[str, Any]:
+) -> dict[str, Any]:
     execute(connection, "begin isolation level repeatable read read only")
     snapshot, snapshot_time = fetch_all(connection, "select pg_export_snapshot(), now()")[0]
-    cut = _cut(connection, options)
+    cut = _cut(connection, plan.schema, options)
     algorithm = algorithm_of(connection)
     tables = {table.name: table for table in plan.tables}
-    entries = {
-        name: {"columns": list(table.column_names), "rows": 0, "bytes": 0, "parts": []} for name, table in tables.items()
-    }  # type: Dict[str, Dict[str, Any]]
+    entries: dict[str, dict[str, Any]] = {
+        name: {"columns": list(table.column_names), "rows": 0, "bytes": 0, "parts": []}
+        for name, table in tables.items()
+    }
     skipped = _export_secrets(connection, plan, tables, entries, storage, cut, options)
-    jobs = []  # type: List[Job]
-    for name, table in tables.items():
+    jobs: list[Job] = []
+    for table in plan.tables:
         condition = row_filter(table, tables, plan.schema, cut)
         jobs += _jobs(connection, plan.schema, table, condition, algorithm)
     begun = time.monotonic()
@@ -167,7 +167,7 @@ def _export(
         _check_rows(name, entry, skipped)
     schema = json.dumps(plan.schema_description, sort_keys=True).encode("utf-8")
     storage.write_bytes(SCHEMA, schema)
-    manifest = {
+    manifest: dict[str, Any] = {
         "format_version": FORMAT_VERSION,
         "migration_id": migration_id,
         "airflow_version": version,
@@ -184,13 +184,13 @@ def _export(
         "skipped_undecryptable": skipped,
         "unfinished": _unfinished(connection, plan, tables, cut),
         "schema_sha256": hashlib.sha256(schema).hexdigest(),
-    }  # type: Dict[str, Any]
+    }
     connection.rollback()
     storage.write_json(MANIFEST, manifest)
     return manifest
 
 
-def _cut(connection: Any, options: ExportOptions) -> Cut:
+def _cut(connection: Any, schema: str, options: ExportOptions) -> Cut:
     """Raises InvalidArguments for a regular expression that PostgreSQL does not take."""
     if options.dags is not None:
         execute(connection, "savepoint cut")
@@ -202,18 +202,25 @@ def _cut(connection: Any, options: ExportOptions) -> Cut:
     since = None
     if options.days is not None:
         since = fetch_value(connection, "select (now() - %s * interval '1 day')::text", (options.days,))
-    return Cut(since, options.dags if options.dags != ".*" else None)
+    dags = options.dags if options.dags != ".*" else None
+    query = sql.SQL(
+        "select exists (select 1 from {} where dag_id = any(%s)) or exists (select 1 from {} where dag_id = any(%s))"
+    )
+    ours = fetch_value(
+        connection,
+        query.format(qualified(schema, "dag"), qualified(schema, "dag_run")),
+        (list(OWN_DAGS), list(OWN_DAGS)),
+    )
+    return Cut(since, dags, bool(ours))
 
 
-def _select(schema: str, table: Table, condition: Optional[sql.Composable], columns: Sequence[str]) -> sql.Composed:
+def _select(schema: str, table: Table, condition: sql.Composable | None, columns: Sequence[str]) -> sql.Composed:
     values = sql.SQL(", ").join([sql.SQL("t.") + sql.Identifier(column) for column in columns])
     query = sql.SQL("select {} from {} t").format(values, qualified(schema, table.name))
     return query if condition is None else query + sql.SQL(" where ") + condition
 
 
-def _jobs(
-    connection: Any, schema: str, table: Table, condition: Optional[sql.Composable], algorithm: str
-) -> List[Job]:
+def _jobs(connection: Any, schema: str, table: Table, condition: sql.Composable | None, algorithm: str) -> list[Job]:
     source = qualified(schema, table.name)
     size = int(fetch_value(connection, "select pg_table_size(%s::regclass)", (source.as_string(connection),)))
     heap = int(fetch_value(connection, "select pg_relation_size(%s::regclass)", (source.as_string(connection),)))
@@ -225,13 +232,13 @@ def _jobs(
         for number in range(count):
             conditions = [] if condition is None else [condition]
             if number:
-                conditions.append(sql.SQL("t.ctid >= {}::tid").format(sql.Literal("({},0)".format(number * pages))))
+                conditions.append(sql.SQL("t.ctid >= {}::tid").format(sql.Literal(f"({number * pages},0)")))
             if number < count - 1:
-                conditions.append(sql.SQL("t.ctid < {}::tid").format(sql.Literal("({},0)".format((number + 1) * pages))))
+                conditions.append(sql.SQL("t.ctid < {}::tid").format(sql.Literal(f"({(number + 1) * pages},0)")))
             query = _select(
                 schema, table, sql.SQL(" and ").join(conditions) if conditions else None, table.column_names
             )
-            prefix = "tables/{}/{:04d}".format(table.name, number)
+            prefix = f"tables/{table.name}/{number:04d}"
             request = {"kind": "copy_out", "query": query.as_string(connection), "prefix": prefix}
             jobs.append(Job(table.name, size // count, request))
     columns = [column for column in table.columns if column.name not in secret_column_names(table.name)]
@@ -243,19 +250,19 @@ def _jobs(
 def _export_secrets(
     connection: Any,
     plan: _Plan,
-    tables: Dict[str, Table],
-    entries: Dict[str, Dict[str, Any]],
+    tables: dict[str, Table],
+    entries: dict[str, dict[str, Any]],
     storage: Storage,
     cut: Cut,
     options: ExportOptions,
-) -> List[str]:
+) -> list[str]:
     """Copy the tables that hold secrets, decrypted; returns the names of the rows that were left out."""
-    failures = []  # type: List[str]
+    failures: list[str] = []
     fernet = airflow_database.fernet()
     for name in sorted(set(tables) & set(SECRET_COLUMNS)):
         table = tables[name]
         decrypter = Decrypter(name, table.column_names, fernet)
-        parts = PartWriter(storage, "tables/{}/0000".format(name))
+        parts = PartWriter(storage, f"tables/{name}/0000")
         buffer = row_buffer(parts)
 
         def handle(row: Row, decrypter: Decrypter = decrypter, buffer: Any = buffer) -> None:
@@ -290,7 +297,7 @@ def _export_secrets(
     return failures
 
 
-def _check_rows(name: str, entry: Dict[str, Any], skipped: Sequence[str]) -> None:
+def _check_rows(name: str, entry: dict[str, Any], skipped: Sequence[str]) -> None:
     in_parts = sum(part["rows"] for part in entry["parts"])
     seen = entry.pop("checksum_rows") - entry.get("skipped", 0)
     if not in_parts == entry["rows"] == seen:
@@ -300,9 +307,9 @@ def _check_rows(name: str, entry: Dict[str, Any], skipped: Sequence[str]) -> Non
         entry["checksum"] = None
 
 
-def _note_authors(connection: Any, plan: _Plan, tables: Dict[str, Table]) -> Dict[str, str]:
+def _note_authors(connection: Any, plan: _Plan, tables: dict[str, Table]) -> dict[str, str]:
     """The user names of those who wrote notes, by the id that the notes refer to."""
-    authors = {}  # type: Dict[str, str]
+    authors: dict[str, str] = {}
     for name, column in USER_REFERENCES:
         if name in tables and column in tables[name].column_names and "ab_user" in plan.described:
             query = sql.SQL("select distinct u.id, u.username from {} n join {} u on u.id = n.{}").format(
@@ -322,13 +329,13 @@ _UNFINISHED = {
 }
 
 
-def _unfinished(connection: Any, plan: _Plan, tables: Dict[str, Table], cut: Cut) -> Dict[str, Any]:
+def _unfinished(connection: Any, plan: _Plan, tables: dict[str, Table], cut: Cut) -> dict[str, Any]:
     """``{"dag_runs": n, "task_instances": n, "listed": {...}}`` at the snapshot.
 
     A task instance without a state has not been looked at by the scheduler; it counts if its run is unfinished, which
     the run's own entry says.
     """
-    counts = {"dag_runs": 0, "task_instances": 0, "listed": {}}  # type: Dict[str, Any]
+    counts: dict[str, Any] = {"dag_runs": 0, "task_instances": 0, "listed": {}}
     for name, (wanted, finished) in _UNFINISHED.items():
         if name not in tables:
             continue
@@ -354,7 +361,7 @@ def _unfinished(connection: Any, plan: _Plan, tables: Dict[str, Table], cut: Cut
     return counts
 
 
-def summary(storage: Storage, manifest: Dict[str, Any]) -> Dict[str, Any]:
+def summary(storage: Storage, manifest: dict[str, Any]) -> dict[str, Any]:
     """What the export's result and ``inspect`` say of a manifest: everything but the parts themselves."""
     tables = {
         name: {

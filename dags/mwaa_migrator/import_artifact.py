@@ -6,9 +6,8 @@ were or complete, and the same import run again finishes or says that it is done
 
 from __future__ import annotations
 
-from typing import Any, Dict, Iterator, NamedTuple, Tuple
-
 from contextlib import contextmanager
+from typing import Any, Iterator, NamedTuple
 
 from psycopg2 import Error as DatabaseError
 from psycopg2.errors import InsufficientPrivilege
@@ -51,7 +50,7 @@ class Target(NamedTuple):
     revision: str
 
 
-def import_artifact(storage: Storage, options: ImportOptions, progress: Progress) -> Dict[str, Any]:
+def import_artifact(storage: Storage, options: ImportOptions, progress: Progress) -> dict[str, Any]:
     """Returns ``{"already_imported", "migration_id", "target", "tables", "pause_state", "phases"}``.
 
     Raises what ``errors.py`` lists: a Refused before anything is written, another MigratorError with the target as it
@@ -68,18 +67,18 @@ def import_artifact(storage: Storage, options: ImportOptions, progress: Progress
             if receipt is not None:
                 _check_same_artifact(receipt, manifest)
                 for name in scratch_schema.drop_leftovers(connection):
-                    progress.say("dropped {}, which an import left behind".format(name))
-                progress.say("{} is imported already; nothing was changed".format(migration_id))
+                    progress.say(f"dropped {name}, which an import left behind")
+                progress.say(f"{migration_id} is imported already; nothing was changed")
                 return dict(receipt["result"], already_imported=True, phases=progress.phases)
-            with upgraded_scratch(connection, storage, manifest, target, options.jobs, progress) as (name, upgraded):
-                with progress.phase("merge"):
-                    result = _merge(connection, name, target, manifest, upgraded, options, progress)
+            restored = upgraded_scratch(connection, storage, manifest, target, options.jobs, progress)
+            with restored as (name, upgraded), progress.phase("merge"):
+                result = _merge(connection, name, target, manifest, upgraded, options, progress)
         return dict(result, already_imported=False, phases=progress.phases)
     finally:
         connection.close()
 
 
-def find_target(connection: Any, manifest: Dict[str, Any]) -> Target:
+def find_target(connection: Any, manifest: dict[str, Any]) -> Target:
     """Raises TargetOlderThanSource, TargetNotAtHead or AirflowNotSupported."""
     version = airflow_database.airflow_version()
     if airflow_database.version_tuple(version) < airflow_database.version_tuple(manifest["airflow_version"]):
@@ -90,12 +89,14 @@ def find_target(connection: Any, manifest: Dict[str, Any]) -> Target:
     connection.rollback()
     head = airflow_database.head_revision()
     if revision != head:
-        message = "The target's metadata database is at revision {} and Airflow {} is at {}: run airflow db migrate first."
+        message = (
+            "The target's metadata database is at revision {} and Airflow {} is at {}: run airflow db migrate first."
+        )
         raise TargetNotAtHead(message.format(revision, version, head))
     return Target(version, schema, head)
 
 
-def _check_same_artifact(receipt: Dict[str, Any], manifest: Dict[str, Any]) -> None:
+def _check_same_artifact(receipt: dict[str, Any], manifest: dict[str, Any]) -> None:
     if receipt["manifest_sha256"] != manifest["sha256"]:
         message = "Another artifact was imported as {}. Export under an id of its own."
         raise ArtifactChanged(message.format(manifest["migration_id"]))
@@ -103,14 +104,14 @@ def _check_same_artifact(receipt: Dict[str, Any], manifest: Dict[str, Any]) -> N
 
 @contextmanager
 def upgraded_scratch(
-    connection: Any, storage: Storage, manifest: Dict[str, Any], target: Target, jobs: int, progress: Progress
-) -> Iterator[Tuple[str, Upgraded]]:
+    connection: Any, storage: Storage, manifest: dict[str, Any], target: Target, jobs: int, progress: Progress
+) -> Iterator[tuple[str, Upgraded]]:
     """The artifact's rows at the target's revision, in a scratch schema that is dropped at the end."""
     with progress.phase("check"):
         check_artifact(storage, manifest, jobs)
         description = read_schema(storage, manifest)
     for name in scratch_schema.drop_leftovers(connection):
-        progress.say("dropped {}, which an import left behind".format(name))
+        progress.say(f"dropped {name}, which an import left behind")
     name = scratch_schema.scratch_name(manifest["migration_id"])
     scratch_schema.create(connection, name)
     try:
@@ -132,7 +133,7 @@ def upgraded_scratch(
         raise
 
 
-def _check_columns(connection: Any, scratch: str, target: Target, manifest: Dict[str, Any]) -> None:
+def _check_columns(connection: Any, scratch: str, target: Target, manifest: dict[str, Any]) -> None:
     differences = schema_differences(connection, scratch, target.schema, list(manifest["tables"]))
     connection.rollback()
     if differences:
@@ -144,11 +145,11 @@ def _merge(
     connection: Any,
     scratch: str,
     target: Target,
-    manifest: Dict[str, Any],
+    manifest: dict[str, Any],
     upgraded: Upgraded,
     options: ImportOptions,
     progress: Progress,
-) -> Dict[str, Any]:
+) -> dict[str, Any]:
     tables = mergeable_tables(connection, scratch, target.schema, manifest)
     connection.rollback()
     try:
@@ -160,11 +161,9 @@ def _merge(
             in_bulk = []
         use_schema(connection, target.schema)
         execute(connection, "set local work_mem to '64MB'")
-        merge = Merge(
-            connection, scratch, target.schema, manifest, upgraded, blocks, options.on_conflict, progress
-        )
+        merge = Merge(connection, scratch, target.schema, manifest, upgraded, blocks, options.on_conflict, progress)
         results = merge.run(in_bulk)
-        pause_state = {}  # type: Dict[str, Any]
+        pause_state: dict[str, Any] = {}
         if "dag" in manifest["tables"]:
             pause_state = apply_pause_states(connection, scratch, target.schema, options.pause_state)
         result = {
@@ -190,6 +189,6 @@ def _merge(
         raise
     for name in in_bulk:
         # So many new rows make the planner's statistics worthless, and autovacuum comes a minute later.
-        execute(connection, 'analyze "{}"'.format(name))
+        execute(connection, f'analyze "{name}"')
     connection.commit()
     return result

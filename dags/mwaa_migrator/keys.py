@@ -8,7 +8,7 @@ fails leaves a gap in the numbers and nothing else.
 
 from __future__ import annotations
 
-from typing import Any, Dict, NamedTuple
+from typing import Any, NamedTuple
 
 from psycopg2 import sql
 
@@ -72,7 +72,7 @@ def reserve_block(connection: Any, scratch: str, schema: str, table: Table) -> B
     return Block(lowest, highest, offset)
 
 
-def reserve_blocks(connection: Any, scratch: str, schema: str, tables: Dict[str, Table]) -> Dict[str, Block]:
+def reserve_blocks(connection: Any, scratch: str, schema: str, tables: dict[str, Table]) -> dict[str, Block]:
     return {
         name: reserve_block(connection, scratch, schema, table)
         for name, table in tables.items()

@@ -6,7 +6,7 @@ the template is configuration, which the manifest carries. Templates are matched
 
 from __future__ import annotations
 
-from typing import Any, Dict, Optional, Tuple
+from typing import Any
 
 from psycopg2 import sql
 
@@ -20,13 +20,13 @@ _OLD_ELASTICSEARCH_ID = "{dag_id}-{task_id}-{execution_date}-{try_number}"
 class LogTemplates:
     """``with_default`` gives runs without a template the one that the source meant by that."""
 
-    def __init__(self, connection: Any, scratch: str, schema: str, manifest: Dict[str, Any]) -> None:
+    def __init__(self, connection: Any, scratch: str, schema: str, manifest: dict[str, Any]) -> None:
         self._connection = connection
         self._scratch = scratch
         self._target = qualified(schema, "log_template")
         self._manifest = manifest
         self._newest = self._newest_template()
-        self._default = None  # type: Optional[int]
+        self._default: int | None = None
 
     def _newest_template(self) -> Any:
         query = sql.SQL("select filename, elasticsearch_id from {} order by id desc limit 1").format(self._target)
@@ -38,7 +38,7 @@ class LogTemplates:
             self._default = self._find_default()
         return sql.SQL("coalesce({}, {})").format(value, sql.Literal(self._default))
 
-    def _default_template(self) -> Tuple[str, str]:
+    def _default_template(self) -> tuple[str, str]:
         if not self._manifest["tables"].get("log_template", {}).get("rows"):
             return self._manifest["log_filename_template"], _OLD_ELASTICSEARCH_ID
         source = qualified(self._scratch, "log_template")

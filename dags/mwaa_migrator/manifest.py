@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from typing import Any, Dict, Optional
+from typing import Any
 
 from mwaa_migrator import FORMAT_VERSION
 from mwaa_migrator.errors import (
@@ -23,20 +23,26 @@ SCHEMA = "schema.json"
 #: The id becomes part of a schema's name (63 bytes in PostgreSQL) and of an S3 key.
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,39}$")
 
-_REQUIRED = ("format_version", "migration_id", "airflow_version", "revision", "snapshot_time", "tables", "schema_sha256")
+_REQUIRED = (
+    "format_version",
+    "migration_id",
+    "airflow_version",
+    "revision",
+    "snapshot_time",
+    "tables",
+    "schema_sha256",
+)
 
 
 def check_id(migration_id: str) -> str:
     if not _ID.match(migration_id):
         raise InvalidArguments(
-            "'{}' cannot be a migration id: use 1 to 40 letters, digits, - and _, beginning with a letter or digit.".format(
-                migration_id
-            )
+            f"'{migration_id}' cannot be a migration id: use 1 to 40 letters, digits, - and _, no sign first."
         )
     return migration_id
 
 
-def find_artifact(url: str, migration_id: Optional[str] = None) -> Storage:
+def find_artifact(url: str, migration_id: str | None = None) -> Storage:
     """The place of the artifact: ``url`` itself, or the one folder below it that holds a manifest.
 
     Raises ArtifactIncomplete where there is none and ArtifactAmbiguous where there are several and no id chooses.
@@ -57,7 +63,7 @@ def find_artifact(url: str, migration_id: Optional[str] = None) -> Storage:
     return storage.child(candidates[0])
 
 
-def read_manifest(storage: Storage) -> Dict[str, Any]:
+def read_manifest(storage: Storage) -> dict[str, Any]:
     """The manifest with ``sha256`` of its own bytes added; raises ArtifactIncomplete, -Damaged or -FormatUnknown."""
     if storage.size(MANIFEST) is None:
         message = "There is no {} in {}: no export finished there."
@@ -66,12 +72,12 @@ def read_manifest(storage: Storage) -> Dict[str, Any]:
     try:
         manifest = json.loads(content.decode("utf-8"))
     except ValueError as error:
-        raise ArtifactDamaged("{}/{} is not JSON ({}). Export again.".format(storage.url, MANIFEST, error)) from error
+        raise ArtifactDamaged(f"{storage.url}/{MANIFEST} is not JSON ({error}). Export again.") from error
     if not isinstance(manifest, dict) or not isinstance(manifest.get("format_version"), int):
         message = "{}/{} has no format_version, so it is no manifest of ours. Export again."
         raise ArtifactDamaged(message.format(storage.url, MANIFEST))
     if manifest["format_version"] > FORMAT_VERSION:
-        message = "{} has format {} and this version reads up to {}. Import with the version that exported it, or a later one."
+        message = "{} has format {} and this version reads up to {}. Import with the version that wrote it."
         raise ArtifactFormatUnknown(message.format(storage.url, manifest["format_version"], FORMAT_VERSION))
     missing = [name for name in _REQUIRED if name not in manifest]
     if missing:
@@ -82,11 +88,11 @@ def read_manifest(storage: Storage) -> Dict[str, Any]:
     return manifest
 
 
-def read_schema(storage: Storage, manifest: Dict[str, Any]) -> Dict[str, Any]:
+def read_schema(storage: Storage, manifest: dict[str, Any]) -> dict[str, Any]:
     """schema.json, checked against the manifest's hash."""
     if storage.size(SCHEMA) is None:
-        raise ArtifactDamaged("{}/{} is missing. Export again.".format(storage.url, SCHEMA))
+        raise ArtifactDamaged(f"{storage.url}/{SCHEMA} is missing. Export again.")
     content = storage.read_bytes(SCHEMA)
     if hashlib.sha256(content).hexdigest() != manifest["schema_sha256"]:
-        raise ArtifactDamaged("{}/{} is not what the export wrote. Export again.".format(storage.url, SCHEMA))
+        raise ArtifactDamaged(f"{storage.url}/{SCHEMA} is not what the export wrote. Export again.")
     return dict(json.loads(content.decode("utf-8")))

@@ -10,13 +10,13 @@ was inserted is read back and compared with what should have been, before the tr
 from __future__ import annotations
 
 import time
-from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, NamedTuple, Sequence
 
 from psycopg2 import sql
 
 from mwaa_migrator import airflow_database, bulk
 from mwaa_migrator.catalog import Column, Table, in_foreign_key_order, qualified, read_tables
-from mwaa_migrator.content import checksum, column_values, row_hash
+from mwaa_migrator.content import Checksum, checksum, column_values, row_hash
 from mwaa_migrator.database import execute, fetch_all, fetch_value, identifiers, use_schema
 from mwaa_migrator.errors import ContentDiffers, RowsConflict, RowsUnaccounted
 from mwaa_migrator.keys import Block
@@ -50,7 +50,7 @@ class TableResult(NamedTuple):
     checksum_source: str = "0"
     checksum_target: str = "0"
     match: bool = True
-    set_aside_reasons: Optional[Dict[str, int]] = None
+    set_aside_reasons: dict[str, int] | None = None
 
 
 class Merge:
@@ -61,9 +61,9 @@ class Merge:
         connection: Any,
         scratch: str,
         schema: str,
-        manifest: Dict[str, Any],
+        manifest: dict[str, Any],
         upgraded: Upgraded,
-        blocks: Dict[str, Block],
+        blocks: dict[str, Block],
         on_conflict: str,
         progress: Progress,
     ) -> None:
@@ -77,21 +77,21 @@ class Merge:
         self._progress = progress
         self._tables = mergeable_tables(connection, scratch, schema, manifest)
         self._algorithm = manifest["checksum_algorithm"]
-        self._incomplete = set()  # type: set
-        self._kept_parents = set()  # type: set
+        self._incomplete: set = set()
+        self._kept_parents: set = set()
         use_schema(connection, schema)
         self._transaction = fetch_value(connection, "select mod(txid_current(), 4294967296)::text")
         self._authors = _users_in_target(connection, schema, manifest["note_authors"])
         self._log_templates = LogTemplates(connection, scratch, schema, manifest)
 
-    def run(self, in_bulk: List[str]) -> Dict[str, TableResult]:
+    def run(self, in_bulk: list[str]) -> dict[str, TableResult]:
         """Merge all tables; raises RowsConflict, RowsUnaccounted or ContentDiffers, and then nothing may be kept."""
         removed = bulk.remove(self._connection, self._schema, self._tables, in_bulk)
         results = {}
         for name in self._order():
             begun = time.monotonic()
             results[name] = self._merge_table(self._tables[name])
-            note = "{:,} kept, {:,} set aside".format(results[name].kept, results[name].set_aside)
+            note = f"{results[name].kept:,} kept, {results[name].set_aside:,} set aside"
             self._progress.table("merge", name, results[name].merged, time.monotonic() - begun, note=note)
         begun = time.monotonic()
         indexes, foreign_keys = bulk.make_again(self._connection, removed)
@@ -105,7 +105,7 @@ class Merge:
                 results[name] = TableResult(entry["rows"], 0, 0, entry["rows"], set_aside_reasons=reason)
         return results
 
-    def _order(self) -> List[str]:
+    def _order(self) -> list[str]:
         parents = {}
         for name, table in self._tables.items():
             parents[name] = [key.parent for key in table.foreign_keys if key.parent is not None]
@@ -133,20 +133,29 @@ class Merge:
         expected, actual = self._compare(table, source, overwritten, any_disposed=bool(kept or aside))
         if expected != actual:
             message = "{}: the merged rows have checksum {} ({} rows), and should have {} ({} rows)."
-            raise ContentDiffers(message.format(table.name, actual[1], actual[0], expected[1], expected[0]))
+            raise ContentDiffers(message.format(table.name, actual.value, actual.rows, expected.value, expected.rows))
         return TableResult(
-            exported, merged, kept, set_aside, overwritten, differing, expected[1], actual[1], True, reasons or None
+            exported,
+            merged,
+            kept,
+            set_aside,
+            overwritten,
+            differing,
+            expected.value,
+            actual.value,
+            True,
+            reasons or None,
         )
 
     # The translated row source
 
     def _translated(self, table: Table) -> sql.Composed:
         """``(select s.ctid as source_row, ... as column, ...)`` over the scratch table, as the target will hold it."""
-        values = [sql.SQL("s.ctid as source_row")]  # type: List[sql.Composable]
-        joins = []  # type: List[sql.Composable]
+        values: list[sql.Composable] = [sql.SQL("s.ctid as source_row")]
+        joins: list[sql.Composable] = []
         references = self._references(table)
         for column in table.columns:
-            value = sql.SQL("s.") + sql.Identifier(column.name)  # type: sql.Composable
+            value: sql.Composable = sql.SQL("s.") + sql.Identifier(column.name)
             if column.name == table.surrogate_key:
                 value = self._blocks[table.name].renumber(value)
             elif (table.name, column.name) in USER_REFERENCES:
@@ -160,45 +169,41 @@ class Merge:
             sql.SQL(", ").join(values), qualified(self._scratch, table.name), sql.SQL(" ").join(joins)
         )
 
-    def _references(self, table: Table) -> Dict[str, str]:
+    def _references(self, table: Table) -> dict[str, str]:
         return surrogate_references(table, self._tables)
 
-    def _reference(self, value: sql.Composable, parent: str, joins: List[sql.Composable]) -> sql.Composable:
+    def _reference(self, value: sql.Composable, parent: str, joins: list[sql.Composable]) -> sql.Composable:
         if parent not in self._tables:
             return sql.SQL("null::int")
         moved = self._blocks[parent].renumber_reference(value)
         if parent not in self._kept_parents:
             return moved
-        alias = sql.Identifier("kept_{}".format(len(joins)))
-        joins.append(
-            sql.SQL("left join {0} {1} on {1}.source_key = {2}").format(_kept_keys(parent), alias, value)
-        )
+        alias = sql.Identifier(f"kept_{len(joins)}")
+        joins.append(sql.SQL("left join {0} {1} on {1}.source_key = {2}").format(_kept_keys(parent), alias, value))
         return sql.SQL("case when {0}.source_key is null then {1} else {0}.target_key end").format(alias, moved)
 
     # Rows that are not simply inserted
 
-    def _find_dispositions(self, table: Table, source: sql.Composed) -> Tuple[int, int, int, Dict[str, int]]:
+    def _find_dispositions(self, table: Table, source: sql.Composed) -> tuple[int, int, int, dict[str, int]]:
         """Fill the temporary table of rows that are not simply inserted.
 
         Returns the rows kept, those of them that differ, the rows overwritten, and rows set aside by reason.
         """
-        execute(self._connection, "drop table if exists pg_temp.{}".format(_DISPOSITIONS))
+        execute(self._connection, f"drop table if exists pg_temp.{_DISPOSITIONS}")
         execute(
             self._connection,
-            "create temporary table {} (source_row tid, target_row tid, source_key bigint, target_key bigint, "
-            "disposition text) on commit drop".format(_DISPOSITIONS),
+            f"create temporary table {_DISPOSITIONS} (source_row tid, target_row tid, source_key bigint, "
+            "target_key bigint, disposition text) on commit drop",
         )
         target = qualified(self._schema, table.name)
         if fetch_value(self._connection, sql.SQL("select exists (select 1 from {})").format(target)):
             self._find_same_identity(table, source)
             self._find_blocked(table, source)
         self._find_orphans(table, source)
-        counts = dict(
-            fetch_all(self._connection, "select disposition, count(*) from {} group by 1".format(_DISPOSITIONS))
-        )
+        counts = dict(fetch_all(self._connection, f"select disposition, count(*) from {_DISPOSITIONS} group by 1"))
         if not counts:
             return 0, 0, 0, {}
-        execute(self._connection, "analyze {}".format(_DISPOSITIONS))
+        execute(self._connection, f"analyze {_DISPOSITIONS}")
         if table.surrogate_key:
             self._remember_kept_keys(table)
         same, differing = counts.pop("same", 0), counts.pop("differs", 0)
@@ -222,7 +227,7 @@ class Merge:
                 sql.SQL(", ").join(column_values(compared, "x")),
                 sql.SQL(", ").join(column_values(compared, "t")),
             )
-        same = sql.SQL("true")  # type: sql.Composable
+        same: sql.Composable = sql.SQL("true")
         if identity and table.name not in MATCHED_ONLY and compared:
             same = sql.SQL("row({}) is not distinct from row({})").format(
                 sql.SQL(", ").join(column_values(compared, "x")), sql.SQL(", ").join(column_values(compared, "t"))
@@ -284,7 +289,9 @@ class Merge:
                 continue
             if len(key.columns) == 1 and key.parent in self._tables:
                 # A reference to a surrogate key was translated; to a row that was set aside it is NULL by now.
-                missing = sql.SQL("x.{0} is null and exists (select 1 from {1} s where s.ctid = x.source_row and s.{0} is not null)")
+                missing = sql.SQL(
+                    "x.{0} is null and exists (select 1 from {1} s where s.ctid = x.source_row and s.{0} is not null)"
+                )
                 condition = missing.format(sql.Identifier(key.columns[0]), qualified(self._scratch, table.name))
             else:
                 given = [sql.SQL("x.{} is not null").format(sql.Identifier(column)) for column in key.columns]
@@ -304,7 +311,7 @@ class Merge:
                 ).format(
                     sql.Identifier(_DISPOSITIONS),
                     self._source_key(table),
-                    sql.Literal("its {} is not in the target".format(key.parent)),
+                    sql.Literal(f"its {key.parent} is not in the target"),
                     source,
                     condition,
                 ),
@@ -352,7 +359,7 @@ class Merge:
     # Insert and compare
 
     def _insert(self, table: Table, source: sql.Composed, any_disposed: bool) -> int:
-        condition = sql.SQL("")  # type: sql.Composable
+        condition: sql.Composable = sql.SQL("")
         if any_disposed:
             condition = sql.SQL("where x.source_row not in (select source_row from {})").format(
                 sql.Identifier(_DISPOSITIONS)
@@ -371,23 +378,23 @@ class Merge:
 
     def _compare(
         self, table: Table, source: sql.Composed, overwritten: int, any_disposed: bool
-    ) -> Tuple[Tuple[int, str], Tuple[int, str]]:
+    ) -> tuple[Checksum, Checksum]:
         """Checksums of what should have been written and of what this transaction wrote, as it lies in the table."""
         # An overwritten row keeps the number that it has in the target.
         columns = [column for column in table.columns if not (overwritten and column.name == table.surrogate_key)]
-        merged = None  # type: Optional[sql.Composable]
+        merged: sql.Composable | None = None
         if any_disposed:
-            merged = sql.SQL(
-                "t.source_row not in (select source_row from {} where disposition <> 'overwrite')"
-            ).format(sql.Identifier(_DISPOSITIONS))
+            merged = sql.SQL("t.source_row not in (select source_row from {} where disposition <> 'overwrite')").format(
+                sql.Identifier(_DISPOSITIONS)
+            )
         written = sql.SQL("t.xmin::text = {}").format(sql.Literal(self._transaction))
         target = qualified(self._schema, table.name)
         expected = checksum(self._connection, source, columns, self._algorithm, merged)
         actual = checksum(self._connection, target, columns, self._algorithm, written)
-        return tuple(expected), tuple(actual)  # type: ignore
+        return expected, actual
 
 
-def mergeable_tables(connection: Any, scratch: str, schema: str, manifest: Dict[str, Any]) -> Dict[str, Table]:
+def mergeable_tables(connection: Any, scratch: str, schema: str, manifest: dict[str, Any]) -> dict[str, Table]:
     """The target's definitions of the tables that the artifact holds and the merge writes."""
     target = read_tables(connection, schema)
     upgraded = read_tables(connection, scratch)
@@ -398,7 +405,7 @@ def mergeable_tables(connection: Any, scratch: str, schema: str, manifest: Dict[
     }
 
 
-def identity_columns(table: Table) -> Tuple[str, ...]:
+def identity_columns(table: Table) -> tuple[str, ...]:
     """What identifies a row across environments; empty where only the whole content does."""
     if table.name in IDENTITIES:
         return tuple(IDENTITIES[table.name])
@@ -408,13 +415,13 @@ def identity_columns(table: Table) -> Tuple[str, ...]:
     return ()
 
 
-def compared_columns(table: Table) -> List[Column]:
+def compared_columns(table: Table) -> list[Column]:
     """The columns in which two rows of the same identity may differ, as far as the database can tell."""
     left_out = set(identity_columns(table)) | set(secret_column_names(table.name)) | {table.surrogate_key}
     return [column for column in table.columns if column.name not in left_out]
 
 
-def surrogate_references(table: Table, tables: Dict[str, Table]) -> Dict[str, str]:
+def surrogate_references(table: Table, tables: dict[str, Table]) -> dict[str, str]:
     """Column to parent, for columns that hold another table's surrogate key, declared or not."""
     references = dict(undeclared_references(table.name))
     for key in table.foreign_keys:
@@ -441,7 +448,7 @@ def _airflows_own(table: Table) -> sql.Composable:
     )
 
 
-def _users_in_target(connection: Any, schema: str, authors: Dict[str, str]) -> Dict[int, int]:
+def _users_in_target(connection: Any, schema: str, authors: dict[str, str]) -> dict[int, int]:
     """The source's user ids to the target's, by user name; authors that the target does not know are left out."""
     if not authors:
         return {}
@@ -450,10 +457,8 @@ def _users_in_target(connection: Any, schema: str, authors: Dict[str, str]) -> D
     return {int(user): there[name] for user, name in authors.items() if name in there}
 
 
-def _user_reference(value: sql.Composable, users: Dict[int, int]) -> sql.Composable:
+def _user_reference(value: sql.Composable, users: dict[int, int]) -> sql.Composable:
     if not users:
         return sql.SQL("null::int")
     cases = [sql.SQL("when {} then {}").format(sql.Literal(a), sql.Literal(b)) for a, b in sorted(users.items())]
     return sql.SQL("case {} {} end").format(value, sql.SQL(" ").join(cases))
-
-

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import os
 import sys
 import threading
@@ -17,7 +16,7 @@ def exit_with_parent(handle: Callable[[str], None] = lambda line: None) -> None:
 
     def read() -> None:
         # A stream of our own: the interpreter takes sys.stdin's lock when it shuts down, and this thread would hold it.
-        with io.open(os.dup(sys.stdin.fileno()), encoding="utf-8") as lines:
+        with open(os.dup(sys.stdin.fileno()), encoding="utf-8") as lines:
             for line in lines:
                 handle(line)
         os._exit(1)

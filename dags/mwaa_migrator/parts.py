@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import io
 import zlib
-from typing import Any, Dict, List
+from typing import Any
 
 from mwaa_migrator.errors import ArtifactDamaged
 from mwaa_migrator.storage import Storage
@@ -31,11 +31,11 @@ class PartWriter:
     """
 
     def __init__(self, storage: Storage, prefix: str, part_bytes: int = PART_BYTES) -> None:
-        self.parts = []  # type: List[Dict[str, Any]]
+        self.parts: list[dict[str, Any]] = []
         self._storage = storage
         self._prefix = prefix
         self._part_bytes = part_bytes
-        self._stream = None  # type: Any
+        self._stream: Any = None
         self._aborted = False
 
     def write(self, block: bytes) -> int:
@@ -55,7 +55,7 @@ class PartWriter:
 
     def _append(self, block: bytes) -> None:
         if self._stream is None:
-            self._name = "{}-{:04d}.copy.gz".format(self._prefix, len(self.parts))
+            self._name = f"{self._prefix}-{len(self.parts):04d}.copy.gz"
             self._stream = self._storage.open_write(self._name)
             self._gzip = zlib.compressobj(1, zlib.DEFLATED, _GZIP)
             self._sha256 = hashlib.sha256()
@@ -118,7 +118,7 @@ class PartReader:
     Raises ArtifactDamaged if the stored bytes are not those that the export wrote.
     """
 
-    def __init__(self, storage: Storage, part: Dict[str, Any]) -> None:
+    def __init__(self, storage: Storage, part: dict[str, Any]) -> None:
         self._part = part
         self._stream = storage.open_read(part["name"])
         self._gzip = zlib.decompressobj(_GZIP)
@@ -137,7 +137,7 @@ class PartReader:
             try:
                 block = self._gzip.decompress(self._pending, size)
             except zlib.error as error:
-                raise damaged(self._part["name"], "its gzip stream is broken ({})".format(error)) from error
+                raise damaged(self._part["name"], f"its gzip stream is broken ({error})") from error
             self._pending = self._gzip.unconsumed_tail
             if block:
                 return bytes(block)
@@ -152,7 +152,7 @@ class PartReader:
         self._stream.close()
 
 
-def check_part(storage: Storage, part: Dict[str, Any]) -> None:
+def check_part(storage: Storage, part: dict[str, Any]) -> None:
     """Read a stored part and compare its length and SHA-256 with the manifest; raises ArtifactDamaged."""
     size = storage.size(part["name"])
     if size is None:
@@ -174,4 +174,4 @@ def check_part(storage: Storage, part: Dict[str, Any]) -> None:
 
 
 def damaged(name: str, reason: str) -> ArtifactDamaged:
-    return ArtifactDamaged("{} is damaged: {}. Nothing was merged; export again.".format(name, reason))
+    return ArtifactDamaged(f"{name} is damaged: {reason}. Nothing was merged; export again.")

@@ -6,7 +6,7 @@ the state when it parses the DAG. Our own DAGs are never touched.
 
 from __future__ import annotations
 
-from typing import Any, Dict, List
+from typing import Any
 
 from psycopg2 import sql
 
@@ -20,7 +20,7 @@ ALL_PAUSED = "all-paused"
 CHOICES = (KEEP, SOURCE, ALL_PAUSED)
 
 
-def apply_pause_states(connection: Any, scratch: str, schema: str, choice: str) -> Dict[str, Any]:
+def apply_pause_states(connection: Any, scratch: str, schema: str, choice: str) -> dict[str, Any]:
     """Give the target's DAGs the states that ``choice`` asks for.
 
     Returns ``{"changed": n, "active": n, "not_parsed": [DAG ids]}``: the DAGs whose state was changed, those that are
@@ -38,7 +38,7 @@ def apply_pause_states(connection: Any, scratch: str, schema: str, choice: str) 
             "where d.dag_id = s.dag_id and {ours} and d.is_paused is distinct from {paused}"
         ).format(target=target, source=source, paused=paused, ours=ours),
     )
-    values = []  # type: List[sql.Composable]
+    values: list[sql.Composable] = []
     columns = read_tables(connection, schema)["dag"].column_names
     for column in columns:
         # Not active is how Airflow marks a DAG whose file it has not seen; parsing the file makes it active.
@@ -54,13 +54,13 @@ def apply_pause_states(connection: Any, scratch: str, schema: str, choice: str) 
     return {"changed": changed + len(not_parsed), "not_parsed": sorted(dag for (dag,) in not_parsed)}
 
 
-def active_dags(connection: Any, schema: str) -> List[str]:
+def active_dags(connection: Any, schema: str) -> list[str]:
     """The DAGs that are not paused, our own left out."""
     query = sql.SQL("select dag_id from {} where not is_paused and not (dag_id = any(%s)) order by 1")
     return [dag for (dag,) in fetch_all(connection, query.format(qualified(schema, "dag")), (list(OWN_DAGS),))]
 
 
-def set_paused(connection: Any, schema: str, dags: List[str], paused: bool) -> int:
+def set_paused(connection: Any, schema: str, dags: list[str], paused: bool) -> int:
     """Returns how many DAGs changed; commits."""
     query = sql.SQL("update {} set is_paused = %s where dag_id = any(%s) and is_paused is distinct from %s")
     changed = execute(connection, query.format(qualified(schema, "dag")), (paused, dags, paused))

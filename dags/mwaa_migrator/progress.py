@@ -7,7 +7,7 @@ import logging
 import sys
 import time
 from contextlib import contextmanager
-from typing import Any, Dict, Iterator, List, Optional, TextIO
+from typing import Any, Iterator, TextIO
 
 _log = logging.getLogger("mwaa_migrator")
 
@@ -18,36 +18,36 @@ class Progress:
     ``phases`` lists what was finished: ``{"name", "seconds"}``.
     """
 
-    def __init__(self, stream: Optional[TextIO] = None, as_json: bool = False) -> None:
-        self.phases = []  # type: List[Dict[str, Any]]
+    def __init__(self, stream: TextIO | None = None, as_json: bool = False) -> None:
+        self.phases: list[dict[str, Any]] = []
         self._stream = stream
         self._json = as_json
 
     @contextmanager
     def phase(self, name: str) -> Iterator[None]:
-        self._write({"phase": name, "event": "started"}, "{}: started".format(name))
+        self._write({"phase": name, "event": "started"}, f"{name}: started")
         begun = time.monotonic()
         yield
         seconds = round(time.monotonic() - begun, 3)
         self.phases.append({"name": name, "seconds": seconds})
-        self._write({"phase": name, "event": "finished", "seconds": seconds}, "{}: {:.1f} s".format(name, seconds))
+        self._write({"phase": name, "event": "finished", "seconds": seconds}, f"{name}: {seconds:.1f} s")
 
-    def table(self, phase: str, table: str, rows: int, seconds: float, size: Optional[int] = None, note: str = "") -> None:
+    def table(self, phase: str, table: str, rows: int, seconds: float, size: int | None = None, note: str = "") -> None:
         rate = rows / seconds if seconds > 0 else 0.0
         record = {"phase": phase, "table": table, "rows": rows, "bytes": size, "rows_per_second": round(rate)}
-        text = "{}: {}: {:,} rows".format(phase, table, rows)
+        text = f"{phase}: {table}: {rows:,} rows"
         if size is not None:
-            text += ", {:,} bytes".format(size)
-        text += ", {:,.0f} rows/s".format(rate)
+            text += f", {size:,} bytes"
+        text += f", {rate:,.0f} rows/s"
         if note:
             record["note"] = note
-            text += " ({})".format(note)
+            text += f" ({note})"
         self._write(record, text)
 
     def say(self, text: str) -> None:
         self._write({"message": text}, text)
 
-    def _write(self, record: Dict[str, Any], text: str) -> None:
+    def _write(self, record: dict[str, Any], text: str) -> None:
         line = json.dumps(record, sort_keys=True) if self._json else text
         if self._stream is None:
             _log.info(line)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import Any, Dict, List
+from typing import Any
 
 from psycopg2 import Error as DatabaseError
 from psycopg2 import sql
@@ -22,7 +22,7 @@ from mwaa_migrator.tables import SECRET_COLUMNS, secret_column_names
 from mwaa_migrator.workers import Job, run_jobs
 
 
-def check_artifact(storage: Storage, manifest: Dict[str, Any], jobs: int) -> None:
+def check_artifact(storage: Storage, manifest: dict[str, Any], jobs: int) -> None:
     """Read every part and compare it with its SHA-256; raises ArtifactDamaged."""
     checks = [
         Job(name, part["stored_bytes"], {"kind": "check_part", "part": part})
@@ -40,8 +40,8 @@ def check_artifact(storage: Storage, manifest: Dict[str, Any], jobs: int) -> Non
 def restore(
     connection: Any,
     storage: Storage,
-    manifest: Dict[str, Any],
-    description: Dict[str, Any],
+    manifest: dict[str, Any],
+    description: dict[str, Any],
     scratch: str,
     upgrade_follows: bool,
     jobs: int,
@@ -57,7 +57,7 @@ def restore(
     try:
         create_tables(connection, list(tables.values()), unlogged=not upgrade_follows)
     except DatabaseError as error:
-        raise RestoreFailed("The source's tables cannot be made again: {}.".format(str(error).strip())) from error
+        raise RestoreFailed(f"The source's tables cannot be made again: {str(error).strip()}.") from error
     execute(connection, "insert into alembic_version (version_num) values (%s)", (manifest["revision"],))
     connection.commit()
     begun = time.monotonic()
@@ -76,7 +76,7 @@ def restore(
         if name not in SECRET_COLUMNS
         for part in entry["parts"]
     ]
-    restored = {name: 0 for name in manifest["tables"]}
+    restored = dict.fromkeys(manifest["tables"], 0)
     waiting = {name: sum(1 for job in copies if job.label == name) for name in restored}
     for job, result in run_jobs(copies, jobs, storage.url, recipe, application_name=scratch):
         restored[job.label] += result["rows"]
@@ -95,13 +95,11 @@ def restore(
 
 
 def _restore_secrets(
-    connection: Any, storage: Storage, entry: Dict[str, Any], table: Table, scratch: str, fernet: Any
+    connection: Any, storage: Storage, entry: dict[str, Any], table: Table, scratch: str, fernet: Any
 ) -> int:
     columns = [table.column(name) for name in entry["columns"]]
     encrypter = Encrypter(table.name, columns, fernet)
-    statement = sql.SQL("copy {} ({}) from stdin").format(
-        qualified(scratch, table.name), identifiers(entry["columns"])
-    )
+    statement = sql.SQL("copy {} ({}) from stdin").format(qualified(scratch, table.name), identifiers(entry["columns"]))
     rows = 0
     for part in entry["parts"]:
         source = _EncryptedRows(PartReader(storage, part), encrypter)
@@ -122,7 +120,7 @@ class _EncryptedRows:
         self._reader = reader
         self._encrypter = encrypter
         self._ready = b""
-        self._lines = []  # type: List[bytes]
+        self._lines: list[bytes] = []
         self._rows = RowLines(self._take)
 
     def _take(self, row: Row) -> None:
@@ -146,10 +144,10 @@ class _EncryptedRows:
 def _check_content(
     connection: Any,
     storage: Storage,
-    manifest: Dict[str, Any],
-    tables: Dict[str, Table],
+    manifest: dict[str, Any],
+    tables: dict[str, Table],
     scratch: str,
-    recipe: Dict[str, str],
+    recipe: dict[str, str],
     jobs: int,
 ) -> None:
     algorithm = manifest["checksum_algorithm"]
@@ -172,7 +170,7 @@ def _check_content(
             )
 
 
-def count_rows(connection: Any, schema: str) -> Dict[str, int]:
+def count_rows(connection: Any, schema: str) -> dict[str, int]:
     """The rows of every table in a schema."""
     return {
         name: int(fetch_value(connection, sql.SQL("select count(*) from {}").format(qualified(schema, name))))

@@ -7,7 +7,7 @@ scratch schema the next one finds is therefore left over from one that was kille
 from __future__ import annotations
 
 from contextlib import contextmanager
-from typing import Any, Iterator, List
+from typing import Any, Iterator
 
 from psycopg2 import sql
 from psycopg2.errors import InsufficientPrivilege
@@ -42,7 +42,7 @@ def only_one(connection: Any) -> Iterator[None]:
             connection.commit()
 
 
-def drop_leftovers(connection: Any) -> List[str]:
+def drop_leftovers(connection: Any) -> list[str]:
     """Drop the scratch schemas that killed imports left, and end sessions of theirs that still run."""
     query = "select nspname from pg_catalog.pg_namespace where left(nspname, length(%s)) = %s order by 1"
     names = [name for (name,) in fetch_all(connection, query, (PREFIX, PREFIX))]

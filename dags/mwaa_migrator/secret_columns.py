@@ -1,4 +1,4 @@
-"""Carries encrypted columns over: decrypted with the source's Fernet key on the way out, encrypted with the target's in.
+"""Carries encrypted columns over: decrypted with the source's Fernet key, encrypted with the target's.
 
 In the artifact the values are in clear, inside objects that the bucket's KMS key encrypts; the flags that say whether a
 value is encrypted travel as they were. The tables are small, so their rows pass through Python one by one.
@@ -7,7 +7,7 @@ value is encrypted travel as they were. The tables are small, so their rows pass
 from __future__ import annotations
 
 import re
-from typing import Any, Callable, Dict, List, Optional, Sequence
+from typing import Any, Callable, List, Optional, Sequence
 
 from mwaa_migrator.catalog import Column
 from mwaa_migrator.tables import SECRET_COLUMNS, SECRET_NAMES
@@ -61,7 +61,7 @@ class Decrypter:
     """Decrypts the rows of one table; ``failures`` names the rows that could not be, which are then left out."""
 
     def __init__(self, table: str, columns: Sequence[str], fernet: Any) -> None:
-        self.failures = []  # type: List[str]
+        self.failures: list[str] = []
         self._table = table
         self._secrets = [
             (columns.index(secret.column), columns.index(secret.flag) if secret.flag else None, secret.column)
@@ -71,7 +71,7 @@ class Decrypter:
         self._name = columns.index(SECRET_NAMES[table])
         self._fernet = fernet
 
-    def decrypt(self, row: Row) -> Optional[Row]:
+    def decrypt(self, row: Row) -> Row | None:
         """The row with its values in clear, or None if one of them cannot be decrypted."""
         clear = list(row)
         for position, flag, column in self._secrets:
@@ -81,7 +81,7 @@ class Decrypter:
                 continue
             text = decrypt_value(self._fernet, value)
             if text is None:
-                self.failures.append("{} {} ({})".format(self._table, row[self._name], column))
+                self.failures.append(f"{self._table} {row[self._name]} ({column})")
                 return None
             clear[position] = text
         return clear
@@ -113,7 +113,7 @@ class Encrypter:
         return encrypted
 
 
-def decrypt_value(fernet: Any, value: str) -> Optional[str]:
+def decrypt_value(fernet: Any, value: str) -> str | None:
     """The clear text, or None if this key did not encrypt it."""
     from cryptography.fernet import InvalidToken
 
@@ -125,7 +125,7 @@ def decrypt_value(fernet: Any, value: str) -> Optional[str]:
         return None
 
 
-def clear_values(table: str, columns: Sequence[str], rows: Sequence[Sequence[Any]], fernet: Any) -> Dict[str, Any]:
+def clear_values(table: str, columns: Sequence[str], rows: Sequence[Sequence[Any]], fernet: Any) -> dict[str, Any]:
     """Row name to the tuple of its secrets in clear, for comparing two databases with different ciphertexts."""
     decrypter = Decrypter(table, columns, fernet)
     values = {}

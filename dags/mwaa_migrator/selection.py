@@ -2,27 +2,30 @@
 
 A run is inside the cut if it is unfinished or if it ended inside the wanted days (a run without an end counts by its
 start, and without that by its execution date), and if its DAG id matches. Rows that belong to a run follow it, by
-``run_id`` or, before Airflow 2.2, by ``execution_date``. Rows that belong to no run (events of the web UI, jobs, dataset
-events) are cut by their own time and DAG. Settings are never cut.
+``run_id`` or, before Airflow 2.2, by ``execution_date``. Rows that belong to no run (events of the web UI, jobs,
+dataset events) are cut by their own time and DAG. Settings are never cut.
 """
 
 from __future__ import annotations
 
-from typing import Any, Dict, List, NamedTuple, Optional
+from typing import Any, NamedTuple
 
 from psycopg2 import sql
 
 from mwaa_migrator.catalog import Table, qualified
+from mwaa_migrator.tables import OWN_DAGS
 
 
 class Cut(NamedTuple):
     """History since ``since`` (None: all) of the DAGs whose whole id matches ``dags``, a PostgreSQL regular expression.
 
+    ``without_own_dags`` leaves out what our own DAGs left in the source; it is asked for only where there is such.
     ``since`` is a time and not a number of days, because every copying process must cut at the same instant.
     """
 
-    since: Optional[str] = None
-    dags: Optional[str] = None
+    since: str | None = None
+    dags: str | None = None
+    without_own_dags: bool = False
 
     @property
     def is_everything(self) -> bool:
@@ -41,16 +44,30 @@ OWN_TIMES = {
 _FINISHED = ("success", "failed")
 
 
-def row_filter(table: Table, tables: Dict[str, Table], schema: str, cut: Cut) -> Optional[sql.Composable]:
+def row_filter(table: Table, tables: dict[str, Table], schema: str, cut: Cut) -> sql.Composable | None:
     """The condition on alias ``t`` under which a row of ``table`` is inside the cut; None where all rows are."""
-    if cut.is_everything:
-        return None
+    conditions: list[sql.Composable] = []
+    if cut.without_own_dags and "dag_id" in table.column_names:
+        ours = sql.SQL(", ").join([sql.Literal(dag) for dag in OWN_DAGS])
+        conditions.append(sql.SQL("coalesce(t.dag_id, '') not in ({})").format(ours))
+    elif cut.without_own_dags and "dag_run_id" in table.column_names:
+        ours = sql.SQL(", ").join([sql.Literal(dag) for dag in OWN_DAGS])
+        belongs = sql.SQL("not exists (select 1 from {} r where r.id = t.dag_run_id and r.dag_id in ({}))")
+        conditions.append(belongs.format(qualified(schema, "dag_run"), ours))
+    if not cut.is_everything:
+        history = _history_filter(table, tables, schema, cut)
+        if history is not None:
+            conditions.append(history)
+    return sql.SQL(" and ").join(conditions) if conditions else None
+
+
+def _history_filter(table: Table, tables: dict[str, Table], schema: str, cut: Cut) -> sql.Composable | None:
     names = table.column_names
     if table.name == "dag_run":
         return _run_condition("t", cut)
-    if "dag_run" in tables:
+    if "dag_run" in tables and table.name not in OWN_TIMES:
         link = _run_link(names)
-        if link is not None and table.name not in OWN_TIMES:
+        if link is not None:
             return sql.SQL("exists (select 1 from {} r where {} and {})").format(
                 qualified(schema, "dag_run"), link, _run_condition("r", cut)
             )
@@ -62,15 +79,15 @@ def row_filter(table: Table, tables: Dict[str, Table], schema: str, cut: Cut) ->
         return _event_condition("t", tables, schema, cut)
     if table.name == "trigger" and "task_instance" in tables:
         # A trigger belongs to the task instance that waits for it.
-        task_instance = row_filter(tables["task_instance"], tables, schema, cut)
+        waiting = _history_filter(tables["task_instance"], tables, schema, cut)
         return sql.SQL("t.id in (select t.trigger_id from {} t where t.trigger_id is not null and {})").format(
-            qualified(schema, "task_instance"), task_instance or sql.SQL("true")
+            qualified(schema, "task_instance"), waiting or sql.SQL("true")
         )
     conditions = _own_conditions(table, "t", cut)
     return sql.SQL(" and ").join(conditions) if conditions else None
 
 
-def _run_link(names: Any) -> Optional[sql.Composable]:
+def _run_link(names: Any) -> sql.Composable | None:
     if "dag_run_id" in names:
         return sql.SQL("r.id = t.dag_run_id")
     if "dag_id" in names and "run_id" in names:
@@ -82,7 +99,7 @@ def _run_link(names: Any) -> Optional[sql.Composable]:
 
 def _run_condition(alias: str, cut: Cut) -> sql.Composable:
     run = sql.SQL(alias + ".")
-    conditions = []  # type: List[sql.Composable]
+    conditions: list[sql.Composable] = []
     if cut.dags is not None:
         conditions.append(_dag_matches(run + sql.SQL("dag_id"), cut.dags))
     if cut.since is not None:
@@ -95,7 +112,7 @@ def _run_condition(alias: str, cut: Cut) -> sql.Composable:
     return sql.SQL(" and ").join(conditions)
 
 
-def _event_condition(alias: str, tables: Dict[str, Table], schema: str, cut: Cut) -> sql.Composable:
+def _event_condition(alias: str, tables: dict[str, Table], schema: str, cut: Cut) -> sql.Composable:
     """Dataset events by their own time and DAG, and those that a run inside the cut consumed."""
     own = sql.SQL(" and ").join(_own_conditions(tables["dataset_event"], alias, cut, dag_column="source_dag_id"))
     if "dagrun_dataset_event" not in tables:
@@ -109,9 +126,9 @@ def _event_condition(alias: str, tables: Dict[str, Table], schema: str, cut: Cut
     )
 
 
-def _own_conditions(table: Table, alias: str, cut: Cut, dag_column: str = "dag_id") -> List[sql.Composable]:
+def _own_conditions(table: Table, alias: str, cut: Cut, dag_column: str = "dag_id") -> list[sql.Composable]:
     row = sql.SQL(alias + ".")
-    conditions = []  # type: List[sql.Composable]
+    conditions: list[sql.Composable] = []
     if cut.dags is not None and dag_column in table.column_names:
         dag = row + sql.Identifier(dag_column)
         conditions.append(sql.SQL("({} is null or {})").format(dag, _dag_matches(dag, cut.dags)))

@@ -13,7 +13,7 @@ import re
 import shutil
 import tempfile
 from contextlib import contextmanager
-from typing import Any, Dict, Iterator, List, Optional
+from typing import Any, Iterator
 
 from mwaa_migrator.errors import InvalidArguments, MissingRight, StorageUnavailable
 
@@ -35,14 +35,14 @@ class Storage(abc.ABC):
         """See the module's docstring."""
 
     @abc.abstractmethod
-    def size(self, name: str) -> Optional[int]:
+    def size(self, name: str) -> int | None:
         """Bytes of the object, or None where it does not exist."""
 
     @abc.abstractmethod
-    def folders(self) -> List[str]:
+    def folders(self) -> list[str]:
         """Names of the folders directly below."""
 
-    def child(self, name: str) -> "Storage":
+    def child(self, name: str) -> Storage:
         return open_storage(self.url.rstrip("/") + "/" + name)
 
     @abc.abstractmethod
@@ -109,13 +109,13 @@ class DirectoryStorage(Storage):
         with _named_errors(self.url):
             return open(self._path(name), "rb", buffering=0)
 
-    def size(self, name: str) -> Optional[int]:
+    def size(self, name: str) -> int | None:
         try:
             return os.path.getsize(self._path(name))
         except FileNotFoundError:
             return None
 
-    def folders(self) -> List[str]:
+    def folders(self) -> list[str]:
         if not os.path.isdir(self.url):
             return []
         return sorted(entry.name for entry in os.scandir(self.url) if entry.is_dir())
@@ -132,8 +132,8 @@ class _S3Upload:
         self._object = {"Bucket": bucket, "Key": key}
         self._url = url
         self._buffer = bytearray()
-        self._upload_id = None  # type: Optional[str]
-        self._parts = []  # type: List[Dict[str, Any]]
+        self._upload_id: str | None = None
+        self._parts: list[dict[str, Any]] = []
 
     def write(self, content: bytes) -> int:
         self._buffer += content
@@ -147,9 +147,7 @@ class _S3Upload:
             if self._upload_id is None:
                 self._upload_id = self._client.create_multipart_upload(**self._object)["UploadId"]
             number = len(self._parts) + 1
-            answer = self._client.upload_part(
-                UploadId=self._upload_id, PartNumber=number, Body=content, **self._object
-            )
+            answer = self._client.upload_part(UploadId=self._upload_id, PartNumber=number, Body=content, **self._object)
             self._parts.append({"PartNumber": number, "ETag": answer["ETag"]})
 
     def close(self) -> None:
@@ -188,7 +186,7 @@ class S3Storage(Storage):
         with _named_errors(self.url):
             return self._client.get_object(Bucket=self._bucket, Key=self._prefix + name)["Body"]
 
-    def size(self, name: str) -> Optional[int]:
+    def size(self, name: str) -> int | None:
         with _named_errors(self.url):
             # ListObjectsV2 rather than HeadObject: a missing object is 403 to HeadObject where s3:ListBucket lacks.
             answer = self._client.list_objects_v2(Bucket=self._bucket, Prefix=self._prefix + name, MaxKeys=1)
@@ -197,7 +195,7 @@ class S3Storage(Storage):
                 return int(entry["Size"])
         return None
 
-    def folders(self) -> List[str]:
+    def folders(self) -> list[str]:
         names = []
         with _named_errors(self.url):
             pages = self._client.get_paginator("list_objects_v2").paginate(
@@ -228,7 +226,7 @@ def open_storage(url: str) -> Storage:
         return DirectoryStorage(url)
     match = _S3_URL.match(url)
     if not match:
-        raise InvalidArguments("'{}' is neither a directory nor s3://bucket/prefix.".format(url))
+        raise InvalidArguments(f"'{url}' is neither a directory nor s3://bucket/prefix.")
     return S3Storage(match.group("bucket"), (match.group("prefix") or "").strip("/"))
 
 
@@ -241,17 +239,17 @@ def _named_errors(url: str) -> Iterator[None]:
     try:
         yield
     except PermissionError as error:
-        raise MissingRight("{} cannot be accessed: {}. Give this user the right.".format(url, error.strerror)) from error
+        raise MissingRight(f"{url} cannot be accessed: {error.strerror}. Give this user the right.") from error
     except OSError as error:
         if not error.filename and not error.strerror:
             raise
-        raise StorageUnavailable("{} cannot be used: {}.".format(url, error)) from error
+        raise StorageUnavailable(f"{url} cannot be used: {error}.") from error
     except Exception as error:
         # botocore is not always installed, so its classes cannot be named in an except clause.
         if type(error).__module__.split(".")[0] not in ("botocore", "boto3"):
             raise
         code = getattr(error, "response", {}).get("Error", {}).get("Code", "")
         if code in _RIGHTS:
-            message = "{} cannot be accessed: {}. Grant this role the action on the bucket and its key.".format(url, error)
+            message = f"{url} cannot be accessed: {error}. Grant this role the action on the bucket and its key."
             raise MissingRight(message) from error
-        raise StorageUnavailable("{} cannot be used: {}.".format(url, error)) from error
+        raise StorageUnavailable(f"{url} cannot be used: {error}.") from error

@@ -13,7 +13,7 @@ A table that a newer Airflow adds is therefore exported without a change here. K
 
 from __future__ import annotations
 
-from typing import Dict, Mapping, NamedTuple, Optional, Sequence, Tuple
+from typing import Mapping, NamedTuple, Sequence
 
 FILLS_ITSELF = {
     "alembic_version": "the schema revision; the target has its own",
@@ -78,27 +78,27 @@ UNDECLARED_REFERENCES = (
 )
 
 #: What identifies a row across environments where the catalog has no unique key for it or more than one.
-IDENTITIES = {
+IDENTITIES: Mapping[str, tuple[str, ...]] = {
     # The table has a second unique key, (dag_id, execution_date); a run is known by its run_id everywhere else.
     "dag_run": ("dag_id", "run_id"),
     # Airflow looks a template up by its text (airflow.utils.db.synchronize_log_template).
     "log_template": ("filename", "elasticsearch_id"),
-}  # type: Mapping[str, Tuple[str, ...]]
+}
 
 
 class SecretColumn(NamedTuple):
     """A column that Airflow encrypts with the Fernet key; ``flag`` is the column that says whether it did."""
 
     column: str
-    flag: Optional[str]
+    flag: str | None
 
 
-#: airflow.models.variable, .connection and .trigger. A trigger's kwargs are encrypted since Airflow 2.9, without a flag.
-SECRET_COLUMNS = {
+#: airflow.models.variable, .connection, .trigger. A trigger's kwargs are encrypted since Airflow 2.9, without a flag.
+SECRET_COLUMNS: Mapping[str, Sequence[SecretColumn]] = {
     "variable": (SecretColumn("val", "is_encrypted"),),
     "connection": (SecretColumn("password", "is_encrypted"), SecretColumn("extra", "is_extra_encrypted")),
     "trigger": (SecretColumn("kwargs", None),),
-}  # type: Mapping[str, Sequence[SecretColumn]]
+}
 
 #: The column that names a row of a table of secrets in messages.
 SECRET_NAMES = {"variable": "key", "connection": "conn_id", "trigger": "id"}
@@ -107,7 +107,15 @@ SECRET_NAMES = {"variable": "key", "connection": "conn_id", "trigger": "id"}
 USER_REFERENCES = (("dag_run_note", "user_id"), ("task_instance_note", "user_id"))
 
 
-def reason_not_exported(table: str) -> Optional[str]:
+#: Tables whose rows Airflow itself makes on the target as well: a row of the same identity is the same row, whatever
+#: its time stamps say.
+MATCHED_ONLY = ("log_template", "dataset", "dataset_alias")
+
+#: Our own DAGs, whose runs and states are never migrated.
+OWN_DAGS = ("mwaa_migrator_export", "mwaa_migrator_import", "mwaa_migrator_resume")
+
+
+def reason_not_exported(table: str) -> str | None:
     """Why the rule leaves a table out, or None for a table that it exports."""
     if table in FILLS_ITSELF:
         return FILLS_ITSELF[table]
@@ -119,7 +127,7 @@ def reason_not_exported(table: str) -> Optional[str]:
     return None
 
 
-def secret_column_names(table: str) -> Tuple[str, ...]:
+def secret_column_names(table: str) -> tuple[str, ...]:
     """The columns of a table that differ between two encryptions of the same value, flags included."""
     names = []
     for secret in SECRET_COLUMNS.get(table, ()):
@@ -134,14 +142,6 @@ def set_aside_source(moved_table: str) -> str:
     return moved_table.rsplit("__", 1)[-1]
 
 
-def undeclared_references(table: str) -> Dict[str, str]:
+def undeclared_references(table: str) -> dict[str, str]:
     """Column to parent table, for the references that no constraint declares."""
     return {reference.column: reference.parent for reference in UNDECLARED_REFERENCES if reference.table == table}
-
-
-#: Tables whose rows Airflow itself makes on the target as well: a row of the same identity is the same row, whatever
-#: its time stamps say.
-MATCHED_ONLY = ("log_template", "dataset", "dataset_alias")
-
-#: Our own DAGs, whose runs and states are never migrated.
-OWN_DAGS = ("mwaa_migrator_export", "mwaa_migrator_import", "mwaa_migrator_resume")

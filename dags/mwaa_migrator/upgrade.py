@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from typing import Any, Dict, List, NamedTuple
+from typing import Any, NamedTuple
 
 from psycopg2 import sql
 
@@ -27,11 +27,11 @@ _ROWS_ADDED_BY_AIRFLOW = ("log_template", "slot_pool")
 class Upgraded(NamedTuple):
     """Rows per table after the upgrade, and those that Airflow's migrations set aside, by the table they came from."""
 
-    rows: Dict[str, int]
-    set_aside: Dict[str, int]
+    rows: dict[str, int]
+    set_aside: dict[str, int]
 
 
-def upgrade(connection: Any, scratch: str, manifest: Dict[str, Any], progress: Progress) -> Upgraded:
+def upgrade(connection: Any, scratch: str, manifest: dict[str, Any], progress: Progress) -> Upgraded:
     """Raises UpgradeFailed with the last lines of Airflow's output, or RowsUnaccounted if rows went missing."""
     newest = {
         name: fetch_value(connection, sql.SQL("select coalesce(max(id), 0) from {}").format(qualified(scratch, name)))
@@ -48,10 +48,10 @@ def upgrade(connection: Any, scratch: str, manifest: Dict[str, Any], progress: P
     return upgraded
 
 
-def account(connection: Any, scratch: str, manifest: Dict[str, Any]) -> Upgraded:
+def account(connection: Any, scratch: str, manifest: dict[str, Any]) -> Upgraded:
     """Count what is there after the upgrade; raises RowsUnaccounted unless every exported row is found again."""
     counted = count_rows(connection, scratch)
-    set_aside = {}  # type: Dict[str, int]
+    set_aside: dict[str, int] = {}
     for name, rows in counted.items():
         if name.startswith(SET_ASIDE_PREFIX):
             source = set_aside_source(name)
@@ -82,8 +82,9 @@ def _run_migrations(scratch: str, progress: Progress) -> None:
         universal_newlines=True,
         errors="replace",
     )
-    assert process.stdin and process.stdout
-    lines = []  # type: List[str]
+    assert process.stdin
+    assert process.stdout
+    lines: list[str] = []
     try:
         for line in process.stdout:
             lines.append(line.rstrip())
@@ -98,11 +99,13 @@ def _run_migrations(scratch: str, progress: Progress) -> None:
         process.stdin.close()
         process.stdout.close()
     if code != 0:
-        message = "Airflow's migrations failed in the scratch schema (exit code {}); the last lines of their output:\n{}"
+        message = (
+            "Airflow's migrations failed in the scratch schema (exit code {}); the last lines of their output:\n{}"
+        )
         raise UpgradeFailed(message.format(code, "\n".join(lines[-15:])))
 
 
-def schema_differences(connection: Any, scratch: str, schema: str, names: List[str]) -> List[str]:
+def schema_differences(connection: Any, scratch: str, schema: str, names: list[str]) -> list[str]:
     """Columns that a merged table has in only one of the two schemas."""
     upgraded = read_tables(connection, scratch)
     target = read_tables(connection, schema)
@@ -110,5 +113,5 @@ def schema_differences(connection: Any, scratch: str, schema: str, names: List[s
     for name in names:
         if name in upgraded and name in target:
             only = set(upgraded[name].column_names) ^ set(target[name].column_names)
-            differences += ["{}.{}".format(name, column) for column in sorted(only)]
+            differences += [f"{name}.{column}" for column in sorted(only)]
     return differences

@@ -47,7 +47,7 @@ def main() -> None:
         found = connection.exec_driver_sql("select current_schema()").scalar()
         default = settings.engine.dialect.default_schema_name
     if (found, default) != (scratch, scratch):
-        sys.exit("The migrations would have run in schema {} ({}), not in {}.".format(found, default, scratch))
+        sys.exit(f"The migrations would have run in schema {found} ({default}), not in {scratch}.")
     options = {}
     if "reserialize_dags" in inspect.signature(db.upgradedb).parameters:
         options["reserialize_dags"] = False

@@ -8,7 +8,7 @@ reference is compared as what it refers to. Secrets are compared decrypted, beca
 from __future__ import annotations
 
 import time
-from typing import Any, Dict, List, NamedTuple, Optional, Set, Tuple
+from typing import Any, NamedTuple
 
 from psycopg2 import sql
 
@@ -40,10 +40,10 @@ class _Comparison(NamedTuple):
     differing: int
     checksum_source: str
     checksum_target: str
-    examples: List[str]
+    examples: list[str]
 
 
-def verify_import(storage: Storage, jobs: int, progress: Progress) -> Dict[str, Any]:
+def verify_import(storage: Storage, jobs: int, progress: Progress) -> dict[str, Any]:
     """Returns ``{"verified", "migration_id", "tables", "phases"}``, tables in the shape of the import's result.
 
     ``match`` is true for a table if each of its rows is in the target with the same content, but for as many as the
@@ -59,9 +59,9 @@ def verify_import(storage: Storage, jobs: int, progress: Progress) -> Dict[str, 
             if receipt is None or receipt["manifest_sha256"] != manifest["sha256"]:
                 message = "{} was not imported into this metadata database. Run the import first."
                 raise NotImported(message.format(storage.url))
-            with upgraded_scratch(connection, storage, manifest, target, jobs, progress) as (scratch, _):
-                with progress.phase("compare"):
-                    tables = _compare_tables(connection, scratch, target.schema, manifest, receipt["result"], progress)
+            restored = upgraded_scratch(connection, storage, manifest, target, jobs, progress)
+            with restored as (scratch, _), progress.phase("compare"):
+                tables = _compare_tables(connection, scratch, target.schema, manifest, receipt["result"], progress)
         verified = all(table["match"] for table in tables.values())
         return {
             "verified": verified,
@@ -77,10 +77,10 @@ def _compare_tables(
     connection: Any,
     scratch: str,
     schema: str,
-    manifest: Dict[str, Any],
-    imported: Dict[str, Any],
+    manifest: dict[str, Any],
+    imported: dict[str, Any],
     progress: Progress,
-) -> Dict[str, Dict[str, Any]]:
+) -> dict[str, dict[str, Any]]:
     tables = mergeable_tables(connection, scratch, schema, manifest)
     use_schema(connection, schema)
     execute(connection, "set local work_mem to '64MB'")
@@ -114,7 +114,7 @@ def _compare_tables(
             "match": match,
             "examples": found.examples,
         }
-        note = "{} missing, {} differing".format(found.missing, found.differing)
+        note = f"{found.missing} missing, {found.differing} differing"
         progress.table("compare", name, told["exported"], time.monotonic() - begun, note=note)
     connection.rollback()
     return results
@@ -127,15 +127,13 @@ class _Meaning:
     that no constraint declares and that lead to rows without an identity of their own (a job, a trigger).
     """
 
-    def __init__(
-        self, table: Table, tables: Dict[str, Table], algorithm: str, default_template: Optional[str]
-    ) -> None:
+    def __init__(self, table: Table, tables: dict[str, Table], algorithm: str, default_template: str | None) -> None:
         self.table = table
         self._algorithm = algorithm
         self._references = surrogate_references(table, tables)
         self._tables = tables
         self._default_template = default_template
-        left_out = set(secret_column_names(table.name)) | {table.surrogate_key}  # type: Set[Optional[str]]
+        left_out: set[str | None] = set(secret_column_names(table.name)) | {table.surrogate_key}
         left_out |= {column for name, column in USER_REFERENCES if name == table.name}
         if table.name in MATCHED_ONLY:
             left_out |= set(table.column_names) - set(identity_columns(table))
@@ -144,8 +142,8 @@ class _Meaning:
 
     def select(self, schema: str) -> sql.Composed:
         """``ctid, identity hash, content hash`` for each row of the table in ``schema``."""
-        joins = []  # type: List[sql.Composable]
-        values = {}  # type: Dict[str, sql.Composable]
+        joins: list[sql.Composable] = []
+        values: dict[str, sql.Composable] = {}
         for column in self._columns:
             value = column_values([column], "t")[0]
             if column.name in self._references:
@@ -162,7 +160,7 @@ class _Meaning:
             sql.SQL(" ").join(joins),
         )
 
-    def _resolve(self, schema: str, column: str, joins: List[sql.Composable]) -> Optional[sql.Composable]:
+    def _resolve(self, schema: str, column: str, joins: list[sql.Composable]) -> sql.Composable | None:
         """What the reference leads to, as a value; None where that has no identity to compare."""
         parent_name = self._references[column]
         parent = self._tables.get(parent_name)
@@ -171,7 +169,7 @@ class _Meaning:
             identity = IDENTITIES["log_template"][:1]
         if parent is None or not identity or parent.surrogate_key is None:
             return None
-        alias = "p{}".format(len(joins))
+        alias = f"p{len(joins)}"
         joins.append(
             sql.SQL("left join {0} {1} on {1}.{2} = t.{3}").format(
                 qualified(schema, parent_name),
@@ -191,7 +189,7 @@ class _Meaning:
 
 def _compare(connection: Any, scratch: str, schema: str, meaning: _Meaning) -> _Comparison:
     for side, place in (("source", scratch), ("target", schema)):
-        execute(connection, "drop table if exists pg_temp.mwaa_migrator_{}".format(side))
+        execute(connection, f"drop table if exists pg_temp.mwaa_migrator_{side}")
         execute(
             connection,
             sql.SQL("create temporary table {} on commit drop as {}").format(
@@ -213,7 +211,8 @@ def _compare(connection: Any, scratch: str, schema: str, meaning: _Meaning) -> _
                          where identity in (select identity from mwaa_migrator_source) group by 1, 2),
              wanted as (select identity, sum(n) n from source group by 1),
              there as (select identity, sum(n) n from target group by 1)
-        select (select coalesce(sum(greatest(w.n - coalesce(t.n, 0), 0)), 0) from wanted w left join there t using (identity)),
+        select (select coalesce(sum(greatest(w.n - coalesce(t.n, 0), 0)), 0)
+                  from wanted w left join there t using (identity)),
                (select coalesce(sum(greatest(s.n - coalesce(t.n, 0), 0)), 0) from source s
                   left join target t using (identity, content)),
                (select coalesce(sum(t.content::numeric * least(t.n, coalesce(s.n, t.n))), 0)::text
@@ -225,24 +224,22 @@ def _compare(connection: Any, scratch: str, schema: str, meaning: _Meaning) -> _
     return _Comparison(missing, unmatched - missing, source[1], checksum_target, examples)
 
 
-def _examples(connection: Any, scratch: str, meaning: _Meaning) -> List[str]:
+def _examples(connection: Any, scratch: str, meaning: _Meaning) -> list[str]:
     names = meaning.identity or meaning.table.primary_key
     query = sql.SQL(
         "select {} from {} r where r.ctid in (select s.row from mwaa_migrator_source s where not exists "
         "(select 1 from mwaa_migrator_target t where t.identity = s.identity and t.content = s.content) limit {})"
     ).format(identifiers(names, "r"), qualified(scratch, meaning.table.name), sql.Literal(MOST_EXAMPLES))
-    return [
-        ", ".join("{}={}".format(name, value) for name, value in zip(names, row)) for row in fetch_all(connection, query)
-    ]
+    return [", ".join(f"{name}={value}" for name, value in zip(names, row)) for row in fetch_all(connection, query)]
 
 
-def _differing_secrets(connection: Any, scratch: str, schema: str, table: Table) -> List[str]:
+def _differing_secrets(connection: Any, scratch: str, schema: str, table: Table) -> list[str]:
     """The names of the variables or connections whose secrets are not the source's in the target."""
     if table.name not in _SECRETS_BY_NAME:
         return []
     fernet = airflow_database.fernet()
     name = sql.Identifier(SECRET_NAMES[table.name])
-    sides = []  # type: List[Dict[str, Tuple[Any, ...]]]
+    sides: list[dict[str, tuple[Any, ...]]] = []
     for place in (scratch, schema):
         query = sql.SQL("select {} from {} order by {}").format(
             identifiers(table.column_names), qualified(place, table.name), name

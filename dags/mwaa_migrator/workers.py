@@ -5,13 +5,14 @@ See ``copy_worker.py`` for the other end and for the jobs. One thread a process 
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import queue
 import subprocess
 import sys
 import threading
-from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Iterator, NamedTuple, Sequence
 
 from mwaa_migrator import errors
 from mwaa_migrator.airflow_database import APPLICATION_NAME
@@ -29,11 +30,11 @@ class Job(NamedTuple):
 
     label: str
     weight: int
-    request: Dict[str, Any]
+    request: dict[str, Any]
 
 
 class _Process:
-    def __init__(self, opening: Dict[str, Any]) -> None:
+    def __init__(self, opening: dict[str, Any]) -> None:
         environment = dict(os.environ)
         package_parent = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
         environment["PYTHONPATH"] = os.pathsep.join(
@@ -52,9 +53,10 @@ class _Process:
             self.stop()
             raise
 
-    def ask(self, request: Dict[str, Any]) -> Dict[str, Any]:
+    def ask(self, request: dict[str, Any]) -> dict[str, Any]:
         """Raises the error that the process names, or WorkerDied when it ends without an answer."""
-        assert self._process.stdin and self._process.stdout
+        assert self._process.stdin
+        assert self._process.stdout
         try:
             self._process.stdin.write(json.dumps(request) + "\n")
             self._process.stdin.flush()
@@ -64,8 +66,8 @@ class _Process:
         if not line:
             code = self._process.wait()
             raise errors.WorkerDied(
-                "A copying process ended with code {} in its middle; see its messages above, and try again "
-                "(with fewer --jobs if memory was short).".format(code)
+                f"A copying process ended with code {code} in its middle; see its messages above, and try again "
+                "(with fewer --jobs if memory was short)."
             )
         answer = json.loads(line)
         if "error" in answer:
@@ -76,11 +78,10 @@ class _Process:
         self._process.kill()
 
     def stop(self) -> None:
-        assert self._process.stdin and self._process.stdout
-        try:
+        assert self._process.stdin
+        assert self._process.stdout
+        with contextlib.suppress(BrokenPipeError):
             self._process.stdin.close()
-        except BrokenPipeError:
-            pass
         try:
             self._process.wait(timeout=10)
         except subprocess.TimeoutExpired:
@@ -89,7 +90,7 @@ class _Process:
         self._process.stdout.close()
 
 
-def _error(answer: Dict[str, str]) -> errors.MigratorError:
+def _error(answer: dict[str, str]) -> errors.MigratorError:
     error_class = getattr(errors, answer["name"], None)
     if isinstance(error_class, type) and issubclass(error_class, errors.MigratorError):
         return error_class(answer["message"])
@@ -102,22 +103,22 @@ def run_jobs(
     jobs: Sequence[Job],
     processes: int,
     storage: str,
-    recipe: Optional[Dict[str, str]] = None,
-    snapshot: Optional[str] = None,
+    recipe: dict[str, str] | None = None,
+    snapshot: str | None = None,
     application_name: str = APPLICATION_NAME,
-) -> Iterator[Tuple[Job, Dict[str, Any]]]:
+) -> Iterator[tuple[Job, dict[str, Any]]]:
     """Yield ``(job, result)`` as jobs finish; the first error stops all processes and is raised."""
     if not jobs:
         return
     opening = {"recipe": recipe, "application_name": application_name, "storage": storage, "snapshot": snapshot}
-    waiting = queue.Queue()  # type: queue.Queue[Job]
+    waiting: queue.Queue[Job] = queue.Queue()
     for job in sorted(jobs, key=lambda job: -job.weight):
         waiting.put(job)
-    answers = queue.Queue()  # type: queue.Queue[Tuple[Optional[Job], Any]]
-    running = []  # type: List[_Process]
+    answers: queue.Queue[tuple[Job | None, Any]] = queue.Queue()
+    running: list[_Process] = []
 
     def work() -> None:
-        process = None  # type: Optional[_Process]
+        process: _Process | None = None
         try:
             process = _Process(opening)
             running.append(process)
@@ -127,7 +128,7 @@ def run_jobs(
                 except queue.Empty:
                     return
                 answers.put((job, process.ask(job.request)))
-        except Exception as error:  # whatever it is belongs to the caller, in whose thread it is raised again
+        except Exception as error:  # noqa: BLE001 - whatever it is, the caller's thread raises it again
             answers.put((None, error))
         finally:
             if process is not None:
@@ -152,5 +153,5 @@ def run_jobs(
             thread.join()
 
 
-def total_rows(parts: List[Dict[str, Any]]) -> int:
+def total_rows(parts: list[dict[str, Any]]) -> int:
     return sum(int(part["rows"]) for part in parts)

@@ -1,0 +1,13 @@
+"""An Airflow DAG: writes this environment's history and settings into an artifact.
+
+Triggered with conf ``{"artifact": "s3://bucket/prefix/<migration id>", "options": {...}}``.
+"""
+
+from mwaa_migrator.dag import make_dag
+
+dag = make_dag(
+    "mwaa_migrator_export",
+    "Writes this environment's history and settings into an artifact",
+    ["quiesce", "drain", "export"],
+    retries=1,
+)

@@ -1,0 +1,13 @@
+"""An Airflow DAG: merges an artifact into this environment's database and verifies it.
+
+Triggered with conf ``{"artifact": "s3://bucket/prefix/<migration id>", "options": {...}}``.
+"""
+
+from mwaa_migrator.dag import make_dag
+
+dag = make_dag(
+    "mwaa_migrator_import",
+    "Merges an artifact into this environment's database and verifies it",
+    ["import", "verify"],
+    retries=1,
+)

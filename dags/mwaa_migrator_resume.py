@@ -1,0 +1,13 @@
+"""An Airflow DAG: puts back the pause states that the export's quiesce changed.
+
+Triggered with conf ``{"artifact": "s3://bucket/prefix/<migration id>", "options": {...}}``.
+"""
+
+from mwaa_migrator.dag import make_dag
+
+dag = make_dag(
+    "mwaa_migrator_resume",
+    "Puts back the pause states that the export's quiesce changed",
+    ["resume"],
+    retries=3,
+)
