@@ -1,0 +1,105 @@
+"""What other programs use of an environment's web server: `POST /aws_mwaa/cli`, over TLS, one command at a time."""
+
+from __future__ import annotations
+
+import base64
+import json
+import logging
+import secrets
+import shlex
+import ssl
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterable
+from typing import Any, Protocol
+from wsgiref.types import StartResponse
+
+from werkzeug.serving import BaseWSGIServer, make_server
+from werkzeug.wrappers import Request, Response
+
+from local.certificates import Certificates
+
+logger = logging.getLogger(__name__)
+
+#: Seconds; https://docs.aws.amazon.com/mwaa/latest/userguide/call-mwaa-apis-cli.html
+TOKEN_LIFETIME = 60.0
+#: Seconds after which MWAA's load balancer gives up on the web server.
+COMMAND_TIMEOUT = 60.0
+
+#: Commands that MWAA does not run, by their first words; https://docs.aws.amazon.com/mwaa/latest/userguide/airflow-cli-command-reference.html
+_REFUSED = (
+    ("celery",), ("config", "get-value"), ("dag-processor",), ("db", "downgrade"), ("db", "drop"), ("db", "init"),
+    ("db", "migrate"), ("db", "reset"), ("db", "shell"), ("db", "upgrade"), ("flower",), ("initdb",), ("kerberos",),
+    ("resetdb",), ("rotate-fernet-key",), ("scheduler",), ("shell",), ("standalone",), ("triggerer",), ("upgradedb",),
+    ("users",), ("webserver",), ("api-server",), ("worker",),
+)  # fmt: skip
+
+
+class Commands(Protocol):
+    def __call__(self, arguments: list[str], timeout: float) -> subprocess.CompletedProcess[bytes]: ...
+
+
+class CliEndpoint:
+    """One environment's HTTPS server on a free port, and the tokens for it."""
+
+    def __init__(self, certificates: Certificates, run: Commands, clock: Callable[[], float] = time.monotonic) -> None:
+        self._run = run
+        self._clock = clock
+        self._tokens: dict[str, float] = {}
+        self._one_at_a_time = threading.Lock()
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certificates.server_certificate, certificates.server_key)
+        self._server: BaseWSGIServer = make_server("127.0.0.1", 0, self, threaded=True, ssl_context=context)
+        self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
+
+    @property
+    def host(self) -> str:
+        """What CreateCliToken gives as WebServerHostname; locally with a port."""
+        return f"127.0.0.1:{self._server.port}"
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()
+
+    def token(self) -> str:
+        """A new token, which works for TOKEN_LIFETIME seconds."""
+        now = self._clock()
+        self._tokens = {token: until for token, until in self._tokens.items() if until > now}
+        token = secrets.token_urlsafe(48)
+        self._tokens[token] = now + TOKEN_LIFETIME
+        return token
+
+    def __call__(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
+        return self._answer(Request(environ))(environ, start_response)
+
+    def _answer(self, request: Request) -> Response:
+        if request.path != "/aws_mwaa/cli":
+            return Response("Not Found", 404)
+        if request.method != "POST":
+            return Response("Method Not Allowed", 405)
+        kind, _, token = request.headers.get("Authorization", "").partition(" ")
+        if kind != "Bearer" or self._tokens.get(token, 0.0) < self._clock():
+            return Response("Forbidden", 403)
+        try:
+            arguments = shlex.split(request.get_data(as_text=True))
+        except ValueError as error:
+            return _answer(400, b"", f"the command line cannot be read: {error}\n".encode())
+        if not arguments or any(tuple(arguments[: len(words)]) == words for words in _REFUSED):
+            return _answer(400, b"", f"unsupported command: airflow {' '.join(arguments[:2])}\n".encode())
+        # MWAA's web server has little concurrency; who comes second waits.
+        with self._one_at_a_time:
+            try:
+                done = self._run(arguments, COMMAND_TIMEOUT)
+            except subprocess.TimeoutExpired:
+                return Response("Gateway Time-out", 504)
+        return _answer(200 if done.returncode == 0 else 400, done.stdout, done.stderr)
+
+
+def _answer(status: int, stdout: bytes, stderr: bytes) -> Response:
+    content = {"stdout": base64.b64encode(stdout).decode(), "stderr": base64.b64encode(stderr).decode()}
+    return Response(json.dumps(content), status, {"Content-Type": "application/json"})

@@ -1,0 +1,95 @@
+"""Keeps an environment's DAG folder as it is in S3, as MWAA does every thirty seconds; here every second."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import zipfile
+from collections.abc import Callable
+from io import BytesIO
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+logger = logging.getLogger(__name__)
+
+_INTERVAL = 1.0
+
+
+class DagSync:
+    """Copies what is new or changed under a prefix, and removes what is gone; with the execution role's rights."""
+
+    def __init__(self, s3: Callable[[], S3Client], bucket: str, prefix: str, folder: Path) -> None:
+        self._s3 = s3
+        self._bucket = bucket
+        self._prefix = prefix.strip("/") + "/" if prefix.strip("/") else ""
+        self._folder = folder
+        self._known: dict[str, str] = {}
+        self._stopped = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def start(self) -> None:
+        """Returns after the first synchronisation; the others happen in the background.
+
+        Raises:
+            botocore.exceptions.ClientError: the execution role cannot read the folder.
+        """
+        self._folder.mkdir(parents=True, exist_ok=True)
+        client = self._s3()
+        self._synchronise(client)
+        self._thread = threading.Thread(target=self._run, args=(client,), name=f"DAGs of {self._bucket}", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._stopped.set()
+        if self._thread is not None:
+            self._thread.join()
+
+    def _run(self, client: S3Client) -> None:
+        while not self._stopped.wait(_INTERVAL):
+            try:
+                self._synchronise(client)
+            except (ClientError, BotoCoreError) as error:
+                logger.warning("DAGs of s3://%s/%s: %s", self._bucket, self._prefix, error)
+
+    def _synchronise(self, client: S3Client) -> None:
+        found: dict[str, str] = {}
+        pages = client.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=self._prefix)
+        for page in pages:
+            for stored in page.get("Contents", []):
+                relative = stored["Key"][len(self._prefix) :]
+                if relative and not relative.endswith("/") and _stays_inside(relative):
+                    found[relative] = stored["ETag"]
+        for relative in [name for name, etag in found.items() if self._known.get(name) != etag]:
+            content = client.get_object(Bucket=self._bucket, Key=self._prefix + relative)["Body"].read()
+            file = self._folder / relative
+            file.parent.mkdir(parents=True, exist_ok=True)
+            # The scheduler must never see half a file.
+            partial = file.with_name(f".{file.name}.partial")
+            partial.write_bytes(content)
+            partial.replace(file)
+        for relative in self._known.keys() - found.keys():
+            (self._folder / relative).unlink(missing_ok=True)
+        self._known = found
+
+
+def unpack_plugins(s3: S3Client, bucket: str, key: str, version: str | None, folder: Path) -> None:
+    """Puts the plugins' archive into the plugins folder, in place of what was there.
+
+    Raises:
+        botocore.exceptions.ClientError: the execution role cannot read it.
+        zipfile.BadZipFile: it is no archive.
+    """
+    chosen = {"VersionId": version} if version else {}
+    content = s3.get_object(Bucket=bucket, Key=key, **chosen)["Body"].read()  # type: ignore[arg-type]
+    with zipfile.ZipFile(BytesIO(content)) as archive:
+        archive.extractall(folder)
+
+
+def _stays_inside(relative: str) -> bool:
+    path = PurePosixPath(relative)
+    return not path.is_absolute() and ".." not in path.parts

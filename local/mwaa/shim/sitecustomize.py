@@ -1,0 +1,48 @@
+"""For the Airflow processes of local environments: lets old versions of boto3 find the local AWS.
+
+AWS_ENDPOINT_URL is read by botocore 1.31 and later (July 2023). Older Airflow versions bring older ones, which get the
+endpoint here, and only here: on MWAA nothing of this exists. Python 3.7 has to be able to read this file.
+"""
+
+import importlib.abc
+import importlib.util
+import os
+import sys
+
+
+class _EndpointForOldBotocore(importlib.abc.MetaPathFinder):
+    def find_spec(self, name, path=None, target=None):  # type: ignore[no-untyped-def]
+        if name != "botocore.session":
+            return None
+        sys.meta_path.remove(self)
+        spec = importlib.util.find_spec(name)
+        if spec is None or spec.loader is None:
+            return None
+        execute = spec.loader.exec_module
+
+        def exec_module(module):  # type: ignore[no-untyped-def]
+            execute(module)
+            _give_endpoint(module)  # type: ignore[no-untyped-call]
+
+        spec.loader.exec_module = exec_module  # type: ignore[method-assign]
+        return spec
+
+
+def _give_endpoint(module):  # type: ignore[no-untyped-def]
+    import botocore
+
+    if tuple(int(part) for part in botocore.__version__.split(".")[:2]) >= (1, 31):
+        return
+    create = module.Session.create_client
+
+    def create_client(self, service_name, *arguments, **options):  # type: ignore[no-untyped-def]
+        # endpoint_url is the fifth positional parameter after the service's name; boto3 passes it by name.
+        if options.get("endpoint_url") is None and len(arguments) < 5:
+            options["endpoint_url"] = os.environ["AWS_ENDPOINT_URL"]
+        return create(self, service_name, *arguments, **options)
+
+    module.Session.create_client = create_client
+
+
+if os.environ.get("AWS_ENDPOINT_URL"):
+    sys.meta_path.insert(0, _EndpointForOldBotocore())
