@@ -27,7 +27,7 @@ def handler(event: dict[str, Any]) -> dict[str, Any]:
         seconds=migration["options"]["pollSeconds"],
         limit=limit,
         timed_out=lambda: errors.DagsNotParsed(
-            f"After {limit} s these DAGs of the migration are not known: {', '.join(missing)}. Look at the environment's "
-            "import errors, its scheduler's log group, and whether its role may read the DAG folder."
+            f"After {limit} s these DAGs of the migration are not known: {', '.join(missing)}. Look at the import "
+            "errors of the environment, its scheduler's log group, and whether its role may read the DAG folder."
         ),
     )

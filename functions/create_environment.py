@@ -14,7 +14,7 @@ from migration.store import of_attempt
 
 @state
 def handler(event: dict[str, Any]) -> dict[str, Any]:
-    """`{"migration", "files"}` -> `{"environment", "created"}`; an environment that this migration made is found again."""
+    """`{"migration", "files"}` -> `{"environment", "created"}`; one that this migration made is found again."""
     migration = event["migration"]
     source, target = migration["source"], migration["target"]
     mwaa = clients.mwaa(target["region"])

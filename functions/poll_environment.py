@@ -19,7 +19,7 @@ _FAILED = {
 
 @state
 def handler(event: dict[str, Any]) -> dict[str, Any]:
-    """`{"migration", "phase", "airflowVersion", "waitedSeconds"}` -> `{"ready", "status", "waitSeconds", "waitedSeconds"}`."""
+    """`{"migration", "phase", "airflowVersion", "waitedSeconds"}` -> `waiting`'s fields and the `status`."""
     migration = event["migration"]
     target, options = migration["target"], migration["options"]
     found = environment.get(clients.mwaa(target["region"]), target["environment"])
@@ -43,7 +43,8 @@ def handler(event: dict[str, Any]) -> dict[str, Any]:
 def judge(found: dict[str, Any] | None, name: str, airflow_version: str) -> str:
     """The environment's status, or the error that it stands for.
 
-    `AVAILABLE` means at `airflow_version` or, in a migration that goes on, past it: an upgrade that Amazon MWAA rolled back ends AVAILABLE too.
+    `AVAILABLE` means at `airflow_version` or, in a migration that goes on, past it: an upgrade that Amazon MWAA rolled
+    back ends AVAILABLE too.
     """
     if found is None:
         raise errors.EnvironmentUnavailable(f"{name} does not exist any more. Start the migration again.")

@@ -13,13 +13,14 @@ from migration.store import of_artifact, of_attempt
 
 @state
 def handler(event: dict[str, Any]) -> dict[str, Any]:
-    """`{"migration", "failed", "failure"}` -> `{"status", "key", "downtimeSeconds"}`."""
+    """`{"migration", "failure", "rollBackFailure"}` (empty: none) -> `{"status", "key", "downtimeSeconds"}`."""
     migration = event["migration"]
     artifact, store = of_artifact(clients.s3(), migration), of_attempt(clients.s3(), migration)
     results = {name: artifact.read(f"{name}.json") or {} for name in ("quiesce", "drain", "export", "import", "verify")}
     report = reporting.make(
         migration,
-        failure=reporting.failure_of(event["failure"]) if event["failed"] else None,
+        failure=reporting.failure_of(event["failure"]),
+        roll_back_failure=reporting.failure_of(event["rollBackFailure"]),
         phases=store.phases(),
         results=results,
         logs=store.read("logs.json"),

@@ -61,8 +61,8 @@ def _resumed(migration: Migration) -> bool:
         failure = runs.failure(runs.results(artifact, runs.RESUME, run))
         if failure is not None or run_state.state == "failed":
             raise errors.RollBackFailed(
-                f"The source's DAGs could not be resumed ({failure or 'the run failed without a result'}). Unpause those "
-                f"that quiesce.json in {migration['artifact']} lists."
+                f"The source's DAGs could not be resumed ({failure or 'the run failed without a result'}). Unpause "
+                f"those that quiesce.json in {migration['artifact']} lists."
             )
         cli.unpause(runs.RESUME)
         cli.trigger(runs.RESUME, run, date, runs.conf(migration, runs.RESUME))
@@ -76,7 +76,7 @@ def _wait(event: dict[str, Any], migration: Migration, what: str, seconds: int |
         seconds=seconds or migration["options"]["pollSeconds"],
         limit=limit,
         timed_out=lambda: errors.RollBackFailed(
-            f"{what} took longer than {limit} s. The DAGs that were active are in quiesce.json in {migration['artifact']}."
+            f"{what} took longer than {limit} s. quiesce.json in {migration['artifact']} lists those that were active."
         ),
     )
 

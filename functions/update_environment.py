@@ -14,7 +14,7 @@ from migration.store import of_attempt
 
 @state
 def handler(event: dict[str, Any]) -> dict[str, Any]:
-    """`{"migration", "phase", "airflowVersion", "files"}` -> `{"updating"}`; a hop that is under way or done is found."""
+    """`{"migration", "phase", "airflowVersion", "files"}` -> `{"updating"}`; one under way or done is found."""
     migration, version = event["migration"], event["airflowVersion"]
     source, target = migration["source"], migration["target"]
     store = of_attempt(clients.s3(), migration)

@@ -15,8 +15,9 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from local import airflow_installation
 from migration import versions
+
+from local import airflow_installation
 
 LAST_2 = "2.11.2"
 NEWEST_3 = "3.2.1"
@@ -83,9 +84,9 @@ def make() -> dict[str, Any]:
     # 3.x's own table says once more, with 3.0.0, what 2.x renamed long before: the earlier version is the right one.
     changes = [entry for source in (two, three) for entry in _flat(source["changes"], source["known"])]
     renamed = {entry["option"]: entry["to"] for entry in changes}
-    for entry in three["removed"]:
-        if renamed.get(entry["option"]) != entry["to"] or entry["to"] is None:
-            changes.append(entry)
+    changes += [
+        entry for entry in three["removed"] if entry["to"] is None or renamed.get(entry["option"]) != entry["to"]
+    ]
     for entry in changes:
         # Airflow writes 3.0 for 3.0.0.
         entry["since"] = ".".join([*entry["since"].split("."), "0"][:3])

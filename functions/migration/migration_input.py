@@ -66,7 +66,7 @@ def with_defaults(document: dict[str, Any]) -> dict[str, Any]:
 
 
 def digest(complete: dict[str, Any]) -> str:
-    """Hexadecimal SHA-256 of what makes an input the same migration (`complete`: with defaults, without `migrationId`)."""
+    """Hexadecimal SHA-256 of what makes an input (`complete`: with defaults) the same migration."""
     options = {key: value for key, value in complete["options"].items() if key not in _NOT_IDENTIFYING}
     identifying = {**{key: value for key, value in complete.items() if key != "migrationId"}, "options": options}
     return hashlib.sha256(json.dumps(identifying, sort_keys=True).encode()).hexdigest()

@@ -39,7 +39,10 @@ def state(handle: Handler) -> Callable[[Event, LambdaContext], dict[str, Any]]:
             with naming_transient():
                 return handle(event)
         except MigrationError as error:
-            logger.error("failed", extra={"error_name": type(error).__name__, "error_message": str(error)})
+            # Without the trace, which the runtime logs: the name and the message are what the user acts on.
+            logger.error(  # noqa: TRY400
+                "failed", extra={"error_name": type(error).__name__, "error_message": str(error)}
+            )
             metrics.add_metric(name="NamedFailures", unit="Count", value=1)
             metrics.add_dimension(name="error", value=type(error).__name__)
             raise
@@ -47,4 +50,4 @@ def state(handle: Handler) -> Callable[[Event, LambdaContext], dict[str, Any]]:
     # capture_response=False and log_event=False (the default): configuration options can hold secrets.
     traced = tracer.capture_lambda_handler(handler, capture_response=False)
     measured = metrics.log_metrics(traced, raise_on_empty_metrics=False)
-    return logger.inject_lambda_context(measured, clear_state=True)  # type: ignore[no-any-return]
+    return logger.inject_lambda_context(measured, clear_state=True)

@@ -35,8 +35,8 @@ def set_paused(
         if not answer.succeeded:
             word = "paused" if paused else "unpaused"
             raise CutOverFailed(
-                f"{len(batch)} DAGs from {batch[0]!r} on could not be {word} in the target: {answer.last_words()}. Look "
-                "at the web server's log group."
+                f"{len(batch)} DAGs from {batch[0]!r} on could not be {word} in the target: {answer.last_words()}. "
+                "Look at the web server's log group."
             )
         done += len(batch)
     return done

@@ -1,4 +1,4 @@
-"""The plan of a migration: what later states work from, and the preconditions that must hold before anything is made."""
+"""The plan of a migration, and the preconditions that must hold before anything is made."""
 
 from __future__ import annotations
 
@@ -210,7 +210,7 @@ def _override_faults(
                 yield _fault(
                     errors.OverrideMissing,
                     f"target.overrides.{field}",
-                    "is required, because the target lies in another region than the source and this does not reach there",
+                    "is required, because the target lies in another region, where the source's is of no use",
                 )
 
 
@@ -245,8 +245,9 @@ def place_faults(plan: Migration, s3: dict[str, S3Client], iam: IAMClient) -> It
 def _bucket_faults(where: str, side: Side, s3: S3Client) -> Iterator[Fault]:
     bucket, region = side["bucket"], side["region"]
     try:
-        # us-east-1 is answered as None.
-        location = s3.get_bucket_location(Bucket=bucket).get("LocationConstraint") or "us-east-1"
+        answer: dict[str, Any] = dict(s3.get_bucket_location(Bucket=bucket))
+        # us-east-1 is answered as None, eu-west-1 by old buckets as EU.
+        location = answer.get("LocationConstraint") or "us-east-1"
         versioning = s3.get_bucket_versioning(Bucket=bucket).get("Status")
     except ClientError as error:
         if is_transient(error):
@@ -254,11 +255,11 @@ def _bucket_faults(where: str, side: Side, s3: S3Client) -> Iterator[Fault]:
         yield _fault(
             errors.BucketNotFound,
             where,
-            f"the DAG bucket {bucket} cannot be looked at ({code_of(error)}); check its name, its policy and the stack's "
-            "DagBucketArns",
+            f"the DAG bucket {bucket} cannot be looked at ({code_of(error)}); check its name, its policy and the "
+            "stack's DagBucketArns",
         )
         return
-    if {"EU": "eu-west-1"}.get(location, location) != region:
+    if ("eu-west-1" if location == "EU" else location) != region:
         yield _fault(
             errors.BucketInOtherRegion,
             where,

@@ -27,8 +27,10 @@ class Failure(TypedDict):
     message: str
 
 
-def failure_of(caught: Mapping[str, str]) -> Failure:
+def failure_of(caught: Mapping[str, str]) -> Failure | None:
     """From what a Catch kept: `state`, `error`, and `cause`, which is Lambda's JSON where a function has failed."""
+    if not caught:
+        return None
     cause = caught.get("cause") or ""
     try:
         told = json.loads(cause)
@@ -42,6 +44,7 @@ def make(
     migration: Migration,
     *,
     failure: Failure | None,
+    roll_back_failure: Failure | None,
     phases: list[Phase],
     results: Mapping[str, Mapping[str, Any]],
     logs: Mapping[str, Any] | None,
@@ -64,6 +67,7 @@ def make(
         "path": migration["path"],
         "artifact": migration["artifact"],
         "failure": failure,
+        "roll_back_failure": roll_back_failure,
         "phases": [{"name": phase["name"], "seconds": phase["seconds"]} for phase in timeline(phases, results)],
         "downtime_seconds": downtime(phases),
         "tables": {
@@ -131,6 +135,8 @@ def message(report: Mapping[str, Any], place: str) -> str:
     ]
     if report["failure"]:
         lines.append("{state}: {error}: {message}".format(**report["failure"]))
+    if report["roll_back_failure"]:
+        lines.append("NOT ROLLED BACK: {error}: {message}".format(**report["roll_back_failure"]))
     return "\n".join([*lines, f"Report: {place}"])
 
 

@@ -162,6 +162,6 @@ def _refused(error: ClientError, source: str, target: str) -> Exception:
     if code_of(error) in ("NoSuchKey", "NoSuchVersion"):
         return ResourceMissing(f"{source} disappeared while it was copied. Start the migration again.")
     return CopyRefused(
-        f"{source} could not be copied to {target}: {code_of(error)}: {message_of(error)}. Give the stack's DagBucketArns "
-        "both buckets, and the function's role the right to use their KMS keys."
+        f"{source} could not be copied to {target}: {code_of(error)}: {message_of(error)}. Give the stack's "
+        "DagBucketArns both buckets, and let the function's role use their KMS keys."
     )

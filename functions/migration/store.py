@@ -76,7 +76,7 @@ class Store:
         return key
 
     def start_phase(self, name: str) -> None:
-        """Notes a phase's start; a phase that was started before keeps its start, so that a retry does not shorten it."""
+        """Notes a phase's start; one that was started before keeps its start, so that a retry does not shorten it."""
         key = _phase_name(name)
         if self.read(key) is None:
             self.write(key, Phase(name=name, started=now(), ended=None, seconds=0.0))

@@ -1,0 +1,185 @@
+"""The state machine, executed for real by the local AWS, with functions that answer what a test says."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+import yaml
+from local.aws_request import AwsRequest
+from local.endpoint import Endpoint
+from local.identity import Identities
+from local.permissions import Principal
+from werkzeug.wrappers import Response
+
+ROOT = Path(__file__).parents[2]
+REGION = "eu-west-1"
+Event = dict[str, Any]
+
+HOPS = ["3.2.1"]
+MIGRATION: Event = {
+    "id": "prod-3-0123456789",
+    "mode": "migrate",
+    "bucket": "exchange",
+    "importVersion": "2.11.2",
+    "hops": HOPS,
+    "finished": [],
+}
+READY = {"ready": True, "waitSeconds": 0, "waitedSeconds": 0}
+NOT_READY = {"ready": False, "waitSeconds": 0, "waitedSeconds": 60}
+
+# What each function answers where a test does not say otherwise: a migration in which all goes well.
+WELL: dict[str, Any] = {
+    "Plan": MIGRATION,
+    "GrantAccess": {"roles": []},
+    "StageResources": {"files": {"dags": "prod-3/dags"}},
+    "CreateEnvironment": {"created": True},
+    "PollEnvironment": READY,
+    "CheckParsed": READY,
+    "TriggerDagRun": {"runId": "run", "created": True},
+    "CheckDagRun": READY,
+    "Verify": {"tables": 1, "rows": 1},
+    "UpdateEnvironment": {"updating": True},
+    "CutOver": {"ready": True, "done": 1, "dags": 1},
+    "RollBack": {**READY, "done": 0},
+    "Report": {"status": "SUCCEEDED", "key": "migrations/x/1/report.json", "downtimeSeconds": 1.0},
+    "CleanUp": READY,
+}
+
+
+class Fails(Exception):
+    """A function's answer that is a failure of this name."""
+
+    def __init__(self, name: str, message: str = "what to do") -> None:
+        super().__init__(message)
+        self.name = name
+
+
+# A value, a failure, a list of them for one call after the other (the last one stays), or a function of the event.
+Answer = Any | Fails | list[Any] | Callable[[Event], Any]
+
+
+@dataclass
+class Functions:
+    """Answers Lambda's Invoke from a table, and keeps what was asked."""
+
+    answers: dict[str, Answer] = field(default_factory=dict)
+    calls: list[tuple[str, Event]] = field(default_factory=list)
+
+    def handles(self, request: AwsRequest) -> bool:
+        return request.service == "lambda" and request.operation.name == "Invoke"
+
+    def answer(self, request: AwsRequest, environ: dict[str, Any], principal: Principal) -> Response:
+        name = request.parameters["FunctionName"].rsplit(":", 1)[-1]
+        event = json.load(environ["wsgi.input"])
+        self.calls.append((name, event))
+        answer = self.answers[name]
+        if isinstance(answer, list):
+            answer = answer.pop(0) if len(answer) > 1 else answer[0]
+        if callable(answer):
+            answer = answer(event)
+        if isinstance(answer, Fails):
+            failure = {"errorMessage": str(answer), "errorType": answer.name, "stackTrace": []}
+            return Response(json.dumps(failure), headers={"X-Amz-Function-Error": "Unhandled"})
+        return Response(json.dumps(answer))
+
+
+@dataclass
+class Outcome:
+    """An execution that has ended. `states` are those entered, `calls` the functions with their events, in order."""
+
+    status: str
+    error: str | None
+    cause: str | None
+    output: Any
+    states: list[str]
+    calls: list[tuple[str, Event]]
+
+    def events(self, function: str) -> list[Event]:
+        return [event for name, event in self.calls if name == function]
+
+
+Execute = Callable[..., Outcome]
+
+
+@pytest.fixture(scope="session")
+def aws() -> Iterator[tuple[Endpoint, Functions]]:
+    endpoint, functions = Endpoint(Identities()), Functions()
+    endpoint.add(functions)
+    endpoint.start()
+    yield endpoint, functions
+    endpoint.stop()
+
+
+def definition() -> dict[str, Any]:
+    """The state machine as it is deployed, but without the seconds between retries."""
+    text = (ROOT / "statemachine" / "migrate.asl.yaml").read_text(encoding="utf-8")
+    arn = f"arn:aws:lambda:{REGION}:123456789012:function:"
+    machine: dict[str, Any] = yaml.safe_load(re.sub(r"\$\{(\w+)FunctionArn\}", lambda found: arn + found[1], text))
+    for state in machine["States"].values():
+        for retry in state.get("Retry", []):
+            retry.update(IntervalSeconds=1, BackoffRate=1, MaxDelaySeconds=2, JitterStrategy="NONE")
+    return machine
+
+
+@pytest.fixture(scope="session")
+def machine(aws: tuple[Endpoint, Functions]) -> tuple[Any, str]:
+    """A client of Step Functions, and the ARN of the state machine there."""
+    endpoint, _ = aws
+    administrator = endpoint.identities.administrator
+
+    def client(service: str) -> Any:
+        return boto3.client(
+            service,  # type: ignore[call-overload]
+            region_name=REGION,
+            endpoint_url=endpoint.url,
+            aws_access_key_id=administrator.access_key_id,
+            aws_secret_access_key=administrator.secret_access_key,
+        )
+
+    iam, states = client("iam"), client("stepfunctions")
+    trust = {"Effect": "Allow", "Principal": {"Service": "states.amazonaws.com"}, "Action": "sts:AssumeRole"}
+    allow = {"Effect": "Allow", "Action": "lambda:InvokeFunction", "Resource": "*"}
+    role = iam.create_role(
+        RoleName="migrate", AssumeRolePolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [trust]})
+    )["Role"]
+    iam.put_role_policy(
+        RoleName="migrate",
+        PolicyName="invoke",
+        PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [allow]}),
+    )
+    made = states.create_state_machine(name="migrate", definition=json.dumps(definition()), roleArn=role["Arn"])
+    return states, made["stateMachineArn"]
+
+
+@pytest.fixture
+def execute(aws: tuple[Endpoint, Functions], machine: tuple[Any, str]) -> Execute:
+    """Runs the state machine to its end with `answers` in place of those of `WELL`."""
+    functions, (states, arn) = aws[1], machine
+
+    def run(seconds: float = 60, **answers: Answer) -> Outcome:
+        functions.answers = {**WELL, **answers}
+        functions.calls = []
+        started = states.start_execution(stateMachineArn=arn, name=uuid.uuid4().hex, input='{"source": {}}')
+        deadline = time.monotonic() + seconds
+        while (told := states.describe_execution(executionArn=started["executionArn"]))["status"] == "RUNNING":
+            assert time.monotonic() < deadline, f"still runs: {functions.calls[-3:]}"
+            time.sleep(0.05)
+        entered = [
+            event["stateEnteredEventDetails"]["name"]
+            for page in states.get_paginator("get_execution_history").paginate(executionArn=started["executionArn"])
+            for event in page["events"]
+            if "stateEnteredEventDetails" in event
+        ]
+        output = json.loads(told["output"]) if told.get("output") else None
+        return Outcome(told["status"], told.get("error"), told.get("cause"), output, entered, functions.calls)
+
+    return run

@@ -1,0 +1,237 @@
+"""Every Choice and every Catch of the migrate state machine, in executions that really run."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from .conftest import MIGRATION, NOT_READY, READY, Event, Execute, Fails, Outcome, definition
+
+STATES = definition()["States"]
+
+BEFORE_EXPORT = ["Plan", "GrantAccess", "StageSettings", "CreateEnvironment", "PollTarget", "TargetReady"]
+TO_VERIFY = [
+    *BEFORE_EXPORT,
+    *("StageDags", "CheckParsed", "DagsParsed"),
+    *("TriggerExport", "CheckExport", "ExportEnded"),
+    *("TriggerImport", "CheckImport", "ImportEnded"),
+    "Verify",
+]
+HOP = ["NextHop", "StageHop", "UpdateEnvironment", "PollHop", "HopEnded", "NextHop"]
+CUT_OVER = ["Mode", "CutOver", "CutOverEnded"]
+END = ["Report", "CleanUp", "CleanUpEnded", "Outcome"]
+BACK = ["RollBack", "RolledBack"]
+
+
+def test_a_migration_with_a_hop(execute: Execute) -> None:
+    outcome = execute()
+    assert outcome.states == [*TO_VERIFY, *HOP, *CUT_OVER, *END, "Succeeded"]
+    assert (outcome.status, outcome.output) == (
+        "SUCCEEDED",
+        {"migrationId": MIGRATION["id"], "bucket": "exchange", "report": "migrations/x/1/report.json"},
+    )
+
+
+def test_within_2_there_is_no_hop(execute: Execute) -> None:
+    outcome = execute(Plan={**MIGRATION, "hops": []})
+    assert outcome.states == [*TO_VERIFY, "NextHop", *CUT_OVER, *END, "Succeeded"]
+
+
+def test_a_rehearsal_does_not_cut_over(execute: Execute) -> None:
+    outcome = execute(Plan={**MIGRATION, "mode": "rehearse"})
+    assert outcome.states == [*TO_VERIFY, *HOP, "Mode", *END, "Succeeded"]
+
+
+def test_what_an_earlier_execution_verified_is_not_done_again(execute: Execute) -> None:
+    outcome = execute(Plan={**MIGRATION, "finished": ["plan", "verify"]})
+    assert outcome.states == [*BEFORE_EXPORT, *HOP, *CUT_OVER, *END, "Succeeded"]
+
+
+def test_each_function_gets_the_execution_and_the_plan(execute: Execute) -> None:
+    outcome = execute()
+    name = outcome.calls[0][1]["execution"]
+    assert outcome.calls[0] == ("Plan", {"execution": name, "input": {"source": {}}})
+    assert all(event["execution"] == name and event["migration"] == MIGRATION for _, event in outcome.calls[1:])
+
+
+def test_what_each_call_is_about(execute: Execute) -> None:
+    outcome = execute()
+    staged = [(event["resources"], event["airflowVersion"]) for event in outcome.events("StageResources")]
+    assert staged == [("settings", "2.11.2"), ("dags", "2.11.2"), ("settings", "3.2.1")]
+    polled = [(event["phase"], event["airflowVersion"]) for event in outcome.events("PollEnvironment")]
+    assert polled == [("create target", "2.11.2"), ("hop to 3.2.1", "3.2.1")]
+    assert [event["dag"] for event in outcome.events("TriggerDagRun")] == [
+        "mwaa_migrator_export",
+        "mwaa_migrator_import",
+    ]
+    assert outcome.events("UpdateEnvironment")[0]["files"] == {"dags": "prod-3/dags"}
+
+
+@pytest.mark.parametrize(
+    ("function", "wait"),
+    [
+        ("PollEnvironment", "WaitForTarget"),
+        ("CheckParsed", "WaitForDags"),
+        ("CheckDagRun", "WaitForExport"),
+        ("CleanUp", "WaitForCleanUp"),
+    ],
+)
+def test_waits_and_looks_again(execute: Execute, function: str, wait: str) -> None:
+    outcome = execute(**{function: [NOT_READY, NOT_READY, READY]})
+    assert (outcome.status, outcome.states.count(wait)) == ("SUCCEEDED", 2)
+    assert [event["waitedSeconds"] for event in outcome.events(function)][:3] == [0, 60, 60]
+
+
+def test_waits_for_the_import_too(execute: Execute) -> None:
+    outcome = execute(CheckDagRun=[READY, NOT_READY, READY])
+    assert outcome.states.count("WaitForImport") == 1
+
+
+def test_waits_for_a_hop(execute: Execute) -> None:
+    outcome = execute(PollEnvironment=[READY, NOT_READY, READY])
+    assert outcome.states.count("WaitForHop") == 1
+    assert outcome.states[-8:] == [*CUT_OVER, *END, "Succeeded"]
+
+
+def test_two_hops(execute: Execute) -> None:
+    outcome = execute(Plan={**MIGRATION, "hops": ["3.0.6", "3.2.1"]})
+    assert [event["airflowVersion"] for event in outcome.events("UpdateEnvironment")] == ["3.0.6", "3.2.1"]
+
+
+def test_cut_over_goes_on_where_it_stopped(execute: Execute) -> None:
+    outcome = execute(CutOver=[{"ready": False, "done": 100}, {"ready": True, "done": 150}])
+    assert [event["done"] for event in outcome.events("CutOver")] == [0, 100]
+
+
+def test_roll_back_goes_on_where_it_stopped(execute: Execute) -> None:
+    outcome = execute(Verify=Fails("VerificationFailed"), RollBack=[{**NOT_READY, "done": 5}, {**READY, "done": 9}])
+    assert outcome.states.count("WaitForRollBack") == 1
+    assert [(event["waitedSeconds"], event["done"]) for event in outcome.events("RollBack")] == [(0, 0), (60, 5)]
+
+
+# One name for each state that may fail before the cut-over is over, and the calls of its function until then.
+ROLLED_BACK = {
+    "GrantAccess": ("GrantAccess", 0),
+    "StageSettings": ("StageResources", 0),
+    "CreateEnvironment": ("CreateEnvironment", 0),
+    "PollTarget": ("PollEnvironment", 0),
+    "StageDags": ("StageResources", 1),
+    "CheckParsed": ("CheckParsed", 0),
+    "TriggerExport": ("TriggerDagRun", 0),
+    "CheckExport": ("CheckDagRun", 0),
+    "TriggerImport": ("TriggerDagRun", 1),
+    "CheckImport": ("CheckDagRun", 1),
+    "Verify": ("Verify", 0),
+    "StageHop": ("StageResources", 2),
+    "UpdateEnvironment": ("UpdateEnvironment", 0),
+    "PollHop": ("PollEnvironment", 1),
+    "CutOver": ("CutOver", 0),
+}
+
+
+@pytest.mark.parametrize("state", ROLLED_BACK)
+def test_a_failure_rolls_back_and_is_reported(execute: Execute, state: str) -> None:
+    function, before = ROLLED_BACK[state]
+    fine = {"files": {}} if function == "StageResources" else READY
+    outcome = execute(**{function: [*[fine] * before, Fails("BucketNotFound", "look there")]})
+    assert outcome.states[outcome.states.index(state) :] == [state, *BACK, *END, "Failed"]
+    assert (outcome.status, outcome.error) == ("FAILED", "BucketNotFound")
+    (reported,) = outcome.events("Report")
+    assert reported["failure"]["state"] == state
+    assert reported["failure"]["error"] == "BucketNotFound"
+    assert json.loads(reported["failure"]["cause"])["errorMessage"] == "look there"
+    assert reported["rollBackFailure"] == {}
+    assert outcome.events("CleanUp")[0]["failed"] is True
+
+
+def test_a_refused_plan_touches_nothing(execute: Execute) -> None:
+    outcome = execute(Plan=Fails("InvalidInput", "source is missing"))
+    assert outcome.states == ["Plan", "Refused"]
+    assert (outcome.status, outcome.error) == ("FAILED", "InvalidInput")
+    assert "source is missing" in (outcome.cause or "")
+
+
+def test_a_failed_roll_back_is_reported_beside_the_failure(execute: Execute) -> None:
+    outcome = execute(Verify=Fails("VerificationFailed"), RollBack=Fails("RollBackFailed"))
+    assert outcome.states[-7:] == ["Verify", "RollBack", *END, "Failed"]
+    (reported,) = outcome.events("Report")
+    assert (reported["failure"]["error"], reported["rollBackFailure"]["error"]) == (
+        "VerificationFailed",
+        "RollBackFailed",
+    )
+    assert outcome.error == "VerificationFailed"
+
+
+def test_a_failed_report_still_cleans_up(execute: Execute) -> None:
+    outcome = execute(Report=Fails("AuthorizationErrorException"))
+    assert outcome.states[-5:] == [*END, "Failed"]
+    assert outcome.error == "AuthorizationErrorException"
+
+
+def test_a_failed_clean_up_fails_the_execution(execute: Execute) -> None:
+    outcome = execute(CleanUp=Fails("CleanUpTimedOut"))
+    assert outcome.states[-3:] == ["Report", "CleanUp", "Failed"]
+    assert outcome.error == "CleanUpTimedOut"
+
+
+@pytest.mark.parametrize("function", ["Report", "CleanUp"])
+def test_the_first_failure_names_the_execution(execute: Execute, function: str) -> None:
+    outcome = execute(Verify=Fails("VerificationFailed"), **{function: Fails("AccessDeniedException")})
+    assert (outcome.status, outcome.error) == ("FAILED", "VerificationFailed")
+
+
+@pytest.mark.parametrize("fault", ["TransientFault", "CliUnreachable", "Lambda.TooManyRequestsException"])
+def test_a_fault_that_passes_is_retried(execute: Execute, fault: str) -> None:
+    outcome = execute(CreateEnvironment=[Fails(fault), Fails(fault), {"created": True}])
+    assert (outcome.status, len(outcome.events("CreateEnvironment"))) == ("SUCCEEDED", 3)
+
+
+def test_a_fault_that_stays_rolls_back(execute: Execute) -> None:
+    outcome = execute(GrantAccess=Fails("TransientFault"))
+    assert (outcome.error, len(outcome.events("GrantAccess"))) == ("TransientFault", 7)
+    assert "RollBack" in outcome.states
+
+
+def test_every_state_is_reached_by_a_test() -> None:
+    reached = {*TO_VERIFY, *HOP, *CUT_OVER, *END, *BACK, "Succeeded", "Failed", "Refused"}
+    waits = {"WaitForTarget", "WaitForDags", "WaitForExport", "WaitForImport", "WaitForHop", "WaitForCleanUp"}
+    assert set(STATES) == reached | waits | {"WaitForRollBack"}
+
+
+TASKS = {name: state for name, state in STATES.items() if state["Type"] == "Task"}
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_every_task_retries_what_passes_and_catches_the_rest(name: str) -> None:
+    task = TASKS[name]
+    assert task["Retry"] == TASKS["Plan"]["Retry"]
+    assert {"Lambda.TooManyRequestsException", "Lambda.ServiceException", "TransientFault"} <= set(
+        task["Retry"][0]["ErrorEquals"]
+    )
+    assert [caught["ErrorEquals"] for caught in task["Catch"]] == [["States.ALL"]]
+    assert task["TimeoutSeconds"] > 0
+
+
+def transitions(outcome: Outcome) -> int:
+    """What Step Functions charges: a transition for each state entered, and for each retry."""
+    return len(outcome.states)
+
+
+def test_transitions_of_a_long_migration(execute: Execute) -> None:
+    """At most 300 at a 60-second poll: 30 minutes to create, 40 for the hop, 15 each for export and import."""
+
+    def environments(event: Event) -> Event:
+        return wait(event, 1800 if event["phase"] == "create target" else 2400, 120)
+
+    def wait(event: Event, needed: int, seconds: int) -> Event:
+        waited = event["waitedSeconds"]
+        return {"ready": waited >= needed, "waitSeconds": 0, "waitedSeconds": waited + seconds}
+
+    outcome = execute(
+        PollEnvironment=environments,
+        CheckParsed=lambda event: wait(event, 300, 60),
+        CheckDagRun=lambda event: wait(event, 900, 60),
+    )
+    assert outcome.status == "SUCCEEDED"
+    assert transitions(outcome) <= 300
