@@ -1,4 +1,4 @@
-"""Merging into tables that are nearly empty: without their indexes and foreign keys, which are made again afterwards.
+"""Merging into tables that are nearly empty: without their keys and indexes, which are made again afterwards.
 
 PostgreSQL builds an index over a million rows several times faster than it keeps one up to date a million times, and
 checks a foreign key over all rows faster than one by one. All of it happens inside the merge's transaction: a crash
@@ -9,12 +9,12 @@ of its own, as a new environment has, and where we own the tables; in a table in
 from __future__ import annotations
 
 import time
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Sequence
 
 from psycopg2 import sql
 from psycopg2.errors import LockNotAvailable
 
-from mwaa_migrator.catalog import Table, qualified
+from mwaa_migrator.catalog import Constraint, Table, qualified
 from mwaa_migrator.database import execute, fetch_value
 
 #: Fewer rows than this are merged sooner than the indexes are made again.
@@ -28,8 +28,9 @@ _LOCK_SECONDS = 3
 
 
 class Removed(NamedTuple):
-    """SQL to make again what was dropped, indexes before foreign keys."""
+    """SQL to make again what was dropped, in this order."""
 
+    keys: list[sql.Composable]
     indexes: list[sql.Composable]
     foreign_keys: list[sql.Composable]
 
@@ -71,35 +72,45 @@ def lock(connection: Any, schema: str, names: list[str]) -> bool:
     return False
 
 
-def remove(connection: Any, schema: str, tables: dict[str, Table], names: list[str]) -> Removed:
-    """Drop the indexes that keep nothing unique, and the foreign keys of these tables to merged tables."""
-    removed = Removed([], [])
+def remove(connection: Any, schema: str, tables: dict[str, Table], names: Sequence[str]) -> Removed:
+    """Drop the keys, indexes and foreign keys of ``names``, and the foreign keys of merged tables that lead to them.
+
+    A table that something outside of the merge refers to keeps its keys.
+    """
+    removed = Removed([], [], [])
+    for table in tables.values():
+        for constraint in table.foreign_keys:
+            if constraint.parent in tables and (table.name in names or constraint.parent in names):
+                removed.foreign_keys.append(_drop_constraint(connection, schema, table, constraint))
     for name in names:
-        for constraint in tables[name].foreign_keys:
-            if constraint.parent not in tables:
-                continue
-            execute(
-                connection,
-                sql.SQL("alter table {} drop constraint {}").format(
-                    qualified(schema, name), sql.Identifier(constraint.name)
-                ),
-            )
-            removed.foreign_keys.append(
-                sql.SQL("alter table {} add constraint {} {}").format(
-                    qualified(schema, name), sql.Identifier(constraint.name), sql.SQL(constraint.definition)
-                )
-            )
+        for constraint in tables[name].constraints:
+            if constraint.kind in ("p", "u") and not _is_referred_to(connection, schema, tables, name):
+                removed.keys.append(_drop_constraint(connection, schema, tables[name], constraint))
         for index in tables[name].indexes:
-            if index.unique:
-                continue
             execute(connection, sql.SQL("drop index {}").format(qualified(schema, index.name)))
             removed.indexes.append(sql.SQL(index.definition))
     return removed
 
 
-def make_again(connection: Any, removed: Removed) -> tuple[int, int]:
-    """The search_path must be the tables' schema, which the definitions do not name."""
+def _drop_constraint(connection: Any, schema: str, table: Table, constraint: Constraint) -> sql.Composed:
+    """Returns the SQL that makes the constraint again."""
+    target, name = qualified(schema, table.name), sql.Identifier(constraint.name)
+    execute(connection, sql.SQL("alter table {} drop constraint {}").format(target, name))
+    return sql.SQL("alter table {} add constraint {} {}").format(target, name, sql.SQL(constraint.definition))
+
+
+def _is_referred_to(connection: Any, schema: str, tables: dict[str, Table], name: str) -> bool:
+    query = """
+        select exists (select 1 from pg_catalog.pg_constraint k join pg_catalog.pg_class c on c.oid = k.conrelid
+                        where k.contype = 'f' and k.confrelid = %s::regclass and not (c.relname = any(%s)))
+    """
+    return bool(fetch_value(connection, query, (qualified(schema, name).as_string(connection), list(tables))))
+
+
+def make_again(connection: Any, removed: Removed) -> int:
+    """Returns how many there were. The search_path must be the tables' schema, which the definitions do not name."""
     execute(connection, "set local maintenance_work_mem to '256MB'")
-    for statement in removed.indexes + removed.foreign_keys:
+    statements = removed.keys + removed.indexes + removed.foreign_keys
+    for statement in statements:
         execute(connection, statement)
-    return len(removed.indexes), len(removed.foreign_keys)
+    return len(statements)

@@ -90,14 +90,14 @@ class Merge:
         results = {}
         for name in self._order():
             begun = time.monotonic()
-            results[name] = self._merge_table(self._tables[name])
+            results[name] = self._merge_table(self._tables[name], in_order=name not in in_bulk)
             note = f"{results[name].kept:,} kept, {results[name].set_aside:,} set aside"
             self._progress.table("merge", name, results[name].merged, time.monotonic() - begun, note=note)
         begun = time.monotonic()
-        indexes, foreign_keys = bulk.make_again(self._connection, removed)
-        if indexes or foreign_keys:
-            text = "merge: {} indexes and {} foreign keys made again in {:.1f} s"
-            self._progress.say(text.format(indexes, foreign_keys, time.monotonic() - begun))
+        made = bulk.make_again(self._connection, removed)
+        if made:
+            seconds = time.monotonic() - begun
+            self._progress.say(f"merge: {made} keys, indexes and foreign keys made again in {seconds:.1f} s")
         self._log_templates.keep_newest()
         for name, entry in self._manifest["tables"].items():
             if name not in results and name != PAUSE_STATE_TABLE and entry["rows"]:
@@ -112,7 +112,7 @@ class Merge:
             parents[name] += list(undeclared_references(name).values())
         return in_foreign_key_order(parents)
 
-    def _merge_table(self, table: Table) -> TableResult:
+    def _merge_table(self, table: Table, in_order: bool) -> TableResult:
         exported = self._manifest["tables"][table.name]["rows"]
         moved = self._upgraded.set_aside.get(table.name, 0)
         reasons = {"moved by Airflow's migrations": moved} if moved else {}
@@ -124,7 +124,7 @@ class Merge:
         if aside:
             self._incomplete.add(table.name)
             reasons.update(aside)
-        inserted = self._insert(table, source, any_disposed=bool(kept or overwritten or aside))
+        inserted = self._insert(table, source, bool(kept or overwritten or aside), in_order)
         merged = inserted + overwritten
         set_aside = moved + sum(aside.values())
         if exported != merged + kept + set_aside:
@@ -358,21 +358,25 @@ class Merge:
 
     # Insert and compare
 
-    def _insert(self, table: Table, source: sql.Composed, any_disposed: bool) -> int:
+    def _insert(self, table: Table, source: sql.Composed, any_disposed: bool, in_order: bool) -> int:
         condition: sql.Composable = sql.SQL("")
         if any_disposed:
             condition = sql.SQL("where x.source_row not in (select source_row from {})").format(
                 sql.Identifier(_DISPOSITIONS)
             )
+        order = sql.SQL("")
+        if in_order and table.primary_key:
+            # An index grows at its end only; without an index to keep, the order costs a sort and gains nothing.
+            order = sql.SQL("order by {}").format(identifiers(table.primary_key, "x"))
         return execute(
             self._connection,
-            sql.SQL("insert into {} ({}) select {} from {} x {} order by {}").format(
+            sql.SQL("insert into {} ({}) select {} from {} x {} {}").format(
                 qualified(self._schema, table.name),
                 identifiers(table.column_names),
                 identifiers(table.column_names, "x"),
                 source,
                 condition,
-                identifiers(table.primary_key or table.column_names[:1], "x"),
+                order,
             ),
         )
 
