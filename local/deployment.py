@@ -1,8 +1,8 @@
 """Builds the SAM application and deploys its template into the local AWS.
 
 The template is expanded by AWS's own translator and created as a CloudFormation stack in moto, so what runs is what the
-template says. moto's CloudFormation cannot make EventBridge schedules; those are made with Scheduler's own API, from
-properties that CloudFormation has resolved.
+template says. moto's CloudFormation cannot make EventBridge schedules and bucket policies; those are made with their
+services' own APIs, from properties that CloudFormation has resolved.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import logging
 import os
 import subprocess
 import sys
+import warnings
 import zipfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -122,10 +123,10 @@ def deploy(
         **(parameters or {}),
     }
     expanded = _expand(written, {**values, "AWS::Region": region, "AWS::AccountId": "123456789012"})
-    schedules = _take(expanded, "AWS::Scheduler::Schedule")
+    by_own_api = {resource_type: _take(expanded, resource_type) for resource_type in _BY_OWN_API}
     _substitute_definitions(expanded)
     # Whatever moto has to resolve for us goes through the stack's outputs.
-    for logical_id, resource in schedules.items():
+    for logical_id, resource in (item for taken in by_own_api.values() for item in taken.items()):
         for path, value in _intrinsics(resource["Properties"]):
             expanded.setdefault("Outputs", {})[_output_name(logical_id, path)] = {"Value": value}
 
@@ -133,19 +134,25 @@ def deploy(
     s3.create_bucket(Bucket=_ARTIFACTS, **_location(region))
     s3.put_object(Bucket=_ARTIFACTS, Key="package.zip", Body=_placeholder_package())
     cloudformation = client("cloudformation")
-    cloudformation.create_stack(
-        StackName=stack_name,
-        TemplateBody=json.dumps(expanded),
-        Parameters=[{"ParameterKey": name, "ParameterValue": str(value)} for name, value in (parameters or {}).items()],
-        Capabilities=["CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"],
-    )
+    with warnings.catch_warnings():
+        # What moto does not make (alarms, dashboards) nothing here depends on; docs/local-aws.md names it.
+        warnings.filterwarnings("ignore", message="Tried to parse .* not supported by moto's CloudFormation")
+        cloudformation.create_stack(
+            StackName=stack_name,
+            TemplateBody=json.dumps(expanded),
+            Parameters=[{"ParameterKey": name, "ParameterValue": str(v)} for name, v in (parameters or {}).items()],
+            Capabilities=["CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"],
+        )
     stack = cloudformation.describe_stacks(StackName=stack_name)["Stacks"][0]
     if stack["StackStatus"] != "CREATE_COMPLETE":
         raise DeploymentFailed(f"the stack {stack_name} is {stack['StackStatus']}: {stack.get('StackStatusReason')}")
     outputs = {output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])}
-    _create_schedules(client("scheduler"), schedules, outputs)
+    for resource_type, taken in by_own_api.items():
+        for logical_id, resource in taken.items():
+            _BY_OWN_API[resource_type](client, logical_id, _resolved(resource["Properties"], logical_id, outputs))
 
-    found = cloudformation.describe_stack_resources(StackName=stack_name)["StackResources"]
+    answered = cloudformation.describe_stack_resources(StackName=stack_name)["StackResources"]
+    found = [r for r in answered if "LogicalResourceId" in r]  # what moto did not make has none
     resources = {r["LogicalResourceId"]: r.get("PhysicalResourceId", "") for r in found}
     by_type: dict[str, list[str]] = {}
     for r in found:
@@ -262,11 +269,19 @@ def _output_name(logical_id: str, path: tuple[str, ...]) -> str:
     return f"Local{logical_id}{''.join(part[:1].upper() + part[1:] for part in path)}"
 
 
-def _create_schedules(scheduler: Any, schedules: Mapping[str, dict[str, Any]], outputs: Mapping[str, str]) -> None:
-    for logical_id, resource in schedules.items():
-        properties = _resolved(resource["Properties"], logical_id, outputs)
-        properties.setdefault("Name", logical_id)
-        scheduler.create_schedule(**properties)
+def _create_schedule(client: Callable[[str], Any], logical_id: str, properties: dict[str, Any]) -> None:
+    client("scheduler").create_schedule(**{"Name": logical_id, **properties})
+
+
+def _put_bucket_policy(client: Callable[[str], Any], logical_id: str, properties: dict[str, Any]) -> None:
+    client("s3").put_bucket_policy(Bucket=properties["Bucket"], Policy=json.dumps(properties["PolicyDocument"]))
+
+
+#: What moto's CloudFormation cannot make, and how it is made instead.
+_BY_OWN_API: dict[str, Callable[[Callable[[str], Any], str, dict[str, Any]], None]] = {
+    "AWS::Scheduler::Schedule": _create_schedule,
+    "AWS::S3::BucketPolicy": _put_bucket_policy,
+}
 
 
 def _resolved(value: Any, logical_id: str, outputs: Mapping[str, str], path: tuple[str, ...] = ()) -> Any:

@@ -61,6 +61,7 @@ class Requirement:
         resource_policy: the policy document of the resource, where the service has one there.
         resource_policy_decides: whether an identity's policies count only if the resource policy says so, as a KMS
             key's does.
+        granted_to: the roles that a KMS grant lets do this.
     """
 
     action: str
@@ -68,6 +69,7 @@ class Requirement:
     context: Mapping[str, str]
     resource_policy: Mapping[str, Any] | None = None
     resource_policy_decides: bool = False
+    granted_to: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -107,7 +109,7 @@ def decide(principal: Principal, policies: Policies, requirement: Requirement) -
 
     if says("Deny", [*identity, *(boundary or []), *named, *of_account]):
         return "explicitly denied"
-    if says("Allow", named):
+    if says("Allow", named) or principal.role_arn in requirement.granted_to:
         return "allowed"
     if requirement.resource_policy_decides and not says("Allow", of_account):
         return "not allowed"

@@ -212,7 +212,11 @@ def _of_key(action: str, key_id: str, request: AwsRequest, account: str, context
     key = backend.keys.get(known)
     if key is None:
         return Requirement(action, (key_id if key_id.startswith("arn:") else "*",), context)
-    return Requirement(action, (key.arn,), context, json.loads(key.policy), resource_policy_decides=True)
+    operation = action.partition(":")[2]
+    granted_to = frozenset(g.grantee_principal for g in key.grants.values() if operation in g.operations)
+    return Requirement(
+        action, (key.arn,), context, json.loads(key.policy), resource_policy_decides=True, granted_to=granted_to
+    )
 
 
 # ------------------------------------------------------------------------------------------------------------ others

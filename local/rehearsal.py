@@ -1,0 +1,288 @@
+"""A whole migration on this machine: `python -m local rehearsal`, which `make rehearsal` calls.
+
+Makes a source environment, starts the state machine through Step Functions' API, watches it, and judges its report.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from botocore.exceptions import ClientError
+from rich.console import Console
+
+from local import airflow_installation, demo_source
+from local.aws import ROOT, LocalAws
+from local.deployment import BuildFailed, DeploymentFailed
+from local.progress_display import ProgressDisplay, summary
+
+STATE_MACHINE = "MigrateStateMachine"
+EXCHANGE_BUCKET = "ExchangeBucket"
+
+_POLL_SECONDS = 2
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a rehearsal is asked for, from the variables that `make rehearsal` takes."""
+
+    source: str = "2.10.3"
+    target: str = "3.2.1"
+    dags: Path | None = None
+    seed_sql: Path | None = None
+    out: Path = ROOT / "build" / "rehearsal"
+    keep: bool = False
+    mode: str = "migrate"
+
+    @classmethod
+    def from_variables(cls, variables: Mapping[str, str]) -> Settings:
+        """Empty variables count as not given."""
+        given = {name: value for name, value in variables.items() if value}
+        return cls(
+            source=given.get("SOURCE", cls.source),
+            target=given.get("TARGET", cls.target),
+            dags=Path(given["DAGS"]).resolve() if "DAGS" in given else None,
+            seed_sql=Path(given["SEED_SQL"]).resolve() if "SEED_SQL" in given else None,
+            out=Path(given["OUT"]).resolve() if "OUT" in given else cls.out,
+            keep=given.get("KEEP", "0") not in ("0", "no", "false"),
+            mode=given.get("MODE", cls.mode),
+        )
+
+
+class InvalidSettings(Exception):
+    """A variable of the rehearsal has a value that cannot be used."""
+
+
+def run(settings: Settings, console: Console) -> int:
+    """Returns the exit code: 0 if the migration succeeded and everything in it was verified, else 1."""
+    check(settings)
+    started = time.monotonic()
+    settings.out.mkdir(parents=True, exist_ok=True)
+    with LocalAws() as aws:
+        say = _say(console, started)
+        say(f"the local AWS listens on {aws.endpoint.url}")
+        installing = _install_in_background(settings)
+        deployment = aws.deploy()
+        say(f"deployed {len(deployment.functions)} functions and {len(deployment.state_machines)} state machines")
+        demo_source.make(aws, settings.source, settings.dags, settings.seed_sql, say)
+        for thread in installing:
+            thread.join()
+        execution = aws.client("stepfunctions").start_execution(
+            stateMachineArn=deployment.state_machines[STATE_MACHINE], input=json.dumps(migration_input(settings, aws))
+        )["executionArn"]
+        say(f"started {execution}")
+        ended = _watch(aws, execution, deployment.resources[EXCHANGE_BUCKET], console)
+        report = _report(aws, deployment.resources[EXCHANGE_BUCKET], ended)
+        _write(settings.out, aws, report, execution)
+        console.print(summary(report))
+        verified = is_verified(report)
+        if not verified:
+            _explain(console, ended, report, settings.out)
+        say(f"{'verified' if verified else 'NOT verified'}; the report is {settings.out / 'report.json'}")
+        if settings.keep:
+            _keep(console, aws)
+    return 0 if verified else 1
+
+
+def check(settings: Settings) -> None:
+    """
+    Raises:
+        InvalidSettings: with everything that is wrong.
+    """
+    known = airflow_installation.versions()
+    faults = [
+        f"{name} is {version}, which is not one of {', '.join(known)}"
+        for name, version in (("SOURCE", settings.source), ("TARGET", settings.target))
+        if version not in known
+    ]
+    if settings.source.startswith("3."):
+        faults.append(f"SOURCE is {settings.source}: sources are at most 2.x, because tasks of 3.x see no database")
+    if settings.dags is not None and not settings.dags.is_dir():
+        faults.append(f"DAGS is {settings.dags}, which is no folder")
+    if settings.seed_sql is not None and not settings.seed_sql.is_file():
+        faults.append(f"SEED_SQL is {settings.seed_sql}, which is no file")
+    if settings.mode not in ("migrate", "rehearse"):
+        faults.append(f"MODE is {settings.mode}; it is migrate or rehearse")
+    if faults:
+        raise InvalidSettings("; ".join(faults))
+
+
+def migration_input(settings: Settings, aws: LocalAws) -> dict[str, Any]:
+    """The state machine's input, the same as somebody would give it in an account; only the waits are shorter."""
+    return {
+        "source": {"environment": demo_source.NAME, "region": aws.region},
+        "target": {"environment": demo_source.TARGET_NAME, "airflowVersion": settings.target},
+        "mode": settings.mode,
+        "options": {"pollSeconds": _POLL_SECONDS},
+    }
+
+
+def is_verified(report: Mapping[str, Any]) -> bool:
+    """Whether a report says that everything arrived."""
+    tables = report.get("tables") or {}
+    return bool(
+        report.get("status") == "SUCCEEDED"
+        and report.get("verified", False)
+        and tables
+        and all(table.get("match") for table in tables.values())
+        and not (report.get("logs") or {}).get("events_lost")
+    )
+
+
+def _install_in_background(settings: Settings) -> list[threading.Thread]:
+    """What the target will need, while the source comes into being."""
+    versions = {settings.target}
+    if settings.target.startswith("3."):
+        versions.add([v for v in airflow_installation.versions() if v.startswith("2.11.")][-1])
+    threads = [
+        threading.Thread(target=airflow_installation.install, args=(version,), daemon=True) for version in versions
+    ]
+    for thread in threads:
+        thread.start()
+    return threads
+
+
+def _watch(aws: LocalAws, execution: str, bucket: str, console: Console) -> dict[str, Any]:
+    """Shows how far the execution is until it has ended; returns its description."""
+    client = aws.client("stepfunctions")
+    with ProgressDisplay(console) as display:
+        while True:
+            described: dict[str, Any] = client.describe_execution(executionArn=execution)
+            display.show(_current_state(client, execution), _phases(aws, bucket), _rows(aws, bucket))
+            if described["status"] != "RUNNING":
+                return described
+            time.sleep(1)
+
+
+def _current_state(client: Any, execution: str) -> str:
+    history = client.get_execution_history(
+        executionArn=execution, reverseOrder=True, maxResults=25, includeExecutionData=False
+    )
+    for event in history["events"]:
+        if "stateEnteredEventDetails" in event:
+            return str(event["stateEnteredEventDetails"]["name"])
+    return ""
+
+
+def _phases(aws: LocalAws, bucket: str) -> list[dict[str, Any]]:
+    """What the functions noted of each phase: {"name", "started", "ended", "seconds"}, in order."""
+    found = [content for key, content in _objects(aws, bucket, "migrations/") if "/phases/" in key]
+    return sorted(found, key=lambda phase: str(phase["started"]))
+
+
+def _rows(aws: LocalAws, bucket: str) -> dict[str, int]:
+    """Rows exported and merged, as far as the engine's results are there."""
+    rows = {}
+    for key, content in _objects(aws, bucket, "artifacts/"):
+        tables = content.get("tables") or {}
+        if key.endswith("/export.json"):
+            rows["exported"] = sum(int(table.get("rows") or 0) for table in tables.values())
+        elif key.endswith("/import.json"):
+            rows["merged"] = sum(int(table.get("merged") or 0) for table in tables.values())
+    return rows
+
+
+def _objects(aws: LocalAws, bucket: str, prefix: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    s3 = aws.client("s3")
+    for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
+        for stored in page.get("Contents", []):
+            if stored["Key"].endswith(".json"):
+                try:
+                    content = json.loads(s3.get_object(Bucket=bucket, Key=stored["Key"])["Body"].read())
+                except (ClientError, ValueError):
+                    continue  # deleted or rewritten while we look
+                if isinstance(content, dict):
+                    yield stored["Key"], content
+
+
+def _report(aws: LocalAws, bucket: str, ended: Mapping[str, Any]) -> dict[str, Any]:
+    """The report that the state machine wrote; where it got no further than its input, what it said."""
+    reports = [content for key, content in _objects(aws, bucket, "migrations/") if key.endswith("/report.json")]
+    if reports:
+        return max(reports, key=lambda report: str(report.get("time", "")))
+    failure = {"state": "", "error": ended.get("error", ended["status"]), "message": ended.get("cause", "")}
+    return {"status": "FAILED", "failure": failure}
+
+
+def _write(out: Path, aws: LocalAws, report: Mapping[str, Any], execution: str) -> None:
+    """report.json, and beside it what one needs to find out why something failed."""
+    (out / "report.json").write_text(json.dumps(report, indent=2, default=str) + "\n")
+    logs = aws.client("logs")
+    for name, prefix in (("functions.log", "/aws/lambda/"), ("tasks.log", "airflow-rehearsal-")):
+        with (out / name).open("w") as file:
+            for group in logs.describe_log_groups(logGroupNamePrefix=prefix)["logGroups"]:
+                if name == "functions.log" or group["logGroupName"].endswith("-Task"):
+                    for line in _lines(logs, group["logGroupName"]):
+                        file.write(f"{line}\n")
+    calls = [{**call.__dict__, "times": times} for call, times in aws.endpoint.record.calls().items()]
+    (out / "calls.json").write_text(json.dumps(calls, indent=2) + "\n")
+    history = aws.client("stepfunctions").get_execution_history(executionArn=execution, maxResults=1000)["events"]
+    (out / "history.json").write_text(json.dumps(history, indent=2, default=str) + "\n")
+
+
+def _lines(logs: Any, group: str) -> Iterator[str]:
+    for page in logs.get_paginator("describe_log_streams").paginate(logGroupName=group):
+        for stream in page["logStreams"]:
+            yield f"==== {group} {stream['logStreamName']}"
+            events = logs.get_log_events(logGroupName=group, logStreamName=stream["logStreamName"], startFromHead=True)
+            yield from (str(event["message"]) for event in events["events"])
+
+
+def _explain(console: Console, ended: Mapping[str, Any], report: Mapping[str, Any], out: Path) -> None:
+    failure = report.get("failure") or {}
+    console.print(f"[bold red]{failure.get('error') or ended.get('error') or 'not verified'}[/]")
+    console.print(str(failure.get("message") or ended.get("cause") or ""), markup=False)
+    console.print(f"What the functions and tasks printed is in {out / 'functions.log'} and {out / 'tasks.log'}.")
+
+
+def _say(console: Console, started: float) -> Any:
+    def say(text: str) -> None:
+        console.print(f"[dim]{time.monotonic() - started:6.1f} s[/]  {text}", highlight=False)
+
+    return say
+
+
+def _keep(console: Console, aws: LocalAws) -> None:
+    console.print(exports(aws), markup=False, highlight=False, soft_wrap=True)
+    for environment in (demo_source.NAME, demo_source.TARGET_NAME):
+        with _quietly():
+            found = aws.mwaa.environment(environment)
+            if found.airflow is not None and found.airflow.installation.release >= (2,):
+                console.print(f"{environment}: {found.airflow.rest_api().split('/api/')[0]}")
+    console.print("It runs until you press Ctrl-C.")
+    with _quietly():
+        threading.Event().wait()
+
+
+def exports(aws: LocalAws) -> str:
+    """Shell commands that point the AWS CLI and the SDKs at a local AWS."""
+    return "\n".join(f"export {name}={value}" for name, value in aws.variables().items())
+
+
+@contextmanager
+def _quietly() -> Iterator[None]:
+    from local.responses import AwsError
+
+    try:
+        yield
+    except (KeyboardInterrupt, AwsError):
+        return
+
+
+def main(console: Console) -> int:
+    """Reads the variables, runs, and says what is wrong with them."""
+    try:
+        return run(Settings.from_variables(os.environ), console)
+    except InvalidSettings as error:
+        console.print(str(error), style="bold red", markup=False)
+        return 2
+    except (DeploymentFailed, BuildFailed, demo_source.SourceNotReady) as error:
+        console.print(str(error), style="bold red", markup=False)
+        return 1
