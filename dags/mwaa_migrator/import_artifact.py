@@ -23,9 +23,10 @@ from mwaa_migrator.errors import (
     TargetOlderThanSource,
     UpgradeFailed,
 )
+from mwaa_migrator.identity import mergeable_tables
 from mwaa_migrator.keys import reserve_blocks
 from mwaa_migrator.manifest import read_manifest, read_schema
-from mwaa_migrator.merge import Merge, mergeable_tables
+from mwaa_migrator.merge import Merge
 from mwaa_migrator.pause_state import apply_pause_states
 from mwaa_migrator.progress import Progress
 from mwaa_migrator.receipts import find_receipt, write_receipt

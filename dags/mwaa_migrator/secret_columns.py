@@ -123,16 +123,3 @@ def decrypt_value(fernet: Any, value: str) -> str | None:
         return str(fernet.decrypt(value.encode("utf-8")).decode("utf-8"))
     except (InvalidToken, UnicodeDecodeError):
         return None
-
-
-def clear_values(table: str, columns: Sequence[str], rows: Sequence[Sequence[Any]], fernet: Any) -> dict[str, Any]:
-    """Row name to the tuple of its secrets in clear, for comparing two databases with different ciphertexts."""
-    decrypter = Decrypter(table, columns, fernet)
-    values = {}
-    for row in rows:
-        text = ["t" if value is True else "f" if value is False else value for value in row]
-        name = str(text[list(columns).index(SECRET_NAMES[table])])
-        clear = decrypter.decrypt(text)
-        secrets = [list(columns).index(secret.column) for secret in SECRET_COLUMNS[table] if secret.column in columns]
-        values[name] = None if clear is None else tuple(clear[position] for position in secrets)
-    return values

@@ -14,25 +14,22 @@ from psycopg2 import sql
 
 from mwaa_migrator import airflow_database
 from mwaa_migrator import scratch as scratch_schema
-from mwaa_migrator.catalog import Table, qualified
+from mwaa_migrator.catalog import Table, qualified, read_tables
 from mwaa_migrator.content import algorithm_of, column_values, hashable, row_hash
 from mwaa_migrator.database import execute, fetch_all, identifiers, use_schema
 from mwaa_migrator.errors import NotImported
+from mwaa_migrator.identity import identity_columns, mergeable_tables, surrogate_references
 from mwaa_migrator.import_artifact import find_target, upgraded_scratch
 from mwaa_migrator.log_templates import LogTemplates
 from mwaa_migrator.manifest import read_manifest
-from mwaa_migrator.merge import identity_columns, mergeable_tables, surrogate_references
 from mwaa_migrator.progress import Progress
 from mwaa_migrator.receipts import find_receipt
-from mwaa_migrator.secret_columns import clear_values
+from mwaa_migrator.secret_comparison import differing_secrets
 from mwaa_migrator.storage import Storage
-from mwaa_migrator.tables import IDENTITIES, MATCHED_ONLY, SECRET_NAMES, USER_REFERENCES, secret_column_names
+from mwaa_migrator.tables import IDENTITIES, MATCHED_ONLY, USER_REFERENCES, secret_column_names
 
 #: How many rows that differ or are missing the result names, of each table.
 MOST_EXAMPLES = 5
-
-#: Tables whose secrets have a name that is the same in both databases.
-_SECRETS_BY_NAME = ("variable", "connection")
 
 
 class _Comparison(NamedTuple):
@@ -81,6 +78,7 @@ def _compare_tables(
     imported: dict[str, Any],
     progress: Progress,
 ) -> dict[str, dict[str, Any]]:
+    target_tables = read_tables(connection, schema)
     tables = mergeable_tables(connection, scratch, schema, manifest)
     use_schema(connection, schema)
     execute(connection, "set local work_mem to '64MB'")
@@ -91,9 +89,9 @@ def _compare_tables(
             results[name] = dict(told, match=True)
             continue
         begun = time.monotonic()
-        meaning = _Meaning(tables[name], tables, algorithm_of(connection), default_template)
+        meaning = _Meaning(tables[name], target_tables, algorithm_of(connection), default_template)
         found = _compare(connection, scratch, schema, meaning)
-        secrets_differ = _differing_secrets(connection, scratch, schema, tables[name])
+        secrets_differ = differing_secrets(connection, scratch, schema, tables[name])
         # Rows that the upgrade moved away are not in the scratch schema either.
         moved = (told.get("set_aside_reasons") or {}).get("moved by Airflow's migrations", 0)
         match = (
@@ -231,19 +229,3 @@ def _examples(connection: Any, scratch: str, meaning: _Meaning) -> list[str]:
         "(select 1 from mwaa_migrator_target t where t.identity = s.identity and t.content = s.content) limit {})"
     ).format(identifiers(names, "r"), qualified(scratch, meaning.table.name), sql.Literal(MOST_EXAMPLES))
     return [", ".join(f"{name}={value}" for name, value in zip(names, row)) for row in fetch_all(connection, query)]
-
-
-def _differing_secrets(connection: Any, scratch: str, schema: str, table: Table) -> list[str]:
-    """The names of the variables or connections whose secrets are not the source's in the target."""
-    if table.name not in _SECRETS_BY_NAME:
-        return []
-    fernet = airflow_database.fernet()
-    name = sql.Identifier(SECRET_NAMES[table.name])
-    sides: list[dict[str, tuple[Any, ...]]] = []
-    for place in (scratch, schema):
-        query = sql.SQL("select {} from {} order by {}").format(
-            identifiers(table.column_names), qualified(place, table.name), name
-        )
-        sides.append(clear_values(table.name, table.column_names, fetch_all(connection, query), fernet))
-    source, target = sides
-    return sorted(key for key in source if key in target and source[key] != target[key])
