@@ -27,7 +27,7 @@ from mwaa_migrator.identity import mergeable_tables
 from mwaa_migrator.keys import reserve_blocks
 from mwaa_migrator.manifest import read_manifest, read_schema
 from mwaa_migrator.merge import Merge
-from mwaa_migrator.pause_state import apply_pause_states
+from mwaa_migrator.pause_state import apply_pause_states, carry_schedules
 from mwaa_migrator.progress import Progress
 from mwaa_migrator.receipts import find_receipt, write_receipt
 from mwaa_migrator.restore import check_artifact, restore
@@ -167,6 +167,7 @@ def _merge(
         pause_state: dict[str, Any] = {}
         if "dag" in manifest["tables"]:
             pause_state = apply_pause_states(connection, scratch, target.schema, options.pause_state)
+            carry_schedules(connection, scratch, target.schema)
         result = {
             "migration_id": manifest["migration_id"],
             "source": {"airflow_version": manifest["airflow_version"], "revision": manifest["revision"]},

@@ -1,4 +1,4 @@
-"""Which DAGs are paused: read in the source, applied in the target.
+"""Which DAGs are paused, and where their schedules stand: read in the source, applied in the target.
 
 A DAG that the target has not parsed yet gets a row that says no more than its name and its pause state; Airflow keeps
 the state when it parses the DAG. Our own DAGs are never touched.
@@ -52,6 +52,35 @@ def apply_pause_states(connection: Any, scratch: str, schema: str, choice: str) 
         ).format(target, identifiers(columns), sql.SQL(", ").join(values), source, ours, target),
     )
     return {"changed": changed + len(not_parsed), "not_parsed": sorted(dag for (dag,) in not_parsed)}
+
+
+#: Where Airflow's scheduler stands with a DAG (airflow.models.dag.DagModel); sources before 2.0 have none of them.
+_SCHEDULE_COLUMNS = (
+    "next_dagrun",
+    "next_dagrun_create_after",
+    "next_dagrun_data_interval_start",
+    "next_dagrun_data_interval_end",
+)
+
+
+def carry_schedules(connection: Any, scratch: str, schema: str) -> int:
+    """Let the target's scheduler go on where the source's stood, and return for how many DAGs.
+
+    The target worked out the next run of each DAG when it parsed them and had no history; it does so again at the next
+    parsing, but a DAG may be unpaused before that.
+    """
+    target = read_tables(connection, schema)["dag"].column_names
+    columns = [column for column in _SCHEDULE_COLUMNS if column in target]
+    return execute(
+        connection,
+        sql.SQL(
+            "update {} d set {} from {} s where d.dag_id = s.dag_id and s.next_dagrun is not null and d.is_active"
+        ).format(
+            qualified(schema, "dag"),
+            sql.SQL(", ").join([sql.SQL("{0} = s.{0}").format(sql.Identifier(column)) for column in columns]),
+            qualified(scratch, "dag"),
+        ),
+    )
 
 
 def active_dags(connection: Any, schema: str) -> list[str]:
