@@ -57,7 +57,7 @@ def statements(bucket: str, prefix: str, artifact_id: str, roles: list[str]) -> 
             "Principal": principal,
             "Action": "s3:ListBucket",
             "Resource": f"arn:aws:s3:::{bucket}",
-            "Condition": {"StringLike": {"s3:prefix": f"{prefix}/*"}},
+            "Condition": {"StringLikeIfExists": {"s3:prefix": f"{prefix}/*"}},
         },
     ]
 
