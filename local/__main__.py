@@ -40,6 +40,9 @@ def main(arguments: list[str] | None = None) -> int:
     logging.basicConfig(
         level=os.environ.get("LOG_LEVEL", "ERROR"), format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )
+    for noisy in ("moto", "samtranslator"):
+        # They report what a state machine catches, and what docs/local-aws.md names as missing.
+        logging.getLogger(noisy).setLevel(os.environ.get("LOG_LEVEL", "CRITICAL"))
     # A terminated process must clean up as an interrupted one does.
     signal.signal(signal.SIGTERM, lambda *_: _interrupt())
     console = Console()

@@ -160,8 +160,9 @@ def _bucket(aws: LocalAws, dags: Path, airflow_version: str) -> str:
     s3.create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": aws.region})
     s3.put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": "Enabled"})
     for file in sorted(dags.rglob("*")):
-        if file.is_file() and "__pycache__" not in file.parts:
-            s3.put_object(Bucket=name, Key=f"source/dags/{file.relative_to(dags)}", Body=file.read_bytes())
+        relative = file.relative_to(dags)
+        if file.is_file() and not any(part.startswith(".") or part == "__pycache__" for part in relative.parts):
+            s3.put_object(Bucket=name, Key=f"source/dags/{relative}", Body=file.read_bytes())
     constraints = f"https://raw.githubusercontent.com/apache/airflow/constraints-{airflow_version}/constraints-3.11.txt"
     s3.put_object(
         Bucket=name,

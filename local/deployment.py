@@ -45,6 +45,9 @@ _MANAGED_POLICIES = {
     "AWSXrayWriteOnlyAccess": "AWSXrayWriteOnlyAccess",
 }
 
+_LOG_GROUP = ("LoggingConfig", "LogGroup")
+_MANAGED_POLICY_ARNS = ("ManagedPolicyArns",)
+
 #: The bucket that stands for the one `sam deploy` uploads packages to.
 _ARTIFACTS = "local-sam-artifacts"
 
@@ -125,7 +128,16 @@ def deploy(
     expanded = _expand(written, {**values, "AWS::Region": region, "AWS::AccountId": "123456789012"})
     by_own_api = {resource_type: _take(expanded, resource_type) for resource_type in _BY_OWN_API}
     _substitute_definitions(expanded)
-    # Whatever moto has to resolve for us goes through the stack's outputs.
+    # Whatever moto has to resolve for us goes through the stack's outputs: properties that it does not keep itself, too.
+    wanted = {}
+    for logical_id, resource in expanded["Resources"].items():
+        properties = resource.get("Properties", {})
+        if resource["Type"] == "AWS::Lambda::Function" and "LogGroup" in properties.get("LoggingConfig", {}):
+            wanted[_output_name(logical_id, _LOG_GROUP)] = properties["LoggingConfig"]["LogGroup"]
+        if resource["Type"] == "AWS::IAM::Role":
+            for index, arn in enumerate(properties.get("ManagedPolicyArns", [])):
+                wanted[_output_name(logical_id, (*_MANAGED_POLICY_ARNS, str(index)))] = arn
+    expanded.setdefault("Outputs", {}).update({name: {"Value": value} for name, value in wanted.items()})
     for logical_id, resource in (item for taken in by_own_api.values() for item in taken.items()):
         for path, value in _intrinsics(resource["Properties"]):
             expanded.setdefault("Outputs", {})[_output_name(logical_id, path)] = {"Value": value}
@@ -154,16 +166,28 @@ def deploy(
     answered = cloudformation.describe_stack_resources(StackName=stack_name)["StackResources"]
     found = [r for r in answered if "LogicalResourceId" in r]  # what moto did not make has none
     resources = {r["LogicalResourceId"]: r.get("PhysicalResourceId", "") for r in found}
+    for logical_id, name in resources.items():
+        prefix = _output_name(logical_id, _MANAGED_POLICY_ARNS)
+        for output, arn in outputs.items():
+            if output.removeprefix(prefix).isdigit():
+                client("iam").attach_role_policy(RoleName=name, PolicyArn=arn)
     by_type: dict[str, list[str]] = {}
     for r in found:
         by_type.setdefault(r["ResourceType"], []).append(r["LogicalResourceId"])
     functions = {
-        logical_id: _function(client("lambda"), resources[logical_id], packages[logical_id], expanded, logical_id)
+        logical_id: _function(
+            client("lambda"),
+            resources[logical_id],
+            packages[logical_id],
+            expanded["Resources"][logical_id]["Properties"].get("ReservedConcurrentExecutions"),
+            outputs.get(_output_name(logical_id, _LOG_GROUP)),
+        )
         for logical_id in by_type.get("AWS::Lambda::Function", [])
         if logical_id in packages
     }
     machines = {logical_id: resources[logical_id] for logical_id in by_type.get("AWS::StepFunctions::StateMachine", [])}
-    return Deployment(stack_name, region, functions, machines, resources, outputs)
+    own_outputs = {name: value for name, value in outputs.items() if name in written.get("Outputs", {})}
+    return Deployment(stack_name, region, functions, machines, resources, own_outputs)
 
 
 def _fingerprint(template: Path) -> str:
@@ -294,9 +318,10 @@ def _resolved(value: Any, logical_id: str, outputs: Mapping[str, str], path: tup
     return value
 
 
-def _function(client: Any, name: str, package: Path, document: Mapping[str, Any], logical_id: str) -> Function:
+def _function(
+    client: Any, name: str, package: Path, reserved_concurrency: int | None, log_group: str | None
+) -> Function:
     deployed = client.get_function_configuration(FunctionName=name)
-    properties = document["Resources"][logical_id]["Properties"]
     return Function(
         name=deployed["FunctionName"],
         arn=deployed["FunctionArn"].split(":$LATEST")[0],
@@ -307,8 +332,8 @@ def _function(client: Any, name: str, package: Path, document: Mapping[str, Any]
         timeout=int(deployed["Timeout"]),
         memory=int(deployed["MemorySize"]),
         variables={k: str(v) for k, v in deployed.get("Environment", {}).get("Variables", {}).items()},
-        log_group=deployed.get("LoggingConfig", {}).get("LogGroup") or f"/aws/lambda/{deployed['FunctionName']}",
-        reserved_concurrency=properties.get("ReservedConcurrentExecutions"),
+        log_group=log_group or f"/aws/lambda/{deployed['FunctionName']}",
+        reserved_concurrency=reserved_concurrency,
     )
 
 

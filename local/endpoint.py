@@ -13,7 +13,9 @@ from typing import Any, Protocol
 from wsgiref.types import StartResponse
 
 from moto.core.config import default_user_config
+from moto.iam.access_control import PermissionResult
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
+from moto.s3.models import FakeBucket
 from werkzeug.serving import BaseWSGIServer, make_server
 from werkzeug.wrappers import Response
 
@@ -62,6 +64,8 @@ class Endpoint:
     def start(self) -> None:
         default_user_config["stepfunctions"]["execute_state_machine"] = True
         default_user_config["iam"]["load_aws_managed_policies"] = True
+        # Bucket policies are evaluated here; moto's evaluator takes a conditional Deny for an unconditional one.
+        FakeBucket.get_permission = lambda *_: PermissionResult.NEUTRAL  # type: ignore[method-assign]
         # MotoRequestHandler keeps the case of S3 metadata; it logs each request, which belongs into no terminal.
         logging.getLogger("werkzeug").setLevel(logging.WARNING)
         self._server = make_server("127.0.0.1", 0, self, threaded=True, request_handler=MotoRequestHandler)
