@@ -89,7 +89,7 @@ check: lint template audit test ## What a reviewer would run
 
 .PHONY: lock
 lock: $(READY) ## Locks requirements/*.in again (UPGRADE=--upgrade for the newest)
-	for name in uv dev checkov; do $(UV) $(LOCK) $(UPGRADE) requirements/$$name.in -o requirements/$$name.txt; done
+	for name in uv dev checkov mwaa-dr; do $(UV) $(LOCK) $(UPGRADE) requirements/$$name.in -o requirements/$$name.txt; done
 	$(PY) -m local.airflow_installation lock
 
 .PHONY: clean

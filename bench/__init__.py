@@ -1,0 +1,1 @@
+"""Benchmarks against what else copies an Airflow metadata database; see docs/benchmarks.md."""

@@ -1,0 +1,72 @@
+"""`python -m bench`: measures, and writes build/bench.json and the table in docs/benchmarks.md.
+
+The exit code is 0 when everything was measured, whether or not the bars were met; those that were missed are named.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+from bench import cold_start, export_speed, import_speed, peak_memory
+from bench.laboratory import Laboratory
+from bench.mwaa_dr import MwaaDr
+from bench.results import Result, table, write_json, write_page
+from local.airflow_installation import ROOT
+
+PAGE = ROOT / "docs" / "benchmarks.md"
+
+#: What can be measured by itself, in the order of a whole run.
+PARTS = ("speed", "memory", "functions")
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="bench", description=__doc__)
+    parser.add_argument("--scale", type=float, default=1.0, help="rows, as a share of the workload's 2.07 million")
+    parser.add_argument("--runs", type=int, default=3, help="of each contender; the median counts")
+    parser.add_argument("--only", choices=PARTS, action="append", help="this part only; can be repeated")
+    parser.add_argument("--out", type=Path, default=ROOT / "build" / "bench.json", help="where the JSON goes")
+    options = parser.parse_args(arguments)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S", stream=sys.stderr)
+
+    chosen = options.only or PARTS
+    build = ROOT / "build"
+    build.mkdir(exist_ok=True)
+    results: list[Result] = []
+    conditions = [f"{os.cpu_count()} cores", f"medians of {options.runs}"]
+    with tempfile.TemporaryDirectory(prefix="bench-", dir=build) as temporary:
+        directory = Path(temporary)
+        if {"speed", "memory"} & set(chosen):
+            with Laboratory(directory) as laboratory:
+                conditions.append(f"PostgreSQL {laboratory.server_version()} with `fsync` off, else its defaults")
+                if "speed" in chosen:
+                    results += _speed(laboratory, options.scale, options.runs)
+                if "memory" in chosen:
+                    results += peak_memory.measure(laboratory, options.scale)
+        if "functions" in chosen:
+            results += cold_start.measure(directory)
+    write_json(results, options.out)
+    sys.stdout.write(table(results) + "\n")
+    if options.scale == 1 and set(chosen) == set(PARTS):
+        write_page(results, f"{'; '.join(conditions)}.", PAGE)
+    for result in results:
+        if not result.ok:
+            sys.stdout.write(f"missed: {result.name} is {result.value:.2f} {result.unit}, at most {result.bar}\n")
+    return 0
+
+
+def _speed(laboratory: Laboratory, scale: float, runs: int) -> list[Result]:
+    peer = MwaaDr.install(laboratory.source_airflow, laboratory.databases)
+    artifact = laboratory.directory / "artifact"
+    return [
+        *export_speed.measure(laboratory, peer, scale, runs, artifact),
+        *import_speed.measure(laboratory, peer, scale, runs, artifact),
+    ]
+
+
+if __name__ == "__main__":
+    sys.exit(main())

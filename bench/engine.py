@@ -1,0 +1,58 @@
+"""This project's own commands, as a user starts them."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from local.airflow_installation import ROOT, AirflowInstallation
+
+DAGS = ROOT / "dags"
+
+
+class EngineFailed(Exception):
+    """A command ended with an exit code other than 0; the message ends with what it printed."""
+
+
+@dataclass
+class Engine:
+    """The commands of one Airflow with one database. `phases` is what the last one told of its phases, in seconds."""
+
+    airflow: AirflowInstallation
+    environment: Mapping[str, str]
+    phases: dict[str, float] = field(default_factory=dict)
+
+    def export(self, directory: Path) -> dict[str, Any]:
+        """Writes the artifact `directory/bench`."""
+        return self.finish(self.start("export", "--to", str(directory), "--id", "bench"))
+
+    def import_(self, directory: Path) -> dict[str, Any]:
+        """Imports the artifact `directory/bench`."""
+        return self.finish(self.start("import", "--from", str(directory), "--id", "bench"))
+
+    def start(self, *arguments: str) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            [str(self.airflow.python), "-m", "mwaa_migrator", *arguments, "--json"],
+            env={**self.environment, "PYTHONPATH": str(DAGS)},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def finish(self, process: subprocess.Popen[str]) -> dict[str, Any]:
+        """Waits for a command and returns its result.
+
+        Raises:
+            EngineFailed: its exit code is not 0.
+        """
+        output, errors = process.communicate()
+        if process.returncode != 0:
+            raise EngineFailed(f"{process.args!r} ended with {process.returncode}:\n{output}\n{errors}")
+        result: dict[str, Any] = json.loads(output.splitlines()[-1])
+        self.phases = {phase["name"]: phase["seconds"] for phase in result["phases"]}
+        return result
