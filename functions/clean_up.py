@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from botocore.exceptions import ClientError
+
 from migration import clients, errors, grants, settings, staging, waiting
 from migration.environment import MIGRATION_TAG, get
 from migration.faults import code_of

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from aws_lambda_powertools.metrics import MetricUnit
+
 from migration import clients, environment, reporting, runs, settings
 from migration.observability import logger, metrics, state
 from migration.planning import Migration

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from botocore.exceptions import ClientError
+
 from migration import clients, environment, errors
 from migration.environment import Files
 from migration.faults import code_of, message_of

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from aws_lambda_powertools.metrics import MetricUnit
+
 from migration import clients, errors, runs
 from migration.observability import metrics, state
 from migration.store import of_artifact, of_attempt

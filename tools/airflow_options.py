@@ -15,9 +15,8 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from migration import versions
-
 from local import airflow_installation
+from migration import versions
 
 LAST_2 = "2.11.2"
 NEWEST_3 = "3.2.1"

@@ -94,7 +94,8 @@ def _complete(value: Any, node: dict[str, Any]) -> Any:
                 value[name] = copy.deepcopy(child["default"])
             if name in value:
                 value[name] = _complete(value[name], child)
-    return value
+    # To JSON Schema 5.0 is an integer; to Python, and so to the engine, it is none.
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def _check(value: Any, node: dict[str, Any], path: str) -> Iterator[Fault]:

@@ -14,11 +14,12 @@ from typing import Any
 import boto3
 import pytest
 import yaml
+from werkzeug.wrappers import Response
+
 from local.aws_request import AwsRequest
 from local.endpoint import Endpoint
 from local.identity import Identities
 from local.permissions import Principal
-from werkzeug.wrappers import Response
 
 ROOT = Path(__file__).parents[2]
 REGION = "eu-west-1"

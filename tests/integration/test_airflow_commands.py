@@ -1,0 +1,106 @@
+"""The commands that the functions send to the CLI endpoint, given to the real `airflow` of each line."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from local.airflow_installation import AirflowInstallation, install
+from migration.airflow_cli import AirflowCli, Answer
+
+# A version of each way in which a command is called or answers.
+VERSIONS = ["1.10.12", "2.0.2", "2.5.1", "2.11.2", "3.2.1"]
+DATE = "2026-11-22T10:00:00+00:00"
+DAG = """
+import datetime
+from airflow import DAG
+try:
+    from airflow.providers.standard.operators.python import PythonOperator
+except ImportError:
+    from airflow.operators.python_operator import PythonOperator
+
+for name in ("ours", "other"):
+    arguments = dict(dag_id=name, start_date=datetime.datetime(2020, 1, 1), catchup=False)
+    try:
+        dag = DAG(schedule=None, **arguments)
+    except TypeError:
+        dag = DAG(schedule_interval=None, **arguments)
+    PythonOperator(task_id="export", python_callable=print, dag=dag)
+    globals()[name] = dag
+"""
+# What the scheduler does when it parses.
+PARSE = """
+from airflow.models import DagBag
+bag = DagBag()
+bag.sync_to_db() if hasattr(bag, "sync_to_db") else [dag.sync_to_db() for dag in bag.dags.values()]
+"""
+
+
+class Deployment:
+    """An Airflow with a database of its own; called like the CLI endpoint."""
+
+    def __init__(self, installation: AirflowInstallation, home: Path) -> None:
+        self._installation = installation
+        self.dags = home / "dags"
+        self.dags.mkdir(parents=True)
+        self._env = installation.environment(
+            home,
+            f"sqlite:///{home}/airflow.db",
+            core__dags_are_paused_at_creation="True",
+            core__executor="SequentialExecutor",
+        )
+        installation.migrate_database(self._env)
+
+    def __call__(self, *command: str) -> Answer:
+        return self._run(str(self._installation.airflow), *command)
+
+    def parse(self) -> None:
+        (self.dags / "ours.py").write_text(DAG)
+        if self._installation.release >= (3,):
+            answer = self("dags", "reserialize")
+        else:
+            answer = self._run(str(self._installation.python), "-c", PARSE)
+        assert answer.succeeded, answer.stderr
+
+    def _run(self, *command: str) -> Answer:
+        done = subprocess.run(command, env=self._env, capture_output=True, text=True, timeout=120, check=False)
+        return Answer(done.returncode == 0, done.stdout, done.stderr)
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_commands(version: str, tmp_path: Path) -> None:
+    deployment = Deployment(install(version), tmp_path)
+    cli = AirflowCli(deployment, version)
+    assert not cli.knows_dag("ours")
+    deployment.parse()
+    assert cli.knows_dag("ours")
+
+    if not version.startswith("3"):
+        # Our DAGs never run on 3.x.
+        conf = {"artifact": "s3://b/a", "options": {"dags": 'it\'s "$(x)" \\d'}}
+        assert cli.trigger("ours", "run-1", DATE, conf) is True
+        assert cli.trigger("ours", "run-1", DATE, conf) is False
+        state = cli.run_state("ours", "run-1", DATE)
+        assert state.state == "running"
+        assert state.tasks == ({} if version.startswith("1") else {"export": "none"})
+        assert cli.run_state("ours", "run-2", "2025-01-01T00:00:00+00:00").state is None
+
+    assert cli.unpause("ours")
+    if version != "1.10.12":
+        for paused in (True, False, False):
+            assert cli.set_paused(["ours"], paused).succeeded
+    if cli.unpauses_many:
+        assert cli.set_paused(["ours", "other", "unknown"], paused=False).succeeded
+        assert {dag["dag_id"]: dag["paused"] if "paused" in dag else dag["is_paused"] for dag in cli.dags() or []} in (
+            {"ours": "False", "other": "False"},
+        )
+        assert cli.import_errors() == []
+        (deployment.dags / "broken.py").write_text("import airflow, no_such_module  # a DAG")
+        if version.startswith("3"):
+            deployment("dags", "reserialize")
+        (broken,) = cli.import_errors() or []
+        assert broken["filepath"].endswith("broken.py")
+        assert "no_such_module" in broken["error"]
+    assert cli.delete_dag("other")

@@ -1,0 +1,164 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from jsonschema import Draft202012Validator
+
+from migration import migration_input
+from migration.migration_input import digest, faults, migration_id, schema, with_defaults
+
+EVENTS = Path(__file__).parents[3] / "events"
+SMALLEST: dict[str, Any] = {
+    "source": {"environment": "prod-2-10"},
+    "target": {"environment": "prod-3", "airflowVersion": "3.2.1"},
+}
+
+
+def changed(**parts: Any) -> dict[str, Any]:
+    return json.loads(json.dumps(SMALLEST)) | parts
+
+
+def test_the_schema_is_json_schema() -> None:
+    Draft202012Validator.check_schema(schema())
+
+
+@pytest.mark.parametrize("file", sorted(EVENTS.glob("*.json")), ids=lambda file: file.stem)
+def test_each_example_is_valid(file: Path) -> None:
+    assert faults(json.loads(file.read_text())) == []
+
+
+@pytest.mark.parametrize(
+    ("document", "name", "path", "says"),
+    [
+        ([], "InvalidType", "", "must be object"),
+        ({}, "MissingField", "source", "is required: The environment to migrate"),
+        (changed(source={}), "MissingField", "source.environment", "is required"),
+        (changed(sorce={}), "UnknownField", "sorce", "did you mean 'source'?"),
+        (changed(options={"historydays": 3}), "UnknownField", "options.historydays", "did you mean 'historyDays'?"),
+        (changed(options={"zzz": 3}), "UnknownField", "options.zzz", "known here: historyDays, dags"),
+        (changed(mode="dry"), "InvalidValue", "mode", "must be 'migrate' or 'rehearse'"),
+        (changed(options={"historyDays": 0}), "InvalidValue", "options.historyDays", "must be at least 1"),
+        (changed(options={"historyDays": -7}), "InvalidValue", "options.historyDays", "must be at least 1"),
+        (changed(options={"historyDays": "7"}), "InvalidType", "options.historyDays", "must be integer or null"),
+        (changed(options={"historyDays": True}), "InvalidType", "options.historyDays", "not true"),
+        (changed(options={"dags": "("}), "InvalidValue", "options.dags", "not a regular expression"),
+        (changed(options={"dags": ""}), "InvalidValue", "options.dags", "must not be empty"),
+        (changed(options={"jobs": 99}), "InvalidValue", "options.jobs", "must be at most 16"),
+        (changed(options={"tables": ["a", "b; drop"]}), "InvalidValue", "options.tables[1]", "must match"),
+        (changed(options={"logs": {"day": 1}}), "UnknownField", "options.logs.day", "did you mean 'days'?"),
+        (changed(migrationId="No Good"), "InvalidValue", "migrationId", "must match"),
+        (changed(source={"environment": "a" * 81}), "InvalidValue", "source.environment", "at most 80 characters"),
+        (changed(source={"environment": "prod\n"}), "InvalidValue", "source.environment", "must match"),
+        (changed(source={"environment": "$(reboot)"}), "InvalidValue", "source.environment", "must match"),
+        (changed(source={"environment": "p", "region": "Ireland"}), "InvalidValue", "source.region", "must match"),
+        (
+            changed(target={"environment": "t", "airflowVersion": "3.2"}),
+            "InvalidValue",
+            "target.airflowVersion",
+            "must match",
+        ),
+        (
+            changed(target={"environment": "t", "airflowVersion": "3.2.1", "overrides": []}),
+            "InvalidType",
+            "target.overrides",
+            "must be object",
+        ),
+    ],
+)
+def test_a_fault_has_a_name_a_path_and_a_remedy(document: Any, name: str, path: str, says: str) -> None:
+    found = [fault for fault in faults(document) if (fault.name, fault.path) == (name, path)]
+    assert len(found) == 1
+    assert says in found[0].message
+
+
+def test_all_faults_are_told_at_once() -> None:
+    found = faults({"source": {"environment": 1}, "target": {}, "mode": "x", "options": {"pollSeconds": 0, "nope": 1}})
+    assert [fault.path for fault in found] == [
+        "source.environment",
+        "target.environment",
+        "target.airflowVersion",
+        "mode",
+        "options.pollSeconds",
+        "options.nope",
+    ]
+
+
+values = st.recursive(
+    st.none() | st.booleans() | st.integers(-2, 20) | st.floats(-2, 20) | st.sampled_from(["migrate", "a", "3.2.1"]),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.sampled_from(["days", "x"]), inner, max_size=2),
+    max_leaves=4,
+)
+
+
+def documents() -> st.SearchStrategy[Any]:
+    """Inputs near the schema: known and unknown fields with right and wrong values."""
+
+    def node(content: dict[str, Any]) -> st.SearchStrategy[Any]:
+        good = st.just(content["default"]) if "default" in content else values
+        if "properties" not in content:
+            return good | values
+        fields = {name: node(child) for name, child in content["properties"].items()} | {"unknown": values}
+        return st.fixed_dictionaries({}, optional=fields) | values
+
+    return node(schema())
+
+
+@settings(max_examples=300, deadline=None)
+@given(documents())
+def test_the_checker_agrees_with_the_reference_implementation(document: Any) -> None:
+    reference = Draft202012Validator(schema())
+    judged = {".".join(str(part) for part in error.absolute_path) for error in reference.iter_errors(document)}
+    ours = {fault.path for fault in migration_input._check(document, schema(), "")}
+    assert bool(ours) == bool(judged)
+
+
+def test_defaults_come_from_the_schema() -> None:
+    complete = with_defaults(SMALLEST)
+    options = schema()["properties"]["options"]["properties"]
+    assert complete["mode"] == "migrate"
+    assert complete["target"]["overrides"] == {}
+    assert complete["options"]["logs"] == {"days": 14}
+    assert {name: complete["options"][name] for name in options if name != "logs"} == {
+        name: option["default"] for name, option in options.items() if name != "logs"
+    }
+    assert "options" not in SMALLEST
+
+
+def test_the_same_input_is_the_same_migration_whatever_the_execution() -> None:
+    one, other = with_defaults(SMALLEST), with_defaults(changed(options={"pollSeconds": 5, "xcoms": True}))
+    assert migration_id(one, "first") == migration_id(other, "second")
+    assert digest(one) == digest(other)
+    assert migration_id(one, "first").startswith("prod-3-")
+
+
+@pytest.mark.parametrize(
+    "other",
+    [changed(mode="rehearse"), changed(options={"xcoms": False}), changed(source={"environment": "prod-2-9"})],
+    ids=["mode", "option", "source"],
+)
+def test_another_input_is_another_migration(other: dict[str, Any]) -> None:
+    assert migration_id(with_defaults(SMALLEST), "e") != migration_id(with_defaults(other), "e")
+
+
+def test_each_rehearsal_is_a_new_one() -> None:
+    complete = with_defaults(changed(mode="rehearse"))
+    assert migration_id(complete, "first") != migration_id(complete, "second")
+    assert migration_id(complete, "first") == migration_id(complete, "first")
+
+
+def test_a_given_id_is_taken() -> None:
+    assert migration_id(with_defaults(changed(migrationId="sunday-night")), "e") == "sunday-night"
+
+
+@given(st.from_regex(r"[a-zA-Z][0-9a-zA-Z_-]{0,79}", fullmatch=True))
+def test_an_id_made_from_any_name_fits_the_engine_with_any_attempt(name: str) -> None:
+    complete = with_defaults(changed(target={"environment": name, "airflowVersion": "3.2.1"}))
+    found = migration_id(complete, "e")
+    assert len(f"{found}-9999") <= 40
+    assert found[0].isalnum()
+    assert set(found) <= set("abcdefghijklmnopqrstuvwxyz0123456789-")
