@@ -62,9 +62,9 @@ def connect(application_name: str = APPLICATION_NAME) -> Any:
         message = "The metadata database is {}; only PostgreSQL can be exported from or imported into."
         raise DatabaseNotSupported(message.format(engine.dialect.name))
     try:
-        # Through the engine, whose events renew tokens; then detached, so that our settings and transactions never
-        # reach the pool from which the task's own session is served.
-        pooled = engine.raw_connection()
+        # Through the engine, whose events renew short-lived tokens, but from a pool of its own: a connection of the
+        # task's pool may be old, and our settings and transactions must never reach it.
+        pooled = engine.pool.recreate().connect()
         raw = getattr(pooled, "driver_connection", None) or pooled.connection
         pooled.detach()
         raw.rollback()
@@ -77,16 +77,21 @@ def connect(application_name: str = APPLICATION_NAME) -> Any:
     return raw
 
 
-def connection_recipe(connection: Any) -> dict[str, str]:
-    """psycopg2's parameters to open one more connection like ``connection``, for a process without Airflow.
+def connection_recipe() -> dict[str, str]:
+    """psycopg2's parameters to connect like Airflow does, for a process without Airflow.
 
-    It holds the password: it travels through a pipe, never through arguments or the environment.
+    They come from a new connection, because a token in them may live for minutes only. They hold the password: they
+    travel through a pipe, never through arguments or the environment.
     """
-    recipe = dict(connection.get_dsn_parameters())
-    recipe.pop("options", None)
-    if connection.info.password:
-        recipe["password"] = connection.info.password
-    return recipe
+    connection = connect()
+    try:
+        recipe = dict(connection.get_dsn_parameters())
+        recipe.pop("options", None)
+        if connection.info.password:
+            recipe["password"] = connection.info.password
+        return recipe
+    finally:
+        connection.close()
 
 
 def connect_by_recipe(recipe: dict[str, str], application_name: str) -> Any:

@@ -149,9 +149,7 @@ def _export(
         jobs += _jobs(connection, plan.schema, table, condition, algorithm)
     begun = time.monotonic()
     waiting = {name: sum(1 for job in jobs if job.label == name) for name in tables}
-    for job, result in run_jobs(
-        jobs, options.jobs, storage.url, airflow_database.connection_recipe(connection), snapshot
-    ):
+    for job, result in run_jobs(jobs, options.jobs, storage.url, airflow_database.connection_recipe(), snapshot):
         entry = entries[job.label]
         if job.request["kind"] == "checksum":
             entry["checksum"] = result["value"]

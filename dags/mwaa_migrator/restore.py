@@ -65,7 +65,7 @@ def restore(
     for name in sorted(set(SECRET_COLUMNS) & set(manifest["tables"])):
         rows = _restore_secrets(connection, storage, manifest["tables"][name], tables[name], scratch, fernet)
         progress.table("restore", name, rows, time.monotonic() - begun)
-    recipe = airflow_database.connection_recipe(connection)
+    recipe = airflow_database.connection_recipe()
     copies = [
         Job(
             name,
@@ -83,7 +83,7 @@ def restore(
         waiting[job.label] -= 1
         if not waiting[job.label]:
             progress.table("restore", job.label, restored[job.label], time.monotonic() - begun)
-    _check_content(connection, storage, manifest, tables, scratch, recipe, jobs)
+    _check_content(connection, storage, manifest, tables, scratch, jobs)
     if upgrade_follows:
         use_schema(connection, scratch)
         try:
@@ -147,7 +147,6 @@ def _check_content(
     manifest: dict[str, Any],
     tables: dict[str, Table],
     scratch: str,
-    recipe: dict[str, str],
     jobs: int,
 ) -> None:
     algorithm = manifest["checksum_algorithm"]
@@ -160,6 +159,7 @@ def _check_content(
         columns = [tables[name].column(column) for column in entry["columns"] if column not in left_out]
         query = checksum_query(qualified(scratch, name), columns, algorithm)
         checks.append(Job(name, entry["bytes"], {"kind": "checksum", "query": query.as_string(connection)}))
+    recipe = airflow_database.connection_recipe()
     for job, result in run_jobs(checks, jobs, storage.url, recipe, application_name=scratch):
         entry = manifest["tables"][job.label]
         same = entry["checksum"] is None or result["value"] == entry["checksum"]
