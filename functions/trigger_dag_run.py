@@ -21,5 +21,5 @@ def handler(event: dict[str, Any]) -> dict[str, Any]:
     # Our DAGs are not paused when they are first parsed, but a user may have paused one since.
     cli.unpause(dag)
     created = cli.trigger(dag, run, migration["executionDate"], runs.conf(migration, dag))
-    logger.info("triggered", extra={"dag": dag, "run_id": run, "created": created})
+    logger.info("triggered", extra={"dag": dag, "run_id": run, "new": created})
     return {"runId": run, "created": created}
