@@ -1,0 +1,64 @@
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from bench import memory, results, timing
+from bench.__main__ import main
+from bench.results import Result
+
+
+def test_tiny_benchmark_measures_every_contender(tmp_path: Path) -> None:
+    out = tmp_path / "bench.json"
+    assert main(["--scale", "0.001", "--runs", "1", "--only", "speed", "--only", "memory", "--out", str(out)]) == 0
+    rows = {row["name"]: row for row in json.loads(out.read_text())}
+    assert all(row["value"] > 0 for row in rows.values())
+    assert rows["Import / `COPY FROM`"]["bar"] == 1.0
+    assert rows["Import / mwaa-dr's restore"]["ok"] is (rows["Import / mwaa-dr's restore"]["value"] <= 0.7)
+    # Whatever the number of rows, the engine holds a few blocks of them.
+    assert rows["Export's memory"]["ok"]
+
+
+def test_contenders_take_turns() -> None:
+    done: list[str] = []
+    contenders = [
+        timing.Contender(name, run=partial(done.append, name), prepare=partial(done.append, "prepare")) for name in "ab"
+    ]
+    assert set(timing.medians(contenders, 2)) == {"a", "b"}
+    assert done == ["prepare", "a", "prepare", "b"] * 2
+
+
+def test_memory_is_that_of_all_descendants() -> None:
+    child = "import sys; held = bytearray(50_000_000); print(flush=True); sys.stdin.read()"
+    parent = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {child!r}])"
+    with subprocess.Popen([sys.executable, "-c", parent], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdin
+        assert process.stdout
+        process.stdout.readline()
+        assert len(memory.family(process.pid)) == 2
+        assert memory.pss(process.pid) < 50_000_000 < memory.family_pss(process.pid)
+        process.stdin.close()
+    assert memory.family_pss(process.pid) == 0
+
+
+def test_page_gets_the_table_between_its_markers(tmp_path: Path) -> None:
+    page = tmp_path / "benchmarks.md"
+    page.write_text(f"before\n{results.BEGIN}\nold\n{results.END}\nafter\n")
+    measured = [Result("A / B", 1.7, "ratio", 1.6), Result("A", 123.4, "s")]
+    results.write_page(measured, f"{os.cpu_count()} cores.", page)
+    text = page.read_text()
+    assert "old" not in text
+    assert text.startswith("before\n")
+    assert text.endswith("after\n")
+    assert "| A / B | 1.70 **missed** | 1.60 |" in text
+    assert "| A | 123 s |  |" in text
+
+    page.write_text("no markers")
+    with pytest.raises(results.MarkersMissing, match=r"benchmarks\.md"):
+        results.write_page(measured, "", page)
