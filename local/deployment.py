@@ -128,7 +128,7 @@ def deploy(
     expanded = _expand(written, {**values, "AWS::Region": region, "AWS::AccountId": "123456789012"})
     by_own_api = {resource_type: _take(expanded, resource_type) for resource_type in _BY_OWN_API}
     _substitute_definitions(expanded)
-    # Whatever moto has to resolve for us goes through the stack's outputs: properties that it does not keep itself, too.
+    # Whatever moto has to resolve for us goes through the stack's outputs, also properties that it does not keep.
     wanted = {}
     for logical_id, resource in expanded["Resources"].items():
         properties = resource.get("Properties", {})

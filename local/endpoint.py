@@ -14,6 +14,7 @@ from wsgiref.types import StartResponse
 
 from moto.core.config import default_user_config
 from moto.iam.access_control import PermissionResult
+from moto.moto_api._internal.models import moto_api_backend
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
 from moto.s3.models import FakeBucket
 from werkzeug.serving import BaseWSGIServer, make_server
@@ -80,6 +81,8 @@ class Endpoint:
             self._thread.join()
             self._server.server_close()
             self._server = self._thread = None
+        # moto's state belongs to the process; the next local AWS in it must find nothing of this one.
+        moto_api_backend.reset()
 
     def __call__(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
         try:

@@ -11,7 +11,7 @@ import json
 import sys
 
 
-def main(wanted):  # type: ignore[no-untyped-def]
+def main(wanted):
     from airflow import settings
     from airflow.models import Connection, DagModel, Pool, Variable
 
@@ -35,13 +35,13 @@ def main(wanted):  # type: ignore[no-untyped-def]
         _trigger()(dag_id, run_id=run_id, conf=conf, execution_date=start - datetime.timedelta(seconds=number))
 
 
-def _now():  # type: ignore[no-untyped-def]
+def _now():
     from airflow.utils import timezone
 
     return timezone.utcnow().replace(microsecond=0)
 
 
-def _trigger():  # type: ignore[no-untyped-def]
+def _trigger():
     try:
         from airflow.api.common.trigger_dag import trigger_dag
     except ImportError:  # before 2.2
@@ -50,4 +50,4 @@ def _trigger():  # type: ignore[no-untyped-def]
 
 
 if __name__ == "__main__":
-    main(json.loads(sys.argv[1]))  # type: ignore[no-untyped-call]
+    main(json.loads(sys.argv[1]))

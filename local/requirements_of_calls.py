@@ -214,9 +214,9 @@ def _of_key(action: str, key_id: str, request: AwsRequest, account: str, context
         return Requirement(action, (key_id if key_id.startswith("arn:") else "*",), context)
     operation = action.partition(":")[2]
     granted_to = frozenset(g.grantee_principal for g in key.grants.values() if operation in g.operations)
-    return Requirement(
-        action, (key.arn,), context, json.loads(key.policy), resource_policy_decides=True, granted_to=granted_to
-    )
+    # moto keeps the policy as text where KMS's API made the key, and parsed where CloudFormation did.
+    policy = key.policy if isinstance(key.policy, Mapping) else json.loads(key.policy)
+    return Requirement(action, (key.arn,), context, policy, resource_policy_decides=True, granted_to=granted_to)
 
 
 # ------------------------------------------------------------------------------------------------------------ others

@@ -14,6 +14,7 @@ from pathlib import Path
 from local import processes
 from local.airflow_installation import AirflowInstallation
 from local.mwaa.metadata_database import MetadataDatabase
+from local.mwaa.warm_cli import WarmCli
 
 logger = logging.getLogger(__name__)
 
@@ -57,6 +58,7 @@ class AirflowProcesses:
         self._database = database
         self._marker = marker
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
+        self._cli: WarmCli | None = None
         self._web_port: int | None = None
         self._api_port = _free_port() if installation.release >= (3,) else None
         self.environment = self._environment(options, secrets, aws, task_log_group_arn)
@@ -73,6 +75,7 @@ class AirflowProcesses:
             AirflowDidNotStart: it does not.
         """
         self.output.mkdir(parents=True, exist_ok=True)
+        self._cli = WarmCli(self.installation.python, self.environment, self.home, self.output / "cli.log")
         for name in self._components():
             self._start(name, name)
         deadline = time.monotonic() + _START_TIMEOUT
@@ -91,6 +94,9 @@ class AirflowProcesses:
 
     def stop(self) -> None:
         """Ends every process, those of running tasks included."""
+        if self._cli is not None:
+            self._cli.stop()
+            self._cli = None
         for process in self._processes.values():
             # Not its group: a scheduler ends its own children, and complains when somebody else has.
             process.terminate()
@@ -106,11 +112,13 @@ class AirflowProcesses:
         processes.end(self._marker, patience=2)
 
     def command(self, arguments: list[str], timeout: float) -> subprocess.CompletedProcess[bytes]:
-        """Runs `airflow <arguments>`.
+        """Runs `airflow <arguments>`, in a fork of the warm CLI where that is ready.
 
         Raises:
             subprocess.TimeoutExpired: it was killed after `timeout` seconds.
         """
+        if self._cli is not None and self._cli.is_ready:
+            return self._cli.run(arguments, timeout)
         return subprocess.run(
             [str(self.installation.airflow), *arguments],
             env=self.environment,

@@ -75,9 +75,12 @@ class LogShipping:
 
     def _files(self) -> Iterator[Shipped]:
         for file in (self._home / "processes").glob("*.log"):
-            group = {"webserver": "WebServer", "api-server": "WebServer", "dag-processor": "DAGProcessing"}.get(
-                file.stem, "Scheduler"
-            )
+            group = {
+                "api-server": "WebServer",
+                "cli": "WebServer",
+                "dag-processor": "DAGProcessing",
+                "webserver": "WebServer",
+            }.get(file.stem, "Scheduler")
             yield file, group, f"{file.stem.replace('-', '_')}_{self._environment}_{self._started}.log"
         logs = self._home / "logs"
         for folder in ("scheduler", "dag_processor"):

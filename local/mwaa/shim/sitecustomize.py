@@ -11,7 +11,7 @@ import sys
 
 
 class _EndpointForOldBotocore(importlib.abc.MetaPathFinder):
-    def find_spec(self, name, path=None, target=None):  # type: ignore[no-untyped-def]
+    def find_spec(self, name, path=None, target=None):
         if name != "botocore.session":
             return None
         sys.meta_path.remove(self)
@@ -20,22 +20,22 @@ class _EndpointForOldBotocore(importlib.abc.MetaPathFinder):
             return None
         execute = spec.loader.exec_module
 
-        def exec_module(module):  # type: ignore[no-untyped-def]
+        def exec_module(module):
             execute(module)
-            _give_endpoint(module)  # type: ignore[no-untyped-call]
+            _give_endpoint(module)
 
-        spec.loader.exec_module = exec_module  # type: ignore[method-assign]
+        spec.loader.exec_module = exec_module
         return spec
 
 
-def _give_endpoint(module):  # type: ignore[no-untyped-def]
+def _give_endpoint(module):
     import botocore
 
     if tuple(int(part) for part in botocore.__version__.split(".")[:2]) >= (1, 31):
         return
     create = module.Session.create_client
 
-    def create_client(self, service_name, *arguments, **options):  # type: ignore[no-untyped-def]
+    def create_client(self, service_name, *arguments, **options):
         # endpoint_url is the fifth positional parameter after the service's name; boto3 passes it by name.
         if options.get("endpoint_url") is None and len(arguments) < 5:
             options["endpoint_url"] = os.environ["AWS_ENDPOINT_URL"]
