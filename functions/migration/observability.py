@@ -46,8 +46,11 @@ def state(handle: Handler) -> Callable[[Event, LambdaContext], dict[str, Any]]:
             metrics.add_metric(name="NamedFailures", unit="Count", value=1)
             metrics.add_dimension(name="error", value=type(error).__name__)
             raise
+        finally:
+            # Not by Powertools' decorator, which warns of every call that has nothing to count.
+            if metrics.metric_set:
+                metrics.flush_metrics()
 
     # capture_response=False and log_event=False (the default): configuration options can hold secrets.
     traced = tracer.capture_lambda_handler(handler, capture_response=False)
-    measured = metrics.log_metrics(traced, raise_on_empty_metrics=False)
-    return logger.inject_lambda_context(measured, clear_state=True)
+    return logger.inject_lambda_context(traced, clear_state=True)

@@ -227,9 +227,10 @@ def place_faults(plan: Migration, s3: dict[str, S3Client], iam: IAMClient) -> It
             "target.overrides.DagS3Path",
             f"s3://{target['bucket']}/{ours} and the source's {theirs} overlap; give the target a folder of its own",
         )
+    # In this order, because a target without an override has the source's role.
     roles = {
-        source["executionRoleArn"]: "source.environment",
         target["executionRoleArn"]: "target.overrides.ExecutionRoleArn",
+        source["executionRoleArn"]: "source.environment",
     }
     for role, where in roles.items():
         try:

@@ -133,7 +133,7 @@ ROLLED_BACK = {
 @pytest.mark.parametrize("state", ROLLED_BACK)
 def test_a_failure_rolls_back_and_is_reported(execute: Execute, state: str) -> None:
     function, before = ROLLED_BACK[state]
-    fine = {"files": {}} if function == "StageResources" else READY
+    fine: Event = {"files": {}} if function == "StageResources" else READY
     outcome = execute(**{function: [*[fine] * before, Fails("BucketNotFound", "look there")]})
     assert outcome.states[outcome.states.index(state) :] == [state, *BACK, *END, "Failed"]
     assert (outcome.status, outcome.error) == ("FAILED", "BucketNotFound")

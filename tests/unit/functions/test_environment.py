@@ -11,7 +11,8 @@ from migration.environment import Files, create_request, hop_request, overridden
 
 MWAA = boto3.client("mwaa", region_name="eu-west-1")
 SHAPE = environment.input_shape(MWAA, "CreateEnvironment")
-READ: Any = MWAA.meta.service_model.operation_model("GetEnvironment").output_shape.members["Environment"]
+MODEL: Any = MWAA.meta.service_model
+READ = MODEL.operation_model("GetEnvironment").output_shape.members["Environment"]
 FILES = Files(dags="prod-3/dags", requirements=("prod-3/2.11.2/requirements.txt", "v1"))
 
 # GetEnvironment's answer with every field of its model.

@@ -20,7 +20,8 @@ SMALLEST: dict[str, Any] = {
 
 
 def changed(**parts: Any) -> dict[str, Any]:
-    return json.loads(json.dumps(SMALLEST)) | parts
+    copied: dict[str, Any] = json.loads(json.dumps(SMALLEST))
+    return copied | parts
 
 
 def test_the_schema_is_json_schema() -> None:

@@ -1,0 +1,171 @@
+"""The functions with moto's AWS behind them, and Amazon MWAA, which moto does not have, as a table of environments."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import boto3
+import pytest
+from botocore.exceptions import ClientError
+from botocore.validate import ParamValidator
+from moto import mock_aws
+
+from migration import clients, runs
+from migration.airflow_cli import AirflowCli, Answer
+
+REGION = "eu-west-1"
+# Powertools reads its settings, and boto3 its region, when the functions are imported.
+os.environ |= {
+    "AWS_ACCESS_KEY_ID": "testing",
+    "AWS_SECRET_ACCESS_KEY": "testing",
+    "AWS_DEFAULT_REGION": REGION,
+    "AWS_REGION": REGION,
+    "EXCHANGE_BUCKET": "exchange",
+    "IMPORT_VERSION": "2.11.2",
+    "POWERTOOLS_SERVICE_NAME": "mwaa-migrator",
+    "POWERTOOLS_METRICS_NAMESPACE": "MwaaMigrator",
+    "POWERTOOLS_TRACE_DISABLED": "true",
+}
+META = boto3.client("mwaa", region_name=REGION).meta
+ROLE = "arn:aws:iam::123456789012:role/airflow"
+Handler = Callable[..., dict[str, Any]]
+
+
+class Environments:
+    """Amazon MWAA's API over a dict. Requests are checked against the service's model."""
+
+    def __init__(self) -> None:
+        self.meta = META
+        self.all: dict[str, dict[str, Any]] = {}
+        self.calls: list[str] = []
+
+    def get_environment(self, Name: str) -> dict[str, Any]:  # noqa: N803
+        self._called("GetEnvironment", Name=Name)
+        if Name not in self.all:
+            raise self.error("GetEnvironment", "ResourceNotFoundException")
+        return {"Environment": self.all[Name]}
+
+    def create_environment(self, **request: Any) -> dict[str, Any]:
+        self._called("CreateEnvironment", **request)
+        if request["Name"] in self.all:
+            raise self.error("CreateEnvironment", "ValidationException")
+        self.all[request["Name"]] = {**request, "Status": "CREATING"}
+        return {"Arn": "arn"}
+
+    def update_environment(self, **request: Any) -> dict[str, Any]:
+        self._called("UpdateEnvironment", **request)
+        self.all[request["Name"]].update(Status="UPDATING")
+        return {"Arn": "arn"}
+
+    def delete_environment(self, Name: str) -> dict[str, Any]:  # noqa: N803
+        self._called("DeleteEnvironment", Name=Name)
+        self.all[Name]["Status"] = "DELETING"
+        return {}
+
+    def _called(self, operation: str, **request: Any) -> None:
+        self.calls.append(operation)
+        shape: Any = self.meta.service_model.operation_model(operation).input_shape
+        report: Any = ParamValidator().validate(request, shape)
+        assert not report.has_errors(), report.generate_report()
+
+    def error(self, operation: str, code: str, message: str = "no", status: int = 400) -> ClientError:
+        told: Any = {"Error": {"Code": code, "Message": message}, "ResponseMetadata": {"HTTPStatusCode": status}}
+        return ClientError(told, operation)
+
+
+class Commands:
+    """The CLI of an environment: keeps the commands, and answers what a test says for the first words of one."""
+
+    def __init__(self) -> None:
+        self.given: list[tuple[str, ...]] = []
+        self.answers: dict[tuple[str, ...], Answer] = {}
+
+    def __call__(self, *command: str) -> Answer:
+        self.given.append(command)
+        for length in (3, 2, 1):
+            if command[:length] in self.answers:
+                return self.answers[command[:length]]
+        return Answer(True, "", "")
+
+
+@pytest.fixture(autouse=True)
+def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    with mock_aws():
+        s3: Any = clients.s3()
+        for bucket in ("exchange", "dags"):
+            s3.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": REGION})
+        s3.put_bucket_versioning(Bucket="dags", VersioningConfiguration={"Status": "Enabled"})
+        clients.iam().create_role(RoleName="airflow", AssumeRolePolicyDocument="{}")
+        monkeypatch.setenv("KEY_ARN", clients.kms().create_key()["KeyMetadata"]["Arn"])
+        monkeypatch.setenv("TOPIC_ARN", clients.sns().create_topic(Name="t")["TopicArn"])
+        yield
+
+
+@pytest.fixture
+def mwaa(monkeypatch: pytest.MonkeyPatch) -> Environments:
+    """Amazon MWAA with one source, `prod-2-10`."""
+    environments = Environments()
+    environments.all["prod-2-10"] = {
+        "Name": "prod-2-10",
+        "Status": "AVAILABLE",
+        "AirflowVersion": "2.10.3",
+        "ExecutionRoleArn": ROLE,
+        "SourceBucketArn": "arn:aws:s3:::dags",
+        "DagS3Path": "dags",
+        "RequirementsS3Path": "requirements.txt",
+        "NetworkConfiguration": {"SubnetIds": ["subnet-0123456a", "subnet-0123456b"], "SecurityGroupIds": ["sg-1"]},
+        "AirflowConfigurationOptions": {"core.dag_concurrency": "9"},
+        "Tags": {},
+    }
+    monkeypatch.setattr(clients, "mwaa", lambda region: environments)
+    return environments
+
+
+@pytest.fixture
+def commands(monkeypatch: pytest.MonkeyPatch) -> Commands:
+    """The CLI of every environment."""
+    run = Commands()
+    monkeypatch.setattr(runs, "cli", lambda migration, dag: AirflowCli(run, runs.version_of(migration, dag)))
+    monkeypatch.setattr(
+        runs,
+        "final_cli",
+        lambda migration, version=None: AirflowCli(run, version or migration["target"]["airflowVersion"]),
+    )
+    return run
+
+
+class Context:
+    """What Powertools reads of Lambda's context."""
+
+    function_name = "function"
+    memory_limit_in_mb = 512
+    invoked_function_arn = "arn:aws:lambda:eu-west-1:123456789012:function:function"
+    aws_request_id = "request"
+
+
+@pytest.fixture
+def call() -> Handler:
+    """Calls a function's handler with an event's parts."""
+
+    def invoke(module: Any, **event: Any) -> dict[str, Any]:
+        answer: dict[str, Any] = module.handler({"execution": "execution-1", **event}, Context())
+        return answer
+
+    return invoke
+
+
+@pytest.fixture
+def planned(mwaa: Environments, call: Handler) -> dict[str, Any]:
+    """The plan of a migration from 2.10.3 to 3.2.1."""
+    import plan
+
+    return call(plan, input=document())
+
+
+def document(**parts: Any) -> dict[str, Any]:
+    return {
+        "source": {"environment": "prod-2-10"},
+        "target": {"environment": "prod-3", "airflowVersion": "3.2.1"},
+    } | parts

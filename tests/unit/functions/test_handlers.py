@@ -1,0 +1,582 @@
+"""Each function as Step Functions calls it, with moto's AWS."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import Any
+
+import pytest
+
+import check_dag_run
+import check_parsed
+import clean_up
+import create_environment
+import cut_over
+import grant_access
+import plan
+import poll_environment
+import report
+import roll_back
+import stage_resources
+import trigger_dag_run
+import update_environment
+import verify
+from migration import clients, errors, runs, staging
+from migration.airflow_cli import Answer
+from migration.store import of_artifact, of_attempt
+
+from .conftest import ROLE, Commands, Environments, Handler, document
+
+Plan = dict[str, Any]
+
+
+def put(key: str, body: str = "x", bucket: str = "dags") -> str:
+    return clients.s3().put_object(Bucket=bucket, Key=key, Body=body.encode())["VersionId"]
+
+
+def keys(prefix: str = "", bucket: str = "dags") -> list[str]:
+    found = clients.s3().list_objects_v2(Bucket=bucket, Prefix=prefix)
+    return [item["Key"] for item in found.get("Contents", [])]
+
+
+def leave(migration: Plan, dag: str, name: str, status: str = "done", **content: Any) -> None:
+    """Leaves a result as the engine does."""
+    result = {"command": name, "status": status, "run_id": runs.run_id(migration, dag), "seconds": 1.0, "error": None}  # type: ignore[arg-type]
+    of_artifact(clients.s3(), migration).write(f"{name}.json", {**result, **content})  # type: ignore[arg-type]
+
+
+# Plan
+
+
+def test_plan(planned: Plan) -> None:
+    identity = planned["id"]
+    assert planned["path"] == ["2.10.3", "2.11.2", "3.2.1"]
+    assert (planned["importVersion"], planned["hops"]) == ("2.11.2", ["3.2.1"])
+    assert planned["artifact"] == f"s3://exchange/artifacts/{identity}"
+    assert planned["source"] == {
+        "environment": "prod-2-10",
+        "region": "eu-west-1",
+        "airflowVersion": "2.10.3",
+        "executionRoleArn": ROLE,
+        "bucket": "dags",
+        "dagsPath": "dags",
+    }
+    assert planned["target"]["dagsPath"] == "prod-3/dags"
+    assert len(json.dumps(planned)) < 4096
+
+
+def test_the_same_input_goes_on(planned: Plan, mwaa: Environments, call: Handler) -> None:
+    of_attempt(clients.s3(), planned).end_phase("verify")  # type: ignore[arg-type]
+    mwaa.all["prod-2-10"]["Status"] = "UPDATING"
+    again = call(plan, input=document(options={"pollSeconds": 5}))
+    assert again["finished"] == ["plan", "verify"]
+    assert again["options"]["pollSeconds"] == 5
+    assert again == {**planned, "finished": again["finished"], "options": again["options"]}
+
+
+def test_after_a_roll_back_the_same_input_is_a_new_attempt(planned: Plan, call: Handler) -> None:
+    of_attempt(clients.s3(), planned).write("rolled_back.json", {})  # type: ignore[arg-type]
+    again = call(plan, input=document())
+    assert (again["id"], again["attempt"], again["artifactId"]) == (planned["id"], 2, f"{planned['id']}-2")
+    assert again["finished"] == []
+
+
+def test_another_input_under_the_same_id_is_refused(mwaa: Environments, call: Handler) -> None:
+    call(plan, input=document(migrationId="sunday"))
+    with pytest.raises(errors.InputChanged, match="sunday was planned with another input"):
+        call(plan, input=document(migrationId="sunday", options={"xcoms": False}))
+
+
+def test_an_invalid_input_is_refused_with_every_fault(call: Handler) -> None:
+    with pytest.raises(errors.InvalidInput, match=r"MissingField at target: .*; UnknownField at options\.pol: "):
+        call(plan, input={"source": {"environment": "a"}, "options": {"pol": 1}})
+
+
+@pytest.mark.parametrize(
+    ("parts", "source", "error", "path"),
+    [
+        ({"source": {"environment": "nobody"}}, {}, errors.SourceNotFound, "source.environment"),
+        ({}, {"Status": "UPDATING"}, errors.SourceNotAvailable, "source.environment"),
+        ({}, {"AirflowVersion": "1.10.11"}, errors.SourceTooOld, "source.environment"),
+        ({}, {"AirflowVersion": "3.0.6"}, errors.SourceTooNew, "source.environment"),
+        ({}, {"SourceBucketArn": "arn:aws:s3:::nowhere"}, errors.BucketNotFound, "source.environment"),
+        ({}, {"ExecutionRoleArn": f"{ROLE}-gone"}, errors.RoleNotFound, "source.environment"),
+        ({"options": {"importVersion": "2.9.2"}}, {}, errors.ImportVersionUnfit, "options.importVersion"),
+    ],
+)
+def test_a_precondition_has_a_name_and_a_path(
+    mwaa: Environments, call: Handler, parts: Plan, source: Plan, error: type[Exception], path: str
+) -> None:
+    mwaa.all["prod-2-10"].update(source)
+    with pytest.raises(error, match=f"^{path}"):
+        call(plan, input=document(**parts))
+    assert keys(bucket="exchange") == []
+
+
+@pytest.mark.parametrize(
+    ("target", "error"),
+    [
+        ({"environment": "prod-2-10"}, errors.SameEnvironment),
+        ({"environment": "taken"}, errors.TargetExists),
+        ({"airflowVersion": "2.9.2"}, errors.Downgrade),
+        ({"overrides": {"Nmae": "x"}}, errors.UnknownOverride),
+        ({"overrides": {"AirflowVersion": "2.11.0"}}, errors.OverrideInvalid),
+        ({"overrides": {"MaxWorkers": "many"}}, errors.OverrideInvalid),
+        ({"overrides": {"DagS3Path": "dags"}}, errors.FolderShared),
+        ({"overrides": {"DagS3Path": "dags/new"}}, errors.FolderShared),
+        ({"overrides": {"ExecutionRoleArn": f"{ROLE}-other"}}, errors.RoleNotFound),
+        ({"overrides": {"SourceBucketArn": "arn:aws:s3:::exchange"}}, errors.BucketNotVersioned),
+        ({"overrides": {"SourceBucketArn": "arn:aws:s3:::far"}}, errors.BucketInOtherRegion),
+    ],
+)
+def test_a_target_that_cannot_be(mwaa: Environments, call: Handler, target: Plan, error: type[Exception]) -> None:
+    mwaa.all["taken"] = {"Name": "taken", "Status": "AVAILABLE", "Tags": {}}
+    far = clients.s3("us-east-1")
+    far.create_bucket(Bucket="far")
+    far.put_bucket_versioning(Bucket="far", VersioningConfiguration={"Status": "Enabled"})
+    with pytest.raises(error):
+        call(plan, input=document(target={"environment": "prod-3", "airflowVersion": "3.2.1"} | target))
+
+
+def test_a_target_in_another_region_needs_what_is_regional(mwaa: Environments, call: Handler) -> None:
+    target = {"environment": "prod-3", "airflowVersion": "3.2.1", "region": "eu-central-1"}
+    with pytest.raises(errors.PreconditionsFailed, match=r"(?s)NetworkConfiguration.*SourceBucketArn"):
+        call(plan, input=document(target=target))
+
+
+def test_several_preconditions_are_told_together(mwaa: Environments, call: Handler) -> None:
+    mwaa.all["prod-2-10"]["Status"] = "UPDATING"
+    target = {"environment": "prod-3", "airflowVersion": "2.9.2", "overrides": {"Nope": 1}}
+    with pytest.raises(errors.PreconditionsFailed, match=r"SourceNotAvailable.*Downgrade.*UnknownOverride"):
+        call(plan, input=document(target=target))
+
+
+# GrantAccess and CleanUp
+
+
+def policy() -> list[Plan]:
+    statements: list[Plan] = json.loads(clients.s3().get_bucket_policy(Bucket="exchange")["Policy"])["Statement"]
+    return statements
+
+
+def test_access_is_granted_and_taken_back(planned: Plan, call: Handler) -> None:
+    tls_only = {"Sid": "TlsOnly", "Effect": "Deny", "Principal": "*", "Action": "s3:*", "Resource": "*"}
+    clients.s3().put_bucket_policy(
+        Bucket="exchange", Policy=json.dumps({"Version": "2012-10-17", "Statement": [tls_only]})
+    )
+    for _ in range(2):
+        assert call(grant_access, migration=planned) == {"roles": [ROLE]}
+    assert [item["Sid"][:13] for item in policy()] == ["TlsOnly", "MigrationObje", "MigrationList"]
+    assert policy()[1]["Resource"] == f"arn:aws:s3:::exchange/artifacts/{planned['id']}/*"
+    granted = clients.kms().list_grants(KeyId=os.environ["KEY_ARN"])["Grants"]
+    assert {(item["GranteePrincipal"], item["Name"]) for item in granted} == {(ROLE, f"mwaa-migrator-{planned['id']}")}
+
+    for _ in range(2):
+        assert call(clean_up, migration=planned, failed=False, waitedSeconds=0)["ready"]
+    assert policy() == [tls_only]
+    assert clients.kms().list_grants(KeyId=os.environ["KEY_ARN"])["Grants"] == []
+
+
+@pytest.mark.parametrize(
+    ("mode", "on_failure", "failed", "deleted"),
+    [
+        ("migrate", "keep", False, False),
+        ("migrate", "keep", True, False),
+        ("migrate", "delete", False, False),
+        ("migrate", "delete", True, True),
+        ("rehearse", "keep", False, True),
+        ("rehearse", "keep", True, True),
+    ],
+)
+def test_what_is_deleted(planned: Plan, mode: str, on_failure: str, failed: bool, deleted: bool) -> None:
+    options = planned["options"] | {"targetOnFailure": on_failure}
+    assert clean_up.deletes_target({**planned, "mode": mode, "options": options}, failed) is deleted  # type: ignore[typeddict-item]
+
+
+def test_a_throw_away_target_is_waited_for(mwaa: Environments, planned: Plan, call: Handler) -> None:
+    rehearsal = planned | {"mode": "rehearse"}
+    mwaa.all["prod-3"] = {"Name": "prod-3", "Status": "CREATING", "Tags": {"mwaa-migrator:migration": planned["id"]}}
+    put("prod-3/dags/user.py")
+    put("prod-30/dags/user.py")
+    first = call(clean_up, migration=rehearsal, failed=True, waitedSeconds=0)
+    assert first == {"ready": False, "waitSeconds": 120, "waitedSeconds": 120}
+    assert "DeleteEnvironment" not in mwaa.calls
+    mwaa.all["prod-3"]["Status"] = "AVAILABLE"
+    assert not call(clean_up, migration=rehearsal, failed=True, waitedSeconds=120)["ready"]
+    assert mwaa.all["prod-3"]["Status"] == "DELETING"
+    with pytest.raises(errors.CleanUpTimedOut, match="prod-3 is not gone"):
+        call(clean_up, migration=rehearsal, failed=True, waitedSeconds=7200)
+    del mwaa.all["prod-3"]
+    assert call(clean_up, migration=rehearsal, failed=True, waitedSeconds=240)["ready"]
+    assert keys() == ["prod-30/dags/user.py"]
+
+
+def test_somebody_elses_environment_is_not_deleted(mwaa: Environments, planned: Plan, call: Handler) -> None:
+    mwaa.all["prod-3"] = {"Name": "prod-3", "Status": "AVAILABLE", "Tags": {"mwaa-migrator:migration": "other"}}
+    assert call(clean_up, migration=planned | {"mode": "rehearse"}, failed=True, waitedSeconds=0)["ready"]
+    assert "DeleteEnvironment" not in mwaa.calls
+
+
+# StageResources
+
+
+@pytest.fixture
+def our_dags(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "mwaa_migrator").mkdir()
+    for name in ("mwaa_migrator_export.py", "mwaa_migrator/__init__.py", "other.py", "mwaa_migrator/notes.txt"):
+        (tmp_path / name).write_text(name)
+    monkeypatch.setattr(staging, "DAGS", tmp_path)
+
+
+OURS = ["mwaa_migrator/__init__.py", "mwaa_migrator_export.py"]
+
+
+@pytest.mark.usefixtures("our_dags")
+def test_dags_are_copied_and_ours_put_into_both_folders(planned: Plan, call: Handler) -> None:
+    put("dags/a.py", "old")
+    put("dags/a.py", "new")
+    put("dags/pkg/b c.py")
+    put("dags/gone.py")
+    clients.s3().delete_object(Bucket="dags", Key="dags/gone.py")
+    put("dags2/not_ours.py")
+    for _ in range(2):
+        assert call(stage_resources, migration=planned, resources="dags", airflowVersion="2.11.2") == {
+            "objects": 2,
+            "ours": 2,
+        }
+    assert keys("prod-3/dags/") == [f"prod-3/dags/{name}" for name in ("a.py", *OURS, "pkg/b c.py")]
+    assert keys("dags/") == [f"dags/{name}" for name in ("a.py", *OURS, "pkg/b c.py")]
+    assert clients.s3().get_object(Bucket="dags", Key="prod-3/dags/a.py")["Body"].read() == b"new"
+    # The second time nothing of the user's was copied again.
+    versions = clients.s3().list_object_versions(Bucket="dags", Prefix="prod-3/dags/a.py")["Versions"]
+    assert len(versions) == 1
+
+
+def test_settings_are_pinned_and_fitted(mwaa: Environments, planned: Plan, call: Handler) -> None:
+    put("requirements.txt", "pandas\n")
+    mwaa.all["prod-2-10"]["RequirementsS3ObjectVersion"] = put("requirements.txt", "polars\n")
+    put("requirements.txt", "later\n")
+    put("plugins.zip", "zip")
+    mwaa.all["prod-2-10"] |= {"PluginsS3Path": "plugins.zip"}
+    files = call(stage_resources, migration=planned, resources="settings", airflowVersion="2.11.2")["files"]
+    key, version = files["requirements"]
+    body = clients.s3().get_object(Bucket="dags", Key=key, VersionId=version)["Body"].read().decode()
+    assert body.splitlines()[0].endswith('constraints-2.11.2/constraints-3.12.txt"')
+    assert body.splitlines()[1:] == ["polars"]
+    assert files["plugins"][0] == "prod-3/2.11.2/plugins.zip"
+    assert files["startup_script"] is None
+    again = call(stage_resources, migration=planned, resources="settings", airflowVersion="2.11.2")["files"]
+    assert json.loads(json.dumps(files)) == again
+
+
+def test_a_file_that_is_gone_is_named(planned: Plan, call: Handler) -> None:
+    with pytest.raises(errors.ResourceMissing, match=r"s3://dags/requirements\.txt, version latest"):
+        call(stage_resources, migration=planned, resources="settings", airflowVersion="2.11.2")
+
+
+@pytest.mark.usefixtures("our_dags")
+def test_before_a_hop_to_3_our_dags_leave_the_target(planned: Plan, call: Handler) -> None:
+    put("requirements.txt", "")
+    put("dags/a.py")
+    call(stage_resources, migration=planned, resources="dags", airflowVersion="2.11.2")
+    call(stage_resources, migration=planned, resources="settings", airflowVersion="3.2.1")
+    assert keys("prod-3/dags/") == ["prod-3/dags/a.py"]
+    assert len(keys("dags/")) == 3
+
+
+# CreateEnvironment, PollEnvironment, UpdateEnvironment
+
+
+FILES = {"dags": "prod-3/dags", "requirements": ["prod-3/2.11.2/requirements.txt", "v1"], "plugins": None}
+
+
+def test_the_target_is_made_once(mwaa: Environments, planned: Plan, call: Handler) -> None:
+    assert call(create_environment, migration=planned, files=FILES) == {"environment": "prod-3", "created": True}
+    made = mwaa.all["prod-3"]
+    assert (made["AirflowVersion"], made["RequirementsS3ObjectVersion"]) == ("2.11.2", "v1")
+    assert made["Tags"] == {"mwaa-migrator:migration": planned["id"]}
+    assert call(create_environment, migration=planned, files=FILES) == {"environment": "prod-3", "created": False}
+
+
+def test_a_rehearsals_target_is_marked(mwaa: Environments, planned: Plan, call: Handler) -> None:
+    call(create_environment, migration=planned | {"mode": "rehearse"}, files=FILES)
+    assert mwaa.all["prod-3"]["Tags"]["mwaa-migrator:throw-away"] == "true"
+
+
+def test_a_refused_target_says_why(mwaa: Environments, planned: Plan, call: Handler) -> None:
+    mwaa.all["prod-3"] = {"Name": "prod-3", "Status": "AVAILABLE", "Tags": {}}
+    with pytest.raises(errors.CreateEnvironmentRefused, match="prod-3: Amazon MWAA refused CreateEnvironment: no"):
+        call(create_environment, migration=planned, files=FILES)
+
+
+@pytest.mark.parametrize("code", ["ThrottlingException", "ServiceUnavailableException", "InternalServerException"])
+def test_a_fault_that_passes_is_named_so(
+    mwaa: Environments, planned: Plan, call: Handler, monkeypatch: pytest.MonkeyPatch, code: str
+) -> None:
+    def refuse(**request: Any) -> None:
+        raise mwaa.error("CreateEnvironment", code)
+
+    monkeypatch.setattr(mwaa, "create_environment", refuse)
+    with pytest.raises(errors.TransientFault, match=f"CreateEnvironment: {code}"):
+        call(create_environment, migration=planned, files=FILES)
+
+
+@pytest.mark.parametrize(
+    ("found", "status"),
+    [
+        ({"Status": "CREATING"}, "CREATING"),
+        ({"Status": "PENDING"}, "PENDING"),
+        ({"Status": "MAINTENANCE"}, "MAINTENANCE"),
+        ({"Status": "CREATING_SNAPSHOT"}, "CREATING_SNAPSHOT"),
+        ({"Status": "ROLLING_BACK"}, "ROLLING_BACK"),
+        ({"Status": "AVAILABLE", "AirflowVersion": "3.2.1"}, "AVAILABLE"),
+        ({"Status": "AVAILABLE", "AirflowVersion": "2.11.2", "LastUpdate": {"Status": "PENDING"}}, "UPDATING"),
+        ({"Status": "AVAILABLE", "AirflowVersion": "3.3.1"}, "AVAILABLE"),
+    ],
+)
+def test_judge(found: Plan, status: str) -> None:
+    assert poll_environment.judge(found, "prod-3", "3.2.1") == status
+
+
+REASON = {"ErrorCode": "INCORRECT_CONFIGURATION", "ErrorMessage": "no route"}
+
+
+@pytest.mark.parametrize(
+    ("found", "error", "says"),
+    [
+        (None, errors.EnvironmentUnavailable, "does not exist"),
+        ({"Status": "CREATE_FAILED", "LastUpdate": {"Error": REASON}}, errors.CreateEnvironmentFailed, "no route"),
+        ({"Status": "UPDATE_FAILED", "LastUpdate": {"Error": REASON}}, errors.UpdateEnvironmentFailed, "no route"),
+        ({"Status": "UNAVAILABLE"}, errors.EnvironmentUnavailable, "gives no reason"),
+        ({"Status": "DELETING"}, errors.EnvironmentUnavailable, "DELETING"),
+        (
+            {
+                "Status": "AVAILABLE",
+                "AirflowVersion": "2.11.2",
+                "LastUpdate": {"Status": "FAILED", "Error": REASON},
+            },
+            errors.UpdateEnvironmentFailed,
+            "stayed at Airflow 2.11.2 instead of 3.2.1 .*no route",
+        ),
+    ],
+)
+def test_judge_names_what_went_wrong(found: Plan | None, error: type[Exception], says: str) -> None:
+    with pytest.raises(error, match=says):
+        poll_environment.judge(found, "prod-3", "3.2.1")
+
+
+def test_polling_counts_what_was_waited(mwaa: Environments, planned: Plan, call: Handler) -> None:
+    mwaa.all["prod-3"] = {"Name": "prod-3", "Status": "CREATING"}
+    event = {"migration": planned, "phase": "create target", "airflowVersion": "2.11.2"}
+    assert call(poll_environment, **event, waitedSeconds=0) == {
+        "status": "CREATING",
+        "ready": False,
+        "waitSeconds": 120,
+        "waitedSeconds": 120,
+    }
+    with pytest.raises(errors.EnvironmentTimedOut, match="still CREATING after 7200 s"):
+        call(poll_environment, **event, waitedSeconds=7200)
+    mwaa.all["prod-3"] = {"Name": "prod-3", "Status": "AVAILABLE", "AirflowVersion": "2.11.2"}
+    assert call(poll_environment, **event, waitedSeconds=7200)["ready"]
+
+
+def test_a_hop_is_asked_for_once(mwaa: Environments, planned: Plan, call: Handler) -> None:
+    call(create_environment, migration=planned, files=FILES)
+    mwaa.all["prod-3"]["Status"] = "AVAILABLE"
+    event = {"migration": planned, "phase": "hop to 3.2.1", "airflowVersion": "3.2.1", "files": FILES}
+    assert call(update_environment, **event) == {"updating": True}
+    assert call(update_environment, **event) == {"updating": False}
+    mwaa.all["prod-3"] |= {"Status": "AVAILABLE", "AirflowVersion": "3.2.1"}
+    assert call(update_environment, **event) == {"updating": False}
+    assert mwaa.calls.count("UpdateEnvironment") == 1
+
+
+# DAG runs
+
+
+def test_parsing_is_waited_for_in_both_environments(planned: Plan, commands: Commands, call: Handler) -> None:
+    commands.answers[("dags", "state", runs.EXPORT)] = Answer(True, "None", "")
+    commands.answers[("dags", "state", runs.RESUME)] = Answer(True, "None", "")
+    commands.answers[("dags", "state", runs.IMPORT)] = Answer(False, "", "does not exist")
+    waiting = call(check_parsed, migration=planned, waitedSeconds=0)
+    assert waiting == {
+        "missing": ["target: mwaa_migrator_import"],
+        "ready": False,
+        "waitSeconds": 60,
+        "waitedSeconds": 60,
+    }
+    with pytest.raises(errors.DagsNotParsed, match="target: mwaa_migrator_import"):
+        call(check_parsed, migration=planned, waitedSeconds=1800)
+    commands.answers[("dags", "state", runs.IMPORT)] = Answer(True, "None", "")
+    assert call(check_parsed, migration=planned, waitedSeconds=60)["ready"]
+
+
+def test_a_run_is_triggered_unless_its_result_is_there(planned: Plan, commands: Commands, call: Handler) -> None:
+    run = f"mwaa_migrator_export__{planned['id']}"
+    event = {"migration": planned, "dag": runs.EXPORT}
+    assert call(trigger_dag_run, **event) == {"runId": run, "created": True}
+    assert [command[:2] for command in commands.given] == [("dags", "unpause"), ("dags", "trigger")]
+    leave(planned, runs.EXPORT, "export")
+    assert call(trigger_dag_run, **event) == {"runId": run, "created": False}
+    assert len(commands.given) == 2
+
+
+def test_a_run_of_another_attempt_is_not_ours(planned: Plan, commands: Commands, call: Handler) -> None:
+    leave(planned, runs.EXPORT, "export", run_id="mwaa_migrator_export__somebody")
+    assert call(trigger_dag_run, migration=planned, dag=runs.EXPORT)["created"]
+
+
+def test_a_run_is_watched_to_its_end(planned: Plan, commands: Commands, call: Handler) -> None:
+    states = ("tasks", "states-for-dag-run")
+    event = {"migration": planned, "dag": runs.IMPORT}
+    commands.answers[states] = Answer(True, '[{"task_id": "import", "state": "running"}]', "")
+    assert call(check_dag_run, **event, waitedSeconds=0) == {
+        "tasks": {"import": "running"},
+        "ready": False,
+        "waitSeconds": 60,
+        "waitedSeconds": 60,
+    }
+    with pytest.raises(errors.DagRunTimedOut, match="'import': 'running'"):
+        call(check_dag_run, **event, waitedSeconds=21600)
+    leave(planned, runs.IMPORT, "import", "failed", error={"name": "ArtifactDamaged", "message": "part 3"})
+    assert not call(check_dag_run, **event, waitedSeconds=0)["ready"]
+    commands.answers[states] = Answer(True, '[{"task_id": "import", "state": "failed"}]', "")
+    with pytest.raises(errors.MigrationError, match="part 3") as caught:
+        call(check_dag_run, **event, waitedSeconds=0)
+    assert type(caught.value).__name__ == "ArtifactDamaged"
+    leave(planned, runs.IMPORT, "import")
+    leave(planned, runs.IMPORT, "verify")
+    assert call(check_dag_run, **event, waitedSeconds=0)["ready"]
+
+
+# Verify, CutOver, RollBack, Report
+
+
+def table(**parts: Any) -> Plan:
+    good = {"exported": 10, "merged": 7, "kept": 2, "set_aside": 1, "match": True}
+    return good | {"checksum_source": "c", "checksum_target": "c"} | parts
+
+
+def test_verify_adds_up(planned: Plan, call: Handler) -> None:
+    leave(planned, runs.IMPORT, "verify", verified=True, tables={"dag_run": table(), "xcom": table(exported=10)})
+    assert call(verify, migration=planned) == {"tables": 2, "rows": 20}
+
+
+@pytest.mark.parametrize(
+    ("tables", "verified"),
+    [({"dag_run": table(match=False)}, True), ({"dag_run": table(merged=6)}, True), ({"dag_run": table()}, False)],
+)
+def test_a_difference_is_no_success(planned: Plan, call: Handler, tables: Plan, verified: bool) -> None:
+    leave(planned, runs.IMPORT, "verify", verified=verified, tables=tables)
+    with pytest.raises(errors.VerificationFailed):
+        call(verify, migration=planned)
+
+
+def test_nothing_to_verify_is_no_success(planned: Plan, call: Handler) -> None:
+    with pytest.raises(errors.ResultMissing):
+        call(verify, migration=planned)
+
+
+def test_cut_over_unpauses_what_was_active(planned: Plan, commands: Commands, call: Handler) -> None:
+    active = [f"dag.{number}" for number in range(150)]
+    leave(planned, runs.EXPORT, "quiesce", active_dags=[*active, runs.EXPORT], paused=150)
+    assert call(cut_over, migration=planned, done=0) == {"ready": True, "done": 150, "dags": 150}
+    assert [command[:3] for command in commands.given] == [("dags", "unpause", "--treat-dag-id-as-regex")] * 2
+    assert runs.EXPORT not in " ".join(commands.given[1])
+
+
+def test_a_refused_cut_over_is_a_failure(planned: Plan, commands: Commands, call: Handler) -> None:
+    leave(planned, runs.EXPORT, "quiesce", active_dags=["a"], paused=1)
+    commands.answers[("dags", "unpause")] = Answer(False, "", "database is locked")
+    with pytest.raises(errors.CutOverFailed, match=r"1 DAGs from 'a' on .*database is locked"):
+        call(cut_over, migration=planned, done=0)
+
+
+@pytest.mark.usefixtures("our_dags")
+def test_roll_back_before_the_export_only_takes_our_files_away(
+    planned: Plan, commands: Commands, call: Handler
+) -> None:
+    put("dags/a.py")
+    call(stage_resources, migration=planned, resources="dags", airflowVersion="2.11.2")
+    for _ in range(2):
+        assert call(roll_back, migration=planned, waitedSeconds=0, done=0)["ready"]
+    assert commands.given == []
+    assert keys() == ["dags/a.py", "prod-3/dags/a.py"]
+    assert call(plan, input=document())["attempt"] == 2
+
+
+def test_roll_back_resumes_what_was_quiesced(planned: Plan, commands: Commands, call: Handler) -> None:
+    states = ("tasks", "states-for-dag-run")
+    call(trigger_dag_run, migration=planned, dag=runs.EXPORT)
+    commands.answers[states] = Answer(False, "", "not found")
+    first = call(roll_back, migration=planned, waitedSeconds=0, done=0)
+    assert first == {"done": 0, "ready": False, "waitSeconds": 60, "waitedSeconds": 60}
+    assert any(runs.RESUME in command for command in commands.given if command[:2] == ("dags", "trigger"))
+    commands.answers[states] = Answer(True, '[{"task_id": "resume", "state": "running"}]', "")
+    assert not call(roll_back, migration=planned, waitedSeconds=60, done=0)["ready"]
+    with pytest.raises(errors.RollBackFailed, match="took longer than 21600 s"):
+        call(roll_back, migration=planned, waitedSeconds=21600, done=0)
+    leave(planned, runs.RESUME, "resume", resumed=3)
+    assert call(roll_back, migration=planned, waitedSeconds=120, done=0)["ready"]
+
+
+def test_a_failed_resume_fails_the_roll_back(planned: Plan, commands: Commands, call: Handler) -> None:
+    call(trigger_dag_run, migration=planned, dag=runs.EXPORT)
+    commands.answers[("tasks", "states-for-dag-run")] = Answer(True, '[{"task_id": "resume", "state": "failed"}]', "")
+    leave(planned, runs.RESUME, "resume", "failed", error={"name": "DatabaseUnreachable", "message": "gone"})
+    with pytest.raises(errors.RollBackFailed, match=r"gone.*Unpause those that quiesce\.json"):
+        call(roll_back, migration=planned, waitedSeconds=0, done=0)
+
+
+def test_a_rehearsal_that_failed_has_nothing_to_resume(planned: Plan, commands: Commands, call: Handler) -> None:
+    rehearsal = planned | {"mode": "rehearse"}
+    call(trigger_dag_run, migration=rehearsal, dag=runs.EXPORT)
+    given = len(commands.given)
+    assert call(roll_back, migration=rehearsal, waitedSeconds=0, done=0)["ready"]
+    assert len(commands.given) == given
+
+
+def test_roll_back_of_a_begun_cut_over_pauses_the_target_first(
+    mwaa: Environments, planned: Plan, commands: Commands, call: Handler
+) -> None:
+    mwaa.all["prod-3"] = {"Name": "prod-3", "Status": "AVAILABLE", "AirflowVersion": "3.2.1"}
+    leave(planned, runs.EXPORT, "quiesce", active_dags=["a", "b"], paused=2)
+    call(trigger_dag_run, migration=planned, dag=runs.EXPORT)
+    call(cut_over, migration=planned, done=0)
+    leave(planned, runs.RESUME, "resume", resumed=2)
+    assert call(roll_back, migration=planned, waitedSeconds=0, done=0) == {
+        "done": 2,
+        "ready": True,
+        "waitSeconds": 0,
+        "waitedSeconds": 0,
+    }
+    assert commands.given[-1][:2] == ("dags", "pause")
+
+
+def test_report_of_a_success(mwaa: Environments, planned: Plan, commands: Commands, call: Handler) -> None:
+    mwaa.all["prod-3"] = {"Name": "prod-3", "Status": "AVAILABLE", "AirflowVersion": "3.2.1"}
+    commands.answers[("dags", "list")] = Answer(True, f'[{{"dag_id": "a"}}, {{"dag_id": "{runs.IMPORT}"}}]', "")
+    commands.answers[("dags", "list-import-errors")] = Answer(True, "[]", "")
+    leave(planned, runs.EXPORT, "export", unfinished={"dag_runs": 0, "task_instances": 0})
+    leave(planned, runs.IMPORT, "verify", verified=True, tables={"dag_run": table()})
+    told = call(report, migration=planned, failure={}, rollBackFailure={})
+    written = json.loads(clients.s3().get_object(Bucket="exchange", Key=told["key"])["Body"].read())
+    assert written["status"] == told["status"] == "SUCCEEDED"
+    assert written["source"]["airflow_version"] == "2.10.3"
+    assert written["target"]["airflow_version"] == "3.2.1"
+    assert written["path"] == ["2.10.3", "2.11.2", "3.2.1"]
+    assert [phase["name"] for phase in written["phases"]] == ["plan"]
+    assert written["tables"]["dag_run"] == table()
+    assert written["dags"] == {"source": None, "parsed_in_target": 1, "import_errors": []}
+    assert set(written["logs"]) == {"streams", "events_source", "events_copied", "events_archived", "events_lost"}
+
+
+def test_report_of_a_failure(planned: Plan, call: Handler) -> None:
+    cause = json.dumps({"errorMessage": "part 3", "errorType": "ArtifactDamaged", "stackTrace": []})
+    failure = {"state": "CheckImport", "error": "ArtifactDamaged", "cause": cause}
+    told = call(report, migration=planned, failure=failure, rollBackFailure={})
+    written = json.loads(clients.s3().get_object(Bucket="exchange", Key=told["key"])["Body"].read())
+    assert written["status"] == "FAILED"
+    assert written["failure"] == {"state": "CheckImport", "error": "ArtifactDamaged", "message": "part 3"}
+    assert written["verified"] is False
