@@ -18,7 +18,7 @@ PIP_INDEX = $(shell $(BIN)/pip config list 2>/dev/null | sed -n "s/^[^=]*[.]inde
 export UV_DEFAULT_INDEX ?= $(PIP_INDEX)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-CHECKED := $(wildcard local functions tests bench)
+CHECKED := $(wildcard local functions tools tests bench)
 QUICK_TESTS = $(wildcard tests/unit tests/template)
 REAL_TESTS = $(wildcard tests/statemachine tests/integration tests/e2e)
 LOCK := pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
@@ -78,6 +78,11 @@ template: $(READY) ## Template findings: cfn-lint, sam validate, checkov
 	test -x build/checkov/bin/checkov || $(UV) venv --quiet build/checkov
 	$(UV) pip install --quiet --python build/checkov --require-hashes -r requirements/checkov.txt
 	build/checkov/bin/checkov --quiet --compact --framework cloudformation --file template.yaml
+
+.PHONY: generate
+generate: $(READY) ## Files made from others: docs' tables, Airflow's renamed options
+	PYTHONPATH=functions $(PY) -m tools.airflow_options
+	$(PY) -m tools.generated_docs
 
 .PHONY: audit
 audit: $(READY) ## Known vulnerabilities of what is locked, security findings in the code

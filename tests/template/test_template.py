@@ -1,0 +1,136 @@
+"""What is deployed is what is run: the template, the state machine, the functions and the docs say the same."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tools.generated_docs import DOCS, machine, renewed, template
+
+ROOT = Path(__file__).parents[2]
+BIN = Path(sys.executable).parent
+MODULES = {file.stem for file in (ROOT / "functions").glob("*.py")}
+RESOURCES: dict[str, dict[str, Any]] = template()["Resources"]
+FUNCTIONS = {
+    name: resource["Properties"]
+    for name, resource in RESOURCES.items()
+    if resource["Type"] == "AWS::Serverless::Function"
+}
+TASKS = {name: state for name, state in machine()["States"].items() if state["Type"] == "Task"}
+# AWS's own limit of a function's policies, and what the functions' folder holds besides the functions.
+SHARED = "migration"
+
+
+@pytest.mark.parametrize("command", [["cfn-lint", "template.yaml"], ["sam", "validate", "--lint"]], ids=lambda c: c[0])
+def test_no_findings(command: list[str]) -> None:
+    done = subprocess.run(
+        [str(BIN / command[0]), *command[1:]],
+        cwd=ROOT,
+        env={
+            "PATH": "/usr/bin:/bin",
+            "AWS_DEFAULT_REGION": "eu-west-1",
+            "SAM_CLI_TELEMETRY": "0",
+            "HOME": str(ROOT / "build"),
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_each_module_is_a_function_and_each_function_a_module() -> None:
+    assert {properties["Handler"] for properties in FUNCTIONS.values()} == {f"{module}.handler" for module in MODULES}
+    for name, properties in FUNCTIONS.items():
+        module = properties["Handler"].split(".")[0]
+        assert name == "".join(word.title() for word in module.split("_")) + "Function"
+
+
+def test_each_function_is_called_by_a_state_and_each_state_calls_a_function() -> None:
+    called = {state["Arguments"]["FunctionName"] for state in TASKS.values()}
+    assert called == {f"${{{name}Arn}}" for name in FUNCTIONS}
+    properties = RESOURCES["MigrateStateMachine"]["Properties"]
+    assert properties["DefinitionSubstitutions"] == {f"{name}Arn": f"${{{name}.Arn}}" for name in FUNCTIONS}
+    assert properties["Policies"][0]["Statement"][0]["Resource"] == [f"${{{name}.Arn}}" for name in FUNCTIONS]
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_a_state_waits_longer_than_its_function_runs(name: str) -> None:
+    function = TASKS[name]["Arguments"]["FunctionName"][2:-4]
+    assert TASKS[name]["TimeoutSeconds"] > FUNCTIONS[function]["Timeout"]
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_a_function_has_the_variables_that_its_code_reads(name: str) -> None:
+    module = FUNCTIONS[name]["Handler"].split(".")[0]
+    code = (ROOT / "functions" / f"{module}.py").read_text()
+    read = {
+        "exchange_bucket": "EXCHANGE_BUCKET",
+        "key_arn": "KEY_ARN",
+        "topic_arn": "TOPIC_ARN",
+        "import_version": "IMPORT_VERSION",
+    }
+    wanted = {variable for reader, variable in read.items() if f"settings.{reader}()" in code}
+    assert set(FUNCTIONS[name].get("Environment", {}).get("Variables", {})) == wanted
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_a_function_that_calls_web_servers_can_run_in_their_vpc(name: str) -> None:
+    module = FUNCTIONS[name]["Handler"].split(".")[0]
+    code = (ROOT / "functions" / f"{module}.py").read_text()
+    calls = "runs.cli(" in code or "runs.final_cli(" in code
+    assert ("VpcConfig" in FUNCTIONS[name]) == calls
+    allowed = {action for statement in FUNCTIONS[name]["Policies"][0]["Statement"] for action in statement["Action"]}
+    assert ("airflow:CreateCliToken" in allowed) == calls
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_no_function_may_do_everything(name: str) -> None:
+    for statement in FUNCTIONS[name]["Policies"][0]["Statement"]:
+        assert not any("*" in action for action in statement["Action"])
+        # Keys of DAG buckets and environments are the user's: only through the service that uses them.
+        assert statement["Resource"] != "*" or "kms:ViaService" in str(statement["Condition"])
+
+
+@pytest.mark.parametrize("name", [name for name, item in template()["Parameters"].items()])
+def test_each_parameter_has_a_sentence(name: str) -> None:
+    assert re.fullmatch(r"[A-Z].{30,}\.", template()["Parameters"][name]["Description"])
+
+
+@pytest.mark.parametrize("page", sorted(DOCS.rglob("*.md")), ids=lambda page: page.name)
+def test_generated_docs_are_fresh(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    assert renewed(text) == text, "run `make generate`"
+
+
+@pytest.fixture(scope="module")
+def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One function's package, as `sam build` has it made."""
+    folder = tmp_path_factory.mktemp("package")
+    subprocess.run(
+        ["make", "--silent", "build-PlanFunction", f"ARTIFACTS_DIR={folder}", f"PYTHON={sys.executable}"],
+        cwd=ROOT / "functions",
+        check=True,
+    )
+    return folder
+
+
+def test_a_package_is_small_and_brings_no_sdk(package: Path) -> None:
+    size = sum(file.stat().st_size for file in package.rglob("*") if file.is_file())
+    assert size <= 10 * 1000 * 1000
+    assert not {"boto3", "botocore", "urllib3"} & {item.name for item in package.iterdir()}
+
+
+def test_a_package_has_what_it_runs_and_stages(package: Path) -> None:
+    for module in MODULES:
+        assert (package / f"{module}.py").is_file()
+    for name in ("input.schema.json", "airflow_options.json"):
+        assert (package / SHARED / name).is_file()
+    ours = {file.relative_to(ROOT / "dags") for file in (ROOT / "dags").rglob("*.py")}
+    assert {file.relative_to(package / "dags") for file in (package / "dags").rglob("*.py")} == ours
+    assert not list(package.rglob("__pycache__"))

@@ -1,0 +1,184 @@
+"""Writes the parts of docs/ that have a source: `make generate`. A test fails when one is stale.
+
+A page marks such a part with `<!-- generated: NAME -->` and `<!-- end of NAME -->`; what stands between is replaced.
+"""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+ROOT = Path(__file__).parent.parent
+DOCS = ROOT / "docs"
+Content = dict[str, Any]
+
+
+class _Template(yaml.SafeLoader):
+    """Reads CloudFormation's short forms: `!Ref X` as `${X}`, `!GetAtt A.B` as `${A.B}`, `!Sub` as its text."""
+
+
+def _intrinsic(loader: yaml.SafeLoader, suffix: str, node: yaml.Node) -> Any:
+    if isinstance(node, yaml.ScalarNode):
+        text = str(loader.construct_scalar(node))
+        return text if suffix == "Sub" else f"${{{text}}}"
+    items: list[Any] = loader.construct_sequence(node, deep=True) if isinstance(node, yaml.SequenceNode) else []
+    if suffix == "If":
+        # What matters to a reader is the resource that the stack makes by default.
+        return items[1]
+    if suffix == "Split":
+        return "${DagBucketArns}/*"
+    return items
+
+
+_Template.add_multi_constructor("!", _intrinsic)
+
+
+def template() -> Content:
+    """template.yaml, with intrinsic functions as text."""
+    content: Content = yaml.load((ROOT / "template.yaml").read_text(encoding="utf-8"), Loader=_Template)
+    return content
+
+
+def machine() -> Content:
+    content: Content = yaml.safe_load((ROOT / "statemachine" / "migrate.asl.yaml").read_text(encoding="utf-8"))
+    return content
+
+
+def input_reference() -> str:
+    """Every field of the input, from the published schema."""
+    schema = json.loads((ROOT / "functions" / "migration" / "input.schema.json").read_text(encoding="utf-8"))
+    rows = [
+        f"| `{path}` | {_type(node)} | {_default(node, need)} | {_cell(node['description'])} |"
+        for path, node, need in _fields(schema, "")
+    ]
+    return "\n".join(["| field | type | default | what it is |", "| --- | --- | --- | --- |", *rows])
+
+
+def _fields(node: Content, path: str) -> Iterator[tuple[str, Content, bool]]:
+    for name, child in node.get("properties", {}).items():
+        below = f"{path}.{name}" if path else name
+        yield below, child, name in node.get("required", [])
+        yield from _fields(child, below)
+
+
+def _type(node: Content) -> str:
+    if "enum" in node:
+        return " or ".join(f"`{value}`" for value in node["enum"])
+    kinds = node["type"] if isinstance(node["type"], list) else [node["type"]]
+    limits = [f"{word} {node[key]}" for key, word in (("minimum", "at least"), ("maximum", "at most")) if key in node]
+    return ", ".join([" or ".join(kinds), *limits])
+
+
+def _default(node: Content, required: bool) -> str:
+    if required:
+        return "required"
+    return f"`{json.dumps(node['default'])}`" if "default" in node else "none"
+
+
+def parameters() -> str:
+    """The stack's parameters."""
+    rows = [
+        f"| `{name}` | `{_shown(content.get('Default', ''))}` | {_cell(content['Description'])} |"
+        for name, content in template()["Parameters"].items()
+    ]
+    return "\n".join(["| parameter | default | what it is |", "| --- | --- | --- |", *rows])
+
+
+def _shown(default: Any) -> str:
+    return str(default) or '""'
+
+
+def states() -> str:
+    """The migrate state machine's tasks in the order of the file."""
+    rows = []
+    for name, state in machine()["States"].items():
+        if state["Type"] == "Task":
+            function = re.sub(r"\$\{(\w+)FunctionArn\}", r"\1", state["Arguments"]["FunctionName"])
+            module = template()["Resources"][f"{function}Function"]["Properties"]["Handler"].split(".")[0]
+            fails = state["Catch"][0]["Next"]
+            rows.append(f"| {name} | [{module}.py](../functions/{module}.py) | {_cell(state['Comment'])} | {fails} |")
+    return "\n".join(["| state | function | what it does | a failure leads to |", "| --- | --- | --- | --- |", *rows])
+
+
+def permissions() -> str:
+    """What each function's role allows, and what the state machine's does."""
+    parts = []
+    for name, resource in template()["Resources"].items():
+        if resource["Type"] not in ("AWS::Serverless::Function", "AWS::Serverless::StateMachine"):
+            continue
+        properties = resource["Properties"]
+        rows = []
+        for statement in properties["Policies"][0]["Statement"]:
+            actions = statement["Action"] if isinstance(statement["Action"], list) else [statement["Action"]]
+            resources = statement["Resource"] if isinstance(statement["Resource"], list) else [statement["Resource"]]
+            condition = _condition(statement.get("Condition", {}))
+            rows.append(
+                f"| {statement['Sid']} | {'<br>'.join(f'`{action}`' for action in actions)} "
+                f"| {'<br>'.join(f'`{item}`' for item in resources)} | {condition} |"
+            )
+        about = properties.get("Description", "Invokes the functions and delivers its logs")
+        head = ["| statement | actions | resources | only if |", "| --- | --- | --- | --- |"]
+        parts.append("\n".join([f"### {name}", "", f"{about}.", "", *head, *rows]))
+    return "\n\n".join(parts)
+
+
+def _condition(condition: Content) -> str:
+    return "<br>".join(
+        f"`{key}` {operator} {', '.join(f'`{value}`' for value in (values if isinstance(values, list) else [values]))}"
+        for operator, tests in condition.items()
+        for key, values in tests.items()
+    )
+
+
+def failures() -> str:
+    """The named failures, from their classes."""
+    tree = ast.parse((ROOT / "functions" / "migration" / "errors.py").read_text(encoding="utf-8"))
+    rows = [
+        f"| `{node.name}` | {_cell(ast.get_docstring(node) or '')} |"
+        for node in tree.body
+        if isinstance(node, ast.ClassDef) and node.name != "MigrationError"
+    ]
+    return "\n".join(["| error | what it means |", "| --- | --- |", *rows])
+
+
+def _cell(text: str) -> str:
+    return " ".join(text.split()).replace("|", "\\|")
+
+
+PARTS: dict[str, Callable[[], str]] = {
+    "input": input_reference,
+    "parameters": parameters,
+    "states": states,
+    "permissions": permissions,
+    "failures": failures,
+}
+
+
+def renewed(page: str) -> str:
+    """A page with its generated parts made anew."""
+
+    def part(found: re.Match[str]) -> str:
+        name = found["name"]
+        return f"<!-- generated: {name} -->\n\n{PARTS[name]()}\n\n<!-- end of {name} -->"
+
+    return re.sub(r"<!-- generated: (?P<name>\w+) -->.*?<!-- end of (?P=name) -->", part, page, flags=re.DOTALL)
+
+
+def main() -> None:
+    for file in sorted(DOCS.rglob("*.md")):
+        before = file.read_text(encoding="utf-8")
+        after = renewed(before)
+        if after != before:
+            file.write_text(after, encoding="utf-8")
+            sys.stdout.write(f"{file.relative_to(ROOT)}: renewed\n")
+
+
+if __name__ == "__main__":
+    main()
