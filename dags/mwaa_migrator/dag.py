@@ -47,7 +47,8 @@ def make_dag(dag_id: str, doc: str, tasks: Sequence[str], retries: int) -> Any:
 def _operator(name: str, dag: Any) -> Any:
     def call(**context: Any) -> None:
         tasks = importlib.import_module("mwaa_migrator.tasks")
-        function = getattr(tasks, name, None) or getattr(tasks, name + "_task")
+        # The longer name first: the module also has the plain function `export`, which is no task.
+        function = getattr(tasks, name + "_task", None) or getattr(tasks, name)
         function(**context)
 
     try:
