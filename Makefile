@@ -24,6 +24,9 @@ REAL_TESTS = $(wildcard tests/statemachine tests/integration tests/e2e)
 LOCK := pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	--custom-compile-command "make lock"
 
+# The AWS SDK and what it brings are Lambda's own.
+IN_LAMBDA := boto3 botocore python-dateutil s3transfer six urllib3
+
 .PHONY: help
 help: ## What there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -95,6 +98,7 @@ check: lint template audit test ## What a reviewer would run
 .PHONY: lock
 lock: $(READY) ## Locks requirements/*.in again (UPGRADE=--upgrade for the newest)
 	for name in uv dev checkov mwaa-dr; do $(UV) $(LOCK) $(UPGRADE) requirements/$$name.in -o requirements/$$name.txt; done
+	$(UV) $(LOCK) $(UPGRADE) --python-version 3.13 $(IN_LAMBDA:%=--no-emit-package %) functions/requirements.in -o functions/requirements.txt
 	$(PY) -m local.airflow_installation lock
 
 .PHONY: clean
