@@ -80,7 +80,7 @@ template: $(READY) ## Template findings: cfn-lint, sam validate, checkov
 	$(BIN)/sam validate --lint
 	test -x build/checkov/bin/checkov || $(UV) venv --quiet build/checkov
 	$(UV) pip install --quiet --python build/checkov --require-hashes -r requirements/checkov.txt
-	build/checkov/bin/checkov --quiet --compact --framework cloudformation --file template.yaml
+	build/checkov/bin/checkov --quiet --compact --skip-download --framework cloudformation --file template.yaml
 
 .PHONY: generate
 generate: $(READY) ## Files made from others: docs' tables, Airflow's renamed options
@@ -98,7 +98,7 @@ check: lint template audit test ## What a reviewer would run
 .PHONY: lock
 lock: $(READY) ## Locks requirements/*.in again (UPGRADE=--upgrade for the newest)
 	for name in uv dev checkov mwaa-dr; do $(UV) $(LOCK) $(UPGRADE) requirements/$$name.in -o requirements/$$name.txt; done
-	$(UV) $(LOCK) $(UPGRADE) --python-version 3.13 $(IN_LAMBDA:%=--no-emit-package %) functions/requirements.in -o functions/requirements.txt
+	$(UV) $(subst 3.11,3.13,$(LOCK)) $(UPGRADE) $(IN_LAMBDA:%=--no-emit-package %) functions/requirements.in -o functions/requirements.txt
 	$(PY) -m local.airflow_installation lock
 
 .PHONY: clean
