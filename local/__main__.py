@@ -16,8 +16,9 @@ from pathlib import Path
 import psutil
 from rich.console import Console
 
-from local import processes, rehearsal
-from local.aws import DEFAULT_REGION, RUNNING, LocalAws
+from local import processes
+
+RUNNING = Path(__file__).resolve().parent.parent / "build" / "local"
 
 
 class AlreadyRunning(Exception):
@@ -29,7 +30,7 @@ def main(arguments: list[str] | None = None) -> int:
     commands = parser.add_subparsers(dest="command", required=True)
     up = commands.add_parser("up", help="start a local AWS, deploy the application, and run until it is stopped")
     up.add_argument("--name", default="default", help="to run several side by side")
-    up.add_argument("--region", default=DEFAULT_REGION)
+    up.add_argument("--region", default="eu-west-1")
     up.add_argument("--template", type=Path, help="a template that sam build wrote, in place of the application's")
     up.add_argument("--parameter", action="append", default=[], metavar="NAME=VALUE", help="of the template")
     down = commands.add_parser("down", help="stop a local AWS; nothing of it is left")
@@ -51,6 +52,8 @@ def main(arguments: list[str] | None = None) -> int:
             return _up(chosen, console)
         if chosen.command == "down":
             return _down(chosen.name, console)
+        from local import rehearsal
+
         return rehearsal.main(console)
     except AlreadyRunning as error:
         console.print(str(error))
@@ -60,6 +63,10 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _up(chosen: argparse.Namespace, console: Console) -> int:
+    # moto takes seconds to import, which `down` and `--help` need not wait for.
+    from local import rehearsal
+    from local.aws import LocalAws
+
     _clear(chosen.name)
     with LocalAws(chosen.name, chosen.region) as aws:
         parameters = dict(parameter.split("=", 1) for parameter in chosen.parameter)

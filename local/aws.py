@@ -16,7 +16,7 @@ import boto3
 from botocore.config import Config
 
 from local import certificates, deployment, processes
-from local.deployment import Deployment
+from local.deployment import Deployment, DeploymentFailed
 from local.endpoint import Endpoint
 from local.function_logs import FunctionLogs
 from local.identity import Credentials, Identities
@@ -108,6 +108,13 @@ class LocalAws:
         self.deployment = deployment.deploy(self.client, built, self.region, stack_name, parameters)
         for function in self.deployment.functions.values():
             self.functions.register(function)
+        return self.deployment
+
+    @property
+    def deployed(self) -> Deployment:
+        """What `deploy` has deployed."""
+        if self.deployment is None:
+            raise DeploymentFailed("nothing has been deployed")
         return self.deployment
 
     def client(self, service: str, credentials: Credentials | None = None) -> Any:

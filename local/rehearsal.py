@@ -10,6 +10,7 @@ import os
 import threading
 import time
 from collections.abc import Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,7 @@ from botocore.exceptions import ClientError
 from rich.console import Console
 
 from local import airflow_installation, demo_source
+from local.airflow_installation import install
 from local.aws import ROOT, LocalAws
 from local.deployment import BuildFailed, DeploymentFailed
 from local.progress_display import ProgressDisplay, summary
@@ -68,12 +70,15 @@ def run(settings: Settings, console: Console) -> int:
     with LocalAws() as aws:
         say = _say(console, started)
         say(f"the local AWS listens on {aws.endpoint.url}")
-        installing = _install_in_background(settings)
-        deployment = aws.deploy()
+        # Building and deploying take as long as the source does, and neither needs the other.
+        with ThreadPoolExecutor() as pool:
+            background: list[Future[Any]] = [pool.submit(aws.deploy)]
+            background += [pool.submit(install, version) for version in _versions_of_target(settings)]
+            demo_source.make(aws, settings.source, settings.dags, settings.seed_sql, say)
+            for work in background:
+                work.result()
+        deployment = aws.deployed
         say(f"deployed {len(deployment.functions)} functions and {len(deployment.state_machines)} state machines")
-        demo_source.make(aws, settings.source, settings.dags, settings.seed_sql, say)
-        for thread in installing:
-            thread.join()
         execution = aws.client("stepfunctions").start_execution(
             stateMachineArn=deployment.state_machines[STATE_MACHINE], input=json.dumps(migration_input(settings, aws))
         )["executionArn"]
@@ -136,17 +141,11 @@ def is_verified(report: Mapping[str, Any]) -> bool:
     )
 
 
-def _install_in_background(settings: Settings) -> list[threading.Thread]:
-    """What the target will need, while the source comes into being."""
-    versions = {settings.target}
-    if settings.target.startswith("3."):
-        versions.add([v for v in airflow_installation.versions() if v.startswith("2.11.")][-1])
-    threads = [
-        threading.Thread(target=airflow_installation.install, args=(version,), daemon=True) for version in versions
-    ]
-    for thread in threads:
-        thread.start()
-    return threads
+def _versions_of_target(settings: Settings) -> set[str]:
+    """The target's versions on its way; they are installed while the source comes into being."""
+    if not settings.target.startswith("3."):
+        return {settings.target}
+    return {[v for v in airflow_installation.versions() if v.startswith("2.11.")][-1], settings.target}
 
 
 def _watch(aws: LocalAws, execution: str, bucket: str, console: Console) -> dict[str, Any]:

@@ -166,12 +166,20 @@ DEFINITION = {
             "Arguments": {"FunctionName": "Worker", "Payload": {"do": "{% $what %}"}},
             "Output": "{% {'remaining': $states.result.Payload.remaining > 0, 'quoted': $quoted} %}",
             "Retry": [{"ErrorEquals": ["Runtime.ExitError"], "MaxAttempts": 1, "IntervalSeconds": 1}],
-            "Catch": [{"ErrorEquals": ["States.ALL"], "Output": "{% {'error': $states.errorOutput.Error} %}", "Next": "Caught"}],
+            "Catch": [
+                {
+                    "ErrorEquals": ["States.ALL"],
+                    "Output": "{% {'error': $states.errorOutput.Error} %}",
+                    "Next": "Caught",
+                }
+            ],
             "Next": "Choose",
         },
         "Choose": {
             "Type": "Choice",
-            "Choices": [{"Condition": "{% $exists($states.input.remaining) and $length($quoted) = 15 %}", "Next": "Done"}],
+            "Choices": [
+                {"Condition": "{% $exists($states.input.remaining) and $length($quoted) = 15 %}", "Next": "Done"}
+            ],
             "Default": "Caught",
         },
         "Caught": {"Type": "Pass", "End": True},
