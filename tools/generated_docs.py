@@ -1,4 +1,4 @@
-"""Writes the parts of docs/ that have a source: `make generate`. A test fails when one is stale.
+"""Writes the parts of the documentation that have a source: `make generate`. A test fails when one is stale.
 
 A page marks such a part with `<!-- generated: NAME -->` and `<!-- end of NAME -->`; what stands between is replaced.
 """
@@ -17,6 +17,7 @@ import yaml
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
+PAGES = [ROOT / "README.md", *sorted(DOCS.rglob("*.md"))]
 Content = dict[str, Any]
 
 
@@ -148,6 +149,53 @@ def failures() -> str:
     return "\n".join(["| error | what it means |", "| --- | --- |", *rows])
 
 
+def engine_failures() -> str:
+    """The metadata engine's named failures, from their classes."""
+    tree = ast.parse((ROOT / "dags" / "mwaa_migrator" / "errors.py").read_text(encoding="utf-8"))
+    codes: dict[str, int] = {}
+    rows = []
+    for node in tree.body:
+        if not isinstance(node, ast.ClassDef):
+            continue
+        base = node.bases[0].id if isinstance(node.bases[0], ast.Name) else ""
+        own = [item.value for item in node.body if isinstance(item, ast.Assign)]
+        codes[node.name] = int(ast.literal_eval(own[0])) if own else codes[base]
+        if node.name not in ("MigratorError", "Refused"):
+            rows.append(f"| `{node.name}` | {codes[node.name]} | {_cell(ast.get_docstring(node) or '')} |")
+    return "\n".join(["| error | exit code | what it means |", "| --- | --- | --- |", *rows])
+
+
+def picture() -> str:
+    """The migrate state machine as a Mermaid flowchart: its tasks, and which follows which when all goes well."""
+    states = machine()["States"]
+    lines = ["```mermaid", "flowchart LR"]
+    for name, state in states.items():
+        if state["Type"] == "Task":
+            lines += [f"    {name} --> {follower}" for follower in _followers(states, name) if follower != name]
+    failing = [name for name, state in states.items() if state.get("Catch", [{}])[0].get("Next") == "RollBack"]
+    lines += [f"    {failing[0]} -. any failure up to {failing[-1]} .-> RollBack", "```"]
+    return "\n".join(lines)
+
+
+def _followers(states: Content, name: str) -> list[str]:
+    """The tasks and ends that come next, through whatever chooses and waits between them."""
+    found: list[str] = []
+    seen: set[str] = set()
+    waiting = [states[name]["Next"]]
+    while waiting:
+        following = waiting.pop(0)
+        if following in seen:
+            continue
+        seen.add(following)
+        state = states[following]
+        if state["Type"] in ("Task", "Succeed", "Fail"):
+            found.append(following)
+            continue
+        waiting += [choice["Next"] for choice in state.get("Choices", [])]
+        waiting += [state[key] for key in ("Next", "Default") if key in state]
+    return found
+
+
 def _cell(text: str) -> str:
     return " ".join(text.split()).replace("|", "\\|")
 
@@ -158,6 +206,8 @@ PARTS: dict[str, Callable[[], str]] = {
     "states": states,
     "permissions": permissions,
     "failures": failures,
+    "engine_failures": engine_failures,
+    "picture": picture,
 }
 
 
@@ -172,7 +222,7 @@ def renewed(page: str) -> str:
 
 
 def main() -> None:
-    for file in sorted(DOCS.rglob("*.md")):
+    for file in PAGES:
         before = file.read_text(encoding="utf-8")
         after = renewed(before)
         if after != before:

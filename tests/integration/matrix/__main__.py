@@ -1,0 +1,96 @@
+"""``python -m tests.integration.matrix``: all of it, into build/matrix.json and the table of docs/versions.md."""
+
+from __future__ import annotations
+
+import json
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from local.airflow_installation import ROOT
+from local.postgres import PostgresServer
+from tests.integration.matrix.migration import IMPORT_VERSION, NEWEST, Migrated, hop, kept_history, migrate
+
+SOURCES = ("1.10.12", "2.0.2", "2.2.2", "2.4.3", "2.5.1", "2.6.3", "2.7.2", "2.8.1", "2.9.2", "2.10.3")
+
+#: From here the hop to Airflow 3 is taken as well.
+HOPS = ("2.5.1", "2.10.3")
+
+RESULTS = ROOT / "build" / "matrix.json"
+PAGE = ROOT / "docs" / "versions.md"
+BEGIN, END = "<!-- matrix: begin -->", "<!-- matrix: end -->"
+
+
+def main() -> int:
+    results: list[dict[str, Any]] = []
+    # Not below the repository: PostgreSQL's sockets need a short path.
+    with tempfile.TemporaryDirectory(prefix="matrix-") as temporary:
+        directory = Path(temporary)
+        with PostgresServer(directory / "postgres") as server:
+            for version in SOURCES:
+                migrated = migrate(version, server, directory)
+                results.append(_imported(version, migrated))
+                _say(results[-1])
+                if version in HOPS:
+                    results.append(_hopped(version, migrated))
+                    _say(results[-1])
+    RESULTS.parent.mkdir(exist_ok=True)
+    RESULTS.write_text(json.dumps(results, indent=1) + "\n")
+    _write_table(results)
+    return 0 if all(result["equal"] for result in results) else 1
+
+
+def _imported(version: str, migrated: Migrated) -> dict[str, Any]:
+    rows_out = migrated.total("merged") + migrated.total("kept")
+    return {
+        "source": version,
+        "target": IMPORT_VERSION,
+        "rows_in": migrated.total("exported"),
+        "rows_out": rows_out,
+        "set_aside": migrated.total("set_aside"),
+        "equal": migrated.verified["verified"] and all(table["match"] for table in migrated.tables.values()),
+        "seconds": round(sum(migrated.seconds.values()), 1),
+        "tables": migrated.tables,
+    }
+
+
+def _hopped(version: str, migrated: Migrated) -> dict[str, Any]:
+    # Airflow 3 makes JSON of every XCom; this one, which only SQL could make, is no value of either kind.
+    migrated.target.execute("delete from xcom where value = ''")
+    before = kept_history(migrated.target)
+    upgraded, seconds = hop(migrated.target)
+    after = kept_history(upgraded)
+    return {
+        "source": f"{version} in {IMPORT_VERSION}",
+        "target": NEWEST,
+        "rows_in": sum(rows for rows, _ in before.values()),
+        "rows_out": sum(rows for rows, _ in after.values()),
+        "set_aside": 0,
+        "equal": before == after,
+        "seconds": round(seconds, 1),
+    }
+
+
+def _say(result: dict[str, Any]) -> None:
+    sys.stdout.write(_row(result) + "\n")
+    sys.stdout.flush()
+
+
+def _row(result: dict[str, Any]) -> str:
+    equal = "equal" if result["equal"] else "**different**"
+    return (
+        f"| {result['source']} | {result['target']} | {result['rows_in']:,} | {result['rows_out']:,} "
+        f"| {result['set_aside']:,} | {equal} | {result['seconds']} |"
+    )
+
+
+def _write_table(results: list[dict[str, Any]]) -> None:
+    page = PAGE.read_text()
+    head = "| source | target | rows in | rows out | set aside | checksums | seconds |\n" + "| --- " * 7 + "|"
+    table = "\n".join([BEGIN, head, *map(_row, results), END])
+    PAGE.write_text(page[: page.index(BEGIN)] + table + page[page.index(END) + len(END) :])
+
+
+if __name__ == "__main__":
+    sys.exit(main())
