@@ -49,7 +49,8 @@ def _dags(migration: Migration, results: dict[str, dict[str, Any]]) -> dict[str,
         parsed, broken = cli.dags(), cli.import_errors()
     ours = set(runs.DAGS)
     return {
-        "source": results["export"].get("dags"),
+        # The export takes the pause state of each of the user's DAGs, a row each.
+        "source": results["export"].get("tables", {}).get("dag", {}).get("rows"),
         "parsed_in_target": None if parsed is None else len([dag for dag in parsed if dag["dag_id"] not in ours]),
         "import_errors": broken,
     }

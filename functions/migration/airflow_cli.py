@@ -76,6 +76,13 @@ class Endpoint:
         Raises CliRefused, CliUnreachable, CliAnswerInvalid, or TransientFault for 429 and 5xx. The command itself may
         have failed: see `Answer.succeeded`.
         """
+        try:
+            return self._ask(command)
+        except CliRefused:
+            # A token can expire on its way to a web server that is busy; a refused command has not run.
+            return self._ask(command)
+
+    def _ask(self, command: tuple[str, ...]) -> Answer:
         token = self._mwaa.create_cli_token(Name=self._environment)
         host = token["WebServerHostname"]
         try:

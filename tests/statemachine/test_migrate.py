@@ -48,6 +48,11 @@ def test_what_an_earlier_execution_verified_is_not_done_again(execute: Execute) 
     assert outcome.states == [*BEFORE_EXPORT, *HOP, *CUT_OVER, *END, "Succeeded"]
 
 
+def test_what_was_cut_over_is_not_cut_over_again(execute: Execute) -> None:
+    outcome = execute(Plan={**MIGRATION, "finished": ["verify", "cut over"]})
+    assert outcome.states == [*BEFORE_EXPORT, *HOP, "Mode", *END, "Succeeded"]
+
+
 def test_each_function_gets_the_execution_and_the_plan(execute: Execute) -> None:
     outcome = execute()
     name = outcome.calls[0][1]["execution"]

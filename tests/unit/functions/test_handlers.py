@@ -558,7 +558,8 @@ def test_report_of_a_success(mwaa: Environments, planned: Plan, commands: Comman
     mwaa.all["prod-3"] = {"Name": "prod-3", "Status": "AVAILABLE", "AirflowVersion": "3.2.1"}
     commands.answers[("dags", "list")] = Answer(True, f'[{{"dag_id": "a"}}, {{"dag_id": "{runs.IMPORT}"}}]', "")
     commands.answers[("dags", "list-import-errors")] = Answer(True, "[]", "")
-    leave(planned, runs.EXPORT, "export", unfinished={"dag_runs": 0, "task_instances": 0})
+    unfinished = {"dag_runs": 0, "task_instances": 0}
+    leave(planned, runs.EXPORT, "export", unfinished=unfinished, tables={"dag": {"rows": 3}})
     leave(planned, runs.IMPORT, "verify", verified=True, tables={"dag_run": table()})
     told = call(report, migration=planned, failure={}, rollBackFailure={})
     written = json.loads(clients.s3().get_object(Bucket="exchange", Key=told["key"])["Body"].read())
@@ -568,7 +569,7 @@ def test_report_of_a_success(mwaa: Environments, planned: Plan, commands: Comman
     assert written["path"] == ["2.10.3", "2.11.2", "3.2.1"]
     assert [phase["name"] for phase in written["phases"]] == ["plan"]
     assert written["tables"]["dag_run"] == table()
-    assert written["dags"] == {"source": None, "parsed_in_target": 1, "import_errors": []}
+    assert written["dags"] == {"source": 3, "parsed_in_target": 1, "import_errors": []}
     assert set(written["logs"]) == {"streams", "events_source", "events_copied", "events_archived", "events_lost"}
 
 
