@@ -70,6 +70,9 @@ def connect(application_name: str = APPLICATION_NAME) -> Any:
         raw.rollback()
         execute(raw, SESSION_SETTINGS)
         execute(raw, "select set_config('application_name', %s, false)", (application_name,))
+        if raw.server_version >= 140000:
+            # A killed import's last statement, and with it the lock that keeps the next import out, ends soon.
+            execute(raw, "set client_connection_check_interval to '1s'")
         raw.commit()
     except (psycopg2.OperationalError, SQLAlchemyError) as error:
         message = "The metadata database does not answer: {}. Check Airflow's sql_alchemy_conn and the network."

@@ -144,12 +144,13 @@ def inspect_artifact(storage: Any, manifest: dict[str, Any]) -> dict[str, Any]:
 def main(argv: Sequence[str] | None = None) -> int:
     argv = sys.argv[1:] if argv is None else argv
     as_json = "--json" in argv
-    # Airflow's warnings and its log go where progress goes; the last line of standard output is the result.
-    output, sys.stdout = sys.stdout, sys.stderr
+    output = sys.stdout
     begun = time.monotonic()
     command = argv[0] if argv else ""
     try:
         arguments = build_parser().parse_args(argv)
+        # Airflow's warnings and its log go where progress goes; the last line of standard output is the result.
+        sys.stdout = sys.stderr
         result = run(arguments)
         code = DONE
         if result.get("verified") is False:

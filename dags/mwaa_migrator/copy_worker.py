@@ -70,6 +70,8 @@ class Worker:
         except BaseException:
             if not self._connection.closed:
                 self._connection.rollback()
+            if reader.failure is not None:
+                raise reader.failure from None
             raise
         finally:
             reader.close()

@@ -5,7 +5,10 @@ from __future__ import annotations
 from contextlib import closing, contextmanager
 from typing import Any, Iterator, Sequence, Union
 
-from psycopg2 import sql
+from psycopg2 import Error, sql
+from psycopg2.errors import InsufficientPrivilege
+
+from mwaa_migrator.errors import DatabaseFailed, MissingRight
 
 Query = Union[str, sql.Composable]
 
@@ -50,6 +53,18 @@ def identifiers(names: Sequence[str], prefix: str | None = None) -> sql.Composed
         return sql.SQL(", ").join([sql.Identifier(name) for name in names])
     alias = sql.SQL(prefix + ".")
     return sql.SQL(", ").join([alias + sql.Identifier(name) for name in names])
+
+
+@contextmanager
+def named_errors() -> Iterator[None]:
+    """Turn what the database raises into MissingRight or DatabaseFailed, whichever statement it was."""
+    try:
+        yield
+    except InsufficientPrivilege as error:
+        raise MissingRight(f"The database user lacks a right: {str(error).strip()}. Grant it and try again.") from error
+    except Error as error:
+        message = "The database failed: {}. Try again: what was committed is recognised, the rest was rolled back."
+        raise DatabaseFailed(message.format(str(error).strip())) from error
 
 
 @contextmanager

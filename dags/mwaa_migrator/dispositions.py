@@ -132,24 +132,35 @@ class Dispositions:
                 same, sql.Identifier(SECRET_NAMES[table.name]), sql.Literal(secrets_differ)
             )
         conflict = sql.Literal("overwrite" if self._on_conflict == "overwrite" else "differs")
-        execute(
-            self._connection,
-            sql.SQL(
-                "insert into {} select distinct on (x.source_row) x.source_row, t.ctid, {}, {}, "
-                "case when {} then 'same' when {} then 'overwrite' else {} end "
-                "from {} x join {} t on {} order by x.source_row, t.ctid"
-            ).format(
-                DISPOSITIONS,
-                self._translation.source_key(table),
-                sql.SQL("t.{}").format(sql.Identifier(table.surrogate_key)) if table.surrogate_key else sql.SQL("null"),
-                same,
-                _airflows_own(table),
-                conflict,
-                source,
-                qualified(self._schema, table.name),
-                match,
-            ),
+        target_key: sql.Composable = sql.SQL("null::bigint")
+        if table.surrogate_key:
+            target_key = sql.SQL("t.{}").format(sql.Identifier(table.surrogate_key))
+        met = sql.SQL(
+            "select x.source_row, t.ctid as target_row, {} as source_key, {} as target_key, case when {} then 'same' "
+            "when {} then 'overwrite' else {} end as disposition, {} as alike from {} x join {} t on {}"
+        ).format(
+            self._translation.source_key(table),
+            target_key,
+            same,
+            _airflows_own(table),
+            conflict,
+            sql.SQL("null::bigint") if identity else row_hash(column_values(compared, "x"), self._algorithm),
+            source,
+            qualified(self._schema, table.name),
+            match,
         )
+        columns = sql.SQL("source_row, target_row, source_key, target_key, disposition")
+        if identity:
+            query = sql.SQL("select distinct on (source_row) {} from ({}) met order by source_row, target_row")
+        else:
+            # Several rows can be alike, and each meets one of its own: the third of the source's is new where the
+            # target has two.
+            query = sql.SQL(
+                "select {} from (select m.*, dense_rank() over (partition by alike order by source_row) as of_source, "
+                "dense_rank() over (partition by alike order by target_row) as of_target from ({}) m) ranked "
+                "where of_source = of_target"
+            )
+        execute(self._connection, sql.SQL("insert into {} {}").format(DISPOSITIONS, query.format(columns, met)))
 
     def _find_blocked(self, table: Table, source: sql.Composed) -> None:
         """Rows whose place another row of the target has taken, by a unique key that is not the identity."""

@@ -98,6 +98,10 @@ class ColumnTypeUnknown(Refused):
     """A column's type is not one of PostgreSQL's own, so the target could not make the table again."""
 
 
+class DatabaseFailed(MigratorError):
+    """The metadata database ended a statement with an error, or the connection broke."""
+
+
 class ExportFailed(MigratorError):
     """The export stopped in its middle; there is no manifest, so nothing can import what it left."""
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from typing import Any, NamedTuple, Sequence
+from contextlib import contextmanager, suppress
+from typing import Any, Iterator, NamedTuple, Sequence
 
 from psycopg2 import sql
 from psycopg2.errors import InvalidRegularExpression
@@ -17,9 +18,16 @@ from psycopg2.errors import InvalidRegularExpression
 from mwaa_migrator import FORMAT_VERSION, airflow_database
 from mwaa_migrator.catalog import Table, columns_of, qualified, read_tables
 from mwaa_migrator.content import algorithm_of, checksum_query
-from mwaa_migrator.database import execute, fetch_all, fetch_value
-from mwaa_migrator.errors import ArtifactExists, ExportFailed, InvalidArguments, UndecryptableSecret
-from mwaa_migrator.manifest import MANIFEST, SCHEMA
+from mwaa_migrator.database import execute, fetch_all, fetch_value, named_errors
+from mwaa_migrator.errors import (
+    ArtifactExists,
+    ExportFailed,
+    InvalidArguments,
+    MigratorError,
+    StorageUnavailable,
+    UndecryptableSecret,
+)
+from mwaa_migrator.manifest import MANIFEST, SCHEMA, TABLES
 from mwaa_migrator.parts import PartWriter, row_buffer
 from mwaa_migrator.progress import Progress
 from mwaa_migrator.schema import describe
@@ -70,12 +78,26 @@ def export(storage: Storage, migration_id: str, options: ExportOptions, progress
             raise ArtifactExists(
                 f"{storage.url} holds a whole artifact already. Import that one, or choose another --id."
             )
-        with progress.phase("inspect"):
+        with named_errors(), progress.phase("inspect"):
             plan = _Plan(connection, options)
-        with progress.phase("export"):
+        with progress.phase("export"), _nothing_left_of_a_failure(storage):
             return _export(connection, plan, storage, migration_id, version, options, progress)
     finally:
         connection.close()
+
+
+@contextmanager
+def _nothing_left_of_a_failure(storage: Storage) -> Iterator[None]:
+    """Name what stopped an export in its middle, and remove the parts that it wrote: they hold secrets in clear."""
+    try:
+        with named_errors():
+            yield
+    except BaseException as error:
+        with suppress(MigratorError):
+            storage.child(TABLES).delete_all()
+        if isinstance(error, StorageUnavailable):
+            raise ExportFailed(f"The export stopped: {error}") from error
+        raise
 
 
 class _Plan:
@@ -236,7 +258,7 @@ def _jobs(connection: Any, schema: str, table: Table, condition: sql.Composable 
             query = _select(
                 schema, table, sql.SQL(" and ").join(conditions) if conditions else None, table.column_names
             )
-            prefix = f"tables/{table.name}/{number:04d}"
+            prefix = f"{TABLES}/{table.name}/{number:04d}"
             request = {"kind": "copy_out", "query": query.as_string(connection), "prefix": prefix}
             jobs.append(Job(table.name, size // count, request))
     columns = [column for column in table.columns if column.name not in secret_column_names(table.name)]
@@ -260,7 +282,7 @@ def _export_secrets(
     for name in sorted(set(tables) & set(SECRET_COLUMNS)):
         table = tables[name]
         decrypter = Decrypter(name, table.column_names, fernet)
-        parts = PartWriter(storage, f"tables/{name}/0000")
+        parts = PartWriter(storage, f"{TABLES}/{name}/0000")
         buffer = row_buffer(parts)
 
         def handle(row: Row, decrypter: Decrypter = decrypter, buffer: Any = buffer) -> None:

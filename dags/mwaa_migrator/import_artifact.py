@@ -6,19 +6,16 @@ were or complete, and the same import run again finishes or says that it is done
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, Iterator, NamedTuple
 
 from psycopg2 import Error as DatabaseError
-from psycopg2.errors import InsufficientPrivilege
 
 from mwaa_migrator import airflow_database, bulk
 from mwaa_migrator import scratch as scratch_schema
-from mwaa_migrator.database import execute, use_schema
+from mwaa_migrator.database import execute, named_errors, use_schema
 from mwaa_migrator.errors import (
     ArtifactChanged,
-    MigratorError,
-    MissingRight,
     TargetNotAtHead,
     TargetOlderThanSource,
     UpgradeFailed,
@@ -61,7 +58,7 @@ def import_artifact(storage: Storage, options: ImportOptions, progress: Progress
     migration_id = manifest["migration_id"]
     connection = airflow_database.connect("mwaa_migrator import")
     try:
-        with scratch_schema.only_one(connection):
+        with named_errors(), scratch_schema.only_one(connection):
             target = find_target(connection, manifest)
             receipt = find_receipt(connection, migration_id)
             connection.rollback()
@@ -129,7 +126,8 @@ def upgraded_scratch(
         with progress.phase("drop"):
             scratch_schema.drop(connection, name)
     except BaseException:
-        if not connection.closed:
+        # Without a connection the next import drops it; and what failed first is what the user must read.
+        with suppress(DatabaseError):
             scratch_schema.drop(connection, name)
         raise
 
@@ -177,17 +175,9 @@ def _merge(
         }
         write_receipt(connection, manifest["migration_id"], manifest["sha256"], result)
         connection.commit()
-    except InsufficientPrivilege as error:
-        connection.rollback()
-        message = "The database user lacks a right on the target: {}. Nothing was merged."
-        raise MissingRight(message.format(str(error).strip())) from error
-    except DatabaseError as error:
+    except BaseException:
         if not connection.closed:
             connection.rollback()
-        message = "The database ended the merge: {}. The target is as it was; run the same import again."
-        raise MigratorError(message.format(str(error).strip())) from error
-    except BaseException:
-        connection.rollback()
         raise
     for name in in_bulk:
         # So many new rows make the planner's statistics worthless, and autovacuum comes a minute later.

@@ -19,6 +19,8 @@ from mwaa_migrator.storage import Storage, open_storage
 
 MANIFEST = "manifest.json"
 SCHEMA = "schema.json"
+#: The folder of the parts.
+TABLES = "tables"
 
 #: The id becomes part of a schema's name (63 bytes in PostgreSQL) and of an S3 key.
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,39}$")
@@ -48,7 +50,7 @@ def find_artifact(url: str, migration_id: str | None = None) -> Storage:
     Raises ArtifactIncomplete where there is none and ArtifactAmbiguous where there are several and no id chooses.
     """
     storage = open_storage(url)
-    if storage.size(MANIFEST) is not None:
+    if storage.size(MANIFEST) is not None and migration_id in (None, read_manifest(storage)["migration_id"]):
         return storage
     if migration_id is not None:
         candidates = [migration_id] if storage.child(migration_id).size(MANIFEST) is not None else []

@@ -10,7 +10,7 @@ import io
 import zlib
 from typing import Any
 
-from mwaa_migrator.errors import ArtifactDamaged
+from mwaa_migrator.errors import ArtifactDamaged, MigratorError
 from mwaa_migrator.storage import Storage
 
 #: Bytes of COPY text after which a new part begins. Small enough to spread over workers, large enough that S3's
@@ -125,8 +125,17 @@ class PartReader:
         self._sha256 = hashlib.sha256()
         self._pending = b""
         self._ended = False
+        #: What ``read`` raised; COPY FROM turns that into an error of the database's.
+        self.failure: MigratorError | None = None
 
     def read(self, size: int = BLOCK_BYTES) -> bytes:
+        try:
+            return self._read(size)
+        except MigratorError as error:
+            self.failure = error
+            raise
+
+    def _read(self, size: int) -> bytes:
         while not self._ended:
             if not self._pending:
                 self._pending = self._stream.read(BLOCK_BYTES)

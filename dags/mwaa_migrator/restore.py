@@ -102,13 +102,17 @@ def _restore_secrets(
     statement = sql.SQL("copy {} ({}) from stdin").format(qualified(scratch, table.name), identifiers(entry["columns"]))
     rows = 0
     for part in entry["parts"]:
-        source = _EncryptedRows(PartReader(storage, part), encrypter)
+        reader = PartReader(storage, part)
         try:
             with connection.cursor() as cursor:
-                cursor.copy_expert(statement, source)
+                cursor.copy_expert(statement, _EncryptedRows(reader, encrypter))
                 rows += cursor.rowcount
+        except DatabaseError:
+            if reader.failure is not None:
+                raise reader.failure from None
+            raise
         finally:
-            source.close()
+            reader.close()
     connection.commit()
     return rows
 
@@ -136,9 +140,6 @@ class _EncryptedRows:
             self._lines = []
         ready, self._ready = self._ready[:size], self._ready[size:]
         return ready
-
-    def close(self) -> None:
-        self._reader.close()
 
 
 def _check_content(

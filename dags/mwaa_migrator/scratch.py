@@ -6,10 +6,10 @@ scratch schema the next one finds is therefore left over from one that was kille
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, Iterator
 
-from psycopg2 import sql
+from psycopg2 import Error, sql
 from psycopg2.errors import InsufficientPrivilege
 
 from mwaa_migrator.database import execute, fetch_all, fetch_value
@@ -36,7 +36,8 @@ def only_one(connection: Any) -> Iterator[None]:
     try:
         yield
     finally:
-        if not connection.closed:
+        # Where the connection is lost, so is the lock.
+        with suppress(Error):
             connection.rollback()
             execute(connection, "select pg_advisory_unlock(%s)", (_LOCK_KEY,))
             connection.commit()

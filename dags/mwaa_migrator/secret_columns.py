@@ -104,7 +104,8 @@ class Encrypter:
         encrypted = list(row)
         for position, flag in self._secrets:
             value = row[position]
-            if not value:
+            # Airflow encrypts an empty variable, and leaves an empty password as it is.
+            if value is None or (not value and (flag is None or row[flag] != "t")):
                 continue
             if self._fernet.is_encrypted:
                 encrypted[position] = self._fernet.encrypt(value.encode("utf-8")).decode("utf-8")

@@ -80,13 +80,15 @@ class _AtomicFile:
 
     def write(self, content: bytes) -> int:
         view = memoryview(content)
-        while view:
-            view = view[self._file.write(view) :]
+        with _named_errors(self._path):
+            while view:
+                view = view[self._file.write(view) :]
         return len(content)
 
     def close(self) -> None:
-        self._file.close()
-        os.replace(self._temporary, self._path)
+        with _named_errors(self._path):
+            self._file.close()
+            os.replace(self._temporary, self._path)
 
     def abort(self) -> None:
         self._file.close()
@@ -110,15 +112,17 @@ class DirectoryStorage(Storage):
             return open(self._path(name), "rb", buffering=0)
 
     def size(self, name: str) -> int | None:
-        try:
-            return os.path.getsize(self._path(name))
-        except FileNotFoundError:
-            return None
+        with _named_errors(self.url):
+            try:
+                return os.path.getsize(self._path(name))
+            except FileNotFoundError:
+                return None
 
     def folders(self) -> list[str]:
         if not os.path.isdir(self.url):
             return []
-        return sorted(entry.name for entry in os.scandir(self.url) if entry.is_dir())
+        with _named_errors(self.url):
+            return sorted(entry.name for entry in os.scandir(self.url) if entry.is_dir())
 
     def delete_all(self) -> None:
         shutil.rmtree(self.url, ignore_errors=True)
@@ -168,6 +172,19 @@ class _S3Upload:
                 self._client.abort_multipart_upload(UploadId=self._upload_id, **self._object)
 
 
+class _S3Download:
+    def __init__(self, body: Any, url: str) -> None:
+        self._body = body
+        self._url = url
+
+    def read(self, size: int | None = None) -> bytes:
+        with _named_errors(self._url):
+            return bytes(self._body.read(size))
+
+    def close(self) -> None:
+        self._body.close()
+
+
 class S3Storage(Storage):
     def __init__(self, bucket: str, prefix: str) -> None:
         # boto3 costs a third of a second to import and a directory needs none of it.
@@ -184,7 +201,7 @@ class S3Storage(Storage):
 
     def open_read(self, name: str) -> Any:
         with _named_errors(self.url):
-            return self._client.get_object(Bucket=self._bucket, Key=self._prefix + name)["Body"]
+            return _S3Download(self._client.get_object(Bucket=self._bucket, Key=self._prefix + name)["Body"], self.url)
 
     def size(self, name: str) -> int | None:
         with _named_errors(self.url):

@@ -16,7 +16,7 @@ from mwaa_migrator import airflow_database
 from mwaa_migrator import scratch as scratch_schema
 from mwaa_migrator.catalog import Table, qualified, read_tables
 from mwaa_migrator.content import algorithm_of, column_values, hashable, row_hash
-from mwaa_migrator.database import execute, fetch_all, identifiers, use_schema
+from mwaa_migrator.database import execute, fetch_all, identifiers, named_errors, use_schema
 from mwaa_migrator.errors import NotImported
 from mwaa_migrator.identity import identity_columns, mergeable_tables, surrogate_references
 from mwaa_migrator.import_artifact import find_target, upgraded_scratch
@@ -49,7 +49,7 @@ def verify_import(storage: Storage, jobs: int, progress: Progress) -> dict[str, 
     manifest = read_manifest(storage)
     connection = airflow_database.connect("mwaa_migrator verify")
     try:
-        with scratch_schema.only_one(connection):
+        with named_errors(), scratch_schema.only_one(connection):
             target = find_target(connection, manifest)
             receipt = find_receipt(connection, manifest["migration_id"])
             connection.rollback()

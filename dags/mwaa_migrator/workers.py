@@ -96,7 +96,7 @@ def _error(answer: dict[str, str]) -> errors.MigratorError:
         return error_class(answer["message"])
     if answer["name"] == "InsufficientPrivilege":
         return errors.MissingRight(answer["message"] + ". Grant the database user this right.")
-    return errors.MigratorError("{}: {}".format(answer["name"], answer["message"]))
+    return errors.DatabaseFailed("{}: {}".format(answer["name"], answer["message"]))
 
 
 def run_jobs(
