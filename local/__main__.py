@@ -3,22 +3,17 @@
 from __future__ import annotations
 
 import argparse
-import json
 import logging
 import os
-import shutil
 import signal
 import sys
 import threading
 import time
 from pathlib import Path
 
-import psutil
 from rich.console import Console
 
-from local import processes
-
-RUNNING = Path(__file__).resolve().parent.parent / "build" / "local"
+from local import leftovers
 
 
 class AlreadyRunning(Exception):
@@ -33,6 +28,8 @@ def main(arguments: list[str] | None = None) -> int:
     up.add_argument("--region", default="eu-west-1")
     up.add_argument("--template", type=Path, help="a template that sam build wrote, in place of the application's")
     up.add_argument("--parameter", action="append", default=[], metavar="NAME=VALUE", help="of the template")
+    up.add_argument("--source", metavar="NAME", help="also make an environment of that name with DAGs that have run")
+    up.add_argument("--airflow-version", default="2.10.3", help="of that environment")
     down = commands.add_parser("down", help="stop a local AWS; nothing of it is left")
     down.add_argument("--name", default="default")
     commands.add_parser("rehearsal", help="a whole migration; see docs/rehearsing.md for its variables")
@@ -64,13 +61,18 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _up(chosen: argparse.Namespace, console: Console) -> int:
     # moto takes seconds to import, which `down` and `--help` need not wait for.
-    from local import rehearsal
+    from local import demo_source, rehearsal
     from local.aws import LocalAws
 
-    _clear(chosen.name)
+    if leftovers.process_of(chosen.name) is not None:
+        raise AlreadyRunning(
+            f"A local AWS called {chosen.name} runs already; give another --name, or stop it with down."
+        )
     with LocalAws(chosen.name, chosen.region) as aws:
         parameters = dict(parameter.split("=", 1) for parameter in chosen.parameter)
         deployment = aws.deploy(chosen.template, parameters=parameters)
+        if chosen.source:
+            demo_source.make(aws, chosen.source, chosen.airflow_version, None, None, console.print)
         console.print(rehearsal.exports(aws), markup=False, highlight=False, soft_wrap=True)
         for name, arn in {**deployment.outputs, **deployment.state_machines}.items():
             console.print(f"# {name}: {arn}", markup=False, highlight=False, soft_wrap=True)
@@ -80,34 +82,18 @@ def _up(chosen: argparse.Namespace, console: Console) -> int:
 
 
 def _down(name: str, console: Console) -> int:
-    state = RUNNING / name / "state.json"
-    if not (RUNNING / name).exists():
+    if not (leftovers.RUNNING / name).exists():
         console.print(f"No local AWS called {name} runs here.")
         return 1
-    pid = json.loads(state.read_text())["pid"] if state.is_file() else None
-    if pid is not None and psutil.pid_exists(pid):
+    pid = leftovers.process_of(name)
+    if pid is not None:
         os.kill(pid, signal.SIGTERM)
-        deadline = time.monotonic() + 60
-        while psutil.pid_exists(pid) and time.monotonic() < deadline:
+        deadline = time.monotonic() + 120
+        while leftovers.process_of(name) is not None and time.monotonic() < deadline:
             time.sleep(0.2)
-    _clear(name, force=True)
+    leftovers.clear(name)
     console.print(f"{name} is gone.")
     return 0
-
-
-def _clear(name: str, force: bool = False) -> None:
-    """Removes what a local AWS that was killed has left behind.
-
-    Raises:
-        AlreadyRunning: it was not killed.
-    """
-    folder = RUNNING / name
-    state = folder / "state.json"
-    if state.is_file() and not force and psutil.pid_exists(json.loads(state.read_text())["pid"]):
-        raise AlreadyRunning(f"A local AWS called {name} runs already; give another --name, or stop it with down.")
-    processes.end(name)
-    processes.end_postgres(folder / "postgres")
-    shutil.rmtree(folder, ignore_errors=True)
 
 
 def _interrupt() -> None:

@@ -15,7 +15,7 @@ from typing import Any
 import boto3
 from botocore.config import Config
 
-from local import certificates, deployment, processes
+from local import certificates, deployment, leftovers, processes
 from local.deployment import Deployment, DeploymentFailed
 from local.endpoint import Endpoint
 from local.function_logs import FunctionLogs
@@ -28,8 +28,6 @@ from local.postgres import PostgresServer
 logger = logging.getLogger(__name__)
 
 ROOT = Path(__file__).resolve().parent.parent
-#: A folder for each local AWS that runs.
-RUNNING = ROOT / "build" / "local"
 DEFAULT_REGION = "eu-west-1"
 
 
@@ -42,7 +40,7 @@ class LocalAws:
     def __init__(self, name: str | None = None, region: str = DEFAULT_REGION) -> None:
         self.name = name or f"run-{secrets.token_hex(4)}"
         self.region = region
-        self.folder = RUNNING / self.name
+        self.folder = leftovers.RUNNING / self.name
         self.identities = Identities()
         self.endpoint = Endpoint(self.identities)
         self.postgres = PostgresServer(self.folder / "postgres")
@@ -62,6 +60,7 @@ class LocalAws:
         self.stop()
 
     def start(self) -> None:
+        leftovers.clear_all()
         self.folder.mkdir(parents=True)
         self.certificates = certificates.make(self.folder / "certificates")
         self.postgres.start()

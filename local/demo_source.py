@@ -18,9 +18,6 @@ from local.mwaa.environment import Environment
 DEMO_DAGS = Path(__file__).parent / "demo_dags"
 _POPULATE = Path(__file__).parent / "populate_source.py"
 
-NAME = "rehearsal-source"
-TARGET_NAME = "rehearsal-target"
-
 #: How long the runs may take that fill the source, in seconds; what still runs then is what drain is for.
 _RUNS_TIMEOUT = 180.0
 _PARSE_TIMEOUT = 180.0
@@ -61,6 +58,7 @@ _DEMO_ACTIVE = ["demo_orders", "demo_flaky", "demo_daily"]
 
 def make(
     aws: LocalAws,
+    name: str,
     airflow_version: str,
     dags: Path | None,
     seed_sql: Path | None,
@@ -77,7 +75,7 @@ def make(
     role, bucket = _role(aws), _bucket(aws, dags or DEMO_DAGS, airflow_version)
     say(f"creating the source environment at Airflow {airflow_version}")
     aws.client("mwaa").create_environment(
-        Name=NAME,
+        Name=name,
         AirflowVersion=airflow_version,
         ExecutionRoleArn=role,
         SourceBucketArn=f"arn:aws:s3:::{bucket}",
@@ -92,7 +90,7 @@ def make(
         },
         Tags={"purpose": "rehearsal"},
     )
-    environment = aws.mwaa.environment(NAME)
+    environment = aws.mwaa.environment(name)
     while environment.status == "CREATING":
         time.sleep(0.2)
     if environment.status != "AVAILABLE":
@@ -141,7 +139,7 @@ def _role(aws: LocalAws) -> str:
                     "logs:CreateLogStream", "logs:CreateLogGroup", "logs:PutLogEvents", "logs:GetLogEvents",
                     "logs:GetLogRecord", "logs:GetLogGroupFields", "logs:GetQueryResults",
                 ],
-                "Resource": [f"arn:aws:logs:{aws.region}:{aws.identities.account}:log-group:airflow-rehearsal-*"],
+                "Resource": [f"arn:aws:logs:{aws.region}:{aws.identities.account}:log-group:airflow-*"],
             },
             {"Effect": "Allow", "Action": "logs:DescribeLogGroups", "Resource": "*"},
         ],

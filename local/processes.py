@@ -7,9 +7,7 @@ environment variable from the process that started them here, so they are found 
 from __future__ import annotations
 
 import contextlib
-import signal
 import time
-from pathlib import Path
 
 import psutil
 
@@ -42,15 +40,3 @@ def end(marker: str, patience: float = 5.0) -> None:
             with contextlib.suppress(psutil.Error):
                 process.kill()
         psutil.wait_procs(alive, timeout=2)
-
-
-def end_postgres(directory: Path) -> None:
-    """Ends the PostgreSQL server that a killed local AWS has left running in a directory."""
-    pid_file = directory / "postmaster.pid"
-    if not pid_file.is_file():
-        return
-    with contextlib.suppress(psutil.Error, ValueError):
-        server = psutil.Process(int(pid_file.read_text().splitlines()[0]))
-        if "postgres" in server.name():
-            server.send_signal(signal.SIGINT)
-            server.wait(timeout=10)

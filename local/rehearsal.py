@@ -25,6 +25,8 @@ from local.aws import ROOT, LocalAws
 from local.deployment import BuildFailed, DeploymentFailed
 from local.progress_display import ProgressDisplay, summary
 
+SOURCE_NAME = "rehearsal-source"
+TARGET_NAME = "rehearsal-target"
 STATE_MACHINE = "MigrateStateMachine"
 EXCHANGE_BUCKET = "ExchangeBucket"
 
@@ -74,7 +76,7 @@ def run(settings: Settings, console: Console) -> int:
         with ThreadPoolExecutor() as pool:
             background: list[Future[Any]] = [pool.submit(aws.deploy)]
             background += [pool.submit(install, version) for version in _versions_of_target(settings)]
-            demo_source.make(aws, settings.source, settings.dags, settings.seed_sql, say)
+            demo_source.make(aws, SOURCE_NAME, settings.source, settings.dags, settings.seed_sql, say)
             for work in background:
                 work.result()
         deployment = aws.deployed
@@ -122,8 +124,8 @@ def check(settings: Settings) -> None:
 def migration_input(settings: Settings, aws: LocalAws) -> dict[str, Any]:
     """The state machine's input, the same as somebody would give it in an account; only the waits are shorter."""
     return {
-        "source": {"environment": demo_source.NAME, "region": aws.region},
-        "target": {"environment": demo_source.TARGET_NAME, "airflowVersion": settings.target},
+        "source": {"environment": SOURCE_NAME, "region": aws.region},
+        "target": {"environment": TARGET_NAME, "airflowVersion": settings.target},
         "mode": settings.mode,
         "options": {"pollSeconds": _POLL_SECONDS},
     }
@@ -157,7 +159,7 @@ def _watch(aws: LocalAws, execution: str, bucket: str, console: Console) -> dict
             display.show(_current_state(client, execution), _phases(aws, bucket), _rows(aws, bucket))
             if described["status"] != "RUNNING":
                 return described
-            time.sleep(1)
+            time.sleep(1.5)
 
 
 def _current_state(client: Any, execution: str) -> str:
@@ -250,7 +252,7 @@ def _say(console: Console, started: float) -> Any:
 
 def _keep(console: Console, aws: LocalAws) -> None:
     console.print(exports(aws), markup=False, highlight=False, soft_wrap=True)
-    for environment in (demo_source.NAME, demo_source.TARGET_NAME):
+    for environment in (SOURCE_NAME, TARGET_NAME):
         with _quietly():
             found = aws.mwaa.environment(environment)
             if found.airflow is not None and found.airflow.installation.release >= (2,):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import os
 import re
@@ -12,6 +11,7 @@ import sys
 from pathlib import Path
 
 from local import interpreters
+from local.file_lock import exclusively
 
 _MARKER = ".installed-from-lock"
 
@@ -34,9 +34,7 @@ def environment_from_lock(directory: Path, python_version: str, lock: Path, *opt
     fingerprint = hashlib.sha256(lock.read_bytes()).hexdigest()
     if marker.is_file() and marker.read_text() == fingerprint:
         return python
-    directory.parent.mkdir(parents=True, exist_ok=True)
-    with directory.with_name(f"{directory.name}.lock").open("w") as held:
-        fcntl.flock(held, fcntl.LOCK_EX)
+    with exclusively(directory.with_name(f"{directory.name}.lock")):
         if not (marker.is_file() and marker.read_text() == fingerprint):
             shutil.rmtree(directory, ignore_errors=True)
             run("venv", "--quiet", "--python", str(interpreters.find(python_version)), str(directory))
