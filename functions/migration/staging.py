@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 # Our DAGs, packaged beside the functions. Everything under this name in a DAG folder is ours.
 DAGS = Path(__file__).parent.parent / "dags"
+AIRFLOWIGNORE = ".airflowignore"
 OUR_NAME = "mwaa_migrator"
 
 # Copies run inside S3 and wait for it: many fit one function.
@@ -112,7 +113,8 @@ def put_text(s3: S3Client, bucket: str, key: str, text: str) -> str | None:
 
 def put_our_dags(s3: S3Client, bucket: str, path: str) -> int:
     """Puts our DAG files into a DAG folder. Returns their number."""
-    files = sorted(file for file in DAGS.rglob("*.py") if file.relative_to(DAGS).parts[0].startswith(OUR_NAME))
+    ours = (file for file in DAGS.rglob("*") if file.relative_to(DAGS).parts[0].startswith(OUR_NAME))
+    files = sorted(file for file in ours if file.suffix == ".py" or file.name == AIRFLOWIGNORE)
 
     def one(file: Path) -> None:
         key = folder(path) + file.relative_to(DAGS).as_posix()
@@ -121,10 +123,14 @@ def put_our_dags(s3: S3Client, bucket: str, path: str) -> int:
         except ClientError as error:
             raise _refused(error, file.name, f"s3://{bucket}/{key}") from error
 
-    # The package first: a DAG file that is parsed before its package would leave an import error.
+    # The package first: a DAG file that is parsed before its package would leave an import error. And first of all
+    # what keeps Airflow from parsing the package's modules as DAG files.
     package = [file for file in files if file.parent != DAGS]
+    for file in package:
+        if file.name == AIRFLOWIGNORE:
+            one(file)
     with ThreadPoolExecutor(COPIERS) as writers:
-        list(writers.map(one, package))
+        list(writers.map(one, [file for file in package if file.name != AIRFLOWIGNORE]))
         list(writers.map(one, [file for file in files if file.parent == DAGS]))
     return len(files)
 
