@@ -152,11 +152,11 @@ def _versions_of_target(settings: Settings) -> set[str]:
 
 def _watch(aws: LocalAws, execution: str, bucket: str, console: Console) -> dict[str, Any]:
     """Shows how far the execution is until it has ended; returns its description."""
-    client = aws.client("stepfunctions")
+    client, exchange = aws.client("stepfunctions"), _Exchange(aws.client("s3"), bucket)
     with ProgressDisplay(console) as display:
         while True:
             described: dict[str, Any] = client.describe_execution(executionArn=execution)
-            display.show(_current_state(client, execution), _phases(aws, bucket), _rows(aws, bucket))
+            display.show(_current_state(client, execution), exchange.phases(), exchange.rows())
             if described["status"] != "RUNNING":
                 return described
             time.sleep(1.5)
@@ -172,40 +172,49 @@ def _current_state(client: Any, execution: str) -> str:
     return ""
 
 
-def _phases(aws: LocalAws, bucket: str) -> list[dict[str, Any]]:
-    """What the functions noted of each phase: {"name", "started", "ended", "seconds"}, in order."""
-    found = [content for key, content in _objects(aws, bucket, "migrations/") if "/phases/" in key]
-    return sorted(found, key=lambda phase: str(phase["started"]))
+class _Exchange:
+    """What the functions and the engine have left in the exchange bucket so far; each object is read once."""
 
+    def __init__(self, s3: Any, bucket: str) -> None:
+        self._s3 = s3
+        self._bucket = bucket
+        self._read: dict[tuple[str, str], dict[str, Any]] = {}
 
-def _rows(aws: LocalAws, bucket: str) -> dict[str, int]:
-    """Rows exported and merged, as far as the engine's results are there."""
-    rows = {}
-    for key, content in _objects(aws, bucket, "artifacts/"):
-        tables = content.get("tables") or {}
-        if key.endswith("/export.json"):
-            rows["exported"] = sum(int(table.get("rows") or 0) for table in tables.values())
-        elif key.endswith("/import.json"):
-            rows["merged"] = sum(int(table.get("merged") or 0) for table in tables.values())
-    return rows
+    def phases(self) -> list[dict[str, Any]]:
+        """What the functions noted of each phase: {"name", "started", "ended", "seconds"}, in order."""
+        found = [content for _, content in self._objects("migrations/", "/phases/")]
+        return sorted(found, key=lambda phase: str(phase["started"]))
 
+    def rows(self) -> dict[str, int]:
+        """Rows exported and merged, as far as the engine's results are there."""
+        rows = {}
+        for name, what, column in (("export", "exported", "rows"), ("import", "merged", "merged")):
+            for _, content in self._objects("artifacts/", f"/{name}.json"):
+                tables = content.get("tables") or {}
+                rows[what] = sum(int(table.get(column) or 0) for table in tables.values())
+        return rows
 
-def _objects(aws: LocalAws, bucket: str, prefix: str) -> Iterator[tuple[str, dict[str, Any]]]:
-    s3 = aws.client("s3")
-    for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
-        for stored in page.get("Contents", []):
-            if stored["Key"].endswith(".json"):
-                try:
-                    content = json.loads(s3.get_object(Bucket=bucket, Key=stored["Key"])["Body"].read())
-                except (ClientError, ValueError):
-                    continue  # deleted or rewritten while we look
-                if isinstance(content, dict):
-                    yield stored["Key"], content
+    def reports(self) -> list[dict[str, Any]]:
+        return [content for _, content in self._objects("migrations/", "/report.json")]
+
+    def _objects(self, prefix: str, part: str) -> Iterator[tuple[str, dict[str, Any]]]:
+        for page in self._s3.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=prefix):
+            for stored in page.get("Contents", []):
+                key, version = stored["Key"], (stored["Key"], stored["ETag"])
+                if part not in key:
+                    continue
+                if version not in self._read:
+                    try:
+                        content = json.loads(self._s3.get_object(Bucket=self._bucket, Key=key)["Body"].read())
+                    except (ClientError, ValueError):
+                        continue  # deleted or rewritten while we look
+                    self._read[version] = content
+                yield key, self._read[version]
 
 
 def _report(aws: LocalAws, bucket: str, ended: Mapping[str, Any]) -> dict[str, Any]:
     """The report that the state machine wrote; where it got no further than its input, what it said."""
-    reports = [content for key, content in _objects(aws, bucket, "migrations/") if key.endswith("/report.json")]
+    reports = _Exchange(aws.client("s3"), bucket).reports()
     if reports:
         return max(reports, key=lambda report: str(report.get("time", "")))
     failure = {"state": "", "error": ended.get("error", ended["status"]), "message": ended.get("cause", "")}

@@ -100,8 +100,24 @@ def evaluate(expression: str) -> Any:
 
 
 def declare_variables(bindings: Mapping[str, Any]) -> str:
-    """Variables as JSONata assignments; moto's own version of this does not escape strings."""
-    return "".join(f"{name}:={json.dumps(value, default=_as_json)};" for name, value in bindings.items())
+    """Variables as JSONata assignments; moto's own version of this does not escape strings.
+
+    Large values are kept here and looked up, because parsing them as JSONata takes a hundred times as long.
+    """
+    declared = []
+    for name, value in bindings.items():
+        text = json.dumps(value, default=_as_json)
+        if len(text) > _LARGEST_LITERAL:
+            key = hashlib.sha256(text.encode()).hexdigest()
+            _LARGE_VALUES.setdefault(key, text)
+            text = f'$largeValue("{key}")'
+        declared.append(f"{name}:={text};")
+    return "".join(declared)
+
+
+_LARGEST_LITERAL = 200
+#: Values by the hash of their JSON; as many as the executions of one local AWS have different ones.
+_LARGE_VALUES: dict[str, str] = {}
 
 
 def _as_json(value: Any) -> Any:
@@ -145,4 +161,5 @@ _FUNCTIONS = {
     "random": _random,
     "uuid": lambda: str(uuid.uuid4()),
     "parse": json.loads,
+    "largeValue": lambda key: json.loads(_LARGE_VALUES[key]),
 }

@@ -203,6 +203,10 @@ class AirflowProcesses:
                 "logging__remote_base_log_folder": f"cloudwatch://{task_log_group_arn}",
                 "logging__remote_log_conn_id": "",
             }
+        # The servers of logs that are not in CloudWatch yet have fixed ports unless they are told others.
+        section = "logging" if release >= (2, 2) else "celery"
+        config |= {f"{section}__worker_log_server_port": str(_free_port())}
+        config |= {"logging__trigger_log_server_port": str(_free_port())}
         if release < (2,):
             config |= {"webserver__rbac": "True"}
         elif release < (3,):
@@ -219,9 +223,6 @@ class AirflowProcesses:
                 "core__auth_manager": "airflow.api_fastapi.auth.managers.simple.simple_auth_manager.SimpleAuthManager",
                 "core__simple_auth_manager_all_admins": "True",
                 "core__execution_api_server_url": f"http://127.0.0.1:{self._api_port}/execution/",
-                # The workers' log server is for logs that are not in CloudWatch yet; its port must not be shared.
-                "logging__worker_log_server_port": str(_free_port()),
-                "logging__trigger_log_server_port": str(_free_port()),
             }
         variables = self.installation.environment(self.home, self._database.url, **config)
         variables = {name: value for name, value in variables.items() if not name.startswith("AWS_")}
