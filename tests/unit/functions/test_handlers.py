@@ -23,7 +23,7 @@ import trigger_dag_run
 import update_environment
 import verify
 from migration import clients, errors, runs, staging
-from migration.airflow_cli import Answer
+from migration.airflow_cli import AirflowCli, Answer
 from migration.store import of_artifact, of_attempt
 
 from .conftest import ROLE, Commands, Environments, Handler, document
@@ -571,6 +571,19 @@ def test_report_of_a_success(mwaa: Environments, planned: Plan, commands: Comman
     assert written["tables"]["dag_run"] == table()
     assert written["dags"] == {"source": 3, "parsed_in_target": 1, "import_errors": []}
     assert set(written["logs"]) == {"streams", "events_source", "events_copied", "events_archived", "events_lost"}
+
+
+def test_a_web_server_that_does_not_answer_is_no_failure(
+    mwaa: Environments, planned: Plan, call: Handler, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def hang(*command: str) -> Answer:
+        raise errors.TransientFault("no answer in time")
+
+    mwaa.all["prod-3"] = {"Name": "prod-3", "Status": "AVAILABLE", "AirflowVersion": "2.11.2"}
+    monkeypatch.setattr(runs, "final_cli", lambda migration, version: AirflowCli(hang, version))
+    told = call(report, migration=planned, failure={}, rollBackFailure={})
+    written = json.loads(clients.s3().get_object(Bucket="exchange", Key=told["key"])["Body"].read())
+    assert (told["status"], written["dags"]["parsed_in_target"]) == ("SUCCEEDED", None)
 
 
 def test_report_of_a_failure(planned: Plan, call: Handler) -> None:
