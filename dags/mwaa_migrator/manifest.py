@@ -23,7 +23,7 @@ SCHEMA = "schema.json"
 TABLES = "tables"
 
 #: The id becomes part of a schema's name (63 bytes in PostgreSQL) and of an S3 key.
-_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,39}$")
+_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,39}\Z")
 
 _REQUIRED = (
     "format_version",

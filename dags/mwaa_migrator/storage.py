@@ -231,7 +231,7 @@ class S3Storage(Storage):
                     self._client.delete_objects(Bucket=self._bucket, Delete={"Objects": keys, "Quiet": True})
 
 
-_S3_URL = re.compile(r"s3://(?P<bucket>[a-z0-9][a-z0-9.\-]{1,61}[a-z0-9])(?:/(?P<prefix>.*))?$")
+_S3_URL = re.compile(r"s3://(?P<bucket>[a-z0-9][a-z0-9.\-]{1,61}[a-z0-9])(?:/(?P<prefix>[^\r\n]*))?\Z")
 
 
 def open_storage(url: str) -> Storage:
@@ -239,7 +239,7 @@ def open_storage(url: str) -> Storage:
 
     Raises InvalidArguments for another scheme or a bucket name that S3 does not allow.
     """
-    if "://" not in url:
+    if url and "://" not in url:
         return DirectoryStorage(url)
     match = _S3_URL.match(url)
     if not match:

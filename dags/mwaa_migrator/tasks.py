@@ -56,7 +56,7 @@ _EXPORT_OPTIONS = {
     "jobs": _Option(None, lambda v: v is None or (_is_count(v) and v <= MOST_JOBS), f"null or 1 to {MOST_JOBS}"),
     "skipUndecryptable": _Option(False, *_BOOLEAN),
     "quiesce": _Option(False, *_BOOLEAN),
-    "drainSeconds": _Option(900, lambda v: v == 0 or _is_count(v), "a number of seconds"),
+    "drainSeconds": _Option(900, lambda v: _is_count(v) or (v == 0 and v is not False), "a number of seconds"),
     "drainPolicy": _Option("fail", lambda value: value in ("fail", "abandon"), "fail or abandon"),
 }
 _IMPORT_OPTIONS = {
@@ -68,13 +68,18 @@ _IMPORT_OPTIONS = {
 
 def read_conf(conf: Any, known: Mapping[str, _Option]) -> tuple[str, dict[str, Any]]:
     """The artifact's URL and the options with their defaults; raises InvalidArguments with all faults."""
-    conf = conf or {}
     faults: list[str] = []
+    if not isinstance(conf, dict):
+        faults.append("it must be an object with artifact and options")
+        conf = {}
     artifact = conf.get("artifact")
     if not isinstance(artifact, str) or not artifact:
         faults.append("artifact must be the URL of the artifact's folder")
         artifact = ""
     given = conf.get("options") or {}
+    if not isinstance(given, dict):
+        faults.append("options must be an object")
+        given = {}
     options = {name: option.default for name, option in known.items()}
     for name, value in sorted(given.items()):
         if name not in known:

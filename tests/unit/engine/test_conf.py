@@ -1,0 +1,95 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from mwaa_migrator.errors import InvalidArguments
+from mwaa_migrator.tasks import _EXPORT_OPTIONS, _IMPORT_OPTIONS, read_conf
+
+ARTIFACT = "s3://bucket/prefix/first"
+
+
+def test_defaults() -> None:
+    artifact, options = read_conf({"artifact": ARTIFACT + "/"}, _EXPORT_OPTIONS)
+    assert artifact == ARTIFACT
+    assert options == {
+        "historyDays": None,
+        "dags": ".*",
+        "xcoms": True,
+        "tables": None,
+        "excludeTables": [],
+        "jobs": None,
+        "skipUndecryptable": False,
+        "quiesce": False,
+        "drainSeconds": 900,
+        "drainPolicy": "fail",
+    }
+    assert read_conf({"artifact": ARTIFACT, "options": None}, _IMPORT_OPTIONS)[1] == {
+        "onConflict": "keep",
+        "pauseState": "keep",
+        "jobs": None,
+    }
+
+
+@pytest.mark.parametrize(
+    "option",
+    [
+        {"historyDays": 30},
+        {"historyDays": None},
+        {"dags": "team_a_.*"},
+        {"tables": ["dag_run", "task_instance"]},
+        {"drainSeconds": 0},
+        {"jobs": 16},
+    ],
+)
+def test_options_that_are_given(option: dict[str, Any]) -> None:
+    assert read_conf({"artifact": ARTIFACT, "options": option}, _EXPORT_OPTIONS)[1].items() >= option.items()
+
+
+@pytest.mark.parametrize(
+    "option",
+    [
+        {"historyDays": 0},
+        {"historyDays": True},
+        {"historyDays": 1.5},
+        {"historyDays": "30"},
+        {"dags": None},
+        {"xcoms": "no"},
+        {"tables": "dag_run"},
+        {"tables": [1]},
+        {"excludeTables": None},
+        {"jobs": 17},
+        {"skipUndecryptable": 1},
+        {"quiesce": "true"},
+        {"drainSeconds": -1},
+        {"drainSeconds": False},
+        {"drainPolicy": "wait"},
+        {"drainPolicy": ["fail"]},
+        {"onConflict": "keep"},
+        {"historydays": 1},
+    ],
+)
+def test_options_that_are_wrong(option: dict[str, Any]) -> None:
+    (name,) = option
+    with pytest.raises(InvalidArguments, match=name):
+        read_conf({"artifact": ARTIFACT, "options": option}, _EXPORT_OPTIONS)
+
+
+@pytest.mark.parametrize("conf", [None, {}, {"artifact": ""}, {"artifact": 1}, "artifact", [], {"options": {}}])
+def test_no_artifact(conf: Any) -> None:
+    with pytest.raises(InvalidArguments, match="artifact"):
+        read_conf(conf, _IMPORT_OPTIONS)
+
+
+@pytest.mark.parametrize("options", ["keep", ["keep"], 1])
+def test_options_that_are_no_object(options: Any) -> None:
+    with pytest.raises(InvalidArguments, match="options"):
+        read_conf({"artifact": ARTIFACT, "options": options}, _IMPORT_OPTIONS)
+
+
+def test_all_faults_are_told_at_once() -> None:
+    conf = {"options": {"onConflict": "merge", "pauseState": 1, "speed": "high"}}
+    with pytest.raises(InvalidArguments) as raised:
+        read_conf(conf, _IMPORT_OPTIONS)
+    for fault in ("artifact", "onConflict", "pauseState", "speed", '"merge"'):
+        assert fault in str(raised.value)
