@@ -100,22 +100,15 @@ def test_a_directory_that_cannot_be(tmp_path: Path) -> None:
             use()
 
 
-def test_a_full_disk() -> None:
-    storage = open_storage("/dev")
-    stream = storage.open_read("full")
-    stream.close()
+def test_a_full_disk(directory: Storage) -> None:
+    stream = directory.open_write("part")
+    # Linux's /dev/full answers each write as a full disk does.
+    with Path("/dev/full").open("wb") as full:
+        os.dup2(full.fileno(), stream._file.fileno())
     with pytest.raises(StorageUnavailable, match="No space left on device"):
-        write_through(storage)
-
-
-def write_through(storage: Storage) -> None:
-    """Linux's /dev/full answers each write as a full disk does."""
-    stream = storage.open_write("mwaa_migrator_test_of_a_full_disk")
-    os.dup2(os.open("/dev/full", os.O_WRONLY), stream._file.fileno())
-    try:
         stream.write(b"content")
-    finally:
-        stream.abort()
+    stream.abort()
+    assert list(Path(directory.url).iterdir()) == []
 
 
 @pytest.mark.parametrize(
