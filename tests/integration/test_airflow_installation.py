@@ -1,16 +1,15 @@
 from __future__ import annotations
 
-import fcntl
 import re
-import subprocess
 import sys
-import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from local import airflow_installation
 from local.airflow_installation import AirflowCommandFailed, AirflowInstallation, UnknownAirflowVersion, install
+from local.file_lock import exclusively
 
 VERSION = "2.10.3"
 
@@ -77,49 +76,50 @@ def test_the_database_option_has_the_versions_name(version: str, option: str, tm
     assert conn == {option}
 
 
-def test_made_again_when_interrupted_or_when_the_lock_changed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With a lock of one small package, so that it takes a second."""
-    monkeypatch.setattr(airflow_installation, "REQUIREMENTS", tmp_path)
-    monkeypatch.setattr(airflow_installation, "INSTALLATIONS", tmp_path / "made")
+@pytest.fixture
+def small_packages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    """What locks two small packages, by name, for a version 0.1 of which an installation takes a second."""
     running = f"{sys.version_info.major}.{sys.version_info.minor}"
     (tmp_path / "versions.toml").write_text(f'["0.1"]\npython = "{running}"\n')
-    locked = (Path(airflow_installation.ROOT) / "requirements" / "dev.txt").read_text()
-    packages = dict(re.findall(r"^((iniconfig|pluggy)==(?:.*\\\n)*.*\n)", locked, re.MULTILINE))
-    iniconfig, pluggy = sorted(packages)
+    locked = (airflow_installation.ROOT / "requirements" / "dev.txt").read_text()
+    monkeypatch.setattr(airflow_installation, "REQUIREMENTS", tmp_path)
+    monkeypatch.setattr(airflow_installation, "INSTALLATIONS", tmp_path / "made")
+    packages = re.findall(r"^((iniconfig|pluggy)==(?:.*\\\n)*.*\n)", locked, re.MULTILINE)
+    return {name: lines for lines, name in packages}
 
-    def contents() -> set[str]:
-        site_packages = next((tmp_path / "made" / "0.1" / "lib").glob("python*")) / "site-packages"
-        return {path.name for path in site_packages.iterdir() if path.suffix == ""}
 
-    (tmp_path / "0.1.txt").write_text(iniconfig)
+def packages_in(installation: AirflowInstallation) -> set[str]:
+    (site_packages,) = installation.directory.glob("lib/python*/site-packages")
+    return {path.name for path in site_packages.iterdir()}
+
+
+def test_made_again_when_interrupted_or_when_the_lock_changed(tmp_path: Path, small_packages: dict[str, str]) -> None:
+    (tmp_path / "0.1.txt").write_text(small_packages["iniconfig"])
     made = install("0.1")
-    assert "iniconfig" in contents()
+    assert "iniconfig" in packages_in(made)
 
     leftover = made.directory / "leftover"
     leftover.touch()
     assert install("0.1") == made
     assert leftover.exists()
 
-    next(made.directory.glob(".installed*")).unlink()
+    (marker,) = made.directory.glob(".installed*")
+    marker.unlink()
     install("0.1")
     assert not leftover.exists()
 
-    (tmp_path / "0.1.txt").write_text(pluggy)
+    (tmp_path / "0.1.txt").write_text(small_packages["pluggy"])
     install("0.1")
-    assert "pluggy" in contents()
-    assert "iniconfig" not in contents()
+    assert "pluggy" in packages_in(made)
+    assert "iniconfig" not in packages_in(made)
 
 
-def test_a_second_process_waits_for_the_first(installation: AirflowInstallation) -> None:
-    marker = next(installation.directory.glob(".installed*"))
-    kept = marker.read_text()
-    with (airflow_installation.INSTALLATIONS / f"{VERSION}.lock").open("w") as held:
-        fcntl.flock(held, fcntl.LOCK_EX)
-        marker.unlink()
-        second = subprocess.Popen([sys.executable, "-m", "local.airflow_installation", "install", VERSION])
-        try:
-            time.sleep(1)
-            assert second.poll() is None
-        finally:
-            marker.write_text(kept)
-    assert second.wait(timeout=30) == 0
+def test_one_waits_while_another_installs(tmp_path: Path, small_packages: dict[str, str]) -> None:
+    (tmp_path / "0.1.txt").write_text(small_packages["iniconfig"])
+    with ThreadPoolExecutor() as pool:
+        with exclusively(tmp_path / "made" / "0.1.lock"):
+            waiting = pool.submit(install, "0.1")
+            with pytest.raises(TimeoutError):
+                waiting.result(timeout=1)
+            assert not (tmp_path / "made" / "0.1").exists()
+        assert "iniconfig" in packages_in(waiting.result(timeout=60))
