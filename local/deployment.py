@@ -14,7 +14,6 @@ import logging
 import os
 import subprocess
 import sys
-import warnings
 import zipfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -146,15 +145,12 @@ def deploy(
     s3.create_bucket(Bucket=_ARTIFACTS, **_location(region))
     s3.put_object(Bucket=_ARTIFACTS, Key="package.zip", Body=_placeholder_package())
     cloudformation = client("cloudformation")
-    with warnings.catch_warnings():
-        # What moto does not make (alarms, dashboards) nothing here depends on; docs/local-aws.md names it.
-        warnings.filterwarnings("ignore", message="Tried to parse .* not supported by moto's CloudFormation")
-        cloudformation.create_stack(
-            StackName=stack_name,
-            TemplateBody=json.dumps(expanded),
-            Parameters=[{"ParameterKey": name, "ParameterValue": str(v)} for name, v in (parameters or {}).items()],
-            Capabilities=["CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"],
-        )
+    cloudformation.create_stack(
+        StackName=stack_name,
+        TemplateBody=json.dumps(expanded),
+        Parameters=[{"ParameterKey": name, "ParameterValue": str(value)} for name, value in (parameters or {}).items()],
+        Capabilities=["CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"],
+    )
     stack = cloudformation.describe_stacks(StackName=stack_name)["Stacks"][0]
     if stack["StackStatus"] != "CREATE_COMPLETE":
         raise DeploymentFailed(f"the stack {stack_name} is {stack['StackStatus']}: {stack.get('StackStatusReason')}")

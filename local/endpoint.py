@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import os
 import threading
+import warnings
 from collections.abc import Iterable
 from typing import Any, Protocol
 from wsgiref.types import StartResponse
@@ -65,6 +66,8 @@ class Endpoint:
     def start(self) -> None:
         default_user_config["stepfunctions"]["execute_state_machine"] = True
         default_user_config["iam"]["load_aws_managed_policies"] = True
+        # What moto does not make (alarms, dashboards) nothing here depends on; docs/local-aws.md names it.
+        warnings.filterwarnings("ignore", message="Tried to parse .* not supported by moto's CloudFormation")
         # Bucket policies are evaluated here; moto's evaluator takes a conditional Deny for an unconditional one.
         FakeBucket.get_permission = lambda *_: PermissionResult.NEUTRAL  # type: ignore[method-assign]
         # MotoRequestHandler keeps the case of S3 metadata; it logs each request, which belongs into no terminal.

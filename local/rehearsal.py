@@ -156,7 +156,9 @@ def _watch(aws: LocalAws, execution: str, bucket: str, console: Console) -> dict
     with ProgressDisplay(console) as display:
         while True:
             described: dict[str, Any] = client.describe_execution(executionArn=execution)
-            display.show(_current_state(client, execution), exchange.phases(), exchange.rows())
+            # moto takes long to write the history down, and without a terminal nobody sees the state.
+            state = _current_state(client, execution) if console.is_terminal else ""
+            display.show(state, exchange.phases(), exchange.rows())
             if described["status"] != "RUNNING":
                 return described
             time.sleep(1.5)

@@ -89,9 +89,9 @@ def test_a_function_answers(aws: LocalAws, worker: str) -> None:
 @pytest.mark.parametrize(
     ("do", "name"),
     [
-        ("raise", {"error": "ValueError"}),
-        ("sleep", {"error": "Sandbox.Timedout"}),
-        ("exit", {"error": "Runtime.ExitError"}),
+        ("raise", "ValueError"),
+        ("sleep", "Sandbox.Timedout"),
+        ("exit", "Runtime.ExitError"),
         ("fill memory", "MemoryError"),
     ],
 )

@@ -1,0 +1,73 @@
+"""A whole migration, as `make rehearsal` runs it, in its smallest form; and what a missing permission looks like."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from samtranslator.yaml_helper import yaml_parse  # type: ignore[import-untyped]
+
+from local import deployment, leftovers, processes
+from local.aws import ROOT, LocalAws
+
+
+@pytest.mark.timeout(1500)
+def test_rehearsal(tmp_path: Path) -> None:
+    before = set(leftovers.RUNNING.glob("*"))
+    done = subprocess.run(
+        [sys.executable, "-m", "local", "rehearsal"],
+        cwd=ROOT,
+        env={**os.environ, "SOURCE": "2.10.3", "TARGET": "2.11.2", "OUT": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, f"{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
+    report = json.loads((tmp_path / "report.json").read_text())
+    assert report["status"] == "SUCCEEDED"
+    assert report["source"]["airflow_version"] == "2.10.3"
+    assert report["target"]["airflow_version"] == "2.11.2"
+    assert report["path"][-1] == "2.11.2"
+    assert {"plan", "create target", "export", "import", "verify"} <= {phase["name"] for phase in report["phases"]}
+    assert report["tables"]["dag_run"]["merged"] >= 5
+    assert report["tables"]["task_instance"]["merged"] >= 10
+    assert all(table["match"] for table in report["tables"].values())
+    assert report["dags"]["import_errors"] == []
+    denied = [call for call in json.loads((tmp_path / "calls.json").read_text()) if call["decision"] != "allowed"]
+    assert denied == []
+    for gone in set(leftovers.RUNNING.glob("*")) - before:
+        assert processes.marked(gone.name) == []
+        assert not gone.exists()
+
+
+def test_a_permission_that_the_template_lacks_is_named(tmp_path: Path) -> None:
+    built = deployment.build()
+    template = yaml_parse(built.read_text())
+    for statement in template["Resources"]["PlanFunction"]["Properties"]["Policies"][0]["Statement"]:
+        statement["Action"] = [action for action in statement["Action"] if action != "airflow:GetEnvironment"] or [
+            "x:Y"
+        ]
+    # Beside the built one, because the packages are found from there.
+    without = built.with_name(f"without-permission-{tmp_path.name}.yaml")
+    without.write_text(json.dumps(template))
+    try:
+        with LocalAws() as aws:
+            machine = aws.deploy(without).state_machines["MigrateStateMachine"]
+            client = aws.client("stepfunctions")
+            execution = client.start_execution(stateMachineArn=machine, input=_input())["executionArn"]
+            while (ended := client.describe_execution(executionArn=execution))["status"] == "RUNNING":
+                time.sleep(0.2)
+    finally:
+        without.unlink()
+    assert ended["status"] == "FAILED"
+    assert "PlanFunction" in ended["cause"]
+    assert "airflow:GetEnvironment" in ended["cause"]
+
+
+def _input() -> str:
+    return json.dumps({"source": {"environment": "old"}, "target": {"environment": "new", "airflowVersion": "2.11.2"}})
