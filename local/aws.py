@@ -62,6 +62,9 @@ class LocalAws:
     def start(self) -> None:
         leftovers.clear_all()
         self.folder.mkdir(parents=True)
+        # Written first and again at the end: whoever clears up must find what was killed in between.
+        state = self.folder / "state.json"
+        state.write_text(json.dumps({"pid": os.getpid()}))
         self.certificates = certificates.make(self.folder / "certificates")
         self.postgres.start()
         self.endpoint.start()
@@ -80,7 +83,8 @@ class LocalAws:
         )
         self.endpoint.add(self.functions)
         self.endpoint.add(self.mwaa)
-        (self.folder / "state.json").write_text(json.dumps({"pid": os.getpid(), **self.variables()}))
+        state.touch(mode=0o600)
+        state.write_text(json.dumps({"pid": os.getpid(), **self.variables()}))
 
     def stop(self) -> None:
         self.mwaa.stop()

@@ -92,24 +92,25 @@ class AirflowProcesses:
                 )
             time.sleep(0.5)
 
-    def stop(self) -> None:
-        """Ends every process, those of running tasks included."""
+    def stop(self, patience: float = 10.0) -> None:
+        """Ends every process, those of running tasks too; what has not ended after `patience` seconds is killed."""
         if self._cli is not None:
             self._cli.stop()
             self._cli = None
         for process in self._processes.values():
-            # Not its group: a scheduler ends its own children, and complains when somebody else has.
-            process.terminate()
-        deadline = time.monotonic() + 10
+            if patience > 0:
+                # Not its group: a scheduler ends its own children, and complains when somebody else has.
+                process.terminate()
+        deadline = time.monotonic() + patience
         for process in self._processes.values():
             try:
-                process.wait(max(0.1, deadline - time.monotonic()))
+                process.wait(max(0.01, deadline - time.monotonic()))
             except subprocess.TimeoutExpired:
                 os.killpg(process.pid, signal.SIGKILL)
                 process.wait()
         self._processes.clear()
         self._web_port = None
-        processes.end(self._marker, patience=2)
+        processes.end(self._marker, patience=min(2.0, patience))
 
     def command(self, arguments: list[str], timeout: float) -> subprocess.CompletedProcess[bytes]:
         """Runs `airflow <arguments>`, in a fork of the warm CLI where that is ready.

@@ -141,9 +141,9 @@ class Environment:
         self._in_background(self._delete)
 
     def stop(self) -> None:
-        """Ends everything now, whatever else is under way."""
+        """Ends everything at once, when nothing of it will be needed again."""
         with self._lock:
-            self._stop_all()
+            self._stop_all(patience=0)
 
     def _in_background(self, work: Callable[[], None]) -> None:
         def locked() -> None:
@@ -302,13 +302,13 @@ class Environment:
         self.status = "DELETED"
         self.gone.set()
 
-    def _stop_all(self) -> None:
-        self._stop_airflow()
+    def _stop_all(self, patience: float = 10.0) -> None:
+        self._stop_airflow(patience)
         self.cli.stop()
 
-    def _stop_airflow(self) -> None:
+    def _stop_airflow(self, patience: float = 10.0) -> None:
         if self.airflow is not None:
-            self.airflow.stop()
+            self.airflow.stop(patience)
         if self._dag_sync is not None:
             self._dag_sync.stop()
         if self._shipping is not None:
