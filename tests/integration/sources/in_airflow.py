@@ -73,7 +73,6 @@ def print_xcoms(dag_id, run_id):
     of_run = {"run_id": run_id} if VERSION >= (2, 3) else {"execution_date": run.execution_date}
     values = {}
     for xcom in session.query(models.XCom).filter_by(dag_id=dag_id, **of_run):
-        xcom.init_on_load()
         values[xcom.task_id, xcom.key, getattr(xcom, "map_index", -1)] = xcom.value
     sys.stdout.write("\n" + base64.b64encode(pickle.dumps(values, protocol=4)).decode() + "\n")
 

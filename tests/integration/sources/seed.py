@@ -79,7 +79,7 @@ def _rows_without_run(cursor: psycopg2.extensions.cursor) -> None:
     for table in WITHOUT_RUN:
         names = {column.name for column in _columns(cursor, table)}
         if "dag_id" in names and "run_id" not in names:
-            _copy_row(cursor, table, {"dag_id": "values"}, {"dag_id": "deleted long ago"})
+            _copy_row(cursor, table, {"dag_id": "outcomes"}, {"dag_id": "deleted long ago"})
     if all(column.nullable for column in _columns(cursor, "dag_run") if column.name == "run_id"):
         _copy_row(cursor, "dag_run", {"dag_id": "values"}, {"run_id": None, "execution_date": "2020-01-01 00:00:00+00"})
 
