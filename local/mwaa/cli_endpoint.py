@@ -78,15 +78,18 @@ class CliEndpoint:
         return self._answer(Request(environ))(environ, start_response)
 
     def _answer(self, request: Request) -> Response:
+        # Read whatever the answer: a connection that is closed on an unread body is reset, and the answer lost.
+        command = request.get_data(as_text=True)
         if request.path != "/aws_mwaa/cli":
             return Response("Not Found", 404)
         if request.method != "POST":
             return Response("Method Not Allowed", 405)
         kind, _, token = request.headers.get("Authorization", "").partition(" ")
-        if kind != "Bearer" or self._tokens.get(token, 0.0) < self._clock():
+        until = self._tokens.get(token)
+        if kind != "Bearer" or until is None or until < self._clock():
             return Response("Forbidden", 403)
         try:
-            arguments = shlex.split(request.get_data(as_text=True))
+            arguments = shlex.split(command)
         except ValueError as error:
             return _answer(400, b"", f"the command line cannot be read: {error}\n".encode())
         if not arguments or any(tuple(arguments[: len(words)]) == words for words in _REFUSED):
