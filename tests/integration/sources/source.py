@@ -9,8 +9,9 @@ import pickle
 import shutil
 import subprocess
 import time
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -137,52 +138,59 @@ def _fill(source: Source) -> None:
     installation, environment = source.installation, source.environment
     installation.migrate_database(environment)
     _in_airflow(installation, environment, "settings")
-    with _running(source):
+    with _running(source) as processes:
         dags = set(contents.runs(installation.release))
-        _wait(source, "not parsed", lambda: dags - {row[0] for row in source.query("SELECT dag_id FROM dag")})
+        parsed = "SELECT dag_id FROM dag"
+        _wait(source, processes, "not parsed", lambda: dags.difference(dag_id for (dag_id,) in source.query(parsed)))
         _in_airflow(installation, environment, "trigger")
-        _wait(source, "not finished", lambda: _outstanding(source))
+        _wait(source, processes, "not finished", lambda: _outstanding(source))
     seed(source.server.dsn(source.database))
 
 
 @contextmanager
-def _running(source: Source) -> Iterator[None]:
+def _running(source: Source) -> Iterator[dict[str, psutil.Popen]]:
     """A scheduler, and a triggerer where there is one; killed in the end, so that tasks that run stay `running`."""
-    commands = [["scheduler", "--skip-serve-logs"] if source.installation.release >= (2, 0) else ["scheduler"]]
-    if source.installation.release >= (2, 2):
-        commands.append(["triggerer"] if source.installation.release < (2, 5) else ["triggerer", "--skip-serve-logs"])
-    processes = []
+    # The option was added when the process began to serve logs, on a port that other schedulers here would want too.
+    release, serves_no_logs = source.installation.release, ["--skip-serve-logs"]
+    commands = {"scheduler": serves_no_logs if release >= (2, 0) else []}
+    if release >= (2, 2):
+        commands["triggerer"] = serves_no_logs if release >= (2, 6) else []
+    processes = {}
     try:
-        for command in commands:
-            with (source.home / f"{command[0]}.log").open("w") as log:
-                process = psutil.Popen(
-                    [str(source.installation.airflow), *command],
+        for command, options in commands.items():
+            with _log(source, command).open("w") as log:
+                processes[command] = psutil.Popen(
+                    [str(source.installation.airflow), command, *options],
                     env=source.environment,
                     cwd=source.home,
                     stdin=subprocess.DEVNULL,
                     stdout=log,
                     stderr=subprocess.STDOUT,
                 )
-            processes.append(process)
-        yield
+        yield processes
     finally:
-        for process in processes:
+        for process in processes.values():
             _kill(process)
+
+
+def _log(source: Source, command: str) -> Path:
+    return source.home / f"{command}.log"
 
 
 def _kill(process: psutil.Popen) -> None:
     """Kills a process and all under it: workers and tasks have process groups of their own."""
-    # A stopped parent starts no further children between the listing and the kill.
+    if process.poll() is not None:
+        return
+    # A stopped process starts no others between the listing and the kill.
     process.suspend()
-    below = process.children(recursive=True)
-    for child in below:
-        if child.is_running():
-            child.suspend()
-    below = process.children(recursive=True)
-    for each in (process, *below):
-        if each.is_running():
+    for below in process.children(recursive=True):
+        with suppress(psutil.NoSuchProcess):
+            below.suspend()
+    tree = [process, *process.children(recursive=True)]
+    for each in tree:
+        with suppress(psutil.NoSuchProcess):
             each.kill()
-    psutil.wait_procs([process, *below], timeout=10)
+    psutil.wait_procs(tree, timeout=10)
 
 
 def _outstanding(source: Source) -> object:
@@ -200,7 +208,7 @@ def _outstanding(source: Source) -> object:
     }
     wanted = {dag_id: (count, 0) for dag_id, count in contents.runs(release).items()}
     wanted[contents.UNFINISHED] = (0, 1)
-    tasks: dict[str, dict[str, str | None]] = {dag_id: {} for dag_id in wanted}
+    tasks: defaultdict[str, dict[str, str | None]] = defaultdict(dict)
     for dag_id, task_id, state in source.query("SELECT dag_id, task_id, state FROM task_instance"):
         tasks[dag_id][task_id] = state
     outstanding: dict[str, object] = {
@@ -214,14 +222,17 @@ def _outstanding(source: Source) -> object:
     return outstanding
 
 
-def _wait(source: Source, what: str, outstanding: Callable[[], object]) -> None:
+def _wait(source: Source, processes: Mapping[str, psutil.Popen], what: str, outstanding: Callable[[], object]) -> None:
     deadline = time.monotonic() + _SECONDS_TO_FILL
     while left := outstanding():
-        if time.monotonic() > deadline:
-            printed = (source.home / "scheduler.log").read_text(errors="replace").splitlines()[-40:]
+        dead = [command for command, process in processes.items() if process.poll() is not None]
+        if dead or time.monotonic() > deadline:
+            command = dead[0] if dead else "scheduler"
+            problem = f"its {command} has ended" if dead else f"after {_SECONDS_TO_FILL} s"
+            last_lines = _log(source, command).read_text(errors="replace").splitlines()[-40:]
             raise SourceNotFilled(
-                f"Airflow {source.version}: {what} after {_SECONDS_TO_FILL} s: {left}\nThe scheduler's last lines:\n"
-                + "\n".join(printed)
+                f"Airflow {source.version}: {problem}, {what}: {left}\nThe last lines of the {command}:\n"
+                + "\n".join(last_lines)
             )
         time.sleep(0.5)
 
