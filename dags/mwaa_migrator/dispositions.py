@@ -16,9 +16,9 @@ from mwaa_migrator.catalog import Table, qualified
 from mwaa_migrator.content import column_values, row_hash
 from mwaa_migrator.database import execute, fetch_all, fetch_value, identifiers
 from mwaa_migrator.errors import RowsConflict
-from mwaa_migrator.identity import compared_columns, identity_columns
+from mwaa_migrator.identity import compared_columns, identity_columns, surrogate_references
 from mwaa_migrator.secret_comparison import differing_secrets
-from mwaa_migrator.tables import MATCHED_ONLY, SECRET_NAMES, USER_REFERENCES
+from mwaa_migrator.tables import MATCHED_ONLY, SECRET_NAMES
 from mwaa_migrator.translation import Translation
 
 DISPOSITIONS = sql.Identifier("mwaa_migrator_dispositions")
@@ -45,6 +45,7 @@ class Dispositions:
         connection: Any,
         scratch: str,
         schema: str,
+        target_tables: dict[str, Table],
         merged: dict[str, Table],
         translation: Translation,
         on_conflict: str,
@@ -53,6 +54,7 @@ class Dispositions:
         self._connection = connection
         self._scratch = scratch
         self._schema = schema
+        self._target_tables = target_tables
         self._merged = merged
         self._translation = translation
         self._on_conflict = on_conflict
@@ -186,40 +188,49 @@ class Dispositions:
 
     def _find_orphans(self, table: Table, source: sql.Composed) -> None:
         """Rows whose parent is not in the target: it was set aside itself, or its table is not merged."""
+        references = surrogate_references(table, self._target_tables)
+        declared = {key.columns for key in table.foreign_keys}
+        for column, parent in references.items():
+            nullable = not table.column(column).not_null
+            if nullable and (parent not in self._merged or (column,) not in declared):
+                continue
+            if self._has_all_rows(parent):
+                continue
+            # The reference was translated; to a row that is not there it is NULL by now.
+            missing = sql.SQL(
+                "x.{0} is null and exists (select 1 from {1} s where s.ctid = x.source_row and s.{0} is not null)"
+            ).format(sql.Identifier(column), qualified(self._scratch, table.name))
+            self._set_aside(table, source, parent, missing)
         for key in table.foreign_keys:
-            if key.parent is None or any((table.name, column) in USER_REFERENCES for column in key.columns):
+            if key.parent is None or key.columns[0] in references or self._has_all_rows(key.parent):
                 continue
-            if key.parent in self._merged and key.parent not in self._incomplete:
-                continue
-            if len(key.columns) == 1 and key.parent in self._merged:
-                # A reference to a surrogate key was translated; to a row that was set aside it is NULL by now.
-                missing = sql.SQL(
-                    "x.{0} is null and exists (select 1 from {1} s where s.ctid = x.source_row and s.{0} is not null)"
-                )
-                condition = missing.format(sql.Identifier(key.columns[0]), qualified(self._scratch, table.name))
-            else:
-                given = [sql.SQL("x.{} is not null").format(sql.Identifier(column)) for column in key.columns]
-                pairs = zip(key.parent_columns, key.columns)
-                condition = sql.SQL("{} and not exists (select 1 from {} p where {})").format(
-                    sql.SQL(" and ").join(given),
-                    qualified(self._schema, key.parent),
-                    sql.SQL(" and ").join(
-                        [sql.SQL("p.{} = x.{}").format(sql.Identifier(p), sql.Identifier(c)) for p, c in pairs]
-                    ),
-                )
-            execute(
-                self._connection,
-                sql.SQL(
-                    "insert into {0} select x.source_row, null, {1}, null, {2} from {3} x "
-                    "where {4} and not exists (select 1 from {0} d where d.source_row = x.source_row)"
-                ).format(
-                    DISPOSITIONS,
-                    self._translation.source_key(table),
-                    sql.Literal(f"its {key.parent} is not in the target"),
-                    source,
-                    condition,
-                ),
+            given = [sql.SQL("x.{} is not null").format(sql.Identifier(column)) for column in key.columns]
+            pairs = [
+                sql.SQL("p.{} = x.{}").format(sql.Identifier(theirs), sql.Identifier(ours))
+                for theirs, ours in zip(key.parent_columns, key.columns)
+            ]
+            missing = sql.SQL("{} and not exists (select 1 from {} p where {})").format(
+                sql.SQL(" and ").join(given), qualified(self._schema, key.parent), sql.SQL(" and ").join(pairs)
             )
+            self._set_aside(table, source, key.parent, missing)
+
+    def _has_all_rows(self, parent: str) -> bool:
+        return parent in self._merged and parent not in self._incomplete
+
+    def _set_aside(self, table: Table, source: sql.Composed, parent: str, missing: sql.Composed) -> None:
+        execute(
+            self._connection,
+            sql.SQL(
+                "insert into {0} select x.source_row, null, {1}, null, {2} from {3} x "
+                "where {4} and not exists (select 1 from {0} d where d.source_row = x.source_row)"
+            ).format(
+                DISPOSITIONS,
+                self._translation.source_key(table),
+                sql.Literal(f"its {parent} is not in the target"),
+                source,
+                missing,
+            ),
+        )
 
     def _remember_kept_keys(self, table: Table) -> None:
         kept_keys = sql.Identifier("mwaa_migrator_kept_" + table.name)

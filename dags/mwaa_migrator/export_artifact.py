@@ -36,6 +36,7 @@ from mwaa_migrator.selection import Cut, row_filter
 from mwaa_migrator.storage import Storage
 from mwaa_migrator.tables import (
     OWN_DAGS,
+    REVISION,
     SECRET_COLUMNS,
     SET_ASIDE_PREFIX,
     USER_REFERENCES,
@@ -139,6 +140,9 @@ def _excluded(name: str, options: ExportOptions) -> bool:
 def _check_choice(options: ExportOptions, tables: dict[str, Table], not_exported: dict[str, str]) -> None:
     named = [*(options.tables or ()), *options.exclude_tables]
     faults = [f"there is no table '{name}'" for name in named if name not in tables]
+    faults += [
+        f"'{name}' cannot be left out: the import starts from it" for name in options.exclude_tables if name == REVISION
+    ]
     faults += [
         f"'{name}' cannot be exported: {not_exported[name]}" for name in options.tables or () if name in not_exported
     ]

@@ -119,9 +119,9 @@ def upgraded_scratch(
         with progress.phase("upgrade"):
             if upgrade_follows:
                 upgraded = upgrade(connection, name, manifest, progress)
-                _check_columns(connection, name, target, manifest)
             else:
                 upgraded = account(connection, name, manifest)
+            _check_columns(connection, name, target, manifest)
         yield name, upgraded
         with progress.phase("drop"):
             scratch_schema.drop(connection, name)
@@ -136,7 +136,10 @@ def _check_columns(connection: Any, scratch: str, target: Target, manifest: dict
     differences = schema_differences(connection, scratch, target.schema, list(manifest["tables"]))
     connection.rollback()
     if differences:
-        message = "After the upgrade these columns are in only one of the two schemas: {}. Report this as a defect."
+        message = (
+            "These columns are in only one of the source, at the target's revision, and the target: {}. If they were "
+            "added by hand, take them away or add them to the other one; if not, report this as a defect."
+        )
         raise UpgradeFailed(message.format(", ".join(differences)))
 
 

@@ -73,9 +73,18 @@ class Merge:
         self._transaction = fetch_value(connection, "select mod(txid_current(), 4294967296)::text")
         self._log_templates = LogTemplates(connection, scratch, schema, manifest)
         users = users_in_target(connection, schema, manifest["note_authors"])
-        self._translation = Translation(scratch, self._target_tables, self._tables, blocks, users, self._log_templates)
+        self._translation = Translation(
+            scratch, schema, self._target_tables, self._tables, blocks, users, self._log_templates
+        )
         self._dispositions = Dispositions(
-            connection, scratch, schema, self._tables, self._translation, on_conflict, self._algorithm
+            connection,
+            scratch,
+            schema,
+            self._target_tables,
+            self._tables,
+            self._translation,
+            on_conflict,
+            self._algorithm,
         )
 
     def run(self, in_bulk: list[str]) -> dict[str, TableResult]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import time
 from typing import Any
 
@@ -123,7 +124,7 @@ class _EncryptedRows:
     def __init__(self, reader: PartReader, encrypter: Encrypter) -> None:
         self._reader = reader
         self._encrypter = encrypter
-        self._ready = b""
+        self._ready = io.BytesIO()
         self._lines: list[bytes] = []
         self._rows = RowLines(self._take)
 
@@ -131,15 +132,16 @@ class _EncryptedRows:
         self._lines.append((format_row(self._encrypter.encrypt(row)) + "\n").encode("utf-8"))
 
     def read(self, size: int = 8192) -> bytes:
-        while not self._ready:
+        while True:
+            ready = self._ready.read(size)
+            if ready:
+                return ready
             block = self._reader.read()
             if not block:
                 return b""
             self._rows.write(block)
-            self._ready = b"".join(self._lines)
+            self._ready = io.BytesIO(b"".join(self._lines))
             self._lines = []
-        ready, self._ready = self._ready[:size], self._ready[size:]
-        return ready
 
 
 def _check_content(

@@ -48,11 +48,16 @@ class RowLines:
 
     def __init__(self, handle: Callable[[Row], None]) -> None:
         self._handle = handle
-        self._rest = b""
+        self._begun: list[bytes] = []
 
     def write(self, block: bytes) -> None:
-        lines = (self._rest + block).split(b"\n")
-        self._rest = lines.pop()
+        lines = block.split(b"\n")
+        # A value of many blocks is put together once, not with each of them.
+        self._begun.append(lines[0])
+        if len(lines) == 1:
+            return
+        lines[0] = b"".join(self._begun)
+        self._begun = [lines.pop()]
         for line in lines:
             self._handle(parse_row(line.decode("utf-8")))
 

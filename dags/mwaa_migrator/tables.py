@@ -15,6 +15,9 @@ from __future__ import annotations
 
 from typing import Mapping, NamedTuple, Sequence
 
+#: The table that holds the schema's revision.
+REVISION = "alembic_version"
+
 FILLS_ITSELF = {
     "alembic_version": "the schema revision; the target has its own",
     "alembic_version_fab": "the FAB provider's schema revision; the target has its own",

@@ -12,7 +12,7 @@ from psycopg2 import sql
 
 from mwaa_migrator.catalog import Table, qualified
 from mwaa_migrator.database import fetch_all
-from mwaa_migrator.identity import surrogate_references
+from mwaa_migrator.identity import identity_columns, surrogate_references
 from mwaa_migrator.keys import Block
 from mwaa_migrator.log_templates import LogTemplates
 from mwaa_migrator.tables import USER_REFERENCES
@@ -24,6 +24,7 @@ class Translation:
     def __init__(
         self,
         scratch: str,
+        schema: str,
         target_tables: dict[str, Table],
         merged: dict[str, Table],
         blocks: dict[str, Block],
@@ -32,6 +33,7 @@ class Translation:
     ) -> None:
         self.kept_keys: dict[str, sql.Identifier] = {}
         self._scratch = scratch
+        self._schema = schema
         self._target_tables = target_tables
         self._merged = merged
         self._blocks = blocks
@@ -50,7 +52,7 @@ class Translation:
             elif (table.name, column.name) in USER_REFERENCES:
                 value = _user_reference(value, self._users)
             elif column.name in references:
-                value = self._reference(value, references[column.name], joins)
+                value = self._reference(table, value, references[column.name], joins)
                 if references[column.name] == "log_template":
                     value = self._log_templates.with_default(value)
             values.append(sql.SQL("{} as {}").format(value, sql.Identifier(column.name)))
@@ -65,15 +67,32 @@ class Translation:
         offset = sql.Literal(self._blocks[table.name].offset)
         return sql.SQL("x.{} - {}").format(sql.Identifier(table.surrogate_key), offset)
 
-    def _reference(self, value: sql.Composable, parent: str, joins: list[sql.Composable]) -> sql.Composable:
+    def _reference(
+        self, table: Table, value: sql.Composable, parent: str, joins: list[sql.Composable]
+    ) -> sql.Composable:
         if parent not in self._merged:
-            return sql.SQL("null::int")
+            return self._reference_by_identity(table, parent, joins)
         moved = self._blocks[parent].renumber_reference(value)
         if parent not in self.kept_keys:
             return moved
         alias = sql.Identifier(f"kept_{len(joins)}")
         joins.append(sql.SQL("left join {0} {1} on {1}.source_key = {2}").format(self.kept_keys[parent], alias, value))
         return sql.SQL("case when {0}.source_key is null then {1} else {0}.target_key end").format(alias, moved)
+
+    def _reference_by_identity(self, table: Table, parent: str, joins: list[sql.Composable]) -> sql.Composable:
+        """To a row that the artifact does not hold: an XCom finds its run by the names that it has of it itself."""
+        found = self._target_tables.get(parent)
+        identity = identity_columns(found) if found is not None else ()
+        if found is None or found.surrogate_key is None or not identity or set(identity) - set(table.column_names):
+            return sql.SQL("null::int")
+        alias = sql.Identifier(f"parent_{len(joins)}")
+        matches = [sql.SQL("{0}.{1} = s.{1}").format(alias, sql.Identifier(name)) for name in identity]
+        joins.append(
+            sql.SQL("left join {} {} on {}").format(
+                qualified(self._schema, parent), alias, sql.SQL(" and ").join(matches)
+            )
+        )
+        return sql.SQL("{}.{}").format(alias, sql.Identifier(found.surrogate_key))
 
 
 def users_in_target(connection: Any, schema: str, authors: dict[str, str]) -> dict[int, int]:

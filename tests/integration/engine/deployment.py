@@ -149,7 +149,10 @@ class Deployment:
 
 def outcome(process: subprocess.Popen[str]) -> Outcome:
     """Waits for the command's end."""
-    stdout, stderr = process.communicate(timeout=180)
+    try:
+        stdout, stderr = process.communicate(timeout=180)
+    finally:
+        process.kill()
     assert stdout, stderr[-2000:]
     return Outcome(process.returncode, json.loads(stdout.splitlines()[-1]), stderr)
 

@@ -1,0 +1,144 @@
+"""Exports of a part: by age, by DAG, by table."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.integration.engine.deployment import Deployment, names
+
+QUEUE = ["dataset_dag_run_queue"]
+
+#: Where each table keeps the run that a row belongs to, as a join to dag_run r.
+LINKS = {
+    "dag_run": "t.id = r.id",
+    "xcom": "t.dag_run_id = r.id",
+    "dag_run_note": "t.dag_run_id = r.id",
+    "dagrun_dataset_event": "t.dag_run_id = r.id",
+    **dict.fromkeys(
+        [
+            "task_instance",
+            "task_instance_history",
+            "task_fail",
+            "task_reschedule",
+            "task_map",
+            "rendered_task_instance_fields",
+            "task_instance_note",
+        ],
+        "t.dag_id = r.dag_id and t.run_id = r.run_id",
+    ),
+}
+OLD_LINKS = dict.fromkeys(
+    ["dag_run", "task_instance", "task_fail", "task_reschedule", "rendered_task_instance_fields", "xcom"],
+    "t.dag_id = r.dag_id and t.execution_date = r.execution_date",
+)
+
+#: References to the target's own rows, where they should be empty.
+ASTRAY = """
+    select count(*) from task_instance t left join job j on j.id = t.job_id left join trigger g on g.id = t.trigger_id
+     where t.dag_id like 'source%' and (j.hostname <> t.hostname or g.classpath <> t.next_method)
+"""
+
+RECENT = "(r.state not in ('success', 'failed') or r.end_date >= now() - interval '6 days')"
+OF_DAGS = "r.dag_id ~ '^(source|old)_dag_[12]$'"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "condition"),
+    [
+        (["--days", "6"], RECENT),
+        (["--dags", "source_dag_[12]"], OF_DAGS),
+        (["--days", "6", "--dags", "source_dag_1|source_dag_2"], f"{RECENT} and {OF_DAGS}"),
+    ],
+)
+def test_rows_follow_their_runs(
+    arguments: list[str], condition: str, filled_source: Deployment, target: Deployment, tmp_path: Path
+) -> None:
+    exported = filled_source.succeed("export", "--to", str(tmp_path), *arguments)["tables"]
+    assert rows(exported, LINKS) == expected(filled_source, LINKS, condition)
+    assert exported["variable"]["rows"] == filled_source.value("select count(*) from variable")
+    assert exported["log"]["rows"] < filled_source.value("select count(*) from log")
+    tables = target.succeed("import", "--from", str(tmp_path))["tables"]
+    assert set(names(tables, "set_aside")) <= set(QUEUE)
+
+
+def test_rows_of_1_10_follow_their_runs(old_source: Deployment, target: Deployment, tmp_path: Path) -> None:
+    """There a row knows its run by the execution date only; cut or not, every row has its run after the upgrade."""
+    exported = old_source.succeed("export", "--to", str(tmp_path), "--days", "6", "--dags", "old_dag_[12]")["tables"]
+    assert rows(exported, OLD_LINKS) == expected(old_source, OLD_LINKS, f"{RECENT} and {OF_DAGS}")
+    tables = target.succeed("import", "--from", str(tmp_path))["tables"]
+    assert names(tables, "set_aside") == []
+    assert target.succeed("verify", "--from", str(tmp_path))["verified"]
+
+
+def rows(tables: dict[str, dict[str, int]], links: dict[str, str]) -> dict[str, int]:
+    return {name: tables[name]["rows"] for name in links}
+
+
+def expected(source: Deployment, links: dict[str, str], condition: str) -> dict[str, int]:
+    counts = {
+        name: source.value(f"select count(*) from {name} t join dag_run r on {link} where {condition}")
+        for name, link in links.items()
+    }
+    assert 0 < counts["dag_run"] < source.value("select count(*) from dag_run")
+    return counts
+
+
+@pytest.mark.parametrize(
+    ("arguments", "fault"),
+    [
+        (["--dags", "(unclosed"], "(unclosed"),
+        (["--tables", "dag_run,no_such_table"], "no_such_table"),
+        (["--exclude-tables", "no_such_table"], "no_such_table"),
+        (["--tables", "serialized_dag"], "serialized_dag"),
+        (["--exclude-tables", "alembic_version"], "alembic_version"),
+    ],
+)
+def test_choices_that_cannot_be(arguments: list[str], fault: str, filled_source: Deployment, tmp_path: Path) -> None:
+    refused = filled_source.run("export", "--to", str(tmp_path), *arguments)
+    assert (refused.code, refused.error) == (2, "InvalidArguments")
+    assert fault in refused.message
+    assert list(tmp_path.rglob("*")) == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "set_aside"),
+    [
+        (["--tables", "variable,slot_pool"], []),
+        (["--exclude-tables", "job,trigger,log_template,log"], QUEUE),
+        (
+            ["--exclude-tables", "dag_run"],
+            sorted({*LINKS, *QUEUE} - {"dag_run"}),
+        ),
+        (
+            ["--exclude-tables", "dataset"],
+            ["dagrun_dataset_event", "dataset_alias_dataset", "dataset_alias_dataset_event", "dataset_dag_run_queue",
+             "dataset_event"],
+        ),
+    ],
+)  # fmt: skip
+def test_chosen_tables(
+    arguments: list[str], set_aside: list[str], filled_source: Deployment, used_target: Deployment, tmp_path: Path,
+    copy_of: object,
+) -> None:  # fmt: skip
+    target = copy_of(used_target)  # type: ignore[operator]
+    exported = filled_source.succeed("export", "--to", str(tmp_path), *arguments)["tables"]
+    tables = target.succeed("import", "--from", str(tmp_path))["tables"]
+    assert names(tables, "set_aside") == set_aside
+    assert set(tables) == set(exported) - {"dag"}
+    assert target.value(ASTRAY) == 0
+
+
+def test_xcoms_can_come_later(filled_source: Deployment, target: Deployment, tmp_path: Path) -> None:
+    filled_source.succeed("export", "--to", str(tmp_path), "--id", "first", "--exclude-tables", "xcom")
+    filled_source.succeed("export", "--to", str(tmp_path), "--id", "later", "--tables", "xcom")
+    target.execute("select setval('dag_run_id_seq', 5000)")
+    target.succeed("import", "--from", str(tmp_path), "--id", "first")
+    tables = target.succeed("import", "--from", str(tmp_path), "--id", "later")["tables"]
+    assert tables["xcom"]["merged"] == tables["xcom"]["exported"] == 800
+    query = """
+        select count(*) from xcom x join dag_run r on r.id = x.dag_run_id
+         where r.dag_id = x.dag_id and r.run_id = x.run_id
+    """
+    assert target.value(query) == 800

@@ -1,0 +1,67 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from cryptography.fernet import Fernet
+
+from tests.integration.engine.deployment import Deployment
+
+
+def test_differences_are_found_by_content(target: Deployment, artifact: Path) -> None:
+    """Each is one value of one row; counts are all as they should be but for the missing XCom's."""
+    target.succeed("import", "--from", str(artifact))
+    token = Fernet(target.fernet_key).encrypt(b"another").decode()
+    target.execute(
+        """
+        update dag_run set state = 'failed' where run_id = 'custom__1_3';
+        update task_instance set try_number = try_number + 1 where run_id = 'custom__1_3' and task_id = 'extract';
+        delete from xcom where run_id = 'custom__1_3' and task_id = 'extract';
+        update log set extra = extra || ' ' where dttm = (select max(dttm) from log) and map_index = 1;
+        update rendered_task_instance_fields set rendered_fields = '{"command": null}' where run_id = 'custom__1_3';
+        update variable set val = %(token)s where key = 'plain';
+        update connection set password = %(token)s where conn_id = 'lines';
+        update slot_pool set slots = 8 where pool = 'source_pool';
+        update dag_run_note set content = content || '.' where content like 'custom__1_3%%';
+        update dagrun_dataset_event set dag_run_id = (select id from dag_run where run_id = 'custom__2_18')
+         where dag_run_id = (select id from dag_run where run_id = 'custom__1_18')
+        """,
+        {"token": token},
+    )
+    failed = target.run("verify", "--from", str(artifact))
+    assert (failed.code, failed.error) == (4, "ContentDiffers")
+    tables = failed.result["tables"]
+    different = {
+        name: (table["missing"], table["differing"] + len(table["secrets_differing"]))
+        for name, table in tables.items()
+        if not table["match"]
+    }
+    assert different == {
+        "dag_run": (0, 1),
+        "task_instance": (0, 1),
+        "xcom": (1, 0),
+        # A row without a key that differs is a row that is missing.
+        "log": (1, 0),
+        "rendered_task_instance_fields": (0, 1),
+        "variable": (0, 1),
+        "connection": (0, 1),
+        "slot_pool": (0, 1),
+        "dag_run_note": (0, 1),
+        "dagrun_dataset_event": (1, 0),
+    }
+    assert tables["variable"]["secrets_differing"] == ["plain"]
+    assert any("custom__1_3" in example for example in tables["dag_run"]["examples"])
+    assert "another" not in failed.stderr
+    assert target.scratch_schemas() == []
+
+
+@pytest.mark.parametrize("lost", ["dag_run"])
+def test_rows_of_a_lost_run_are_missing(lost: str, target: Deployment, artifact: Path) -> None:
+    target.succeed("import", "--from", str(artifact))
+    target.execute("delete from dag_run where dag_id = 'source_dag_1'")
+    tables = target.run("verify", "--from", str(artifact)).result["tables"]
+    assert {name: tables[name]["missing"] for name in (lost, "task_instance", "xcom")} == {
+        "dag_run": 20,
+        "task_instance": 100,
+        "xcom": 80,
+    }
