@@ -6,7 +6,6 @@ value is encrypted travel as they were. The tables are small, so their rows pass
 
 from __future__ import annotations
 
-import re
 from typing import Any, Callable, List, Optional, Sequence
 
 from mwaa_migrator.catalog import Column
@@ -17,10 +16,7 @@ Row = List[Optional[str]]
 #: What every Fernet token begins with: version byte 0x80 and the first bytes of a time stamp, in base64.
 FERNET_TOKEN = "gAAAAA"
 
-_ESCAPES = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v"}
-_UNESCAPE = re.compile(r"\\(.)", re.DOTALL)
-_ESCAPE = {"\\": "\\\\", "\b": "\\b", "\f": "\\f", "\n": "\\n", "\r": "\\r", "\t": "\\t", "\v": "\\v"}
-_NEEDS_ESCAPE = re.compile("[\\\\\b\f\n\r\t\v]")
+_ESCAPES = (("\\b", "\b"), ("\\f", "\f"), ("\\n", "\n"), ("\\r", "\r"), ("\\t", "\t"), ("\\v", "\v"))
 
 
 def parse_row(line: str) -> Row:
@@ -31,8 +27,11 @@ def parse_row(line: str) -> Row:
 def _unescape(field: str) -> str:
     if "\\" not in field:
         return field
-    # COPY TO writes no octal or hex escapes, so a backslash is followed by one of these letters or by itself.
-    return _UNESCAPE.sub(lambda match: _ESCAPES.get(match.group(1), match.group(1)), field)
+    # COPY TO writes no octal or hex escapes. Between two escaped backslashes a backslash begins an escape.
+    pieces = field.split("\\\\")
+    for escape, character in _ESCAPES:
+        pieces = [piece.replace(escape, character) for piece in pieces]
+    return "\\".join(pieces)
 
 
 def format_row(row: Row) -> str:
@@ -40,7 +39,10 @@ def format_row(row: Row) -> str:
 
 
 def _escape(field: str) -> str:
-    return _NEEDS_ESCAPE.sub(lambda match: _ESCAPE[match.group(0)], field)
+    field = field.replace("\\", "\\\\")
+    for escape, character in _ESCAPES:
+        field = field.replace(character, escape)
+    return field
 
 
 class RowLines:
