@@ -152,7 +152,7 @@ def _running(source: Source) -> Iterator[dict[str, psutil.Popen]]:
     """A scheduler, and a triggerer where there is one; killed in the end, so that tasks that run stay `running`."""
     # The option was added when the process began to serve logs, on a port that other schedulers here would want too.
     release, serves_no_logs = source.installation.release, ["--skip-serve-logs"]
-    commands = {"scheduler": serves_no_logs if release >= (2, 0) else []}
+    commands = {"scheduler": serves_no_logs if release >= (2, 2) else []}
     if release >= (2, 2):
         commands["triggerer"] = serves_no_logs if release >= (2, 6) else []
     processes = {}
