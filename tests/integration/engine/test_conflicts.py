@@ -134,7 +134,7 @@ def test_another_run_in_the_place_of_one(
         "task_instance": {"its dag_run is not in the target": 5},
         "rendered_task_instance_fields": {of_the_run: 1},
         "task_map": {of_the_run: 1},
-        "xcom": {of_the_run: 4},
+        "xcom": {"its dag_run is not in the target": 4},
         "dag_run_note": {"its dag_run is not in the target": 1},
         "dagrun_dataset_event": {"its dag_run is not in the target": 1},
         "dataset_dag_run_queue": {"its dag is not in the target": 2},

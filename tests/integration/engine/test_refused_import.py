@@ -157,7 +157,7 @@ def test_no_right_to_create_a_schema(limited: Deployment, artifact: Path) -> Non
     assert f"GRANT CREATE ON DATABASE {limited.database} TO limited" in refused
 
 
-@pytest.mark.parametrize("right", ["insert on task_instance", "select on log", "usage on sequence dag_run_id_seq"])
+@pytest.mark.parametrize("right", ["insert on task_instance", "select on log", "update on sequence dag_run_id_seq"])
 def test_no_right_on_a_table(right: str, limited: Deployment, artifact: Path) -> None:
     limited.execute(f"grant create on database {limited.database} to limited; revoke {right} from limited")
     assert_refused(limited, artifact, "MissingRight")
