@@ -81,7 +81,7 @@ class Source:
             # MWAA sets it, and from 2.0 on it is always so.
             quick["core__store_serialized_dags"] = "True"
             # Its scheduler looks for what to start only where it parses.
-            quick["scheduler__min_file_process_interval"] = "1"
+            quick["scheduler__min_file_process_interval"] = "3"
             quick["core__logging_level"] = quick.pop("logging__logging_level")
         return self.installation.environment(self.home, self.url, core__fernet_key=self.fernet_key, **quick)
 
