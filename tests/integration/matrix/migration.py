@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -21,15 +21,14 @@ IMPORT_VERSION = "2.11.2"
 NEWEST = "3.2.1"
 
 #: What Airflow 3 keeps of the history as it was, by table. Renamed and converted columns are left out (execution_date,
-#: dag_run.conf, xcom.value, log.extra), and so are surrogate keys.
+#: dag_run.conf and run_type, xcom.value), surrogate keys, and the log, to which the upgrade adds its own row.
 KEPT_BY_AIRFLOW_3 = {
-    "dag_run": ("dag_id", "run_id", "state", "run_type", "start_date", "end_date"),
+    "dag_run": ("dag_id", "run_id", "state", "start_date", "end_date"),
     "task_instance": (
         *("dag_id", "task_id", "run_id", "map_index", "state", "start_date", "end_date", "duration"),
         *("try_number", "operator", "hostname", "pool", "queue"),
     ),
     "xcom": ("dag_id", "task_id", "run_id", "map_index", "key"),
-    "log": ("dttm", "dag_id", "task_id", "event"),
     "variable": ("key", "val", "is_encrypted"),
     "connection": ("conn_id", "conn_type", "host", "login", "password", "extra"),
     "slot_pool": ("pool", "slots", "description"),
@@ -56,13 +55,15 @@ class Migrated(NamedTuple):
         return sum(int(table[what]) for table in self.tables.values())
 
 
-def new_target(server: PostgresServer, directory: Path, database: str, dags: Path) -> Deployment:
+def new_target(
+    server: PostgresServer, directory: Path, database: str, dags: Path, options: Mapping[str, str]
+) -> Deployment:
     """A new 2.11 deployment with a Fernet key of its own and the given DAG files."""
     home = directory / database
     shutil.copytree(dags, home / "dags")
     installation = airflow_installation.install(IMPORT_VERSION)
     server.create_database(database)
-    target = Deployment(installation, server, database, home, Fernet.generate_key().decode())
+    target = Deployment(installation, server, database, home, Fernet.generate_key().decode(), options=options)
     installation.migrate_database(target.environment())
     return target
 
@@ -71,7 +72,9 @@ def migrate(version: str, server: PostgresServer, directory: Path) -> Migrated:
     """Make a source of the version, export it, import it into a new target and verify that."""
     made = sources.make_source(version, server, directory / f"source-{version}")
     source = Deployment(made.installation, server, made.database, made.home, made.fernet_key)
-    target = new_target(server, directory, "target_" + version.replace(".", "_"), made.home / "dags")
+    # 1.10 pickles XComs unless told otherwise, and 2.x reads pickles only when told so.
+    options = {"core__enable_xcom_pickling": "True"} if made.installation.release < (2, 0) else {}
+    target = new_target(server, directory, "target_" + version.replace(".", "_"), made.home / "dags", options)
     seconds: dict[str, float] = {}
     with _timed(seconds, "export"):
         exported = source.succeed("export", "--to", str(directory), "--id", "from-" + version.replace(".", "-"))
@@ -93,13 +96,24 @@ def kept_history(deployment: Deployment) -> dict[str, tuple[int, str]]:
     return history
 
 
-def hop(target: Deployment) -> tuple[Deployment, float]:
-    """Upgrade the target's database in place, as MWAA does; returns it as Airflow 3 has it, and the seconds."""
+class Hopped(NamedTuple):
+    """``before`` and ``after`` are rows and checksums of what Airflow 3 keeps, by table."""
+
+    before: dict[str, tuple[int, str]]
+    after: dict[str, tuple[int, str]]
+    seconds: float
+
+
+def hop(target: Deployment) -> Hopped:
+    """Upgrade the target's database in place to Airflow 3, as MWAA does."""
     installation = airflow_installation.install(NEWEST)
+    # Only SQL could make these: an XCom that is no value of any kind, and a variable without one.
+    target.execute("delete from xcom where value = ''; delete from variable where val is null")
     upgraded = target.having(installation=installation)
+    before = kept_history(target)
     begun = time.monotonic()
     installation.migrate_database(upgraded.environment())
-    return upgraded, time.monotonic() - begun
+    return Hopped(before, kept_history(upgraded), time.monotonic() - begun)
 
 
 @contextmanager

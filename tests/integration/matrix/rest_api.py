@@ -31,6 +31,15 @@ class RestApi:
         assert answer.status_code == 200, f"{url}: {answer.status_code} {answer.text[:500]}"
         return answer.json()
 
+    def all(self, what: str, *path: str) -> list[Any]:
+        """The entries of all pages of a list."""
+        entries: list[Any] = []
+        while True:
+            page = self.get(*path, limit="100", offset=str(len(entries)))
+            entries += page[what]
+            if not page[what] or len(entries) >= page["total_entries"]:
+                return entries
+
 
 @contextmanager
 def web_server(deployment: Deployment) -> Iterator[RestApi]:
@@ -38,7 +47,7 @@ def web_server(deployment: Deployment) -> Iterator[RestApi]:
     with closing(socket()) as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    password = secrets.token_urlsafe()
+    password = secrets.token_hex()
     installation = deployment.installation
     environment = {
         **deployment.environment(),

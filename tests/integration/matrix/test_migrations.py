@@ -11,7 +11,7 @@ import pytest
 from local.airflow_installation import ROOT
 from local.postgres import PostgresServer
 from tests.integration import sources
-from tests.integration.matrix.migration import Migrated, hop, kept_history, migrate
+from tests.integration.matrix.migration import Migrated, hop, migrate
 from tests.integration.matrix.rest_api import RestApi, web_server
 from tests.integration.sources.dags import contents
 
@@ -101,17 +101,16 @@ def opened(migration: Callable[[str], Migrated], request: pytest.FixtureRequest)
 def test_rest_api_shows_every_run_and_task_instance(opened: tuple[Migrated, RestApi]) -> None:
     migrated, api = opened
     runs = migrated.target.rows("select dag_id, run_id, state from dag_run order by 1, 2")
-    listed = api.get("dags", "~", "dagRuns", limit="1000")["dag_runs"]
+    listed = api.all("dag_runs", "dags", "~", "dagRuns")
     assert sorted((run["dag_id"], run["dag_run_id"], run["state"]) for run in listed) == runs
     there = "select count(*) from dag_run where run_id is not null and execution_date is not null"
     assert len(runs) == migrated.source.value(there)
-    for dag_id, run_id, _ in runs:
-        query = "select task_id, map_index, state from task_instance where dag_id = %s and run_id = %s"
-        expected = migrated.target.rows(query, (dag_id, run_id))
-        shown = api.get("dags", dag_id, "dagRuns", run_id, "taskInstances", limit="1000")["task_instances"]
-        assert sorted((ti["task_id"], ti["map_index"], str(ti["state"])) for ti in shown) == sorted(
-            (task_id, map_index, str(state)) for task_id, map_index, state in expected
-        )
+    # By wildcards, because a run id of 1.10 may have a slash, which no path of the API can hold.
+    shown = api.all("task_instances", "dags", "~", "dagRuns", "~", "taskInstances")
+    expected = migrated.target.rows("select dag_id, run_id, task_id, map_index, state from task_instance")
+    assert {(ti["dag_id"], ti["dag_run_id"], ti["task_id"], ti["map_index"], ti["state"]) for ti in shown} == set(
+        expected
+    )
 
 
 def test_rest_api_shows_xcoms(opened: tuple[Migrated, RestApi]) -> None:
@@ -142,12 +141,8 @@ def test_logs_are_looked_for_under_the_name_that_the_source_wrote(opened: tuple[
 
 
 def test_airflow_3_keeps_the_history(migration: Callable[[str], Migrated]) -> None:
-    target = migration("2.5.1").target
-    # Airflow 3 makes JSON of every XCom; this one, which only SQL could make, is no value of either kind.
-    target.execute("delete from xcom where value = ''")
-    before = kept_history(target)
-    upgraded, _ = hop(target)
-    assert kept_history(upgraded) == before
+    hopped = hop(migration("2.5.1").target)
+    assert hopped.after == hopped.before
 
 
 def test_the_documented_table_is_of_this_matrix() -> None:
