@@ -20,7 +20,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 CHECKED := $(wildcard local functions tools tests bench)
 QUICK_TESTS = $(wildcard tests/unit tests/template)
-REAL_TESTS = $(wildcard tests/statemachine tests/integration tests/e2e)
+REAL_TESTS = $(wildcard tests/statemachine tests/integration)
 LOCK := pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	--custom-compile-command "make lock"
 
@@ -57,6 +57,10 @@ format: $(READY) ## Formats the code and mends what lint can mend
 test: $(READY) ## Every test, with real PostgreSQL, Airflow and Step Functions
 	$(if $(QUICK_TESTS),$(BIN)/pytest -q -n auto $(QUICK_TESTS))
 	$(if $(REAL_TESTS),$(BIN)/pytest -q $(REAL_TESTS))
+
+.PHONY: e2e
+e2e: $(READY) ## The rehearsal and its missing permission, as tests
+	$(BIN)/pytest -q tests/e2e
 
 .PHONY: rehearsal
 rehearsal: $(READY) ## A whole migration on this machine: SOURCE= TARGET= DAGS= SEED_SQL= OUT= KEEP=1

@@ -72,8 +72,13 @@ def migrate(version: str, server: PostgresServer, directory: Path) -> Migrated:
     """Make a source of the version, export it, import it into a new target and verify that."""
     made = sources.make_source(version, server, directory / f"source-{version}")
     source = Deployment(made.installation, server, made.database, made.home, made.fernet_key)
-    # 1.10 pickles XComs unless told otherwise, and 2.x reads pickles only when told so.
-    options = {"core__enable_xcom_pickling": "True"} if made.installation.release < (2, 0) else {}
+    options = {}
+    if made.installation.release < (2, 3):
+        # From 2.11.1 on Airflow finds logs under the run's own template only when told so.
+        options["core__use_historical_filename_templates"] = "True"
+    if made.installation.release < (2, 0):
+        # 1.10 pickles XComs unless told otherwise, and 2.x reads pickles only when told so.
+        options["core__enable_xcom_pickling"] = "True"
     target = new_target(server, directory, "target_" + version.replace(".", "_"), made.home / "dags", options)
     seconds: dict[str, float] = {}
     with _timed(seconds, "export"):

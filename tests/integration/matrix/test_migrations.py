@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from local.airflow_installation import ROOT
 from local.postgres import PostgresServer
 from tests.integration import sources
 from tests.integration.matrix.migration import Migrated, hop, migrate
@@ -143,9 +142,3 @@ def test_logs_are_looked_for_under_the_name_that_the_source_wrote(opened: tuple[
 def test_airflow_3_keeps_the_history(migration: Callable[[str], Migrated]) -> None:
     hopped = hop(migration("2.5.1").target)
     assert hopped.after == hopped.before
-
-
-def test_the_documented_table_is_of_this_matrix() -> None:
-    page = (ROOT / "docs" / "versions.md").read_text()
-    for version in VERSIONS:
-        assert f"| {version} | 2.11.2 |" in page
