@@ -1,8 +1,8 @@
 """Runs Lambda functions from their built packages: a process per concurrent invocation, kept warm between them.
 
 AWS's own runtime client (awslambdaric) runs the handler and talks to the runtime API served here. The emulator that
-aws-sam-cli carries was tried first: it reports a failed function and a time-out with HTTP 200 and no `FunctionError`,
-so Step Functions would take them for results.
+aws-sam-cli carries is not used: Step Functions needs `FunctionError` to tell a failure from a result, and the emulator
+is not known here to give it.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""Ends this process when its parent has gone, so that a killed import leaves nobody writing to its scratch schema."""
+"""Parent and child: a child finds this package, and ends when its parent has gone.
+
+A killed import must leave nobody writing to its scratch schema.
+"""
 
 from __future__ import annotations
 
@@ -22,3 +25,10 @@ def exit_with_parent(handle: Callable[[str], None] = lambda line: None) -> None:
         os._exit(1)
 
     threading.Thread(target=read, daemon=True).start()
+
+
+def child_environment() -> dict[str, str]:
+    """The environment of a child that runs a module of this package, wherever the package lies."""
+    package_parent = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+    path = [part for part in (package_parent, os.environ.get("PYTHONPATH", "")) if part]
+    return dict(os.environ, PYTHONPATH=os.pathsep.join(path))

@@ -6,7 +6,6 @@ must never happen to the task's own session.
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from typing import Any, NamedTuple
@@ -16,6 +15,7 @@ from psycopg2 import sql
 from mwaa_migrator.catalog import qualified, read_tables, table_exists
 from mwaa_migrator.database import execute, fetch_value
 from mwaa_migrator.errors import RowsUnaccounted, UpgradeFailed
+from mwaa_migrator.parent import child_environment
 from mwaa_migrator.progress import Progress
 from mwaa_migrator.restore import count_rows
 from mwaa_migrator.tables import SET_ASIDE_PREFIX, set_aside_source
@@ -68,17 +68,12 @@ def account(connection: Any, scratch: str, manifest: dict[str, Any]) -> Upgraded
 
 
 def _run_migrations(scratch: str, progress: Progress) -> None:
-    environment = dict(os.environ)
-    package_parent = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-    environment["PYTHONPATH"] = os.pathsep.join(
-        part for part in (package_parent, environment.get("PYTHONPATH", "")) if part
-    )
     process = subprocess.Popen(
         [sys.executable, "-m", "mwaa_migrator.upgrade_scratch", scratch],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
-        env=environment,
+        env=child_environment(),
         universal_newlines=True,
         errors="replace",
     )

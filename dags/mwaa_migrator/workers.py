@@ -16,6 +16,7 @@ from typing import Any, Iterator, NamedTuple, Sequence
 
 from mwaa_migrator import errors
 from mwaa_migrator.airflow_database import APPLICATION_NAME
+from mwaa_migrator.parent import child_environment
 
 MOST_JOBS = 16
 
@@ -35,16 +36,11 @@ class Job(NamedTuple):
 
 class _Process:
     def __init__(self, opening: dict[str, Any]) -> None:
-        environment = dict(os.environ)
-        package_parent = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-        environment["PYTHONPATH"] = os.pathsep.join(
-            part for part in (package_parent, environment.get("PYTHONPATH", "")) if part
-        )
         self._process = subprocess.Popen(
             [sys.executable, "-m", "mwaa_migrator.copy_worker"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            env=environment,
+            env=child_environment(),
             universal_newlines=True,
         )
         try:
@@ -151,7 +147,3 @@ def run_jobs(
     finally:
         for thread in threads:
             thread.join()
-
-
-def total_rows(parts: list[dict[str, Any]]) -> int:
-    return sum(int(part["rows"]) for part in parts)
