@@ -24,6 +24,38 @@ _SECRETS_BACKENDS = {
 _BACKEND_OPTION = "secrets.backend"
 
 
+class _Needed(NamedTuple):
+    """An option without which a target of `since` up to `before` does not show the history of a source before `made`.
+
+    All are versions of Airflow.
+    """
+
+    made: str
+    since: str
+    before: str
+    option: str
+    why: str
+
+
+_NEEDED = (
+    _Needed(
+        "2.3.0",
+        "2.11.1",
+        "3.0.0",
+        "core.use_historical_filename_templates",
+        "so that the logs of runs from before Airflow 2.3 are found under their old names. It lets the web server render "
+        "what a DAG's author wrote; take it away when those logs are no longer read.",
+    ),
+    _Needed(
+        "2.0.0",
+        "2.0.0",
+        "3.0.0",
+        "core.enable_xcom_pickling",
+        "because the XComs of Airflow 1.10 are pickles; take it away when they are no longer read.",
+    ),
+)
+
+
 class Change(TypedDict):
     """One change of an option (`section.option`). `to` is None where the option was removed."""
 
@@ -72,6 +104,18 @@ def translate(options: dict[str, str], target: str) -> Translation:
         translated[_BACKEND_OPTION] = _SECRETS_BACKENDS[backend]
         notes.append(f"{_BACKEND_OPTION} names its class in the Amazon provider, where it was moved.")
     return Translation(translated, notes)
+
+
+def needed(source: str, target: str) -> Translation:
+    """Options that Airflow `target` needs to show the history of a source at version `source`, and why."""
+    old, new = versions.parse(source), versions.parse(target)
+    found = [
+        item
+        for item in _NEEDED
+        if old < versions.parse(item.made) and versions.parse(item.since) <= new < versions.parse(item.before)
+    ]
+    options, _ = translate({item.option: "True" for item in found}, target)
+    return Translation(options, [f"{name} is True, {item.why}" for name, item in zip(options, found, strict=True)])
 
 
 def _follow(option: str, value: str, by_name: dict[str, Change]) -> tuple[str | None, str]:

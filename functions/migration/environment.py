@@ -105,7 +105,7 @@ def create_request(
         # Airflow 1.10 has exactly one scheduler and Amazon MWAA's newer versions want at least two.
         request.pop("Schedulers", None)
         notes.append("Schedulers is the service's default: Airflow 1.10 has one, newer versions need two.")
-    options = airflow_options.translate(request.get("AirflowConfigurationOptions", {}), airflow_version)
+    options = _options(source, airflow_version)
     notes += options.notes
     request["AirflowConfigurationOptions"] = options.options
     if options.options.get(_PAUSED_AT_CREATION, "True").lower() in ("false", "f", "0"):
@@ -125,7 +125,7 @@ def hop_request(
 
     The options are the source's, translated to the new version, so that what the import version needed does not stay.
     """
-    options = airflow_options.translate(source.get("AirflowConfigurationOptions", {}), airflow_version)
+    options = _options(source, airflow_version)
     merged = overridden({"AirflowConfigurationOptions": options.options}, overrides)["AirflowConfigurationOptions"]
     fields = files.fields()
     del fields["DagS3Path"]
@@ -143,6 +143,17 @@ def overridden(request: dict[str, Any], overrides: dict[str, Any]) -> dict[str, 
         else:
             result[field] = value
     return result
+
+
+def _options(source: dict[str, Any], airflow_version: str) -> airflow_options.Translation:
+    """The source's options as that version has them, with those that its history needs there.
+
+    What the history needs wins over what the source has set, because without it rows or logs would not be seen; the
+    user's overrides win over both.
+    """
+    translated = airflow_options.translate(source.get("AirflowConfigurationOptions", {}), airflow_version)
+    needed = airflow_options.needed(source["AirflowVersion"], airflow_version)
+    return airflow_options.Translation(translated.options | needed.options, translated.notes + needed.notes)
 
 
 def bucket_name(bucket_arn: str) -> str:

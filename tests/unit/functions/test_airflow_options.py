@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from migration import airflow_options, versions
-from migration.airflow_options import translate
+from migration.airflow_options import needed, translate
 
 
 @pytest.mark.parametrize(
@@ -63,3 +63,20 @@ def test_every_change_has_a_version_and_leads_out_of_old_names() -> None:
         versions.parse(change["since"])
         translated = translate({change["option"]: change.get("if_equals", "x")}, "99.0.0").options
         assert change["option"] not in translated
+
+
+@pytest.mark.parametrize(
+    ("source", "target", "options"),
+    [
+        ("1.10.12", "2.11.2", {"logging.use_historical_filename_templates", "core.enable_xcom_pickling"}),
+        ("1.10.12", "2.11.1", {"core.use_historical_filename_templates", "core.enable_xcom_pickling"}),
+        ("1.10.12", "2.8.1", {"core.enable_xcom_pickling"}),
+        ("1.10.12", "3.2.1", set()),
+        ("2.2.2", "2.11.2", {"logging.use_historical_filename_templates"}),
+        ("2.3.0", "2.11.2", set()),
+    ],
+)
+def test_what_old_history_needs(source: str, target: str, options: set[str]) -> None:
+    found, notes = needed(source, target)
+    assert found == dict.fromkeys(options, "True")
+    assert [note.split(" is True, ")[0] for note in notes] == list(found)

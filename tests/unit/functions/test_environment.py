@@ -122,6 +122,23 @@ def test_no_dag_starts_because_it_is_new() -> None:
     assert "set it back" in notes[0]
 
 
+def test_an_old_source_gets_what_its_history_needs_and_a_hop_takes_it_away() -> None:
+    source = SOURCE | {
+        "AirflowVersion": "1.10.12",
+        "AirflowConfigurationOptions": {"core.enable_xcom_pickling": "False"},
+    }
+    request, notes = created(source)
+    assert request["AirflowConfigurationOptions"] == {
+        "logging.use_historical_filename_templates": "True",
+        "core.enable_xcom_pickling": "True",
+    }
+    assert any("core.enable_xcom_pickling is True, because" in note for note in notes)
+    overridden = created(source, AirflowConfigurationOptions={"core.enable_xcom_pickling": None}).request
+    assert set(overridden["AirflowConfigurationOptions"]) == {"logging.use_historical_filename_templates"}
+    hop, _ = hop_request(source, source, airflow_version="3.2.1", overrides={}, files=FILES)
+    assert hop["AirflowConfigurationOptions"] == {}
+
+
 def test_a_source_of_1_10_leaves_its_one_scheduler_behind() -> None:
     request, notes = created(SOURCE | {"AirflowVersion": "1.10.12", "Schedulers": 1})
     assert "Schedulers" not in request
