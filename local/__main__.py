@@ -13,7 +13,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from local import leftovers
+from local import leftovers, processes
 
 
 class AlreadyRunning(Exception):
@@ -82,7 +82,7 @@ def _up(chosen: argparse.Namespace, console: Console) -> int:
 
 
 def _down(name: str, console: Console) -> int:
-    if not (leftovers.RUNNING / name).exists():
+    if not (processes.RUNNING / name).exists():
         console.print(f"No local AWS called {name} runs here.")
         return 1
     pid = leftovers.process_of(name)

@@ -40,7 +40,7 @@ class LocalAws:
     def __init__(self, name: str | None = None, region: str = DEFAULT_REGION) -> None:
         self.name = name or f"run-{secrets.token_hex(4)}"
         self.region = region
-        self.folder = leftovers.RUNNING / self.name
+        self.folder = processes.RUNNING / self.name
         self.identities = Identities()
         self.endpoint = Endpoint(self.identities)
         self.postgres = PostgresServer(self.folder / "postgres")

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qs, unquote
 
+from defusedxml import DefusedXmlException, ElementTree
 from moto.core.model import OperationModel, ServiceModel
 from moto.core.parse import PROTOCOL_PARSERS, RequestParserError
 from moto.core.request import Request, determine_request_protocol
@@ -149,12 +150,9 @@ def _read_s3(environ: dict[str, Any], access_key_id: str | None, region: str) ->
 
 
 def _deleted_keys(body: bytes) -> list[str]:
-    # Imported here, where a body of another party's making is read: defused by expat's own limits (2.4.1 and later).
-    from xml.etree import ElementTree
-
     try:
         document = ElementTree.fromstring(body)
-    except ElementTree.ParseError:
+    except (ElementTree.ParseError, DefusedXmlException):
         return []
     return [element.text or "" for element in document.iter() if element.tag.rsplit("}", 1)[-1] == "Key"]
 

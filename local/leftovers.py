@@ -6,14 +6,16 @@ import contextlib
 import json
 import shutil
 import signal
+import time
 from pathlib import Path
 
 import psutil
 
 from local import processes
+from local.processes import RUNNING
 
-#: A folder for each local AWS that runs.
-RUNNING = Path(__file__).resolve().parent.parent / "build" / "local"
+#: Seconds in which a starting local AWS has written its state file; an older folder without one is a killed one's.
+_STARTS_WITHIN = 60.0
 
 
 def process_of(name: str) -> int | None:
@@ -36,9 +38,10 @@ def clear(name: str) -> None:
 
 def clear_all() -> None:
     """Clears every local AWS whose process is gone."""
-    for state in RUNNING.glob("*/state.json"):
-        if process_of(state.parent.name) is None:
-            clear(state.parent.name)
+    for folder in RUNNING.glob("*"):
+        starts = not (folder / "state.json").exists() and time.time() - folder.stat().st_mtime < _STARTS_WITHIN
+        if process_of(folder.name) is None and not starts:
+            clear(folder.name)
 
 
 def _end_postgres(directory: Path) -> None:

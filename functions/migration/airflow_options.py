@@ -43,8 +43,8 @@ _NEEDED = (
         "2.11.1",
         "3.0.0",
         "core.use_historical_filename_templates",
-        "so that the logs of runs from before Airflow 2.3 are found under their old names. It lets the web server render "
-        "what a DAG's author wrote; take it away when those logs are no longer read.",
+        "so that the logs of runs from before Airflow 2.3 are found under their old names. It lets the web server "
+        "render what a DAG's author wrote; take it away when those logs are no longer read.",
     ),
     _Needed(
         "2.0.0",

@@ -12,13 +12,13 @@ from pathlib import Path
 import pytest
 from samtranslator.yaml_helper import yaml_parse  # type: ignore[import-untyped]
 
-from local import deployment, leftovers, processes
+from local import deployment, processes
 from local.aws import ROOT, LocalAws
 
 
 @pytest.mark.timeout(1500)
 def test_rehearsal(tmp_path: Path) -> None:
-    before = set(leftovers.RUNNING.glob("*"))
+    before = set(processes.RUNNING.glob("*"))
     done = subprocess.run(
         [sys.executable, "-m", "local", "rehearsal"],
         cwd=ROOT,
@@ -40,7 +40,7 @@ def test_rehearsal(tmp_path: Path) -> None:
     assert report["dags"]["import_errors"] == []
     denied = [call for call in json.loads((tmp_path / "calls.json").read_text()) if call["decision"] != "allowed"]
     assert denied == []
-    for gone in set(leftovers.RUNNING.glob("*")) - before:
+    for gone in set(processes.RUNNING.glob("*")) - before:
         assert processes.marked(gone.name) == []
         assert not gone.exists()
 
