@@ -28,7 +28,8 @@ def handler(event: dict[str, Any]) -> dict[str, Any]:
         dags=_dags(migration, results),
         notes=(store.read("settings.json") or {}).get("notes", []),
     )
-    key = store.write("report.json", report)
+    # A roll back by hand leaves the report of the migration that it takes back.
+    key = store.write("roll_back_report.json" if migration["rollBack"] else "report.json", report)
     metrics.add_metric(name="DowntimeSeconds", unit=MetricUnit.Seconds, value=report["downtime_seconds"])
     clients.sns().publish(
         TopicArn=settings.topic_arn(),

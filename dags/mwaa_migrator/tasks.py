@@ -57,7 +57,7 @@ _EXPORT_OPTIONS = {
     "skipUndecryptable": _Option(False, *_BOOLEAN),
     "quiesce": _Option(False, *_BOOLEAN),
     "drainSeconds": _Option(900, lambda v: _is_count(v) or (v == 0 and v is not False), "a number of seconds"),
-    "drainPolicy": _Option("fail", lambda value: value in ("fail", "abandon"), "fail or abandon"),
+    "drainPolicy": _Option("fail", lambda value: value in ("fail", "abandon", "wait"), "fail, abandon or wait"),
 }
 _IMPORT_OPTIONS = {
     "onConflict": _Option("keep", lambda v: v in ("keep", "overwrite", "fail"), "keep, overwrite or fail"),
@@ -171,7 +171,7 @@ def drain(**context: Any) -> None:
             while True:
                 running = running_tasks(connection, schema)
                 waited = round(time.monotonic() - begun, 1)
-                if not running or waited >= options["drainSeconds"]:
+                if not running or (waited >= options["drainSeconds"] and options["drainPolicy"] != "wait"):
                     break
                 progress.say(f"drain: {running} task instances still run")
                 time.sleep(_DRAIN_POLL_SECONDS)

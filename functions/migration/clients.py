@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from mypy_boto3_mwaa import MWAAClient
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_sns import SNSClient
+    from mypy_boto3_stepfunctions import SFNClient
 
 # Throttles are retried here with the SDK's back-off first; what outlasts it, the state machine retries.
 _RETRIES: Any = {"mode": "standard", "total_max_attempts": 5}
@@ -59,4 +60,9 @@ def iam() -> IAMClient:
 
 def sns() -> SNSClient:
     client: SNSClient = _client("sns", None)
+    return client
+
+
+def states() -> SFNClient:
+    client: SFNClient = _client("stepfunctions", None)
     return client

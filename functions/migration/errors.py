@@ -93,6 +93,18 @@ class InputChanged(MigrationError):
     """A migration of this id was planned with another input."""
 
 
+class EnvironmentLocked(MigrationError):
+    """Another migration works on the source or the target."""
+
+
+class LockLost(MigrationError):
+    """Another migration has taken the source or the target over, so this one must not go on."""
+
+
+class MigrationUnknown(MigrationError):
+    """There is no migration of that id to roll back."""
+
+
 class PreconditionsFailed(MigrationError):
     """Several preconditions do not hold; the message lists each with its name."""
 

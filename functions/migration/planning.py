@@ -33,7 +33,8 @@ class Migration(TypedDict):
 
     `artifact` is the artifact's URL; `artifactId` names it in run ids and policies; `path` has every Airflow version in
     order; `hops` those that the target is upgraded to after the import. `executionDate` (ISO 8601) is that of our runs.
-    `finished` names the phases that an earlier execution of the same attempt has ended.
+    `finished` names the phases that an earlier execution of the same attempt has ended; `rollBack` says that this
+    execution only takes the migration back.
     """
 
     id: str
@@ -51,6 +52,7 @@ class Migration(TypedDict):
     hops: list[str]
     options: dict[str, Any]
     finished: list[str]
+    rollBack: bool
 
 
 def make(
@@ -104,6 +106,7 @@ def make(
         hops=path[2:],
         options=document["options"],
         finished=[],
+        rollBack=False,
     )
 
 

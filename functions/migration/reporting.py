@@ -60,7 +60,7 @@ def make(
         "status": "FAILED" if failure else "SUCCEEDED",
         "migration_id": migration["id"],
         "attempt": migration["attempt"],
-        "mode": migration["mode"],
+        "mode": "rollback" if migration["rollBack"] else migration["mode"],
         "time": now(),
         "source": _side(source["environment"], source["region"], source["airflowVersion"]),
         "target": _side(target["environment"], target["region"], target["airflowVersion"]),
@@ -120,7 +120,7 @@ def downtime(phases: list[Phase]) -> float:
 
 
 def subject(report: Mapping[str, Any]) -> str:
-    what = "Rehearsal" if report["mode"] == "rehearse" else "Migration"
+    what = {"rehearse": "Rehearsal", "rollback": "Roll back"}.get(report["mode"], "Migration")
     text = f"{what} {report['source']['environment']} -> {report['target']['environment']}: {report['status']}"
     return text[:_SUBJECT]
 

@@ -33,6 +33,7 @@ MIGRATION: Event = {
     "importVersion": "2.11.2",
     "hops": HOPS,
     "finished": [],
+    "rollBack": False,
 }
 READY = {"ready": True, "waitSeconds": 0, "waitedSeconds": 0}
 NOT_READY = {"ready": False, "waitSeconds": 0, "waitedSeconds": 60}

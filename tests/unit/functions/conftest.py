@@ -30,6 +30,7 @@ os.environ |= {
 }
 META = boto3.client("mwaa", region_name=REGION).meta
 ROLE = "arn:aws:iam::123456789012:role/airflow"
+EXECUTION = "arn:aws:states:eu-west-1:123456789012:execution:mwaa-migrator-migrate:execution-1"
 Handler = Callable[..., dict[str, Any]]
 
 
@@ -128,6 +129,7 @@ def commands(monkeypatch: pytest.MonkeyPatch) -> Commands:
     """The CLI of every environment."""
     run = Commands()
     monkeypatch.setattr(runs, "cli", lambda migration, dag: AirflowCli(run, runs.version_of(migration, dag)))
+    monkeypatch.setattr(runs, "cli_of", lambda side, version: AirflowCli(run, version))
     monkeypatch.setattr(
         runs,
         "final_cli",
@@ -150,7 +152,8 @@ def call() -> Handler:
     """Calls a function's handler with an event's parts."""
 
     def invoke(module: Any, **event: Any) -> dict[str, Any]:
-        answer: dict[str, Any] = module.handler({"execution": "execution-1", **event}, Context())
+        names = {"execution": EXECUTION.rsplit(":", 1)[-1], "executionArn": EXECUTION}
+        answer: dict[str, Any] = module.handler({**names, **event}, Context())
         return answer
 
     return invoke

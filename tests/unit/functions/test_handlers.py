@@ -32,7 +32,7 @@ Plan = dict[str, Any]
 
 
 def put(key: str, body: str = "x", bucket: str = "dags") -> str:
-    return clients.s3().put_object(Bucket=bucket, Key=key, Body=body.encode())["VersionId"]
+    return clients.s3().put_object(Bucket=bucket, Key=key, Body=body.encode()).get("VersionId", "")
 
 
 def keys(prefix: str = "", bucket: str = "dags") -> list[str]:
@@ -160,8 +160,10 @@ def policy() -> list[Plan]:
     return statements
 
 
+@pytest.mark.usefixtures("commands")
 def test_access_is_granted_and_taken_back(planned: Plan, call: Handler) -> None:
-    tls_only = {"Sid": "TlsOnly", "Effect": "Deny", "Principal": "*", "Action": "s3:*", "Resource": "*"}
+    # moto knows no conditions, so it denies something that nobody asks for.
+    tls_only = {"Sid": "TlsOnly", "Effect": "Deny", "Principal": "*", "Action": "s3:DeleteBucket", "Resource": "*"}
     clients.s3().put_bucket_policy(
         Bucket="exchange", Policy=json.dumps({"Version": "2012-10-17", "Statement": [tls_only]})
     )
@@ -172,8 +174,8 @@ def test_access_is_granted_and_taken_back(planned: Plan, call: Handler) -> None:
     granted = clients.kms().list_grants(KeyId=os.environ["KEY_ARN"])["Grants"]
     assert {(item["GranteePrincipal"], item["Name"]) for item in granted} == {(ROLE, f"mwaa-migrator-{planned['id']}")}
 
-    for _ in range(2):
-        assert call(clean_up, migration=planned, failed=False, waitedSeconds=0)["ready"]
+    for waited in (0, 60, 60):
+        call(clean_up, migration=planned, failed=False, waitedSeconds=waited)
     assert policy() == [tls_only]
     assert clients.kms().list_grants(KeyId=os.environ["KEY_ARN"])["Grants"] == []
 
@@ -194,13 +196,14 @@ def test_what_is_deleted(planned: Plan, mode: str, on_failure: str, failed: bool
     assert clean_up.deletes_target({**planned, "mode": mode, "options": options}, failed) is deleted  # type: ignore[typeddict-item]
 
 
+@pytest.mark.usefixtures("commands")
 def test_a_throw_away_target_is_waited_for(mwaa: Environments, planned: Plan, call: Handler) -> None:
     rehearsal = planned | {"mode": "rehearse"}
     mwaa.all["prod-3"] = {"Name": "prod-3", "Status": "CREATING", "Tags": {"mwaa-migrator:migration": planned["id"]}}
     put("prod-3/dags/user.py")
     put("prod-30/dags/user.py")
     first = call(clean_up, migration=rehearsal, failed=True, waitedSeconds=0)
-    assert first == {"ready": False, "waitSeconds": 120, "waitedSeconds": 120}
+    assert first == {"ready": False, "waitSeconds": 60, "waitedSeconds": 60}
     assert "DeleteEnvironment" not in mwaa.calls
     mwaa.all["prod-3"]["Status"] = "AVAILABLE"
     assert not call(clean_up, migration=rehearsal, failed=True, waitedSeconds=120)["ready"]
@@ -212,10 +215,51 @@ def test_a_throw_away_target_is_waited_for(mwaa: Environments, planned: Plan, ca
     assert keys() == ["prod-30/dags/user.py"]
 
 
+@pytest.mark.usefixtures("commands")
 def test_somebody_elses_environment_is_not_deleted(mwaa: Environments, planned: Plan, call: Handler) -> None:
     mwaa.all["prod-3"] = {"Name": "prod-3", "Status": "AVAILABLE", "Tags": {"mwaa-migrator:migration": "other"}}
-    assert call(clean_up, migration=planned | {"mode": "rehearse"}, failed=True, waitedSeconds=0)["ready"]
+    assert call(clean_up, migration=planned | {"mode": "rehearse"}, failed=True, waitedSeconds=60)["ready"]
     assert "DeleteEnvironment" not in mwaa.calls
+
+
+def test_rows_of_our_dags_are_deleted_until_no_environment_knows_one(
+    mwaa: Environments, planned: Plan, commands: Commands, call: Handler
+) -> None:
+    mwaa.all["prod-3"] = mwaa.all["prod-2-10"] | {"Name": "prod-3", "AirflowVersion": "3.2.1"}
+
+    def clean(waited: int) -> bool:
+        return bool(call(clean_up, migration=planned, failed=False, waitedSeconds=waited)["ready"])
+
+    assert not clean(0), "the schedulers had no time to see that the files are gone"
+    assert commands.given == []
+    commands.answers["dags", "state"] = Answer(True, "running", "")
+    assert not clean(60)
+    deleted = [command[-1] for command in commands.given if command[:2] == ("dags", "delete")]
+    assert deleted == [*runs.DAGS] * 2
+    commands.answers["dags", "state"] = Answer(True, "", "")
+    assert clean(120)
+
+
+def test_a_web_server_that_does_not_answer_fails_no_migration(
+    planned: Plan, call: Handler, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def silent(*command: str) -> Answer:
+        raise errors.CliUnreachable("no connection")
+
+    monkeypatch.setattr(runs, "cli_of", lambda side, version: AirflowCli(silent, version))
+    assert not call(clean_up, migration=planned, failed=False, waitedSeconds=1800)["ready"]
+    assert call(clean_up, migration=planned, failed=False, waitedSeconds=1860)["ready"]
+
+
+@pytest.mark.usefixtures("commands")
+@pytest.mark.parametrize(("artifact", "left"), [("keep", 3), ("delete", 2)])
+def test_exported_tables_are_kept_or_deleted_as_asked(planned: Plan, call: Handler, artifact: str, left: int) -> None:
+    prefix = f"artifacts/{planned['id']}"
+    for name in ("manifest.json", "quiesce.json", "tables/xcom/0000-0.copy.gz"):
+        put(f"{prefix}/{name}", bucket="exchange")
+    migration = planned | {"options": planned["options"] | {"artifact": artifact}}
+    assert call(clean_up, migration=migration, failed=False, waitedSeconds=60)["ready"]
+    assert len(keys(prefix, bucket="exchange")) == left
 
 
 # StageResources
