@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import os
-import threading
 import time
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -270,7 +269,13 @@ def _keep(console: Console, aws: LocalAws) -> None:
                 console.print(f"{environment}: {found.airflow.rest_api().split('/api/')[0]}")
     console.print("It runs until you press Ctrl-C.")
     with _quietly():
-        threading.Event().wait()
+        until_interrupted()
+
+
+def until_interrupted() -> None:
+    """Returns only by an exception. A signal that another thread has taken is seen within a second."""
+    while True:
+        time.sleep(1)
 
 
 def exports(aws: LocalAws) -> str:
