@@ -20,7 +20,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 CHECKED := $(wildcard local functions tools tests bench)
 QUICK_TESTS = $(wildcard tests/unit tests/template)
-REAL_TESTS = $(wildcard tests/statemachine tests/integration)
+REAL_TESTS = $(wildcard tests/statemachine tests/integration tests/e2e)
 LOCK := pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	--custom-compile-command "make lock"
 
@@ -56,10 +56,11 @@ format: $(READY) ## Formats the code and mends what lint can mend
 .PHONY: test
 test: $(READY) ## Every test, with real PostgreSQL, Airflow and Step Functions
 	$(if $(QUICK_TESTS),$(BIN)/pytest -q -n auto $(QUICK_TESTS))
-	$(if $(REAL_TESTS),$(BIN)/pytest -q $(REAL_TESTS))
+	# Two at a time: they mostly wait. A file's tests share the servers that they start.
+	$(if $(REAL_TESTS),$(BIN)/pytest -q -n 2 --dist loadfile $(REAL_TESTS))
 
 .PHONY: e2e
-e2e: $(READY) ## The rehearsal and its missing permission, as tests
+e2e: $(READY) ## The end-to-end tests alone
 	$(BIN)/pytest -q tests/e2e
 
 .PHONY: rehearsal
