@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from migration import clients, environment, errors, migration_input, planning, settings
+from botocore.exceptions import EndpointConnectionError
+
+from migration import clients, environment, errors, migration_input, network, planning, settings
 from migration.locks import Locks, Place, places_of
 from migration.observability import logger, state
 from migration.store import Store, now
@@ -46,8 +48,8 @@ def _places(document: dict[str, Any], store: Store) -> list[Place]:
         before = store.read("plan.json")
         if before is None:
             raise errors.MigrationUnknown(
-                f"there is no migration {document['migrationId']!r} to roll back; its id is the folder's name under "
-                f"s3://{store.bucket}/migrations/ and in the report"
+                f"migrationId: there is no migration {document['migrationId']!r} to roll back; its id stands in its "
+                f"report and names its folder under s3://{store.bucket}/migrations/"
             )
         return places_of(before["migration"])
     region = settings.region()
@@ -103,9 +105,9 @@ def _plan(document: dict[str, Any], migration_id: str, attempt: int, bucket: str
     source_region = document["source"].get("region", region)
     target_region = document["target"].get("region", source_region)
     import_version = document["options"]["importVersion"] or settings.import_version()
-    source = environment.get(clients.mwaa(source_region), document["source"]["environment"])
+    source = _environment(source_region, document["source"]["environment"], "source.region")
+    target = _environment(target_region, document["target"]["environment"], "target.region")
     mwaa = clients.mwaa(target_region)
-    target = environment.get(mwaa, document["target"]["environment"])
     shape = environment.input_shape(mwaa, "CreateEnvironment")
     found = list(planning.environment_faults(document, region, import_version, source, target, migration_id, shape))
     if source is None or found:
@@ -122,6 +124,21 @@ def _plan(document: dict[str, Any], migration_id: str, attempt: int, bucket: str
     )
     s3 = {side_region: clients.s3(side_region) for side_region in (source_region, target_region)}
     found = list(planning.place_faults(plan, s3, clients.iam()))
+    if "NetworkConfiguration" in plan["overrides"]:
+        found += network.faults(plan["overrides"]["NetworkConfiguration"], clients.ec2(target_region))
     if found:
         raise planning.refusal(found)
     return plan
+
+
+def _environment(region: str, name: str, path: str) -> dict[str, Any] | None:
+    """The environment, or None. Raises RegionUnsupported where the region has no Amazon MWAA."""
+    try:
+        return environment.get(clients.mwaa(region), name)
+    except EndpointConnectionError as error:
+        # Only explains: the SDK's list may lack the newest region, whose endpoint answers.
+        if region in clients.regions_of_mwaa():
+            raise
+        raise errors.RegionUnsupported(
+            f"{path}: Amazon MWAA has no endpoint in {region}; choose one of {', '.join(clients.regions_of_mwaa())}"
+        ) from error

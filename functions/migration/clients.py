@@ -10,6 +10,7 @@ import boto3
 from botocore.config import Config
 
 if TYPE_CHECKING:
+    from mypy_boto3_ec2 import EC2Client
     from mypy_boto3_iam import IAMClient
     from mypy_boto3_kms import KMSClient
     from mypy_boto3_mwaa import MWAAClient
@@ -66,3 +67,13 @@ def sns() -> SNSClient:
 def states() -> SFNClient:
     client: SFNClient = _client("stepfunctions", None)
     return client
+
+
+def ec2(region: str) -> EC2Client:
+    client: EC2Client = _client("ec2", region)
+    return client
+
+
+def regions_of_mwaa() -> list[str]:
+    """The regions in which the SDK knows Amazon MWAA. It may be older than the newest region."""
+    return boto3.session.Session().get_available_regions("mwaa")

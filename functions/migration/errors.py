@@ -89,6 +89,18 @@ class RoleNotFound(MigrationError):
     """An execution role does not exist."""
 
 
+class RoleUnfit(MigrationError):
+    """Amazon MWAA may not assume an execution role."""
+
+
+class NetworkUnfit(MigrationError):
+    """The subnets or security groups that the input names do not fit an environment."""
+
+
+class RegionUnsupported(MigrationError):
+    """Amazon MWAA has no endpoint in a region."""
+
+
 class InputChanged(MigrationError):
     """A migration of this id was planned with another input."""
 

@@ -64,11 +64,27 @@ def faults(document: Any) -> list[Fault]:
             if name in document
         ]
     if not found:
+        found += _contradictions(document)
         try:
             re.compile(document.get("options", {}).get("dags", ".*"))
         except re.error as error:
             found.append(Fault("InvalidValue", "options.dags", f"not a regular expression: {error}"))
     return found
+
+
+def _contradictions(document: dict[str, Any]) -> Iterator[Fault]:
+    """Fields that are right by themselves and not together. `document` fits the schema."""
+    options = document.get("options", {})
+    both = sorted({*options.get("tables", [])} & {*options.get("excludeTables", [])})
+    if both:
+        yield Fault("InvalidValue", "options.excludeTables", f"{', '.join(both)} is in options.tables too; choose one")
+    if not options.get("xcoms", True) and "xcom" in options.get("tables", []):
+        yield Fault("InvalidValue", "options.xcoms", "is false, and options.tables names xcom; choose one")
+    if document.get("mode") == "rehearse" and options.get("quiesce"):
+        yield Fault("InvalidValue", "options.quiesce", "is true, and a rehearsal pauses nothing; leave it out")
+    version = document.get("target", {}).get("airflowVersion", "3.0.0")
+    if options.get("importVersion") and int(version.split(".")[0]) < 3:
+        yield Fault("InvalidValue", "options.importVersion", f"is for a 3.x target; {version} is imported at itself")
 
 
 def with_defaults(document: dict[str, Any]) -> dict[str, Any]:

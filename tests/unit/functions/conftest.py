@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -98,7 +99,10 @@ def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         for bucket in ("exchange", "dags"):
             s3.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": REGION})
         s3.put_bucket_versioning(Bucket="dags", VersioningConfiguration={"Status": "Enabled"})
-        clients.iam().create_role(RoleName="airflow", AssumeRolePolicyDocument="{}")
+        trust = {"Effect": "Allow", "Principal": {"Service": "airflow-env.amazonaws.com"}, "Action": "sts:AssumeRole"}
+        clients.iam().create_role(
+            RoleName="airflow", AssumeRolePolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": trust})
+        )
         monkeypatch.setenv("KEY_ARN", clients.kms().create_key()["KeyMetadata"]["Arn"])
         monkeypatch.setenv("TOPIC_ARN", clients.sns().create_topic(Name="t")["TopicArn"])
         yield

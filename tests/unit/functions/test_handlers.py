@@ -93,52 +93,6 @@ def test_an_invalid_input_is_refused_with_every_fault(call: Handler) -> None:
         call(plan, input={"source": {"environment": "a"}, "options": {"pol": 1}})
 
 
-@pytest.mark.parametrize(
-    ("parts", "source", "error", "path"),
-    [
-        ({"source": {"environment": "nobody"}}, {}, errors.SourceNotFound, "source.environment"),
-        ({}, {"Status": "UPDATING"}, errors.SourceNotAvailable, "source.environment"),
-        ({}, {"AirflowVersion": "1.10.11"}, errors.SourceTooOld, "source.environment"),
-        ({}, {"AirflowVersion": "3.0.6"}, errors.SourceTooNew, "source.environment"),
-        ({}, {"SourceBucketArn": "arn:aws:s3:::nowhere"}, errors.BucketNotFound, "source.environment"),
-        ({}, {"ExecutionRoleArn": f"{ROLE}-gone"}, errors.RoleNotFound, "source.environment"),
-        ({"options": {"importVersion": "2.9.2"}}, {}, errors.ImportVersionUnfit, "options.importVersion"),
-    ],
-)
-def test_a_precondition_has_a_name_and_a_path(
-    mwaa: Environments, call: Handler, parts: Plan, source: Plan, error: type[Exception], path: str
-) -> None:
-    mwaa.all["prod-2-10"].update(source)
-    with pytest.raises(error, match=f"^{path}"):
-        call(plan, input=document(**parts))
-    assert keys(bucket="exchange") == []
-
-
-@pytest.mark.parametrize(
-    ("target", "error"),
-    [
-        ({"environment": "prod-2-10"}, errors.SameEnvironment),
-        ({"environment": "taken"}, errors.TargetExists),
-        ({"airflowVersion": "2.9.2"}, errors.Downgrade),
-        ({"overrides": {"Nmae": "x"}}, errors.UnknownOverride),
-        ({"overrides": {"AirflowVersion": "2.11.0"}}, errors.OverrideInvalid),
-        ({"overrides": {"MaxWorkers": "many"}}, errors.OverrideInvalid),
-        ({"overrides": {"DagS3Path": "dags"}}, errors.FolderShared),
-        ({"overrides": {"DagS3Path": "dags/new"}}, errors.FolderShared),
-        ({"overrides": {"ExecutionRoleArn": f"{ROLE}-other"}}, errors.RoleNotFound),
-        ({"overrides": {"SourceBucketArn": "arn:aws:s3:::exchange"}}, errors.BucketNotVersioned),
-        ({"overrides": {"SourceBucketArn": "arn:aws:s3:::far"}}, errors.BucketInOtherRegion),
-    ],
-)
-def test_a_target_that_cannot_be(mwaa: Environments, call: Handler, target: Plan, error: type[Exception]) -> None:
-    mwaa.all["taken"] = {"Name": "taken", "Status": "AVAILABLE", "Tags": {}}
-    far = clients.s3("us-east-1")
-    far.create_bucket(Bucket="far")
-    far.put_bucket_versioning(Bucket="far", VersioningConfiguration={"Status": "Enabled"})
-    with pytest.raises(error):
-        call(plan, input=document(target={"environment": "prod-3", "airflowVersion": "3.2.1"} | target))
-
-
 def test_a_target_in_another_region_needs_what_is_regional(mwaa: Environments, call: Handler) -> None:
     target = {"environment": "prod-3", "airflowVersion": "3.2.1", "region": "eu-central-1"}
     with pytest.raises(errors.PreconditionsFailed, match=r"(?s)NetworkConfiguration.*SourceBucketArn"):
