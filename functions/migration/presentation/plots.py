@@ -7,6 +7,7 @@ twice, because an SVG that is scaled down to a phone has letters that nobody can
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 from xml.etree import ElementTree  # nosec B405: writes what pygal has made, and parses nothing
@@ -15,6 +16,9 @@ import pygal  # type: ignore[import-untyped]
 
 from . import facts, wording
 from .facts import Span
+
+# pygal leaves an import hook for maps, which nobody uses here; it lacks `find_spec`, which Python's tools ask hooks for.
+sys.meta_path[:] = [hook for hook in sys.meta_path if type(hook).__module__ != "pygal"]
 
 _SVG = "http://www.w3.org/2000/svg"
 _ROW = 27
