@@ -17,7 +17,7 @@ import pygal  # type: ignore[import-untyped]
 from . import facts, wording
 from .facts import Span
 
-# pygal leaves an import hook for maps, which nobody uses here; it lacks `find_spec`, which Python's tools ask hooks for.
+# pygal leaves a hook for maps that nobody has here; it lacks `find_spec`, which tools of Python ask every hook for.
 sys.meta_path[:] = [hook for hook in sys.meta_path if type(hook).__module__ != "pygal"]
 
 _SVG = "http://www.w3.org/2000/svg"
