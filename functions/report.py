@@ -38,7 +38,8 @@ def handler(event: dict[str, Any]) -> dict[str, Any]:
     )
     metrics.add_metric(name="DowntimeSeconds", unit=MetricUnit.Seconds, value=report["downtime_seconds"])
     written = _write(store, report)
-    told = _notify(reporting.subject(report), reporting.message(report, *_places(written, migration["bucket"])))
+    place, link = _places(written, migration["bucket"])
+    told = _notify(reporting.subject(report), reporting.message(report, place, link))
     if written is None and not told:
         raise errors.ReportNotWritten(
             f"The bucket {migration['bucket']} refused the report of {migration['id']} and the topic the notification. "

@@ -63,6 +63,15 @@ def is_rehearsal(report: Report) -> bool:
     return bool(report.get("mode") == "rehearse")
 
 
+def is_roll_back(report: Report) -> bool:
+    """A migration that was taken back by hand."""
+    return bool(report.get("mode") == "rollback")
+
+
+def kind(report: Report) -> str:
+    return "Rehearsal" if is_rehearsal(report) else "Roll back" if is_roll_back(report) else "Migration"
+
+
 def verdict(report: Report) -> str:
     """`pass`, `warn` or `fail`: the report's own, or that of its worst finding."""
     if report.get("verdict") in _ORDER:
@@ -73,6 +82,8 @@ def verdict(report: Report) -> str:
 def headline(report: Report) -> str:
     """The verdict in a few words."""
     failed, judged = report.get("status") != "SUCCEEDED", verdict(report)
+    if is_roll_back(report):
+        return "Roll back failed" if failed else "Rolled back"
     if is_rehearsal(report):
         if failed or judged == FAIL:
             return "Rehearsal failed"
@@ -87,10 +98,14 @@ def explanation(report: Report) -> str:
     sentences = []
     if report.get("failure"):
         sentences.append("It stopped in {state} with {error}.".format(**report["failure"]))
-        if report.get("roll_back_failure"):
+        if report.get("roll_back_failure") or is_roll_back(report):
             sentences.append("The source could not be put back as it was.")
         elif not is_rehearsal(report):
             sentences.append("The source is as it was before.")
+    elif is_roll_back(report):
+        sentences.append("The source is as it was before.")
+    if is_roll_back(report):
+        return " ".join(sentences)
     rows = wording.counted(total(report, "exported"), "row")
     if report.get("verified") and all(row.match for row in table_rows(report)):
         sentences.append(f"All that was exported, {rows}, is in the target and equal by its checksums.")
@@ -139,6 +154,9 @@ def _own_findings(report: Report) -> Iterator[Finding]:
             roll_back["message"],
             "Look at the source now: make the DAGs active that were active before, and take our DAG files away.",
         )
+    if is_roll_back(report):
+        # Its numbers are those of the migration that was taken back.
+        return
     different = [row.name for row in table_rows(report) if row.match is False]
     if different:
         yield Finding(

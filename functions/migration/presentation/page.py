@@ -54,6 +54,7 @@ def render(report: Report) -> str:
             verdict=facts.verdict(report),
             headline=facts.headline(report),
             explanation=facts.explanation(report),
+            kind=facts.kind(report),
             is_rehearsal=facts.is_rehearsal(report),
             figures=_figures(report),
             problems=_fitting([finding for finding in found if finding.level != facts.PASS]),
@@ -99,7 +100,7 @@ def _printable(value: Any) -> Any:
 
 def _figures(report: Report) -> Iterator[Figure]:
     phases = {phase["name"] for phase in report.get("phases") or []}
-    if "export" in phases:
+    if "export" in phases and not facts.is_roll_back(report):
         yield Figure("Downtime to expect" if facts.is_rehearsal(report) else "Downtime", _seconds(report))
     yield Figure("From start to end", wording.duration(facts.duration(report)))
     if report.get("tables"):

@@ -113,6 +113,8 @@ def test_every_field_is_described(report: Report) -> None:
         ({"mode": "rehearse", "verdict": "warn"}, "warn", "Rehearsal passed, with warnings"),
         ({"mode": "rehearse", "verdict": "fail"}, "fail", "Rehearsal failed"),
         ({"status": "FAILED", "failure": FAILURE}, "fail", "Migration failed"),
+        ({"mode": "rollback", "tables": {}, "verified": False}, "pass", "Rolled back"),
+        ({"mode": "rollback", "status": "FAILED", "failure": FAILURE}, "fail", "Roll back failed"),
         ({"tables": DIFFERENT, "verified": False}, "fail", "Migrated, but not in order"),
         ({"verified": False, "tables": {}}, "fail", "Migrated, but not in order"),
         ({"logs": {"events_lost": 1}}, "fail", "Migrated, but not in order"),
