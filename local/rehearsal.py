@@ -87,11 +87,13 @@ def run(settings: Settings, console: Console) -> int:
         ended = _watch(aws, execution, deployment.resources[EXCHANGE_BUCKET], console)
         report = _report(aws, deployment.resources[EXCHANGE_BUCKET], ended)
         _write(settings.out, aws, report, execution)
+        _write_for_people(settings.out, aws.client("s3"), deployment.resources[EXCHANGE_BUCKET], report)
         console.print(summary(report))
         verified = is_verified(report)
         if not verified:
             _explain(console, ended, report, settings.out)
-        say(f"{'verified' if verified else 'NOT verified'}; the report is {settings.out / 'report.json'}")
+        name = "report.html" if "migration_id" in report else "report.json"
+        say(f"{'verified' if verified else 'NOT verified'}; the report is {settings.out / name}")
         if settings.keep:
             _keep(console, aws)
     return 0 if verified else 1
@@ -236,6 +238,16 @@ def _write(out: Path, aws: LocalAws, report: Mapping[str, Any], execution: str) 
     (out / "calls.json").write_text(json.dumps(calls, indent=2) + "\n")
     history = aws.client("stepfunctions").get_execution_history(executionArn=execution, maxResults=1000)["events"]
     (out / "history.json").write_text(json.dumps(history, indent=2, default=str) + "\n")
+
+
+def _write_for_people(out: Path, s3: Any, bucket: str, report: Mapping[str, Any]) -> None:
+    """The page and the summary that the report function has written beside report.json."""
+    for name in ("report.html", "report.md"):
+        (out / name).unlink(missing_ok=True)
+        # A plan that was refused has no report.
+        if "migration_id" in report:
+            key = f"migrations/{report['migration_id']}/{report['attempt']}/{name}"
+            (out / name).write_bytes(s3.get_object(Bucket=bucket, Key=key)["Body"].read())
 
 
 def _lines(logs: Any, group: str) -> Iterator[str]:

@@ -83,6 +83,32 @@ def _default(node: Content, required: bool) -> str:
     return f"`{json.dumps(node['default'])}`" if "default" in node else "none"
 
 
+def report_reference() -> str:
+    """Every field of report.json, from the published schema."""
+    schema = json.loads((ROOT / "functions" / "migration" / "report.schema.json").read_text(encoding="utf-8"))
+    rows = [f"| `{path}` | {need} | {_cell(text)} |" for path, need, text in _report_fields(schema, schema, "")]
+    return "\n".join(["| field | always there | what it is |", "| --- | --- | --- |", *rows])
+
+
+def _report_fields(node: Content, schema: Content, path: str) -> Iterator[tuple[str, str, str]]:
+    for name, child in node.get("properties", {}).items():
+        below = f"{path}.{name}" if path else name
+        yield below, "yes" if name in node.get("required", []) else "", child["description"]
+        for inner, suffix in _inner(child, schema):
+            yield from _report_fields(inner, schema, below + suffix)
+
+
+def _inner(node: Content, schema: Content) -> Iterator[tuple[Content, str]]:
+    """What lies below a field: in an object, in each item of an array, or in each value of a map."""
+    if "$ref" in node:
+        node = schema["$defs"][node["$ref"].rsplit("/", 1)[-1]]
+    yield node, ""
+    if "items" in node:
+        yield node["items"], "[]"
+    if isinstance(node.get("additionalProperties"), dict):
+        yield node["additionalProperties"], ".*"
+
+
 def parameters() -> str:
     """The stack's parameters."""
     rows = [
@@ -202,6 +228,7 @@ def _cell(text: str) -> str:
 
 PARTS: dict[str, Callable[[], str]] = {
     "input": input_reference,
+    "report": report_reference,
     "parameters": parameters,
     "states": states,
     "permissions": permissions,

@@ -49,6 +49,18 @@ def s3(region: str | None = None, pool: int = 10) -> S3Client:
     return client
 
 
+@functools.cache
+def s3_for_links() -> S3Client:
+    """S3 whose pre-signed URLs hold for what KMS has encrypted, and name the region's own host.
+
+    Signature 4 is not S3's default for them, and the host without a region answers a signed request with a redirect for
+    a bucket's first day (S3, user guide, request redirection).
+    """
+    config = Config(signature_version="s3v4", s3={"addressing_style": "virtual"})
+    client: S3Client = boto3.client("s3", config=config)
+    return client
+
+
 def kms() -> KMSClient:
     client: KMSClient = _client("kms", None)
     return client

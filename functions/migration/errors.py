@@ -209,6 +209,10 @@ class RollBackFailed(MigrationError):
     """The source could not be put back as it was."""
 
 
+class ReportNotWritten(MigrationError):
+    """Neither the exchange bucket nor the topic took the report; it is in the function's log and nowhere else."""
+
+
 class CleanUpTimedOut(MigrationError):
     """The throw-away target was not gone within `options.environmentTimeoutSeconds`."""
 

@@ -130,7 +130,7 @@ def test_a_package_is_small_and_brings_no_sdk(package: Path) -> None:
 def test_a_package_has_what_it_runs_and_stages(package: Path) -> None:
     for module in MODULES:
         assert (package / f"{module}.py").is_file()
-    for name in ("input.schema.json", "airflow_options.json"):
+    for name in ("input.schema.json", "report.schema.json", "airflow_options.json", "presentation/page.html"):
         assert (package / SHARED / name).is_file()
     ours = {file.relative_to(ROOT / "dags") for file in (ROOT / "dags").rglob("*.py")}
     assert {file.relative_to(package / "dags") for file in (package / "dags").rglob("*.py")} == ours

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from botocore.exceptions import ClientError
+from jsonschema import Draft202012Validator
+from moto.sns.models import sns_backends
 
 import check_dag_run
 import check_parsed
@@ -22,13 +27,14 @@ import stage_resources
 import trigger_dag_run
 import update_environment
 import verify
-from migration import clients, errors, runs, staging
+from migration import clients, errors, reporting, runs, staging
 from migration.airflow_cli import AirflowCli, Answer
-from migration.store import of_artifact, of_attempt
+from migration.store import Store, of_artifact, of_attempt
 
-from .conftest import ROLE, Commands, Environments, Handler, document
+from .conftest import REGION, ROLE, Commands, Environments, Handler, document
 
 Plan = dict[str, Any]
+SCHEMA = Path(reporting.__file__).with_name("report.schema.json")
 
 
 def put(key: str, body: str = "x", bucket: str = "dags") -> str:
@@ -592,3 +598,102 @@ def test_report_of_a_failure(planned: Plan, call: Handler) -> None:
     assert written["status"] == "FAILED"
     assert written["failure"] == {"state": "CheckImport", "error": "ArtifactDamaged", "message": "part 3"}
     assert written["verified"] is False
+
+
+def refuse(monkeypatch: pytest.MonkeyPatch, owner: Any, method: str, operation: str, code: str, status: int) -> None:
+    """Makes a method answer as AWS does when it refuses an operation."""
+
+    def refused(*_: Any, **__: Any) -> None:
+        told: Any = {"Error": {"Code": code, "Message": "no"}, "ResponseMetadata": {"HTTPStatusCode": status}}
+        raise ClientError(told, operation)
+
+    monkeypatch.setattr(owner, method, refused)
+
+
+def read(key: str) -> str:
+    return clients.s3().get_object(Bucket="exchange", Key=key)["Body"].read().decode()
+
+
+def test_a_report_is_data_a_page_and_a_summary(planned: Plan, call: Handler) -> None:
+    told = call(report, migration=planned, failure={}, rollBackFailure={})
+    folder = told["key"].removesuffix("report.json")
+    Draft202012Validator(json.loads(SCHEMA.read_text())).validate(json.loads(read(told["key"])))
+    assert "prod-2-10" in read(f"{folder}report.html")
+    assert "prod-2-10" in read(f"{folder}report.md")
+    page = clients.s3().head_object(Bucket="exchange", Key=f"{folder}report.html")
+    assert page["ContentType"] == "text/html; charset=utf-8"
+
+
+def published() -> list[tuple[str, str, str | None]]:
+    """`(topic, message, subject)` of each notification that moto's SNS has taken."""
+    (backend,) = (region for account in sns_backends.values() for name, region in account.items() if name == REGION)
+    return [
+        (arn, message, subject)
+        for arn, topic in backend.topics.items()
+        for _, message, subject, *_ in topic.sent_notifications
+    ]
+
+
+def test_the_notification_links_to_the_page(planned: Plan, call: Handler) -> None:
+    told = call(report, migration=planned, failure={}, rollBackFailure={})
+    ((_, message, subject),) = published()
+    assert subject == "Migration prod-2-10 -> prod-3: SUCCEEDED"
+    *_, place, _, link = message.splitlines()
+    page = told["key"].replace(".json", ".html")
+    assert place == f"Report: s3://exchange/{page}"
+    url = urlsplit(link)
+    query = parse_qs(url.query)
+    assert (url.scheme, url.netloc, url.path) == ("https", f"exchange.s3.{REGION}.amazonaws.com", f"/{page}")
+    assert query["X-Amz-Algorithm"] == ["AWS4-HMAC-SHA256"]
+    assert query["X-Amz-Expires"] == ["43200"]
+
+
+def test_a_bucket_that_refuses_the_report_loses_nothing(
+    planned: Plan, call: Handler, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    refuse(monkeypatch, Store, "write_text", "PutObject", "AccessDenied", 403)
+    failure = {"state": "CheckImport", "error": "ArtifactDamaged", "cause": "part 3 of dag_run"}
+    told = call(report, migration=planned, failure=failure, rollBackFailure={})
+    assert (told["status"], told["key"]) == ("FAILED", None)
+    ((_, message, _),) = published()
+    assert "part 3 of dag_run" in message
+    assert message.endswith("The exchange bucket did not take the report; it is in the function's log.")
+    (line,) = [record for record in caplog.records if record.getMessage() == "the report was not written"]
+    assert line.__dict__["report"]["failure"]["message"] == "part 3 of dag_run"
+
+
+def test_a_topic_that_refuses_the_notification_loses_nothing(
+    planned: Plan, call: Handler, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("TOPIC_ARN", f"arn:aws:sns:{REGION}:123456789012:gone")
+    told = call(report, migration=planned, failure={}, rollBackFailure={})
+    assert told["status"] == "SUCCEEDED"
+    assert json.loads(read(told["key"]))["status"] == "SUCCEEDED"
+    assert "the topic was not told" in caplog.messages
+    assert "X-Amz-Signature" not in caplog.text
+
+
+def test_a_report_that_nobody_takes_has_a_name(planned: Plan, call: Handler, monkeypatch: pytest.MonkeyPatch) -> None:
+    refuse(monkeypatch, Store, "write_text", "PutObject", "AccessDenied", 403)
+    monkeypatch.setenv("TOPIC_ARN", f"arn:aws:sns:{REGION}:123456789012:gone")
+    with pytest.raises(errors.ReportNotWritten, match="exchange"):
+        call(report, migration=planned, failure={}, rollBackFailure={})
+
+
+def test_a_fault_of_the_bucket_that_passes_is_retried(
+    planned: Plan, call: Handler, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refuse(monkeypatch, Store, "write_text", "PutObject", "SlowDown", 503)
+    with pytest.raises(errors.TransientFault):
+        call(report, migration=planned, failure={}, rollBackFailure={})
+
+
+@pytest.mark.parametrize("subscribed", [True, False])
+def test_a_topic_without_subscribers_is_told_in_the_log(
+    planned: Plan, call: Handler, caplog: pytest.LogCaptureFixture, subscribed: bool
+) -> None:
+    if subscribed:
+        queue = f"arn:aws:sqs:{REGION}:123456789012:queue"
+        clients.sns().subscribe(TopicArn=os.environ["TOPIC_ARN"], Protocol="sqs", Endpoint=queue)
+    call(report, migration=planned, failure={}, rollBackFailure={})
+    assert ("nobody has subscribed to the topic" in caplog.messages) != subscribed
