@@ -16,6 +16,7 @@ from psycopg2 import sql
 from local import demo_source
 from local.aws import LocalAws
 from local.mwaa.environment import Environment
+from tools.generated_docs import template
 
 OURS = "mwaa_migrator_%"
 MARK = "M4RKED"
@@ -32,6 +33,26 @@ ALIVE = {
 AUDIT = "log"
 # Airflow makes permissions when it parses a DAG, and keeps them when that is deleted, as any other DAG's.
 PERMISSIONS = ("ab_permission", "ab_permission_view", "ab_permission_view_role", "ab_role", "ab_view_menu")
+# Rights that a function needs and that this run does not, with the reason.
+NOT_USED_HERE: dict[str, dict[str, str]] = {
+    "every function": {},
+    "PlanFunction": {
+        "states:DescribeExecution": "asked about the holder of a lock, and here nobody held one",
+        "ec2:DescribeSubnets": "only where the input overrides the network",
+        "ec2:DescribeSecurityGroups": "only where the input overrides the network",
+    },
+    "CreateEnvironmentFunction": dict.fromkeys(
+        (
+            "iam:CreateServiceLinkedRole",
+            "s3:GetEncryptionConfiguration",
+            "ec2:CreateVpcEndpoint",
+            "kms:CreateGrant",
+            "kms:DescribeKey",
+            "airflow:TagResource",
+        ),
+        "used by Amazon MWAA in the caller's name, which the local one does not",
+    ),
+}
 OPTIONS = {"pollSeconds": 1, "artifact": "delete", "targetOnFailure": "delete"}
 
 
@@ -166,26 +187,48 @@ def test_secrets_are_nowhere_but_in_encrypted_objects(migrated: Migrated) -> Non
             assert "/tables/" in item["Key"] or MARK.encode() not in found["Body"].read(), item["Key"]
 
 
+@pytest.fixture(scope="module")
+def rolled_back(migrated: Migrated) -> list[dict[str, Counter[str]]]:
+    """The source's rows after each of two roll backs."""
+    found = []
+    document = {"mode": "rollback", "migrationId": migrated.output["migrationId"], "options": OPTIONS}
+    for _ in range(2):
+        execute(migrated.aws, document)
+        assert paused(migrated.source) == migrated.active
+        found.append(rows(migrated.source))
+    return found
+
+
 @pytest.mark.timeout(900)
-def test_a_roll_back_by_hand_leaves_the_source_as_it_was(migrated: Migrated) -> None:
-    aws, source = migrated.aws, migrated.source
-    for _ in range(2):  # rolling back twice is harmless
-        execute(aws, {"mode": "rollback", "migrationId": migrated.output["migrationId"], "options": OPTIONS})
-        assert paused(source) == migrated.active
-        after = rows(source)
+def test_a_roll_back_by_hand_leaves_the_source_as_it_was(
+    migrated: Migrated, rolled_back: list[dict[str, Counter[str]]]
+) -> None:
+    for after in rolled_back:  # rolling back twice is harmless
         differing = {
             table: (before - after[table], after[table] - before)
             for table, before in migrated.rows.items()
             if before != after[table] and table not in PERMISSIONS
         }
         assert differing == {}
+    aws = migrated.aws
     assert aws.client("mwaa").list_environments()["Environments"] == ["prod-2-10"]
     s3, exchange = aws.client("s3"), aws.deployed.resources["ExchangeBucket"]
-    bucket = source.settings["SourceBucketArn"].split(":")[-1]
+    bucket = migrated.source.settings["SourceBucketArn"].split(":")[-1]
     names = [item["Key"] for item in s3.list_objects_v2(Bucket=bucket)["Contents"]]
     assert [name for name in names if "mwaa_migrator" in name or name.startswith("prod-3/")] == []
     left = [item["Key"] for item in s3.list_objects_v2(Bucket=exchange)["Contents"]]
     assert [name for name in left if "/tables/" in name or name.startswith("locks/")] == []
     assert any(name.endswith("/roll_back_report.json") for name in left)
-    denied = [call for call in aws.endpoint.record.calls() if call.decision != "allowed"]
-    assert denied == []
+
+
+@pytest.mark.usefixtures("rolled_back")
+def test_what_is_allowed_is_used_and_what_is_used_is_allowed(migrated: Migrated) -> None:
+    calls = migrated.aws.endpoint.record.calls()
+    assert [call for call in calls if call.decision != "allowed"] == []
+    for name, function in migrated.aws.deployed.functions.items():
+        statements = template()["Resources"][name]["Properties"]["Policies"][0]["Statement"]
+        allowed = {action for statement in statements for action in statement["Action"]}
+        used = {call.action for call in calls if call.role_arn == function.role_arn}
+        argued = set(NOT_USED_HERE.get(name, {})) | set(NOT_USED_HERE["every function"])
+        assert allowed - used - argued == set(), name
+        assert used & set(NOT_USED_HERE.get(name, {})) == set(), f"{name}: not an exception any more"
