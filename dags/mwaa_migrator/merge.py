@@ -10,7 +10,7 @@ was inserted is read back and compared with what should have been, before the tr
 from __future__ import annotations
 
 import time
-from typing import Any, NamedTuple
+from typing import Any, Callable, NamedTuple
 
 from psycopg2 import sql
 
@@ -87,15 +87,25 @@ class Merge:
             self._algorithm,
         )
 
-    def run(self, in_bulk: list[str]) -> dict[str, TableResult]:
-        """Merge all tables; raises RowsConflict, RowsUnaccounted or ContentDiffers, and then nothing may be kept."""
+    def run(self, in_bulk: list[str], make_dags: Callable[[], None]) -> dict[str, TableResult]:
+        """Merge all tables; raises RowsConflict, RowsUnaccounted or ContentDiffers, and then nothing may be kept.
+
+        ``make_dags`` is called when all is merged but what refers to a DAG's own row. It changes rows that the target's
+        scheduler wants as well, so it comes as late as it can.
+        """
         removed = bulk.remove(self._connection, self._schema, self._tables, in_bulk)
         results = {}
-        for name in self._order():
+        order = self._order()
+        of_dags = [name for name in order if self._refers_to_dags(name)]
+        for name in [name for name in order if name not in of_dags] + of_dags:
+            if of_dags and name == of_dags[0]:
+                make_dags()
             begun = time.monotonic()
             results[name] = self._merge_table(self._tables[name], in_order=name not in in_bulk)
             note = f"{results[name].kept:,} kept, {results[name].set_aside:,} set aside"
             self._progress.table("merge", name, results[name].merged, time.monotonic() - begun, note=note)
+        if not of_dags:
+            make_dags()
         begun = time.monotonic()
         made = bulk.make_again(self._connection, removed)
         if made:
@@ -114,6 +124,9 @@ class Merge:
             parents[name] = [key.parent for key in table.foreign_keys if key.parent is not None]
             parents[name] += list(undeclared_references(name).values())
         return in_foreign_key_order(parents)
+
+    def _refers_to_dags(self, name: str) -> bool:
+        return any(key.parent == PAUSE_STATE_TABLE for key in self._tables[name].foreign_keys)
 
     def _merge_table(self, table: Table, in_order: bool) -> TableResult:
         exported = self._manifest["tables"][table.name]["rows"]
