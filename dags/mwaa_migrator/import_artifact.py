@@ -26,7 +26,7 @@ from mwaa_migrator.manifest import read_manifest, read_schema
 from mwaa_migrator.merge import Merge
 from mwaa_migrator.pause_state import apply_pause_states, carry_schedules
 from mwaa_migrator.progress import Progress
-from mwaa_migrator.receipts import find_receipt, write_receipt
+from mwaa_migrator.receipts import find_receipt, prepare, write_receipt
 from mwaa_migrator.restore import check_artifact, restore
 from mwaa_migrator.storage import Storage
 from mwaa_migrator.tables import PAUSE_STATE_TABLE
@@ -164,6 +164,7 @@ def _merge(
             in_bulk = []
         use_schema(connection, target.schema)
         execute(connection, "set local work_mem to '64MB'")
+        prepare(connection)
         merge = Merge(connection, scratch, target.schema, manifest, upgraded, blocks, options.on_conflict, progress)
         pause_state: dict[str, Any] = {"choice": options.pause_state}
 

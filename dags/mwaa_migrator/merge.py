@@ -23,7 +23,9 @@ from mwaa_migrator.errors import ContentDiffers, RowsUnaccounted
 from mwaa_migrator.identity import mergeable_tables
 from mwaa_migrator.keys import Block
 from mwaa_migrator.log_templates import LogTemplates
+from mwaa_migrator.meaning import Meaning
 from mwaa_migrator.progress import Progress
+from mwaa_migrator.receipts import note_not_written
 from mwaa_migrator.tables import PAUSE_STATE_TABLE, undeclared_references
 from mwaa_migrator.translation import Translation, users_in_target
 from mwaa_migrator.upgrade import Upgraded
@@ -69,6 +71,7 @@ class Merge:
         self._target_tables = read_tables(connection, schema)
         self._tables = mergeable_tables(connection, scratch, schema, manifest)
         self._algorithm = algorithm_of(connection)
+        self._scratch = scratch
         use_schema(connection, schema)
         self._transaction = fetch_value(connection, "select mod(txid_current(), 4294967296)::text")
         self._log_templates = LogTemplates(connection, scratch, schema, manifest)
@@ -145,6 +148,8 @@ class Merge:
         if exported != merged + disposed.kept + set_aside:
             message = "{}: {} rows were exported; {} merged, {} kept and {} set aside do not add up to it."
             raise RowsUnaccounted(message.format(table.name, exported, merged, disposed.kept, set_aside))
+        if disposed.kept_differing or disposed.set_aside:
+            self._note_not_written(table)
         expected, actual = self._compare(table, source, disposed)
         if expected != actual:
             message = "{}: the merged rows have checksum {} ({} rows), and should have {} ({} rows)."
@@ -179,6 +184,20 @@ class Merge:
                 condition,
                 order,
             ),
+        )
+
+    def _note_not_written(self, table: Table) -> None:
+        default_template = self._log_templates.default_filename()
+        meaning = Meaning(table, self._target_tables, self._algorithm, default_template)
+        rows = sql.SQL(
+            "select m.identity, m.content, d.disposition = 'differs' as kept from ({}) m "
+            "join {} d on d.source_row = m.row where d.disposition not in ('same', 'overwrite')"
+        )
+        note_not_written(
+            self._connection,
+            self._manifest["migration_id"],
+            table.name,
+            rows.format(meaning.select(self._scratch), DISPOSITIONS),
         )
 
     def _compare(self, table: Table, source: sql.Composed, disposed: Disposed) -> tuple[Checksum, Checksum]:
