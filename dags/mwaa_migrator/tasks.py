@@ -101,10 +101,12 @@ def _run(command: str, known: Mapping[str, _Option], context: Mapping[str, Any],
     dag_run = context["dag_run"]
     begun = time.monotonic()
     result: dict[str, Any] = {"command": command, "run_id": dag_run.run_id, "status": "failed"}
-    storage = None
+    storage: Storage | None = None
     try:
+        # First, so that a fault in the options is told there as well.
+        storage = _storage(dag_run.conf)
         artifact, options = read_conf(dag_run.conf, known)
-        storage = open_storage(artifact)
+        assert storage is not None
         check_id(artifact.rsplit("/", 1)[-1])
         result.update(work(storage, options, Progress()))
         result.update(status="done", error=None)
@@ -122,6 +124,12 @@ def _run(command: str, known: Mapping[str, _Option], context: Mapping[str, Any],
         result["seconds"] = round(time.monotonic() - begun, 3)
         if storage is not None:
             storage.write_json(command + ".json", result)
+
+
+def _storage(conf: Any) -> Storage | None:
+    """Where the artifact lies, as far as the conf says so."""
+    artifact = conf.get("artifact") if isinstance(conf, dict) else None
+    return open_storage(artifact.rstrip("/")) if artifact and isinstance(artifact, str) else None
 
 
 def _final_failure() -> Any:

@@ -85,6 +85,34 @@ def expected(source: Deployment, links: dict[str, str], condition: str) -> dict[
     return counts
 
 
+@pytest.mark.parametrize("deleted", [False, True])
+def test_what_our_own_dags_did_stays_behind(deleted: bool, source: Deployment, tmp_path: Path) -> None:
+    """Also what is left of them when the DAG was deleted: its events and jobs."""
+    counts = {table: rows for table, rows in source.counts().items() if not table.startswith("ab_")}
+    source.execute(
+        """
+        insert into dag (dag_id, is_paused, is_active, max_active_tasks, max_consecutive_failed_dag_runs,
+                         has_task_concurrency_limits) values ('mwaa_migrator_export', false, true, 16, 0, false);
+        insert into dag_run (dag_id, run_id, execution_date, state, run_type, clear_number)
+        values ('mwaa_migrator_export', 'ours', now(), 'running', 'manual', 0);
+        insert into dag_run_note (dag_run_id, content, created_at, updated_at)
+        select id, 'ours', now(), now() from dag_run where run_id = 'ours';
+        insert into task_instance (dag_id, run_id, task_id, pool, pool_slots)
+        values ('mwaa_migrator_export', 'ours', 'export', 'default_pool', 1);
+        insert into xcom (dag_run_id, dag_id, run_id, task_id, key, timestamp)
+        select id, dag_id, run_id, 'export', 'key', now() from dag_run where run_id = 'ours';
+        insert into log (dttm, dag_id, task_id, event) values (now(), 'mwaa_migrator_export', 'export', 'running');
+        insert into job (dag_id, state, job_type) values ('mwaa_migrator_import', 'running', 'LocalTaskJob')
+        """
+    )
+    if deleted:
+        source.execute("delete from dag_run where run_id = 'ours'; delete from dag where dag_id like 'mwaa%'")
+    exported = source.succeed("export", "--to", str(tmp_path))
+    assert {name: table["rows"] for name, table in exported["tables"].items()} == {
+        name: counts[name] for name in exported["tables"]
+    }
+
+
 @pytest.mark.parametrize(
     ("arguments", "fault"),
     [

@@ -10,7 +10,7 @@ import pytest
 
 from local.postgres import PostgresServer
 from tests.integration import sources
-from tests.integration.matrix.migration import Migrated, hop, migrate
+from tests.integration.matrix.migration import Migrated, hop, make_source, migrate
 from tests.integration.matrix.rest_api import RestApi, web_server
 from tests.integration.sources.dags import contents
 
@@ -29,7 +29,7 @@ def migration() -> Iterator[Callable[[str], Migrated]]:
 
             def migrated(version: str) -> Migrated:
                 if version not in done:
-                    done[version] = migrate(version, server, directory)
+                    done[version] = migrate(make_source(version, server, directory), server, directory)
                 return done[version]
 
             yield migrated
