@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from migration import clients, environment, errors, migration_input, planning, settings
+from migration import clients, errors, migration_input, planning, preconditions, settings
 from migration.observability import logger, state
 from migration.store import Store, now
 
@@ -46,29 +46,15 @@ def handler(event: dict[str, Any]) -> dict[str, Any]:
 
 
 def _plan(document: dict[str, Any], migration_id: str, attempt: int, bucket: str, started: str) -> planning.Migration:
-    region = settings.region()
-    source_region = document["source"].get("region", region)
-    target_region = document["target"].get("region", source_region)
-    import_version = document["options"]["importVersion"] or settings.import_version()
-    source = environment.get(clients.mwaa(source_region), document["source"]["environment"])
-    mwaa = clients.mwaa(target_region)
-    target = environment.get(mwaa, document["target"]["environment"])
-    shape = environment.input_shape(mwaa, "CreateEnvironment")
-    found = list(planning.environment_faults(document, region, import_version, source, target, migration_id, shape))
-    if source is None or found:
-        raise planning.refusal(found)
-    plan = planning.make(
+    outlook = preconditions.look(
+        document,
         migration_id=migration_id,
         attempt=attempt,
         bucket=bucket,
-        region=region,
-        import_version=import_version,
-        execution_date=f"{started[:19]}+00:00",
-        document=document,
-        source=source,
+        region=settings.region(),
+        import_version=settings.import_version(),
+        started=started,
     )
-    s3 = {side_region: clients.s3(side_region) for side_region in (source_region, target_region)}
-    found = list(planning.place_faults(plan, s3, clients.iam()))
-    if found:
-        raise planning.refusal(found)
-    return plan
+    if outlook.plan is None or outlook.faults:
+        raise planning.refusal(outlook.faults)
+    return outlook.plan

@@ -1,0 +1,66 @@
+"""What would become of an input: its plan, and everything that speaks against it. Reads, and changes nothing.
+
+The plan function decides by it, and the command line's dry run shows it.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from . import clients, environment, planning
+from .migration_input import Fault
+from .planning import Migration
+
+
+class Outlook(NamedTuple):
+    """`source` is GetEnvironment's answer. `plan` is None where there is no source to plan with."""
+
+    source: dict[str, Any] | None
+    plan: Migration | None
+    faults: list[Fault]
+
+
+def look(
+    document: dict[str, Any],
+    *,
+    migration_id: str,
+    attempt: int,
+    bucket: str,
+    region: str,
+    import_version: str,
+    started: str,
+) -> Outlook:
+    """Looks at what an input (`document`, valid and complete) names.
+
+    Args:
+        bucket: the exchange bucket.
+        region: the stack's.
+        import_version: the stack's; the input's own wins.
+        started: when the migration starts, ISO 8601 in UTC.
+    """
+    source_region = document["source"].get("region", region)
+    target_region = document["target"].get("region", source_region)
+    import_version = document["options"]["importVersion"] or import_version
+    source = environment.get(clients.mwaa(source_region), document["source"]["environment"])
+    mwaa = clients.mwaa(target_region)
+    target = environment.get(mwaa, document["target"]["environment"])
+    shape = environment.input_shape(mwaa, "CreateEnvironment")
+    found = list(planning.environment_faults(document, region, import_version, source, target, migration_id, shape))
+    if source is None:
+        return Outlook(None, None, found)
+    if any(fault.path.startswith("target.overrides") for fault in found):
+        # Places come from the overrides, and those cannot be read.
+        return Outlook(source, None, found)
+    plan = planning.make(
+        migration_id=migration_id,
+        attempt=attempt,
+        bucket=bucket,
+        region=region,
+        import_version=import_version,
+        execution_date=f"{started[:19]}+00:00",
+        document=document,
+        source=source,
+    )
+    s3 = {side: clients.s3(side) for side in (source_region, target_region)}
+    found += planning.place_faults(plan, s3, clients.iam())
+    return Outlook(source, plan, found)
