@@ -36,7 +36,7 @@ def account(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     with mock_aws():
         clients._client.cache_clear()
         boto3.setup_default_session()
-        s3 = boto3.client("s3")
+        s3: Any = boto3.client("s3")
         for bucket in ("exchange", "dags"):
             s3.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": REGION})
         s3.put_bucket_versioning(Bucket="dags", VersioningConfiguration={"Status": "Enabled"})

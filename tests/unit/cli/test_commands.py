@@ -15,7 +15,7 @@ import pytest
 from moto.core.models import DEFAULT_ACCOUNT_ID
 
 from migration.presentation import page
-from mwaa_migrator_cli import account, executions, watching
+from mwaa_migrator_cli import account, executions
 from tests.unit.functions.conftest import REGION, Environments
 from tools.example_report import example
 
@@ -235,7 +235,12 @@ def test_start_prints_the_arn_and_nothing_else(run: Run, write: Write, machine: 
 
 def test_rehearse_starts_a_rehearsal(run: Run, write: Write, machine: str, monkeypatch: pytest.MonkeyPatch) -> None:
     watched: list[str] = []
-    monkeypatch.setattr(executions, "watch", lambda arn: not watched.append(arn))
+
+    def watch(arn: str) -> bool:
+        watched.append(arn)
+        return True
+
+    monkeypatch.setattr(executions, "watch", watch)
     told = run("rehearse", write(mode="migrate"))
     assert told.exit_code == 0
     assert watched == [told.stdout.strip()]
@@ -276,7 +281,7 @@ class States:
 def watch(run: Run, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
     def invoke(states: States) -> Any:
         real = account.client
-        monkeypatch.setattr(watching.time, "sleep", lambda seconds: None)
+        monkeypatch.setattr("mwaa_migrator_cli.watching.time.sleep", lambda seconds: None)
         monkeypatch.setattr(account, "client", lambda name: states if name == "stepfunctions" else real(name))
         return run("watch", EXECUTION)
 
