@@ -18,7 +18,7 @@ PIP_INDEX = $(shell $(BIN)/pip config list 2>/dev/null | sed -n "s/^[^=]*[.]inde
 export UV_DEFAULT_INDEX ?= $(PIP_INDEX)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-CHECKED := $(wildcard local functions tools tests bench)
+CHECKED := $(wildcard local functions mwaa_migrator_cli tools tests bench)
 QUICK_TESTS = $(wildcard tests/unit tests/template)
 REAL_TESTS = $(wildcard tests/statemachine tests/integration tests/browser tests/e2e)
 LOCK := pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
@@ -34,11 +34,12 @@ help: ## What there is
 .PHONY: setup
 setup: $(READY) ## The development environment, .venv
 
-$(READY): requirements/uv.txt requirements/dev.txt
+$(READY): requirements/uv.txt requirements/dev.txt pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "mwaa-migrator needs Python 3.11 or newer; set PYTHON=...")'
 	test -x $(PY) || $(PYTHON) -m venv $(VENV)
 	$(PY) -m pip install --quiet --quiet --require-hashes -r requirements/uv.txt
 	$(UV) pip install --quiet --python $(PY) --require-hashes -r requirements/dev.txt
+	$(UV) pip install --quiet --python $(PY) --no-deps --no-build-isolation --editable .
 	touch $@
 
 .PHONY: lint

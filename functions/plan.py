@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from botocore.exceptions import EndpointConnectionError
-
-from migration import clients, environment, errors, migration_input, network, planning, settings
+from migration import clients, environment, errors, migration_input, planning, preconditions, settings
 from migration.locks import Locks, Place, places_of
 from migration.observability import logger, state
 from migration.store import Store, now
@@ -101,44 +99,15 @@ def _to_roll_back(document: dict[str, Any], store: Store) -> dict[str, Any]:
 
 
 def _plan(document: dict[str, Any], migration_id: str, attempt: int, bucket: str, started: str) -> planning.Migration:
-    region = settings.region()
-    source_region = document["source"].get("region", region)
-    target_region = document["target"].get("region", source_region)
-    import_version = document["options"]["importVersion"] or settings.import_version()
-    source = _environment(source_region, document["source"]["environment"], "source.region")
-    target = _environment(target_region, document["target"]["environment"], "target.region")
-    mwaa = clients.mwaa(target_region)
-    shape = environment.input_shape(mwaa, "CreateEnvironment")
-    found = list(planning.environment_faults(document, region, import_version, source, target, migration_id, shape))
-    if source is None or found:
-        raise planning.refusal(found)
-    plan = planning.make(
+    outlook = preconditions.look(
+        document,
         migration_id=migration_id,
         attempt=attempt,
         bucket=bucket,
-        region=region,
-        import_version=import_version,
-        execution_date=f"{started[:19]}+00:00",
-        document=document,
-        source=source,
+        region=settings.region(),
+        import_version=settings.import_version(),
+        started=started,
     )
-    s3 = {side_region: clients.s3(side_region) for side_region in (source_region, target_region)}
-    found = list(planning.place_faults(plan, s3, clients.iam()))
-    if "NetworkConfiguration" in plan["overrides"]:
-        found += network.faults(plan["overrides"]["NetworkConfiguration"], clients.ec2(target_region))
-    if found:
-        raise planning.refusal(found)
-    return plan
-
-
-def _environment(region: str, name: str, path: str) -> dict[str, Any] | None:
-    """The environment, or None. Raises RegionUnsupported where the region has no Amazon MWAA."""
-    try:
-        return environment.get(clients.mwaa(region), name)
-    except EndpointConnectionError as error:
-        # Only explains: the SDK's list may lack the newest region, whose endpoint answers.
-        if region in clients.regions_of_mwaa():
-            raise
-        raise errors.RegionUnsupported(
-            f"{path}: Amazon MWAA has no endpoint in {region}; choose one of {', '.join(clients.regions_of_mwaa())}"
-        ) from error
+    if outlook.plan is None or outlook.faults:
+        raise planning.refusal(outlook.faults)
+    return outlook.plan

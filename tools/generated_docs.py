@@ -13,7 +13,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import click
 import yaml
+
+from mwaa_migrator_cli.commands import cli
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
@@ -107,6 +110,19 @@ def _inner(node: Content, schema: Content) -> Iterator[tuple[Content, str]]:
         yield node["items"], "[]"
     if isinstance(node.get("additionalProperties"), dict):
         yield node["additionalProperties"], ".*"
+
+
+def command_line() -> str:
+    """The help text of `mwaa-migrator` and of each of its commands."""
+    names = cli.context_settings["help_option_names"]
+    above = click.Context(cli, info_name="mwaa-migrator", terminal_width=100, help_option_names=names)
+    commands = [cli.commands[name] for name in cli.list_commands(above)]
+    below = [click.Context(command, above, command.name, terminal_width=100) for command in commands]
+    return "\n\n".join(_help(context.command, context) for context in (above, *below))
+
+
+def _help(command: click.Command, context: click.Context) -> str:
+    return f"### {context.command_path}\n\n```text\n{command.get_help(context)}\n```"
 
 
 def parameters() -> str:
@@ -229,6 +245,7 @@ def _cell(text: str) -> str:
 PARTS: dict[str, Callable[[], str]] = {
     "input": input_reference,
     "report": report_reference,
+    "command_line": command_line,
     "parameters": parameters,
     "states": states,
     "permissions": permissions,

@@ -192,6 +192,9 @@ def _dag_findings(report: Report) -> Iterator[Finding]:
             "Repair each file for the target's version; its DAGs do not run until then.",
             tuple(Place(str(e.get("filepath") or ""), "", "", str(e.get("error") or "")) for e in errors),
         )
+    if report.get("failure"):
+        # What was rolled back is not complete, and nobody works with it.
+        return
     known, parsed = dags.get("source"), dags.get("parsed_in_target")
     if known is not None and parsed is not None and parsed < known:
         yield Finding(

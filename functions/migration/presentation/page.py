@@ -18,8 +18,6 @@ _QUOTED = 1_200_000
 _DETAIL = 4_000
 _MESSAGE = 1_000
 _PER_PLACE = 120
-# What no page shows: control characters but for tab and line break.
-_UNPRINTABLE = dict.fromkeys([*range(9), *range(11, 32), *range(127, 160)], "\N{REPLACEMENT CHARACTER}")
 
 
 class Figure(NamedTuple):
@@ -91,10 +89,10 @@ def _environment() -> jinja2.Environment:
 
 
 def _printable(value: Any) -> Any:
-    """Text without what UTF-8 or HTML cannot hold; JSON can hold both."""
+    """What a template puts out, without what HTML cannot hold."""
     if not isinstance(value, str):
         return value
-    clean = value.encode("utf-8", "replace").decode().translate(_UNPRINTABLE)
+    clean: str = wording.printable(value)
     return Markup(clean) if isinstance(value, Markup) else clean  # nosec B704: what was markup stays it
 
 

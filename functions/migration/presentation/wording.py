@@ -3,9 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 _MINUTE = 60
 _HOUR = 3600
+# Control characters but for tab and line break: no page shows them, and a terminal obeys them.
+_UNPRINTABLE = dict.fromkeys([*range(9), *range(11, 32), *range(127, 160)], "\N{REPLACEMENT CHARACTER}")
+
+
+def printable(value: Any) -> Any:
+    """Text, or all text in a JSON value, without what UTF-8 cannot hold and nobody may print; JSON can hold both."""
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace").decode().translate(_UNPRINTABLE)
+    if isinstance(value, dict):
+        return {printable(key): printable(item) for key, item in value.items()}
+    return [printable(item) for item in value] if isinstance(value, list) else value
 
 
 def duration(seconds: float) -> str:

@@ -138,6 +138,8 @@ def test_a_failure_says_where_why_and_what_became_of_the_source() -> None:
     text = Reader(page.render(small(status="FAILED", failure=FAILURE, tables={}, verified=False))).text
     assert "It stopped in CheckImport with ArtifactDamaged. The source is as it was before." in text
     assert "part 3 of dag_run" in text
+    stopped = small(status="FAILED", failure=FAILURE, dags={"source": 9, "parsed_in_target": 1})
+    assert "missing in the target" not in Reader(page.render(stopped)).text
     stuck = small(status="FAILED", failure=FAILURE, roll_back_failure={**FAILURE, "error": "RollBackFailed"})
     assert "The source could not be put back as it was." in Reader(page.render(stuck)).text
 
