@@ -50,14 +50,27 @@ def template() -> Content:
     return content
 
 
-def machine() -> Content:
-    content: Content = yaml.safe_load((ROOT / "statemachine" / "migrate.asl.yaml").read_text(encoding="utf-8"))
+def machine(name: str = "migrate") -> Content:
+    content: Content = yaml.safe_load((ROOT / "statemachine" / f"{name}.asl.yaml").read_text(encoding="utf-8"))
     return content
 
 
-def input_reference() -> str:
+def tasks(name: str) -> dict[str, Content]:
+    """The tasks of a state machine that call functions, in the order of the file, those of Maps among them."""
+    found: dict[str, Content] = {}
+    for state_name, state in machine(name)["States"].items():
+        found |= _calls({state_name: state})
+        found |= _calls(state.get("ItemProcessor", {}).get("States", {}))
+    return found
+
+
+def _calls(states: dict[str, Content]) -> dict[str, Content]:
+    return {name: state for name, state in states.items() if "FunctionName" in state.get("Arguments", {})}
+
+
+def input_reference(file: str = "input.schema.json") -> str:
     """Every field of the input, from the published schema."""
-    schema = json.loads((ROOT / "functions" / "migration" / "input.schema.json").read_text(encoding="utf-8"))
+    schema = json.loads((ROOT / "functions" / "migration" / file).read_text(encoding="utf-8"))
     rows = [
         f"| `{path}` | {_type(node)} | {_default(node, need)} | {_cell(node['description'])} |"
         for path, node, need in _fields(schema, "")
@@ -143,11 +156,26 @@ def states() -> str:
     rows = []
     for name, state in machine()["States"].items():
         if state["Type"] == "Task":
-            function = re.sub(r"\$\{(\w+)FunctionArn\}", r"\1", state["Arguments"]["FunctionName"])
-            module = template()["Resources"][f"{function}Function"]["Properties"]["Handler"].split(".")[0]
             fails = state["Catch"][0]["Next"]
-            rows.append(f"| {name} | [{module}.py](../functions/{module}.py) | {_cell(state['Comment'])} | {fails} |")
+            rows.append(f"| {name} | {_implementation(state)} | {_cell(state['Comment'])} | {fails} |")
     return "\n".join(["| state | function | what it does | a failure leads to |", "| --- | --- | --- | --- |", *rows])
+
+
+def log_states() -> str:
+    """The tasks of the state machine that copies logs."""
+    rows = [
+        f"| {name} | {_implementation(state)} | {_cell(state['Comment'])} |"
+        for name, state in tasks("copy_logs").items()
+    ]
+    return "\n".join(["| state | function | what it does |", "| --- | --- | --- |", *rows])
+
+
+def _implementation(state: Content) -> str:
+    if "FunctionName" not in state["Arguments"]:
+        return "[copy_logs.asl.yaml](../statemachine/copy_logs.asl.yaml)"
+    function = re.sub(r"\$\{(\w+)FunctionArn\}", r"\1", state["Arguments"]["FunctionName"])
+    module = template()["Resources"][f"{function}Function"]["Properties"]["Handler"].split(".")[0]
+    return f"[{module}.py](../functions/{module}.py)"
 
 
 def permissions() -> str:
@@ -158,7 +186,7 @@ def permissions() -> str:
             continue
         properties = resource["Properties"]
         rows = []
-        for statement in properties["Policies"][0]["Statement"]:
+        for statement in statements(properties):
             actions = statement["Action"] if isinstance(statement["Action"], list) else [statement["Action"]]
             resources = statement["Resource"] if isinstance(statement["Resource"], list) else [statement["Resource"]]
             condition = _condition(statement.get("Condition", {}))
@@ -170,6 +198,12 @@ def permissions() -> str:
         head = ["| statement | actions | resources | only if |", "| --- | --- | --- | --- |"]
         parts.append("\n".join([f"### {name}", "", f"{about}.", "", *head, *rows]))
     return "\n\n".join(parts)
+
+
+def statements(properties: Content) -> list[Content]:
+    """The policy statements of a function or a state machine, with those that only some stacks have."""
+    found = properties["Policies"][0]["Statement"]
+    return [statement["Fn::If"][1] if "Fn::If" in statement else statement for statement in found]
 
 
 def _condition(condition: Content) -> str:
@@ -248,6 +282,8 @@ PARTS: dict[str, Callable[[], str]] = {
     "command_line": command_line,
     "parameters": parameters,
     "states": states,
+    "log_states": log_states,
+    "log_input": lambda: input_reference("logs/copy_logs.schema.json"),
     "permissions": permissions,
     "failures": failures,
     "engine_failures": engine_failures,

@@ -7,12 +7,17 @@ import os
 from typing import TYPE_CHECKING, Any
 
 import boto3
+import botocore.session
 from botocore.config import Config
+from botocore.credentials import AssumeRoleCredentialFetcher, DeferredRefreshableCredentials
+
+from .logs import bodies
 
 if TYPE_CHECKING:
     from mypy_boto3_ec2 import EC2Client
     from mypy_boto3_iam import IAMClient
     from mypy_boto3_kms import KMSClient
+    from mypy_boto3_logs import CloudWatchLogsClient
     from mypy_boto3_mwaa import MWAAClient
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_sns import SNSClient
@@ -20,6 +25,9 @@ if TYPE_CHECKING:
 
 # Throttles are retried here with the SDK's back-off first; what outlasts it, the state machine retries.
 _RETRIES: Any = {"mode": "standard", "total_max_attempts": 5}
+
+# How long a call of CloudWatch Logs may be on its way: the lease of a batch is reckoned from it.
+READ_SECONDS = 20
 
 
 @functools.cache
@@ -89,3 +97,36 @@ def ec2(region: str) -> EC2Client:
 def regions_of_mwaa() -> list[str]:
     """The regions in which the SDK knows Amazon MWAA. It may be older than the newest region."""
     return boto3.session.Session().get_available_regions("mwaa")
+
+
+@functools.cache
+def logs(region: str, role_arn: str | None = None) -> CloudWatchLogsClient:
+    """CloudWatch Logs in a region, as the function or as a role of another account.
+
+    It tries each call once, because a second PutLogEvents would write its events a second time; who calls decides
+    (`logs.api`). What it reads and writes goes through `logs.bodies`.
+    """
+    session = botocore.session.get_session()
+    if role_arn is not None:
+        fetcher = AssumeRoleCredentialFetcher(
+            session.create_client, session.get_credentials(), role_arn, extra_args={"RoleSessionName": "mwaa-migrator"}
+        )
+        assumed = botocore.session.get_session()
+        # The way that botocore's own credential providers take; there is no public setter for refreshable ones.
+        assumed._credentials = DeferredRefreshableCredentials(  # type: ignore[attr-defined]
+            method="assume-role", refresh_using=fetcher.fetch_credentials
+        )
+        session = assumed
+    client: CloudWatchLogsClient = boto3.Session(botocore_session=session).client(
+        "logs",
+        region_name=region,
+        config=Config(
+            retries={"total_max_attempts": 1, "mode": "standard"},
+            connect_timeout=5,
+            read_timeout=READ_SECONDS,
+            max_pool_connections=20,
+            parameter_validation=False,
+        ),
+    )
+    bodies.install(client)
+    return client

@@ -194,6 +194,33 @@ class ResultMissing(MigrationError):
     """A DAG run succeeded and left no result in the exchange bucket."""
 
 
+# Task logs.
+
+
+class LogGroupNotFound(MigrationError):
+    """A log group to copy from does not exist."""
+
+
+class LogAccessDenied(MigrationError):
+    """CloudWatch Logs, or the key of a log group, does not let the function read or write."""
+
+
+class LogKeyRefused(MigrationError):
+    """A log group could not be created with the KMS key of the source's."""
+
+
+class LogWriteRefused(MigrationError):
+    """CloudWatch Logs refused to write events for a reason that has no name of its own."""
+
+
+class LogCopyTakenOver(MigrationError):
+    """Another invocation took this batch of log streams over; this one stopped writing."""
+
+
+class LogsIncomplete(MigrationError):
+    """The target and the archive do not hold what was read from the source, or batches are missing."""
+
+
 # Judgement and cut-over.
 
 

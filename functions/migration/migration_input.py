@@ -56,7 +56,7 @@ def schema() -> dict[str, Any]:
 
 def faults(document: Any) -> list[Fault]:
     """Everything that is wrong with an input. Empty: it is valid."""
-    found = list(_check(document, schema(), ""))
+    found = faults_of(document, schema())
     if isinstance(document, dict) and document.get("mode") == "rollback":
         found += [
             Fault("InvalidValue", name, "is known from the migration; leave it out of a roll back")
@@ -64,12 +64,16 @@ def faults(document: Any) -> list[Fault]:
             if name in document
         ]
     if not found:
+        options = document.get("options", {})
         found += _contradictions(document)
-        try:
-            re.compile(document.get("options", {}).get("dags", ".*"))
-        except re.error as error:
-            found.append(Fault("InvalidValue", "options.dags", f"not a regular expression: {error}"))
+        found += expression_faults("options.dags", options.get("dags"))
+        found += expression_faults("options.logs.dags", options.get("logs", {}).get("dags"))
     return found
+
+
+def faults_of(document: Any, schema: dict[str, Any]) -> list[Fault]:
+    """What is wrong with a document by a schema, regular expressions aside."""
+    return list(_check(document, schema, ""))
 
 
 def _contradictions(document: dict[str, Any]) -> Iterator[Fault]:
@@ -89,7 +93,12 @@ def _contradictions(document: dict[str, Any]) -> Iterator[Fault]:
 
 def with_defaults(document: dict[str, Any]) -> dict[str, Any]:
     """A valid input, with every option that it leaves out at the schema's default. The argument is not changed."""
-    complete: dict[str, Any] = _complete(copy.deepcopy(document), schema())
+    return completed(document, schema())
+
+
+def completed(document: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any]:
+    """A document that is valid by a schema, with the schema's defaults."""
+    complete: dict[str, Any] = _complete(copy.deepcopy(document), schema)
     return complete
 
 
@@ -124,6 +133,13 @@ def _complete(value: Any, node: dict[str, Any]) -> Any:
                 value[name] = _complete(value[name], child)
     # To JSON Schema 5.0 is an integer; to Python, and so to the engine, it is none.
     return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def expression_faults(path: str, expression: str | None) -> Iterator[Fault]:
+    try:
+        re.compile(expression or "")
+    except re.error as error:
+        yield Fault("InvalidValue", path, f"not a regular expression: {error}")
 
 
 def _check(value: Any, node: dict[str, Any], path: str) -> Iterator[Fault]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+from typing import Any
 
 
 def exchange_bucket() -> str:
@@ -25,3 +27,9 @@ def import_version() -> str:
 def region() -> str:
     """The stack's region, which Lambda sets."""
     return os.environ["AWS_REGION"]
+
+
+def log_quotas() -> dict[str, Any]:
+    """CloudWatch Logs' quotas by operation, the `percent` of each for a copy, and how many `workers` share it."""
+    quotas: dict[str, Any] = json.loads(os.environ["LOG_QUOTAS"])
+    return quotas

@@ -34,8 +34,12 @@ MIGRATION: Event = {
     "hops": HOPS,
     "finished": [],
     "rollBack": False,
+    "options": {"logs": {"groups": ["Task"]}},
 }
 READY = {"ready": True, "waitSeconds": 0, "waitedSeconds": 0}
+# A copy of logs with two batches.
+COPY: Event = {"bucket": "exchange", "workers": 2}
+LISTED = {"ready": True, "progress": None, "copy": COPY, "manifest": "migrations/x/1/logs/manifest.json", "batches": 2}
 NOT_READY = {"ready": False, "waitSeconds": 0, "waitedSeconds": 60}
 
 # What each function answers where a test does not say otherwise: a migration in which all goes well.
@@ -50,6 +54,9 @@ WELL: dict[str, Any] = {
     "CheckDagRun": READY,
     "Verify": {"tables": 1, "rows": 1},
     "UpdateEnvironment": {"updating": True},
+    "ListLogStreams": LISTED,
+    "CopyLogEvents": {"ready": True, "waitSeconds": 0},
+    "CollectLogResults": {"streams": 2},
     "CutOver": {"ready": True, "done": 1, "dags": 1},
     "RollBack": {**READY, "done": 0},
     "Report": {"status": "SUCCEEDED", "key": "migrations/x/1/report.json", "downtimeSeconds": 1.0},
@@ -121,20 +128,23 @@ def aws() -> Iterator[tuple[Endpoint, Functions]]:
     endpoint.stop()
 
 
-def definition() -> dict[str, Any]:
-    """The state machine as it is deployed, but without the seconds between retries."""
-    text = (ROOT / "statemachine" / "migrate.asl.yaml").read_text(encoding="utf-8")
+def definition(name: str = "migrate") -> dict[str, Any]:
+    """A state machine as it is deployed, but without the seconds between retries."""
+    text = (ROOT / "statemachine" / f"{name}.asl.yaml").read_text(encoding="utf-8")
     arn = f"arn:aws:lambda:{REGION}:123456789012:function:"
-    machine: dict[str, Any] = yaml.safe_load(re.sub(r"\$\{(\w+)FunctionArn\}", lambda found: arn + found[1], text))
+    text = re.sub(r"\$\{(\w+)FunctionArn\}", lambda found: arn + found[1], text)
+    text = text.replace("${CopyLogsStateMachineArn}", f"arn:aws:states:{REGION}:123456789012:stateMachine:copy_logs")
+    machine: dict[str, Any] = yaml.safe_load(text)
     for state in machine["States"].values():
-        for retry in state.get("Retry", []):
-            retry.update(IntervalSeconds=1, BackoffRate=1, MaxDelaySeconds=2, JitterStrategy="NONE")
+        for one in [state, *state.get("ItemProcessor", {}).get("States", {}).values()]:
+            for retry in one.get("Retry", []):
+                retry.update(IntervalSeconds=1, BackoffRate=1, MaxDelaySeconds=2, JitterStrategy="NONE")
     return machine
 
 
 @pytest.fixture(scope="session")
-def machine(aws: tuple[Endpoint, Functions]) -> tuple[Any, str]:
-    """A client of Step Functions, and the ARN of the state machine there."""
+def machines(aws: tuple[Endpoint, Functions]) -> tuple[Any, dict[str, str]]:
+    """A client of Step Functions, and the ARNs of the state machines there."""
     endpoint, _ = aws
     administrator = endpoint.identities.administrator
 
@@ -147,9 +157,11 @@ def machine(aws: tuple[Endpoint, Functions]) -> tuple[Any, str]:
             aws_secret_access_key=administrator.secret_access_key,
         )
 
-    iam, states = client("iam"), client("stepfunctions")
+    iam, states, s3 = client("iam"), client("stepfunctions"), client("s3")
+    s3.create_bucket(Bucket="exchange", CreateBucketConfiguration={"LocationConstraint": REGION})
+    s3.put_object(Bucket="exchange", Key=LISTED["manifest"], Body=json.dumps([{"index": 0}, {"index": 1}]).encode())
     trust = {"Effect": "Allow", "Principal": {"Service": "states.amazonaws.com"}, "Action": "sts:AssumeRole"}
-    allow = {"Effect": "Allow", "Action": "lambda:InvokeFunction", "Resource": "*"}
+    allow = {"Effect": "Allow", "Action": ["lambda:InvokeFunction", "states:*", "s3:GetObject"], "Resource": "*"}
     role = iam.create_role(
         RoleName="migrate", AssumeRolePolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [trust]})
     )["Role"]
@@ -158,19 +170,23 @@ def machine(aws: tuple[Endpoint, Functions]) -> tuple[Any, str]:
         PolicyName="invoke",
         PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [allow]}),
     )
-    made = states.create_state_machine(name="migrate", definition=json.dumps(definition()), roleArn=role["Arn"])
-    return states, made["stateMachineArn"]
+    return states, {
+        name: states.create_state_machine(name=name, definition=json.dumps(definition(name)), roleArn=role["Arn"])[
+            "stateMachineArn"
+        ]
+        for name in ("migrate", "copy_logs")
+    }
 
 
 @pytest.fixture
-def execute(aws: tuple[Endpoint, Functions], machine: tuple[Any, str]) -> Execute:
-    """Runs the state machine to its end with `answers` in place of those of `WELL`."""
-    functions, (states, arn) = aws[1], machine
+def execute(aws: tuple[Endpoint, Functions], machines: tuple[Any, dict[str, str]]) -> Execute:
+    """Runs a state machine (default: migrate) to its end with `answers` in place of those of `WELL`."""
+    functions, (states, arns) = aws[1], machines
 
-    def run(seconds: float = 60, **answers: Answer) -> Outcome:
+    def run(seconds: float = 60, machine: str = "migrate", **answers: Answer) -> Outcome:
         functions.answers = {**WELL, **answers}
         functions.calls = []
-        started = states.start_execution(stateMachineArn=arn, name=uuid.uuid4().hex, input='{"source": {}}')
+        started = states.start_execution(stateMachineArn=arns[machine], name=uuid.uuid4().hex, input='{"source": {}}')
         deadline = time.monotonic() + seconds
         while (told := states.describe_execution(executionArn=started["executionArn"]))["status"] == "RUNNING":
             assert time.monotonic() < deadline, f"still runs: {functions.calls[-3:]}"

@@ -19,6 +19,7 @@ TO_VERIFY = [
     "Verify",
 ]
 HOP = ["NextHop", "StageHop", "UpdateEnvironment", "PollHop", "HopEnded", "NextHop"]
+LOGS = ["Logs", "CopyLogs"]
 CUT_OVER = ["Mode", "CutOver", "CutOverEnded"]
 END = ["Report", "CleanUp", "CleanUpEnded", "Outcome"]
 BACK = ["RollBack", "RolledBack"]
@@ -27,7 +28,7 @@ BY_HAND = ["Plan", "GrantAccess", "Purpose", "StageRollBack", "CheckParsed", "Da
 
 def test_a_migration_with_a_hop(execute: Execute) -> None:
     outcome = execute()
-    assert outcome.states == [*TO_VERIFY, *HOP, *CUT_OVER, *END, "Succeeded"]
+    assert outcome.states == [*TO_VERIFY, *HOP, *LOGS, *CUT_OVER, *END, "Succeeded"]
     assert (outcome.status, outcome.output) == (
         "SUCCEEDED",
         {"migrationId": MIGRATION["id"], "bucket": "exchange", "report": "migrations/x/1/report.json"},
@@ -36,22 +37,22 @@ def test_a_migration_with_a_hop(execute: Execute) -> None:
 
 def test_within_2_there_is_no_hop(execute: Execute) -> None:
     outcome = execute(Plan={**MIGRATION, "hops": []})
-    assert outcome.states == [*TO_VERIFY, "NextHop", *CUT_OVER, *END, "Succeeded"]
+    assert outcome.states == [*TO_VERIFY, "NextHop", *LOGS, *CUT_OVER, *END, "Succeeded"]
 
 
 def test_a_rehearsal_does_not_cut_over(execute: Execute) -> None:
     outcome = execute(Plan={**MIGRATION, "mode": "rehearse"})
-    assert outcome.states == [*TO_VERIFY, *HOP, "Mode", *END, "Succeeded"]
+    assert outcome.states == [*TO_VERIFY, *HOP, *LOGS, "Mode", *END, "Succeeded"]
 
 
 def test_what_an_earlier_execution_verified_is_not_done_again(execute: Execute) -> None:
     outcome = execute(Plan={**MIGRATION, "finished": ["plan", "verify"]})
-    assert outcome.states == [*BEFORE_EXPORT, *HOP, *CUT_OVER, *END, "Succeeded"]
+    assert outcome.states == [*BEFORE_EXPORT, *HOP, *LOGS, *CUT_OVER, *END, "Succeeded"]
 
 
 def test_what_was_cut_over_is_not_cut_over_again(execute: Execute) -> None:
     outcome = execute(Plan={**MIGRATION, "finished": ["verify", "cut over"]})
-    assert outcome.states == [*BEFORE_EXPORT, *HOP, "Mode", *END, "Succeeded"]
+    assert outcome.states == [*BEFORE_EXPORT, *HOP, *LOGS, "Mode", *END, "Succeeded"]
 
 
 def test_a_roll_back_by_hand_only_puts_the_source_back(execute: Execute) -> None:
@@ -76,7 +77,8 @@ def test_each_function_gets_the_execution_and_the_plan(execute: Execute) -> None
     arn = outcome.calls[0][1]["executionArn"]
     assert arn.endswith(f":execution:migrate:{name}")
     assert outcome.calls[0] == ("Plan", {"execution": name, "executionArn": arn, "input": {"source": {}}})
-    assert all(event["execution"] == name and event["migration"] == MIGRATION for _, event in outcome.calls[1:])
+    own = [(function, event) for function, event in outcome.calls[1:] if "Log" not in function]
+    assert all(event["execution"] == name and event["migration"] == MIGRATION for _, event in own)
 
 
 def test_what_each_call_is_about(execute: Execute) -> None:
@@ -169,6 +171,34 @@ def test_a_failure_rolls_back_and_is_reported(execute: Execute, state: str) -> N
     assert outcome.events("CleanUp")[0]["failed"] is True
 
 
+def test_logs_are_copied_for_the_migration(execute: Execute) -> None:
+    outcome = execute()
+    assert [function for function, _ in outcome.calls if "Log" in function] == [
+        "ListLogStreams",
+        "CopyLogEvents",
+        "CopyLogEvents",
+        "CollectLogResults",
+    ]
+    assert outcome.events("ListLogStreams")[0]["input"]["migration"] == MIGRATION
+
+
+@pytest.mark.parametrize(
+    "change", [{"options": {"logs": {"groups": []}}}, {"finished": ["plan", "verify", "copy logs"]}], ids=str
+)
+def test_no_logs_to_copy(execute: Execute, change: Event) -> None:
+    outcome = execute(Plan={**MIGRATION, **change})
+    assert (outcome.status, outcome.events("ListLogStreams")) == ("SUCCEEDED", [])
+
+
+def test_lost_logs_roll_back(execute: Execute) -> None:
+    outcome = execute(CollectLogResults=Fails("LogsIncomplete", "one stream"))
+    assert outcome.states[outcome.states.index("CopyLogs") :] == ["CopyLogs", *BACK, *END, "Failed"]
+    assert (outcome.status, outcome.error) == ("FAILED", "LogsIncomplete")
+    (reported,) = outcome.events("Report")
+    assert (reported["failure"]["state"], reported["failure"]["error"]) == ("CopyLogs", "LogsIncomplete")
+    assert json.loads(reported["failure"]["cause"])["errorMessage"] == "one stream"
+
+
 def test_a_refused_plan_touches_nothing(execute: Execute) -> None:
     outcome = execute(Plan=Fails("InvalidInput", "source is missing"))
     assert outcome.states == ["Plan", "Refused"]
@@ -218,7 +248,7 @@ def test_a_fault_that_stays_rolls_back(execute: Execute) -> None:
 
 
 def test_every_state_is_reached_by_a_test() -> None:
-    reached = {*TO_VERIFY, *BY_HAND, *HOP, *CUT_OVER, *END, *BACK, "Succeeded", "Failed", "Refused"}
+    reached = {*TO_VERIFY, *BY_HAND, *HOP, *LOGS, *CUT_OVER, *END, *BACK, "Succeeded", "Failed", "Refused"}
     waits = {"WaitForTarget", "WaitForDags", "WaitForExport", "WaitForImport", "WaitForHop", "WaitForCleanUp"}
     assert set(STATES) == reached | waits | {"WaitForRollBack"}
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tools.generated_docs import PAGES, machine, renewed, template
+from tools.generated_docs import PAGES, machine, renewed, statements, tasks, template
 
 ROOT = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent
@@ -21,7 +21,8 @@ FUNCTIONS = {
     for name, resource in RESOURCES.items()
     if resource["Type"] == "AWS::Serverless::Function"
 }
-TASKS = {name: state for name, state in machine()["States"].items() if state["Type"] == "Task"}
+MACHINES = {"migrate": "MigrateStateMachine", "copy_logs": "CopyLogsStateMachine"}
+TASKS = {name: state for file in MACHINES for name, state in tasks(file).items()}
 # AWS's own limit of a function's policies, and what the functions' folder holds besides the functions.
 SHARED = "migration"
 
@@ -52,11 +53,25 @@ def test_each_module_is_a_function_and_each_function_a_module() -> None:
 
 
 def test_each_function_is_called_by_a_state_and_each_state_calls_a_function() -> None:
-    called = {state["Arguments"]["FunctionName"] for state in TASKS.values()}
-    assert called == {f"${{{name}Arn}}" for name in FUNCTIONS}
+    assert {state["Arguments"]["FunctionName"] for state in TASKS.values()} == {f"${{{name}Arn}}" for name in FUNCTIONS}
+
+
+@pytest.mark.parametrize("file", MACHINES)
+def test_a_state_machine_may_call_its_functions_and_no_others(file: str) -> None:
+    called = {state["Arguments"]["FunctionName"][2:-4] for state in tasks(file).values()}
+    properties = RESOURCES[MACHINES[file]]["Properties"]
+    given = {name: value for name, value in properties["DefinitionSubstitutions"].items() if "Function" in name}
+    assert given == {f"{name}Arn": f"${{{name}.Arn}}" for name in called}
+    assert set(statements(properties)[0]["Resource"]) == {f"${{{name}.Arn}}" for name in called}
+
+
+def test_a_migration_starts_the_copy_of_logs_and_nothing_else() -> None:
+    state = machine()["States"]["CopyLogs"]
     properties = RESOURCES["MigrateStateMachine"]["Properties"]
-    assert properties["DefinitionSubstitutions"] == {f"{name}Arn": f"${{{name}.Arn}}" for name in FUNCTIONS}
-    assert properties["Policies"][0]["Statement"][0]["Resource"] == [f"${{{name}.Arn}}" for name in FUNCTIONS]
+    assert state["Arguments"]["StateMachineArn"] == "${CopyLogsStateMachineArn}"
+    assert properties["DefinitionSubstitutions"]["CopyLogsStateMachineArn"] == "${CopyLogsStateMachine}"
+    started = [item["Resource"] for item in statements(properties) if "states:StartExecution" in item["Action"]]
+    assert started == ["${CopyLogsStateMachine}"]
 
 
 @pytest.mark.parametrize("name", TASKS)
@@ -74,6 +89,7 @@ def test_a_function_has_the_variables_that_its_code_reads(name: str) -> None:
         "key_arn": "KEY_ARN",
         "topic_arn": "TOPIC_ARN",
         "import_version": "IMPORT_VERSION",
+        "log_quotas": "LOG_QUOTAS",
     }
     wanted = {variable for reader, variable in read.items() if f"settings.{reader}()" in code}
     assert set(FUNCTIONS[name].get("Environment", {}).get("Variables", {})) == wanted
@@ -85,13 +101,13 @@ def test_a_function_that_calls_web_servers_can_run_in_their_vpc(name: str) -> No
     code = (ROOT / "functions" / f"{module}.py").read_text()
     calls = any(use in code for use in ("runs.cli(", "runs.final_cli(", "own_rows."))
     assert ("VpcConfig" in FUNCTIONS[name]) == calls
-    allowed = {action for statement in FUNCTIONS[name]["Policies"][0]["Statement"] for action in statement["Action"]}
+    allowed = {action for statement in statements(FUNCTIONS[name]) for action in statement["Action"]}
     assert ("airflow:CreateCliToken" in allowed) == calls
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_no_function_may_do_everything(name: str) -> None:
-    for statement in FUNCTIONS[name]["Policies"][0]["Statement"]:
+    for statement in statements(FUNCTIONS[name]):
         assert not any("*" in action for action in statement["Action"])
         # Keys of DAG buckets and environments are the user's: only through the service that uses them.
         if statement["Resource"] == "*" and statement["Sid"] != "Networks":
@@ -130,7 +146,8 @@ def test_a_package_is_small_and_brings_no_sdk(package: Path) -> None:
 def test_a_package_has_what_it_runs_and_stages(package: Path) -> None:
     for module in MODULES:
         assert (package / f"{module}.py").is_file()
-    for name in ("input.schema.json", "report.schema.json", "airflow_options.json", "presentation/page.html"):
+    names = ("input.schema.json", "report.schema.json", "airflow_options.json", "presentation/page.html")
+    for name in (*names, "logs/copy_logs.schema.json"):
         assert (package / SHARED / name).is_file()
     ours = {file.relative_to(ROOT / "dags") for file in (ROOT / "dags").rglob("*.py")}
     assert {file.relative_to(package / "dags") for file in (package / "dags").rglob("*.py")} == ours

@@ -15,7 +15,7 @@ from moto import mock_aws
 
 from migration import clients
 from mwaa_migrator_cli.commands import cli
-from tests.unit.functions.conftest import REGION, mwaa
+from tests.unit.functions.conftest import REGION, TRUST, mwaa
 
 __all__ = ["mwaa"]
 ARN = f"arn:aws:states:{REGION}:123456789012:stateMachine:migrate"
@@ -40,7 +40,7 @@ def account(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         for bucket in ("exchange", "dags"):
             s3.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": REGION})
         s3.put_bucket_versioning(Bucket="dags", VersioningConfiguration={"Status": "Enabled"})
-        boto3.client("iam").create_role(RoleName="airflow", AssumeRolePolicyDocument="{}")
+        boto3.client("iam").create_role(RoleName="airflow", AssumeRolePolicyDocument=json.dumps(TRUST))
         boto3.client("cloudformation").create_stack(StackName="mwaa-migrator", TemplateBody=json.dumps(TEMPLATE))
         yield
     os.environ.clear()

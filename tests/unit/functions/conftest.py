@@ -32,6 +32,12 @@ os.environ |= {
 META = boto3.client("mwaa", region_name=REGION).meta
 ROLE = "arn:aws:iam::123456789012:role/airflow"
 EXECUTION = "arn:aws:states:eu-west-1:123456789012:execution:mwaa-migrator-migrate:execution-1"
+TRUST = {
+    "Version": "2012-10-17",
+    "Statement": [
+        {"Effect": "Allow", "Principal": {"Service": "airflow-env.amazonaws.com"}, "Action": "sts:AssumeRole"}
+    ],
+}
 Handler = Callable[..., dict[str, Any]]
 
 
@@ -99,10 +105,7 @@ def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         for bucket in ("exchange", "dags"):
             s3.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": REGION})
         s3.put_bucket_versioning(Bucket="dags", VersioningConfiguration={"Status": "Enabled"})
-        trust = {"Effect": "Allow", "Principal": {"Service": "airflow-env.amazonaws.com"}, "Action": "sts:AssumeRole"}
-        clients.iam().create_role(
-            RoleName="airflow", AssumeRolePolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": trust})
-        )
+        clients.iam().create_role(RoleName="airflow", AssumeRolePolicyDocument=json.dumps(TRUST))
         monkeypatch.setenv("KEY_ARN", clients.kms().create_key()["KeyMetadata"]["Arn"])
         monkeypatch.setenv("TOPIC_ARN", clients.sns().create_topic(Name="t")["TopicArn"])
         yield

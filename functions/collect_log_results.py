@@ -1,0 +1,39 @@
+"""CollectLogResults: adds up what the batches did, judges it, and writes `logs.json`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aws_lambda_powertools.metrics import MetricUnit
+
+from migration import clients
+from migration.logs.request import LogCopy
+from migration.logs.results import Sums, journals
+from migration.observability import logger, metrics, state
+from migration.store import Store
+
+
+@state
+def handler(event: dict[str, Any]) -> dict[str, Any]:
+    """`{"copy", "failure"}` (empty: none) -> the sums. Raises LogsIncomplete, or the failure of a batch."""
+    copy: LogCopy = event["copy"]
+    store = Store(clients.s3(), copy["bucket"], copy["prefix"])
+    sums = Sums()
+    for batch, journal in journals(clients.s3(), copy["bucket"], copy["prefix"], store.read("logs/manifest.json")):
+        sums.add(batch, journal)
+    index = store.write("logs/archive/index.json", sums.archived) if sums.archived else None
+    report = {
+        **sums.report(),
+        "archive": index and f"s3://{copy['bucket']}/{index}",
+        "missing_groups": store.read("logs/groups.json")["missing"],
+    }
+    # Before it is judged: the report of a failed migration says how far the copy came.
+    store.write("logs.json", report)
+    sums.judge(event["failure"].get("cause", ""))
+    store.end_phase("copy logs")
+    phase = next(phase for phase in store.phases() if phase["name"] == "copy logs")
+    report["seconds"] = phase["seconds"]
+    store.write("logs.json", report)
+    metrics.add_metric(name="LogsCopySeconds", unit=MetricUnit.Seconds, value=report["seconds"])
+    logger.info("collected", extra={key: value for key, value in report.items() if isinstance(value, int | float)})
+    return {"streams": report["streams"], "eventsCopied": report["events_copied"], "key": f"{copy['prefix']}/logs.json"}

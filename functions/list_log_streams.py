@@ -1,0 +1,83 @@
+"""ListLogStreams: makes the target's log groups and the manifest of the batches that are copied. Called until ready."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from migration import clients, settings
+from migration.logs import invocation, listing, request
+from migration.logs.clock import Clock
+from migration.logs.selection import Selection, failed_of
+from migration.observability import logger, state
+from migration.store import Store
+
+# Of a function's 15 minutes.
+SECONDS = 600.0
+TRIES_SECONDS = 780.0
+
+
+@state
+def handler(event: dict[str, Any]) -> dict[str, Any]:
+    """`{"execution", "input", "progress"}` -> `{"ready", "progress", "copy", "manifest", "batches"}`.
+
+    `input` is that of the execution: `{"migration"}`, or what `copy_logs.schema.json` describes. `progress` is null in
+    the first call and what the last one answered in the others.
+    """
+    clock = Clock()
+    begun = clock.monotonic()
+    progress = event["progress"] or _begin(event, clock.now())
+    copy: request.LogCopy = progress["copy"]
+    store = Store(clients.s3(), copy["bucket"], copy["prefix"])
+    store.start_phase("copy logs")
+    made = store.read("logs/copy.json")
+    if made is not None:
+        # An earlier execution got this far: its batches, and what has become of them, are found.
+        return {"ready": True, "progress": None, **made}
+    # Nobody copies yet, so the whole share is for the listing.
+    pace = {operation: calls * copy["workers"] for operation, calls in copy["paces"].items()}
+    of_source, of_target = invocation.pacers(copy, pace, clock)
+    source = invocation.api(copy["source"], of_source, begun + TRIES_SECONDS, clock)
+    target = invocation.api(copy["target"], of_target, begun + TRIES_SECONDS, clock)
+    groups: list[listing.Group] | None = progress["groups"]
+    missing: list[str] = progress["missing"]
+    if groups is None:
+        groups, missing = listing.prepare(copy, source, target)
+    failed = failed_of(clients.s3(), copy["bucket"], copy["failedOf"]) if copy["failedOf"] else None
+    cursor = listing.list_some(
+        copy,
+        groups,
+        source,
+        target,
+        store,
+        Selection(copy["dags"], failed),
+        progress["cursor"],
+        lambda: clock.monotonic() - begun > SECONDS,
+    )
+    if cursor is not None:
+        logger.info("listing", extra={"cursor": cursor})
+        progress = {"copy": copy, "cursor": cursor, "groups": groups, "missing": missing}
+        return {"ready": False, "progress": progress, "copy": copy, "manifest": "", "batches": 0}
+    return _finish(store, copy, groups, missing)
+
+
+def _begin(event: dict[str, Any], now: float) -> dict[str, Any]:
+    given, quotas = event["input"], settings.log_quotas()
+    copy = (
+        request.of_migration(given["migration"], now, quotas)
+        if "migration" in given
+        else request.of_input(given, event["execution"], settings.exchange_bucket(), settings.region(), now, quotas)
+    )
+    return {"copy": copy, "cursor": listing.BEGIN, "groups": None, "missing": []}
+
+
+def _finish(store: Store, copy: request.LogCopy, groups: list[listing.Group], missing: list[str]) -> dict[str, Any]:
+    parts: list[dict[str, Any]] = []
+    while (part := store.read(f"logs/listing/{len(parts):06d}.json")) is not None:
+        parts.append(part)
+    batches = list(listing.batches(groups, parts))
+    manifest = store.write("logs/manifest.json", batches)
+    made = {"copy": copy, "manifest": manifest, "batches": len(batches)}
+    store.write("logs/groups.json", {"groups": groups, "missing": missing})
+    store.write("logs/copy.json", made)
+    logger.info("listed", extra={"batches": len(batches), "streams": sum(len(batch["streams"]) for batch in batches)})
+    return {"ready": True, "progress": None, **made}

@@ -1,0 +1,134 @@
+"""One invocation's part of a copy: the clients with their pace and time, the batch's journal, and what is measured."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+from aws_lambda_powertools.metrics import MetricUnit
+
+from .. import clients, errors
+from ..observability import logger, metrics
+from .api import GroupMissing, LogsApi, StreamMissing
+from .clock import Clock
+from .copying import Batch, BatchCopy
+from .journal import Journal, Wait
+from .pacing import Pacer
+from .reading import Window
+from .request import End, LogCopy
+from .results import journal_key
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+_METRICS = {"copied": "LogEventsCopied", "archived": "LogEventsArchived", "bytes": "LogBytesCopied"}
+
+
+def api(end: End, pacer: Pacer, until: float, clock: Clock) -> LogsApi:
+    """CloudWatch Logs of one end of a copy."""
+    return LogsApi(
+        clients.logs(end["region"], end["role"]), pacer, until=until, where=end["role"] or end["region"], clock=clock
+    )
+
+
+def pacers(copy: LogCopy, paces: dict[str, float], clock: Clock) -> tuple[Pacer, Pacer]:
+    """The source's and the target's: one and the same where both ends share their quotas."""
+    source = Pacer(paces, clock.monotonic, clock.sleep)
+    shared = (copy["source"]["region"], copy["source"]["role"]) == (copy["target"]["region"], copy["target"]["role"])
+    return source, source if shared else Pacer(paces, clock.monotonic, clock.sleep)
+
+
+def copy_batch(
+    s3: S3Client, copy: LogCopy, batch: Batch, *, seconds: float, tries_seconds: float, clock: Clock
+) -> dict[str, Any]:
+    """`{"ready", "waitSeconds"}`: whether the batch is done, else when to come again.
+
+    After `seconds` no page and no stream is begun; after `tries_seconds` a throttled call is given up.
+    """
+    begun = clock.monotonic()
+    journal = Journal(s3, copy["bucket"], journal_key(copy["prefix"], batch["index"]), clock)
+    try:
+        journal.take()
+    except Wait as wait:
+        logger.info("an earlier invocation may still write", extra={"batch": batch["index"], "seconds": wait.seconds})
+        return {"ready": False, "waitSeconds": math.ceil(wait.seconds)}
+    if journal.done:
+        return {"ready": True, "waitSeconds": 0}
+    before = _sums(journal)
+    of_source, of_target = pacers(copy, copy["paces"], clock)
+    copying = BatchCopy(
+        batch,
+        api(copy["source"], of_source, begun + tries_seconds, clock),
+        api(copy["target"], of_target, begun + tries_seconds, clock),
+        journal,
+        s3,
+        copy,
+        Window(copy["start"], copy["end"]),
+        until=begun + seconds,
+        clock=clock,
+    )
+
+    def leave(state: str, failure: errors.MigrationError | None = None) -> None:
+        all_pacers = {id(pacer): pacer for pacer in (of_source, of_target)}.values()
+        _total(journal, list(all_pacers), clock.monotonic() - begun)
+        journal.leave(state, failure)
+        _measure(before, _sums(journal), sum(pacer.throttles.total() for pacer in all_pacers))
+
+    try:
+        done = _named(copying, batch)
+    except errors.LogCopyTakenOver:
+        raise
+    except errors.TransientFault:
+        leave("suspended")
+        raise
+    except errors.MigrationError as error:
+        leave("failed", error)
+        raise
+    except Exception:
+        leave("suspended")
+        raise
+    leave("done" if done else "suspended")
+    logger.info("copied", extra={"batch": batch["index"], "done": done, "streams": len(journal.streams)})
+    return {"ready": done, "waitSeconds": 0}
+
+
+def _named(copying: BatchCopy, batch: Batch) -> bool:
+    try:
+        return copying.run()
+    except GroupMissing as error:
+        raise errors.LogGroupNotFound(
+            f"A log group was deleted while it was copied: {error}. Start the copy again: it "
+            "makes groups of the target that are missing."
+        ) from error
+    except StreamMissing as error:
+        raise errors.TransientFault(
+            f"A stream of {batch['target']} was deleted while it was copied to: {error}. The next try makes it anew."
+        ) from error
+
+
+def _sums(journal: Journal) -> dict[str, int]:
+    return {name: sum(result[name] for result in journal.streams.values()) for name in _METRICS}
+
+
+def _total(journal: Journal, pacers: list[Pacer], seconds: float) -> None:
+    """Adds this invocation's calls to those of the batch's earlier ones."""
+    calls = dict(journal.totals.get("calls", {}))
+    throttles = journal.totals.get("throttles", 0)
+    for pacer in pacers:
+        throttles += pacer.throttles.total()
+        for operation, number in pacer.calls.items():
+            calls[operation] = calls.get(operation, 0) + number
+    journal.totals = {
+        "calls": calls,
+        "throttles": throttles,
+        "seconds": round(journal.totals.get("seconds", 0.0) + seconds, 3),
+    }
+
+
+def _measure(before: dict[str, int], after: dict[str, int], throttles: int) -> None:
+    for name, metric in _METRICS.items():
+        if after[name] > before[name]:
+            unit = MetricUnit.Bytes if name == "bytes" else MetricUnit.Count
+            metrics.add_metric(name=metric, unit=unit, value=after[name] - before[name])
+    if throttles:
+        metrics.add_metric(name="LogThrottles", unit=MetricUnit.Count, value=throttles)

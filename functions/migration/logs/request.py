@@ -1,0 +1,134 @@
+"""What a copy is asked for: the same for a migration and for an execution that copies logs alone."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any, TypedDict
+
+from .. import errors, migration_input
+from ..planning import Migration
+from .quotas import paces
+from .writing import DAY
+
+SCHEMA_FILE = Path(__file__).with_name("copy_logs.schema.json")
+
+
+class End(TypedDict):
+    """One end of a copy. `role`: the role of another account to take, or None."""
+
+    environment: str
+    region: str
+    role: str | None
+
+
+class LogCopy(TypedDict):
+    """A copy as its functions get it; `prefix` is where it lies in the exchange bucket.
+
+    `start` and `end` (milliseconds; `end` exclusive) are the times of the events that are copied. `failedOf`: the
+    artifact whose failed task instances are the only ones copied, or None. `lenient`: a source group that does not
+    exist has nothing to copy. `paces`: calls a second by operation for each of `workers`.
+    """
+
+    id: str
+    attempt: int
+    bucket: str
+    prefix: str
+    source: End
+    target: End
+    groups: list[str]
+    dags: str
+    failedOf: str | None
+    lenient: bool
+    start: int
+    end: int
+    workers: int
+    paces: dict[str, float]
+
+
+def of_migration(migration: Migration, now: float, quotas: dict[str, Any]) -> LogCopy:
+    """The copy that belongs to a migration, of events until `now` (seconds since 1970)."""
+    source, target, logs = migration["source"], migration["target"], migration["options"]["logs"]
+    return _copy(
+        {"environment": source["environment"], "region": source["region"]},
+        {"environment": target["environment"], "region": target["region"]},
+        logs,
+        copy_id=migration["id"],
+        attempt=migration["attempt"],
+        bucket=migration["bucket"],
+        dags=logs["dags"] or migration["options"]["dags"],
+        failed_of=migration["artifactId"] if logs["onlyFailed"] else None,
+        lenient=True,
+        now=now,
+        quotas=quotas,
+    )
+
+
+def of_input(
+    document: dict[str, Any], execution: str, bucket: str, region: str, now: float, quotas: dict[str, Any]
+) -> LogCopy:
+    """The copy that an execution of the copy's own state machine is started for. Raises InvalidInput."""
+    schema = json.loads(SCHEMA_FILE.read_text(encoding="utf-8"))
+    found = migration_input.faults_of(document, schema)
+    if not found:
+        found += migration_input.expression_faults("logs.dags", document.get("logs", {}).get("dags"))
+    if found:
+        raise errors.InvalidInput("; ".join(str(fault) for fault in found))
+    complete = migration_input.completed(document, schema)
+    source, target, logs = complete["source"], complete["target"], complete["logs"]
+    source_region = source.get("region", region)
+    readable = re.sub(r"[^a-z0-9]+", "-", target["environment"].lower()).strip("-")
+    return _copy(
+        {"region": source_region, **source},
+        {"region": source_region, **target},
+        logs,
+        # One copy an execution: a redrive goes on with it, a new execution looks at everything again.
+        copy_id=complete.get("copyId") or f"logs-{readable}-{execution}",
+        attempt=1,
+        bucket=bucket,
+        dags=logs["dags"] or ".*",
+        failed_of=None,
+        lenient=False,
+        now=now,
+        quotas=quotas,
+    )
+
+
+def _copy(
+    source: dict[str, Any],
+    target: dict[str, Any],
+    logs: dict[str, Any],
+    *,
+    copy_id: str,
+    attempt: int,
+    bucket: str,
+    dags: str,
+    failed_of: str | None,
+    lenient: bool,
+    now: float,
+    quotas: dict[str, Any],
+) -> LogCopy:
+    end = int(now * 1000)
+    workers = int(quotas["workers"])
+    return LogCopy(
+        id=copy_id,
+        attempt=attempt,
+        bucket=bucket,
+        prefix=f"migrations/{copy_id}/{attempt}",
+        source=End(environment=source["environment"], region=source["region"], role=logs["sourceRoleArn"]),
+        target=End(environment=target["environment"], region=target["region"], role=logs["targetRoleArn"]),
+        groups=logs["groups"],
+        dags=dags,
+        failedOf=failed_of,
+        lenient=lenient,
+        start=0 if logs["days"] is None else end - logs["days"] * DAY,
+        end=end,
+        workers=workers,
+        paces=paces(quotas, workers),
+    )
+
+
+def group_name(end: End, group: str) -> str:
+    """The name that Amazon MWAA gives a log group of an environment."""
+    return f"airflow-{end['environment']}-{group}"

@@ -1,0 +1,127 @@
+"""Adds up what the batches' journals say, and judges whether it is all."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+from .. import errors
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+    from .copying import Batch
+
+_READERS = 10
+_NAMED = 5
+
+
+def journal_key(prefix: str, index: int) -> str:
+    return f"{prefix}/logs/batches/{index:06d}.json"
+
+
+def journals(
+    s3: S3Client, bucket: str, prefix: str, batches: list[Batch]
+) -> Iterator[tuple[Batch, dict[str, Any] | None]]:
+    """Each batch with its journal, None where it has not been begun; a few in memory at a time."""
+
+    def read(batch: Batch) -> dict[str, Any] | None:
+        try:
+            body = s3.get_object(Bucket=bucket, Key=journal_key(prefix, batch["index"]))["Body"]
+        except s3.exceptions.NoSuchKey:
+            return None
+        content: dict[str, Any] = json.loads(body.read())
+        return content
+
+    with ThreadPoolExecutor(_READERS) as readers:
+        for first in range(0, len(batches), _READERS):
+            some = batches[first : first + _READERS]
+            yield from zip(some, readers.map(read, some), strict=True)
+
+
+class Sums:
+    """The result of a whole copy."""
+
+    def __init__(self) -> None:
+        self._counts: Counter[str] = Counter()
+        self._reasons: Counter[str] = Counter()
+        self.calls: Counter[str] = Counter()
+        self.archived: list[dict[str, Any]] = []
+        self._wrong: list[str] = []
+        self._gone = 0
+        self._seconds = 0.0
+        self.failure: dict[str, str] | None = None
+
+    def add(self, batch: Batch, journal: dict[str, Any] | None) -> None:
+        found = journal["streams"] if journal is not None else {}
+        if journal is not None:
+            self.calls.update(journal["totals"].get("calls", {}))
+            self._counts["throttles"] += journal["totals"].get("throttles", 0)
+            self._seconds += journal["totals"].get("seconds", 0.0)
+            self.failure = self.failure or journal.get("failure")
+        for stream in batch["streams"]:
+            result = found.get(stream)
+            if result is None:
+                self._wrong.append(f"{batch['source']} {stream} was not finished")
+                continue
+            self._counts["streams"] += result["source"] > 0
+            self._counts["gone"] += result["gone"]
+            for name in ("source", "copied", "present", "archived", "foreign", "bytes"):
+                self._counts[name] += result[name]
+            self._reasons.update(result["reasons"])
+            if result["copied"] + result["present"] + result["archived"] != result["source"]:
+                self._wrong.append(
+                    f"{batch['source']} {stream}: {result['copied']} copied, {result['present']} there before and "
+                    f"{result['archived']} archived of {result['source']}"
+                )
+            if result["archived"]:
+                self.archived.append(
+                    {
+                        "group": batch["source"],
+                        "stream": stream,
+                        "key": result["archive"],
+                        "events": result["archived"],
+                        "reasons": result["reasons"],
+                        "first": result["first"],
+                        "last": result["last"],
+                    }
+                )
+
+    def judge(self, cause: str) -> None:
+        """Raises LogsIncomplete, or the failure that a batch ended with; `cause`: what else is known, or empty."""
+        if self.failure is not None:
+            raise errors.named(self.failure["name"], self.failure["message"])
+        if self._wrong or cause:
+            raise errors.LogsIncomplete(
+                f"Log streams are not whole in the target: {len(self._wrong)} ({_some(self._wrong)}). {cause} Redrive "
+                "the execution or start it again: what was copied is found and not copied twice."
+            )
+
+    def report(self) -> dict[str, Any]:
+        """What `logs.json` and the report say."""
+        counts = self._counts
+        copied = counts["copied"] + counts["present"]
+        return {
+            "streams": counts["streams"],
+            "streams_deleted_meanwhile": counts["gone"],
+            "events_source": counts["source"],
+            "events_copied": copied,
+            "events_archived": counts["archived"],
+            "events_lost": counts["source"] - copied - counts["archived"],
+            "events_there_before": counts["present"],
+            "events_of_the_target": counts["foreign"],
+            "archived_because": dict(self._reasons),
+            "bytes": counts["bytes"],
+            "throttles": counts["throttles"],
+            "calls": dict(sorted(self.calls.items())),
+            "worker_seconds": round(self._seconds, 3),
+        }
+
+
+def _some(lines: Iterable[str]) -> str:
+    listed = list(lines)
+    more = f"; and {len(listed) - _NAMED} more" if len(listed) > _NAMED else ""
+    return "; ".join(listed[:_NAMED]) + more
