@@ -188,7 +188,8 @@ class Merge:
 
     def _note_not_written(self, table: Table) -> None:
         default_template = self._log_templates.default_filename()
-        meaning = Meaning(table, self._target_tables, self._algorithm, default_template)
+        exported = self._manifest["tables"]
+        meaning = Meaning(table, self._target_tables, self._algorithm, default_template, exported)
         rows = sql.SQL(
             "select m.identity, m.content, d.disposition = 'differs' as kept from ({}) m "
             "join {} d on d.source_row = m.row where d.disposition not in ('same', 'overwrite')"
@@ -197,7 +198,7 @@ class Merge:
             self._connection,
             self._manifest["migration_id"],
             table.name,
-            rows.format(meaning.select(self._scratch), DISPOSITIONS),
+            rows.format(meaning.of_source(self._scratch), DISPOSITIONS),
         )
 
     def _compare(self, table: Table, source: sql.Composed, disposed: Disposed) -> tuple[Checksum, Checksum]:

@@ -94,7 +94,7 @@ def _compare_tables(
             results[name] = dict(told, match=True)
             continue
         begun = time.monotonic()
-        meaning = Meaning(tables[name], target_tables, algorithm_of(connection), default_template)
+        meaning = Meaning(tables[name], target_tables, algorithm_of(connection), default_template, manifest["tables"])
         not_written = rows_not_written(manifest["migration_id"], name)
         found = _compare(connection, scratch, schema, meaning, not_written)
         secrets_differ = _without_kept(
@@ -121,8 +121,8 @@ def _compare_tables(
 
 def _compare(connection: Any, scratch: str, schema: str, meaning: Meaning, not_written: sql.Composable) -> _Comparison:
     for name, query in (
-        ("source", meaning.select(scratch)),
-        ("target", meaning.select(schema)),
+        ("source", meaning.of_source(scratch)),
+        ("target", meaning.of_target(schema)),
         ("not_written", not_written),
     ):
         execute(connection, f"drop table if exists pg_temp.mwaa_migrator_{name}")

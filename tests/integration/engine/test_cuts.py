@@ -156,6 +156,7 @@ def test_chosen_tables(
     assert names(tables, "set_aside") == set_aside
     assert set(tables) == set(exported) - {"dag"}
     assert target.value(ASTRAY) == 0
+    assert target.succeed("verify", "--from", str(tmp_path))["verified"]
 
 
 def test_xcoms_can_come_later(filled_source: Deployment, target: Deployment, tmp_path: Path) -> None:
@@ -170,3 +171,14 @@ def test_xcoms_can_come_later(filled_source: Deployment, target: Deployment, tmp
          where r.dag_id = x.dag_id and r.run_id = x.run_id
     """
     assert target.value(query) == 800
+    for migration in ("first", "later"):
+        assert target.succeed("verify", "--from", str(tmp_path), "--id", migration)["verified"]
+    # An XCom that lies with another run is found, although it has the names of its own.
+    target.execute(
+        "insert into dag_run (dag_id, run_id, execution_date, state, run_type, clear_number) "
+        "values ('mine', 'mine', now(), 'success', 'manual', 0);"
+        "update xcom set dag_run_id = (select id from dag_run where dag_id = 'mine') "
+        "where run_id = 'custom__1_3' and task_id = 'extract'"
+    )
+    verified = target.run("verify", "--from", str(tmp_path), "--id", "later").result["tables"]
+    assert verified["xcom"]["missing"] == 1
