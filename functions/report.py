@@ -17,8 +17,6 @@ from migration.observability import logger, metrics, state
 from migration.planning import Migration
 from migration.store import Store, of_artifact, of_attempt
 
-_PAGE = "report.html"
-
 
 @state
 def handler(event: dict[str, Any]) -> dict[str, Any]:
@@ -37,7 +35,7 @@ def handler(event: dict[str, Any]) -> dict[str, Any]:
         notes=(store.read("settings.json") or {}).get("notes", []),
     )
     metrics.add_metric(name="DowntimeSeconds", unit=MetricUnit.Seconds, value=report["downtime_seconds"])
-    written = _write(store, report)
+    written = _write(store, "report", report)
     place, link = _places(written, migration["bucket"])
     told = _notify(reporting.subject(report), reporting.message(report, place, link))
     if written is None and not told:
@@ -49,15 +47,15 @@ def handler(event: dict[str, Any]) -> dict[str, Any]:
     return {"status": report["status"], "key": written, "downtimeSeconds": report["downtime_seconds"]}
 
 
-def _write(store: Store, report: dict[str, Any]) -> str | None:
-    """The key of `report.json`; None where the bucket refuses it."""
+def _write(store: Store, name: str, report: dict[str, Any]) -> str | None:
+    """The key of the report's JSON, beside which its other forms lie; None where the bucket refuses it."""
     # Imported here, because every function is packaged with this one and starts without a template engine.
     from migration.presentation import markdown, page
 
     try:
-        key = store.write("report.json", report)
-        store.write_text(_PAGE, page.render(report), "text/html; charset=utf-8")
-        store.write_text("report.md", markdown.render(report), "text/markdown; charset=utf-8")
+        key = store.write(f"{name}.json", report)
+        store.write_text(f"{name}.html", page.render(report), "text/html; charset=utf-8")
+        store.write_text(f"{name}.md", markdown.render(report), "text/markdown; charset=utf-8")
     except ClientError as error:
         logger.warning("the report was not written", extra={"error_message": str(error), "report": report})
         if is_transient(error):
@@ -70,7 +68,7 @@ def _places(key: str | None, bucket: str) -> tuple[str, str]:
     """Where the page lies, and a link to it for whoever has no access to the bucket; empty where there is none."""
     if key is None:
         return "", ""
-    page = f"{key.rpartition('/')[0]}/{_PAGE}"
+    page = f"{key.removesuffix('.json')}.html"
     link = clients.s3_for_links().generate_presigned_url(
         "get_object", Params={"Bucket": bucket, "Key": page}, ExpiresIn=reporting.LINK_HOURS * 3600
     )
