@@ -35,7 +35,7 @@ def handler(event: dict[str, Any]) -> dict[str, Any]:
         notes=(store.read("settings.json") or {}).get("notes", []),
     )
     metrics.add_metric(name="DowntimeSeconds", unit=MetricUnit.Seconds, value=report["downtime_seconds"])
-    written = _write(store, report)
+    written = _write(store, "report", report)
     place, link = _places(written, migration["bucket"])
     told = _notify(reporting.subject(report), reporting.message(report, place, link))
     if written is None and not told:
@@ -47,8 +47,8 @@ def handler(event: dict[str, Any]) -> dict[str, Any]:
     return {"status": report["status"], "key": written, "downtimeSeconds": report["downtime_seconds"]}
 
 
-def _write(store: Store, report: dict[str, Any]) -> str | None:
-    """The key of `report.json`; None where the bucket refuses it."""
+def _write(store: Store, name: str, report: dict[str, Any]) -> str | None:
+    """The key of the report's JSON, beside which its other forms lie; None where the bucket refuses it."""
     # Imported here, because every function is packaged with this one and starts without a template engine.
     from migration.presentation import markdown, page
 

@@ -52,7 +52,7 @@ def watch(arn: str) -> bool:
     if ended["status"] != "SUCCEEDED":
         told = ended.get("error") or ended["status"]
         message = wording.printable(_message(ended.get("cause") or ""))
-        console.print(Text(f"{told}: {message}".removesuffix(": "), style="bold red"))
+        console.print(Text(f"{told}: {message}".removesuffix(": "), style="bold red"), soft_wrap=True)
     return bool(ended["status"] == "SUCCEEDED" and reports and facts.verdict(reports[-1]) != facts.FAIL)
 
 

@@ -41,7 +41,7 @@ def show(document: dict[str, Any], stack: Stack) -> bool:
         _print_plan(console, outlook.plan, outlook.source)
     for fault in outlook.faults:
         text = Text(fault.name, style="bold red").append(f" at {fault.path}", style="not bold default")
-        console.print(text, Text(f"  {fault.message}"), sep="\n")
+        console.print(text, Text(f"  {fault.message}"), sep="\n", soft_wrap=True)
     if outlook.faults:
         return False
     console.print(Text("Nothing speaks against it.", style="bold green"))
@@ -53,7 +53,7 @@ def _print_plan(console: Console, plan: Migration, source: dict[str, Any]) -> No
     sides = f"{old['environment']} in {old['region']}{_ARROW}{new['environment']} in {new['region']}"
     console.print(Text(f"Airflow {_ARROW.join(plan['path'])}", style="bold"), Text(sides), sep="\n")
     for number, step in enumerate(_steps(plan), 1):
-        console.print(Text(f"{number:>3}. {step}"))
+        console.print(Text(f"{number:>3}. {step}"), soft_wrap=True)
     shape = environment.input_shape(clients.mwaa(new["region"]), "CreateEnvironment")
     found, notes = differences.of(plan, source, shape)
     table = Table(title="What differs", title_justify="left", box=None, pad_edge=False)
@@ -63,7 +63,7 @@ def _print_plan(console: Console, plan: Migration, source: dict[str, Any]) -> No
         table.add_row(Text(difference.field), _value(difference.source), _value(difference.target))
     console.print(Text(), table)
     for note in notes:
-        console.print(Text(f"- {note}"))
+        console.print(Text(f"- {note}"), soft_wrap=True)
     console.print()
 
 

@@ -53,7 +53,6 @@ def _current_state(states: Any, execution: str) -> str:
     history = states.get_execution_history(
         executionArn=execution, reverseOrder=True, maxResults=25, includeExecutionData=False
     )
-    for event in history["events"]:
-        if "stateEnteredEventDetails" in event:
-            return str(event["stateEnteredEventDetails"]["name"])
-    return ""
+    # By their numbers, because moto answers in the order that it likes.
+    entered = [event for event in history["events"] if "stateEnteredEventDetails" in event]
+    return str(max(entered, key=lambda event: event["id"])["stateEnteredEventDetails"]["name"]) if entered else ""

@@ -15,7 +15,7 @@ import pytest
 from moto.core.models import DEFAULT_ACCOUNT_ID
 
 from migration.presentation import page
-from mwaa_migrator_cli import account, executions
+from mwaa_migrator_cli import account, executions, watching
 from tests.unit.functions.conftest import REGION, Environments
 from tools.example_report import example
 
@@ -310,6 +310,17 @@ def test_watch_says_why_a_plan_was_refused(watch: Callable[..., Any]) -> None:
     told = watch(States({"status": "FAILED", "error": "SourceNotFound", "cause": cause}))
     assert told.exit_code == 1
     assert "SourceNotFound: source.environment: there is no environment 'x'" in " ".join(told.stderr.split())
+
+
+def test_the_state_is_the_one_that_was_entered_last(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whichever way the history is sorted."""
+    entered = [
+        {"id": number, "stateEnteredEventDetails": {"name": name}} for number, name in ((2, "Plan"), (7, "Verify"))
+    ]
+    states = States({})
+    for events in (entered, entered[::-1]):
+        monkeypatch.setattr(states, "get_execution_history", lambda events=events, **_: {"events": events})
+        assert watching._current_state(states, EXECUTION) == "Verify"
 
 
 def test_watch_of_nothing(watch: Callable[..., Any]) -> None:
