@@ -11,7 +11,7 @@ import json
 import random
 import sys
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -19,6 +19,9 @@ import boto3
 import jsonata  # type: ignore[import-untyped]
 from botocore.config import Config
 from moto.stepfunctions import models as moto_models
+from moto.stepfunctions.parser.asl.component.state.exec.state_task.service.state_task_service_sfn import (
+    StateTaskServiceSfn,
+)
 from moto.stepfunctions.parser.asl.eval import states, variable_store
 from moto.stepfunctions.parser.asl.jsonata import jsonata as moto_jsonata
 from moto.stepfunctions.parser.asl.utils import boto_client
@@ -63,6 +66,7 @@ def install(endpoint_url: str, identities: Identities) -> None:
     import moto.stepfunctions.parser.models  # noqa: F401
 
     _execute_what_cloudformation_makes()
+    _start_other_state_machines()
     original = boto_client.boto_client_for
     for name, module in list(sys.modules.items()):
         if name.startswith("moto.stepfunctions.") and getattr(module, "boto_client_for", None) is original:
@@ -81,6 +85,27 @@ def _execute_what_cloudformation_makes() -> None:
         return start(self, state_machine_arn, name or str(uuid.uuid4()), *rest, **named)
 
     StepFunctionsParserBackend.start_execution = start_execution  # type: ignore[method-assign]
+
+
+def _start_other_state_machines() -> None:
+    """Step Functions writes the members of an API's requests and answers with a capital letter; moto hands them to
+    boto3, which has small ones, as they are."""
+    prepare = StateTaskServiceSfn._normalise_parameters
+
+    def request(self: Any, parameters: dict[str, Any], *rest: Any, **named: Any) -> None:
+        prepare(self, parameters, *rest, **named)
+        _rename(parameters, str.lower)
+
+    def answer(self: Any, response: Any, *rest: Any, **named: Any) -> None:
+        _rename(response, str.upper)
+
+    StateTaskServiceSfn._normalise_parameters = request  # type: ignore[method-assign]
+    StateTaskServiceSfn._normalise_response = answer  # type: ignore[method-assign]
+
+
+def _rename(members: dict[str, Any], case: Callable[[str], str]) -> None:
+    for name in list(members):
+        members[f"{case(name[0])}{name[1:]}"] = members.pop(name)
 
 
 def evaluate(expression: str) -> Any:
