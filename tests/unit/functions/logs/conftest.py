@@ -121,5 +121,5 @@ def service(clock: TurnedClock, monkeypatch: pytest.MonkeyPatch) -> Iterator[Log
 
 @pytest.fixture
 def copying(call: Handler, service: LogService, clock: TurnedClock, monkeypatch: pytest.MonkeyPatch) -> Copying:
-    monkeypatch.setenv("LOG_QUOTAS", json.dumps({**QUOTAS, "percent": 80, "workers": 10}))
+    monkeypatch.setenv("LOG_QUOTAS", json.dumps({**QUOTAS, "percent": 80, "workers": 5}))
     return Copying(call, service, clock)
