@@ -119,7 +119,8 @@ def decide(principal: Principal, policies: Policies, requirement: Requirement) -
 
 
 def _statements(document: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    return _as_list(document.get("Statement", []))
+    # moto's CloudFormation leaves nothing in a list where AWS::NoValue takes an element away.
+    return [statement for statement in _as_list(document.get("Statement", [])) if statement is not None]
 
 
 def _applies(

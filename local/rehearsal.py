@@ -19,7 +19,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 from rich.console import Console
 
-from local import airflow_installation, demo_source
+from local import airflow_installation, demo_source, old_logs
 from local.airflow_installation import install
 from local.aws import ROOT, LocalAws
 from local.deployment import BuildFailed, DeploymentFailed
@@ -90,6 +90,13 @@ def run(settings: Settings, console: Console) -> int:
         _write(settings.out, aws, report, execution)
         console.print(summary(report))
         verified = is_verified(report)
+        if verified and settings.mode == "migrate":
+            # The target of mode `rehearse` is deleted by then.
+            logs = old_logs.read(aws, SOURCE_NAME, TARGET_NAME)
+            say(f"the target's Airflow shows {logs.read - len(logs.missing)} of {logs.read} logs of old runs")
+            for missing in logs.missing:
+                console.print(f"missing in {missing}", style="bold red", markup=False)
+            verified = not logs.missing
         if not verified:
             _explain(console, ended, report, settings.out)
         say(f"{'verified' if verified else 'NOT verified'}; the report is {settings.out / 'report.json'}")

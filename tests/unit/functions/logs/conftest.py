@@ -57,7 +57,7 @@ class Copying:
         begin = self.recent if at is None else at
         self.service.fill(SOURCE, stream, [(begin + i * step, text.format(i)) for i in range(number)])
 
-    def list(self, execution: str = "one", **logs: Any) -> dict[str, Any]:
+    def list_streams(self, execution: str = "one", **logs: Any) -> dict[str, Any]:
         given = {"source": {"environment": "old"}, "target": {"environment": "new"}, "logs": logs}
         progress = None
         while True:
@@ -88,7 +88,7 @@ class Copying:
         return report
 
     def run(self, execution: str = "one", **logs: Any) -> dict[str, Any]:
-        self.list(execution, **logs)
+        self.list_streams(execution, **logs)
         self.copy()
         return self.collect()
 
