@@ -1,14 +1,19 @@
-"""Serves a LogService over HTTP, with the time that an answer takes."""
+"""Serves a LogService over HTTP, with the time that an answer takes; beside it, objects as S3 keeps them."""
 
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import json
 import threading
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import parse_qs, unquote, urlsplit
+from xml.sax.saxutils import escape
 
 from bench.log_service import LogService, ServiceError
+
+_CHUNK = 2**24
 
 
 class LogServer:
@@ -17,6 +22,7 @@ class LogServer:
     def __init__(self, service: LogService, latency: Mapping[str, float] | None = None) -> None:
         """`latency`: seconds until an answer, by operation; others are answered at once."""
         self.service = service
+        self.objects = ObjectStore()
         self._latency = dict(latency or {})
         self._loop = asyncio.new_event_loop()
         self._ready = threading.Event()
@@ -38,7 +44,7 @@ class LogServer:
 
     def _serve(self) -> None:
         asyncio.set_event_loop(self._loop)
-        server = self._loop.run_until_complete(asyncio.start_server(self._connection, "127.0.0.1", 0, limit=2**24))
+        server = self._loop.run_until_complete(asyncio.start_server(self._connection, "127.0.0.1", 0, limit=_CHUNK))
         self.port = server.sockets[0].getsockname()[1]
         self._ready.set()
         self._loop.run_forever()
@@ -51,32 +57,71 @@ class LogServer:
     async def _connection(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             while True:
-                head = await reader.readuntil(b"\r\n\r\n")
+                head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
                 headers = {}
-                for line in head.decode("latin-1").split("\r\n")[1:]:
+                for line in head[1:]:
                     name, _, value = line.partition(":")
                     headers[name.lower()] = value.strip()
+                if headers.get("expect") == "100-continue":
+                    writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
                 body = await reader.readexactly(int(headers.get("content-length", 0)))
-                status, answer = await self._answer(head, headers, body)
-                writer.write(
-                    b"HTTP/1.1 %d OK\r\nContent-Type: application/x-amz-json-1.1\r\nContent-Length: %d\r\n\r\n"
-                    % (status, len(answer))
-                    + answer
-                )
+                method, path, _ = head[0].split(" ")
+                status, more, answer = await self._answer(method, path, headers, body)
+                lines = [f"HTTP/1.1 {status} OK", f"Content-Length: {len(answer)}"]
+                lines += [f"{name}: {value}" for name, value in more.items()]
+                writer.write(("\r\n".join(lines) + "\r\n\r\n").encode() + answer)
                 await writer.drain()
         except (asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError):
             return
         finally:
             writer.close()
 
-    async def _answer(self, head: bytes, headers: dict[str, str], body: bytes) -> tuple[int, bytes]:
+    async def _answer(
+        self, method: str, path: str, headers: dict[str, str], body: bytes
+    ) -> tuple[int, dict[str, str], bytes]:
+        if "x-amz-target" not in headers:
+            return self.objects.answer(method, path, headers, body)
         operation = headers["x-amz-target"].split(".")[1]
         delay = self._latency.get(operation, 0.0)
         if delay:
             await asyncio.sleep(delay)
+        kind = {"Content-Type": "application/x-amz-json-1.1"}
         try:
             answer: Any = self.service.call(operation, json.loads(body))
         except ServiceError as error:
-            told = {"__type": error.code, "message": str(error)}
-            return error.status, json.dumps(told).encode()
-        return 200, answer if isinstance(answer, bytes) else json.dumps(answer).encode()
+            return error.status, kind, json.dumps({"__type": error.code, "message": str(error)}).encode()
+        return 200, kind, answer if isinstance(answer, bytes) else json.dumps(answer).encode()
+
+
+class ObjectStore:
+    """As much of S3 as a copy of logs uses: PutObject with conditions, GetObject, ListObjectsV2."""
+
+    def __init__(self) -> None:
+        self.objects: dict[str, bytes] = {}
+
+    def answer(self, method: str, path: str, headers: dict[str, str], body: bytes) -> tuple[int, dict[str, str], bytes]:
+        url = urlsplit(path)
+        key = unquote(url.path)
+        if method == "PUT":
+            there = self._tag(key)
+            if (headers.get("if-none-match") == "*" and there) or headers.get("if-match", there) != there:
+                return 412, {}, _error("PreconditionFailed")
+            self.objects[key] = body
+            return 200, {"ETag": self._tag(key) or ""}, b""
+        query = parse_qs(url.query)
+        if "list-type" in query:
+            begin = f"{key.rstrip('/')}/{query.get('prefix', [''])[0]}"
+            keys = [name.split("/", 2)[2] for name in sorted(self.objects) if name.startswith(begin)]
+            contents = "".join(f"<Contents><Key>{escape(name)}</Key></Contents>" for name in keys)
+            return 200, {}, f"<ListBucketResult>{contents}</ListBucketResult>".encode()
+        if key not in self.objects:
+            return 404, {}, _error("NoSuchKey")
+        return 200, {"ETag": self._tag(key) or ""}, self.objects[key]
+
+    def _tag(self, key: str) -> str | None:
+        content = self.objects.get(key)
+        return None if content is None else f'"{hashlib.md5(content, usedforsecurity=False).hexdigest()}"'
+
+
+def _error(code: str) -> bytes:
+    return f"<Error><Code>{code}</Code><Message>{code}</Message></Error>".encode()

@@ -74,7 +74,8 @@ def _finish(store: Store, copy: request.LogCopy, groups: list[listing.Group], mi
     parts: list[dict[str, Any]] = []
     while (part := store.read(f"logs/listing/{len(parts):06d}.json")) is not None:
         parts.append(part)
-    batches = list(listing.batches(groups, parts))
+    batches = list(listing.batches(groups, parts, copy["workers"]))
+    copy = request.shared(copy, len(batches))
     manifest = store.write("logs/manifest.json", batches)
     made = {"copy": copy, "manifest": manifest, "batches": len(batches)}
     store.write("logs/groups.json", {"groups": groups, "missing": missing})

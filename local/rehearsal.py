@@ -17,7 +17,7 @@ from typing import Any
 
 from rich.console import Console
 
-from local import airflow_installation, demo_source
+from local import airflow_installation, demo_source, old_logs
 from local.airflow_installation import install
 from local.aws import ROOT, LocalAws
 from local.deployment import BuildFailed, DeploymentFailed
@@ -91,6 +91,13 @@ def run(settings: Settings, console: Console) -> int:
         _write_for_people(settings.out, aws.client("s3"), deployment.resources[EXCHANGE_BUCKET], report)
         console.print(summary(report))
         verified = is_verified(report)
+        if verified and settings.mode == "migrate":
+            # The target of mode `rehearse` is deleted by then.
+            logs = old_logs.read(aws, SOURCE_NAME, TARGET_NAME)
+            say(f"the target's Airflow shows {logs.read - len(logs.missing)} of {logs.read} logs of old runs")
+            for missing in logs.missing:
+                console.print(f"missing in {missing}", style="bold red", markup=False)
+            verified = not logs.missing
         if not verified:
             _explain(console, ended, report, settings.out)
         name = "report.html" if "migration_id" in report else "report.json"

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, TypedDict
 
 from .. import errors
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 # Small streams that are written at the same time, each waiting for its answers, and big ones, of each of which a few
 # pages are in memory.
 _AT_ONCE = 8
-_AT_ONCE_BIG = 2
+_AT_ONCE_BIG = 4
 # Between two looks whether everything that was written can be read.
 _LOOK = 2.0
 
@@ -90,35 +90,44 @@ class BatchCopy:
         self._there = set(batch["there"])
 
     def run(self) -> bool:
-        """Whether every stream is finished; else the invocation's time was up."""
+        """Whether every stream is finished; else the invocation's time was up.
+
+        Small streams and big ones are copied side by side, because they wait for different quotas.
+        """
         names = [name for name in self._batch["streams"] if name not in self._journal.streams]
         # Streams with a position are big, whatever the others are.
-        big = [name for name in names if self._journal.position(name)]
-        others = [name for name in names if name not in set(big)]
-        big += self._small(others) if self._batch["together"] else others
-        with ThreadPoolExecutor(_AT_ONCE_BIG) as copiers:
-            list(copiers.map(self._in_time, big))
+        big = [name for name in names if self._journal.position(name) or not self._batch["together"]]
+        with ThreadPoolExecutor(_AT_ONCE) as for_small, ThreadPoolExecutor(_AT_ONCE_BIG) as for_big:
+            copied = [for_big.submit(self._in_time, name) for name in big]
+            try:
+                for alone in self._small([name for name in names if name not in set(big)], for_small):
+                    copied += [for_big.submit(self._in_time, name) for name in alone]
+            except BaseException:
+                self._until = float("-inf")
+                raise
+            for one in copied:
+                one.result()
         return len(self._journal.streams) == len(self._batch["streams"])
 
-    def _small(self, names: list[str]) -> list[str]:
-        """Copies the streams that can be read together; returns the others."""
-        left = dict.fromkeys(names)
-        there = [name for name in names if self._is_there(name)]
-        with ThreadPoolExecutor(_AT_ONCE) as copiers:
-            for found in small_streams(
-                self._source, self._batch["source"], names, self._window, self._batch["together"]
-            ):
-                present = self._present_in_many([name for name in there if name in found])
-                copied = [name for name in found if name not in there or name in present]
-                list(
-                    copiers.map(
-                        lambda name: self._in_time(name, [Page(found[name], "")], present.get(name)),  # noqa: B023
-                        copied,
-                    )
-                )
-                for name in copied:
-                    del left[name]
-        return list(left)
+    def _small(self, names: list[str], copiers: ThreadPoolExecutor) -> Iterator[list[str]]:
+        """Copies the streams that can be read together; yields the others. While some are written, more are read."""
+        if not names:
+            return
+        there = {name for name in names if self._is_there(name)}
+        writing: list[Future[None]] = []
+        for found in small_streams(self._source, self._batch["source"], names, self._window, self._batch["together"]):
+            yield found.alone
+            present = self._present_in_many([name for name in found.whole if name in there])
+            yield [name for name in found.whole if name in there and name not in present]
+            for one in writing:
+                one.result()
+            writing = [
+                copiers.submit(self._in_time, name, [Page(events, "")], present.get(name))
+                for name, events in found.whole.items()
+                if name not in there or name in present
+            ]
+        for one in writing:
+            one.result()
 
     def _is_there(self, stream: str) -> bool:
         return stream in self._there or stream in self._journal.begun
@@ -128,7 +137,7 @@ class BatchCopy:
         if not names:
             return {}
         found = small_streams(self._target, self._batch["target"], names, self._window, len(names))
-        return {name: Present(iter([Page(events, "")])) for some in found for name, events in some.items()}
+        return {name: Present(iter([Page(events, "")])) for some in found for name, events in some.whole.items()}
 
     def _in_time(self, stream: str, read: list[Page] | None = None, present: Present | None = None) -> None:
         """Copies one stream if there is time; after a failure there is none any more."""

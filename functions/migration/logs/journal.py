@@ -75,6 +75,7 @@ class Journal:
         self._lock = threading.Lock()
         self._tag: str | None = None
         self._marked = 0.0
+        self._taken = False
         self._lost = False
         self._found: dict[str, Begun] = {}
         self.done = False
@@ -151,6 +152,8 @@ class Journal:
         return content
 
     def _mark(self, state: str, **more: Any) -> None:
+        if self._taken:
+            raise self._taken_over()
         mark = uuid.uuid4().hex
         marked = self._clock.now()
         content = {
@@ -179,7 +182,12 @@ class Journal:
             # The SDK may have repeated a write that was carried out and not answered.
             there = self._read()
             if there is None or there["mark"] != mark:
-                raise errors.LogCopyTakenOver(
-                    f"s3://{self._bucket}/{self._key} has another owner now, which goes on with its streams."
-                ) from error
+                # For good: the tag that was just read is the new owner's, with which a second try would succeed.
+                self._taken = True
+                raise self._taken_over() from error
         self._marked = marked
+
+    def _taken_over(self) -> errors.LogCopyTakenOver:
+        return errors.LogCopyTakenOver(
+            f"s3://{self._bucket}/{self._key} has another owner now, which goes on with its streams."
+        )

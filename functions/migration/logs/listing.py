@@ -6,6 +6,7 @@ goes on is the cursor.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterator
 from typing import Any, TypedDict
 
@@ -17,12 +18,17 @@ from .request import LogCopy, group_name
 from .selection import Selection
 from .writing import DAY
 
-# FilterLogEvents takes so many names; also the streams of a batch, for which an invocation takes less than a minute.
+# FilterLogEvents takes so many names; also the most streams of a batch.
 _MOST_STREAMS = 100
-# How much of small streams is read together, in bytes: what `reading` holds, less some of it.
-_TOGETHER_BYTES = 2_500_000
-# Streams of which fewer fit are read one by one, with GetLogEvents.
-_FEWEST_TOGETHER = 8
+# Batches for each worker, at least, so that all end at about the same time; streams that are read one by one are the
+# larger and the more unlike ones. Small streams are not cut into batches of fewer than 20, for which reading them would
+# take longer than making them.
+_ROUNDS = 4
+_ROUNDS_ALONE = 5
+_FEWEST_STREAMS = 20
+# Groups whose streams have more on average are read stream by stream from the begin. An average says little of most of
+# the streams, so it has to be high: in a group of very different ones most are small.
+_ALONE_BYTES = 5_000_000
 # Bytes of a batch of streams that are read one by one: some 100 pages.
 _BATCH_BYTES = 100_000_000
 # CloudWatch may be so late with a stream's `lastEventTimestamp` (its API says an hour, in rare cases more).
@@ -147,16 +153,17 @@ def _wanted(pair: Group, stream: dict[str, Any], selection: Selection) -> bool:
     return pair["group"] != "Task" or selection.wants(stream["logStreamName"])
 
 
-def batches(groups: list[Group], parts: list[dict[str, Any]]) -> Iterator[Batch]:
-    """The manifest's items, from what was listed."""
+def batches(groups: list[Group], parts: list[dict[str, Any]], workers: int) -> Iterator[Batch]:
+    """The manifest's items, from what was listed, for `workers` to share."""
     index = 0
     for number, pair in enumerate(groups):
         names = [name for part in parts if part["step"] == 2 * number for name in part["streams"]]
         seen = sum(part["seen"] for part in parts if part["step"] == 2 * number)
         there = {name for part in parts if part["step"] == 2 * number + 1 for name in part["streams"]}
-        together, size = sizes(pair["bytes"], seen)
-        # A stream that was written to while the group was listed can be on two pages.
-        names = list(dict.fromkeys(names))
+        # A stream that was written to while the group was listed can be on two pages. They are mixed, because those
+        # with the latest events, which come first, may be alike and big.
+        names = sorted(set(names), key=lambda name: hashlib.sha256(name.encode()).digest())
+        together, size = sizes(pair["bytes"], seen, len(names), workers)
         for first in range(0, len(names), size):
             some = names[first : first + size]
             yield Batch(
@@ -171,14 +178,13 @@ def batches(groups: list[Group], parts: list[dict[str, Any]]) -> Iterator[Batch]
             index += 1
 
 
-def sizes(stored: int, streams: int) -> tuple[int, int]:
+def sizes(stored: int, streams: int, wanted: int, workers: int) -> tuple[int, int]:
     """How many streams are read together (0: none), and how many make a batch.
 
     CloudWatch tells no stream's size any more (`storedBytes` of a stream is 0), only its group's. So the average is all
     there is to plan by; a batch whose streams turn out bigger is read in smaller sets (`reading`).
     """
     average = max(1, stored // max(1, streams))
-    together = min(_MOST_STREAMS, _TOGETHER_BYTES // average)
-    if together >= _FEWEST_TOGETHER:
-        return together, _MOST_STREAMS
-    return 0, max(1, min(_MOST_STREAMS, _BATCH_BYTES // average))
+    if average < _ALONE_BYTES:
+        return _MOST_STREAMS, min(_MOST_STREAMS, max(_FEWEST_STREAMS, -(-wanted // (_ROUNDS * workers))))
+    return 0, max(1, min(_MOST_STREAMS, _BATCH_BYTES // average, -(-wanted // (_ROUNDS_ALONE * workers))))

@@ -12,10 +12,12 @@ from .batches import Event
 
 # What is held of small streams before any is written: four pages, 4 MB of text at most.
 _PAGES_HELD = 4
-# A stream with more events than this in those pages is read by itself: two calls of GetLogEvents, of which 25 a second
-# are allowed, cost no more than its part of FilterLogEvents, of which 5 are.
+# A stream with more than this in those pages, a hundredth of them, is read by itself when they are not the end: two
+# calls of GetLogEvents, of which 25 a second are allowed, cost no more than its part of FilterLogEvents with its 5.
 _SMALL_EVENTS = 400
-_ROUNDS = 3
+_SMALL_BYTES = 40_000
+# How often the rest of a set is tried after big streams were taken out of it.
+_ROUNDS = 5
 
 
 class Page(NamedTuple):
@@ -52,45 +54,54 @@ def read_ahead(source: Iterator[Page]) -> Iterator[Page]:
             yield page
 
 
-def small_streams(
-    api: LogsApi, group: str, names: list[str], window: Window, together: int
-) -> Iterator[dict[str, list[Event]]]:
-    """Reads streams `together` at a time; yields those that it could read whole, with their events (perhaps none).
+class Small(NamedTuple):
+    """`whole`: streams that were read whole, with their events, perhaps none. `alone`: streams that are to be read by
+    themselves, because they are big, or because one that was asked for with them has gone."""
 
-    Names that no answer has are too big to be held, or in a set with one that has gone; they are to be read one by one.
-    """
+    whole: dict[str, list[Event]]
+    alone: list[str]
+
+
+def small_streams(api: LogsApi, group: str, names: list[str], window: Window, together: int) -> Iterator[Small]:
+    """Reads streams, `together` at a time. Each name is in one of the answers, in one of its two parts."""
     for first in range(0, len(names), together):
         yield from _set_of_small(api, group, names[first : first + together], window)
 
 
-def _set_of_small(api: LogsApi, group: str, names: list[str], window: Window) -> Iterator[dict[str, list[Event]]]:
+def _set_of_small(api: LogsApi, group: str, names: list[str], window: Window) -> Iterator[Small]:
     for _ in range(_ROUNDS):
         if not names:
             return
         try:
-            found, whole = _held(api, group, names, window)
+            found, big = _held(api, group, names, window)
         except StreamMissing:
+            break
+        if not big:
+            yield Small(found, [])
             return
-        if whole:
-            yield found
-            return
-        seen = Counter({name: len(events) for name, events in found.items()})
-        names = [name for name in names if seen[name] < _SMALL_EVENTS]
+        yield Small({}, big)
+        names = [name for name in names if name not in set(big)]
+    yield Small({}, names)
 
 
-def _held(api: LogsApi, group: str, names: list[str], window: Window) -> tuple[dict[str, list[Event]], bool]:
-    """Events by stream, and whether that is all."""
+def _held(api: LogsApi, group: str, names: list[str], window: Window) -> tuple[dict[str, list[Event]], list[str]]:
+    """All events of the streams; or, when that is too much, the streams that turned out big."""
     found: dict[str, list[Event]] = {name: [] for name in names}
+    bytes_of = dict.fromkeys(names, 0)
     token: str | None = None
     held = 0
-    while held < _PAGES_HELD:
+    while True:
         events, token = api.events_of_many(group, names, window.start, window.end, token)
         for event in events:
-            found[event["logStreamName"]].append(event)
+            name = event["logStreamName"]
+            found[name].append(event)
+            bytes_of[name] += len(event["message"])
         if token is None:
-            return found, True
+            return found, []
         held += 1 if events else 0
-    return found, False
+        big = [name for name in names if len(found[name]) > _SMALL_EVENTS or bytes_of[name] > _SMALL_BYTES]
+        if big or held == _PAGES_HELD:
+            return {}, big or names
 
 
 class Present:

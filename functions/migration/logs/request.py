@@ -129,6 +129,13 @@ def _copy(
     )
 
 
+def shared(copy: LogCopy, batches: int) -> LogCopy:
+    """The same with no more workers than batches, who share what the others would have had."""
+    workers = max(1, min(copy["workers"], batches))
+    paces = {operation: calls * copy["workers"] / workers for operation, calls in copy["paces"].items()}
+    return {**copy, "workers": workers, "paces": paces}
+
+
 def group_name(end: End, group: str) -> str:
     """The name that Amazon MWAA gives a log group of an environment."""
     return f"airflow-{end['environment']}-{group}"

@@ -58,7 +58,7 @@ class Copying:
         begin = self.recent if at is None else at
         self.service.fill(SOURCE, stream, [(begin + i * step, text.format(i)) for i in range(number)])
 
-    def list(self, execution: str = "one", **logs: Any) -> dict[str, Any]:
+    def list_streams(self, execution: str = "one", **logs: Any) -> dict[str, Any]:
         given = {"source": {"environment": "old"}, "target": {"environment": "new"}, "logs": logs}
         progress = None
         while True:
@@ -89,7 +89,7 @@ class Copying:
         return report
 
     def run(self, execution: str = "one", **logs: Any) -> dict[str, Any]:
-        self.list(execution, **logs)
+        self.list_streams(execution, **logs)
         self.copy()
         return self.collect()
 
@@ -122,5 +122,5 @@ def service(clock: TurnedClock, monkeypatch: pytest.MonkeyPatch) -> Iterator[Log
 
 @pytest.fixture
 def copying(call: Handler, service: LogService, clock: TurnedClock, monkeypatch: pytest.MonkeyPatch) -> Copying:
-    monkeypatch.setenv("LOG_QUOTAS", json.dumps({**QUOTAS, "percent": 80, "workers": 10}))
+    monkeypatch.setenv("LOG_QUOTAS", json.dumps({**QUOTAS, "percent": 80, "workers": 5}))
     return Copying(call, service, clock)

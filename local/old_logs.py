@@ -1,0 +1,108 @@
+"""Asks a migrated environment for the logs of runs that happened in its source, as its web interface does.
+
+What answers is Airflow's own log reader, through its REST API; it looks for a stream by the name that the run's log
+template gives, in the target's log group.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import quote
+
+from botocore.exceptions import ClientError
+
+from local.aws import LocalAws
+
+#: Logs that are read; a rehearsal with many runs need not read them all.
+_MOST = 40
+#: What a reader neither escapes nor reformats.
+_PLAIN = re.compile(r"[A-Za-z0-9 _./=-]+")
+_SHORTEST = 8
+
+
+@dataclass
+class OldLogs:
+    """How many logs of old runs were read, and those of which something was missing, with what was."""
+
+    read: int = 0
+    missing: list[str] = field(default_factory=list)
+
+
+def read(aws: LocalAws, source: str, target: str) -> OldLogs:
+    """Compares what the target's Airflow shows of old runs with the source's streams."""
+    streams = _streams(aws.client("logs"), f"airflow-{source}-Task")
+    result = OldLogs()
+    for instance in _instances(aws, target):
+        for attempt in range(1, instance["try_number"] + 1):
+            stream = next((name for name in _names(instance, attempt) if name in streams), None)
+            if stream is None:
+                continue
+            if result.read == _MOST:
+                return result
+            result.read += 1
+            absent = _absent(_messages(aws, f"airflow-{source}-Task", stream), _shown(aws, target, instance, attempt))
+            if absent:
+                result.missing.append(f"{stream}: {absent!r}")
+    return result
+
+
+def _streams(logs: Any, group: str) -> set[str]:
+    pages = logs.get_paginator("describe_log_streams").paginate(logGroupName=group)
+    return {stream["logStreamName"] for page in pages for stream in page["logStreams"]}
+
+
+def _instances(aws: LocalAws, target: str) -> Iterator[dict[str, Any]]:
+    offset = 0
+    while True:
+        answer = _ask(aws, target, "/dags/~/dagRuns/~/taskInstances", {"limit": 100, "offset": offset})
+        yield from answer["task_instances"]
+        offset += 100
+        if offset >= answer["total_entries"]:
+            return
+
+
+def _names(instance: dict[str, Any], attempt: int) -> Iterator[str]:
+    """As Amazon MWAA names streams, since Airflow 2.3 and before."""
+    dag, task, mapped = instance["dag_id"], instance["task_id"], instance.get("map_index", -1)
+    of_map = f"map_index={mapped}/" if mapped >= 0 else ""
+    yield f"dag_id={dag}/run_id={instance['dag_run_id']}/task_id={task}/{of_map}attempt={attempt}.log".replace(":", "_")
+    date = instance.get("logical_date") or instance.get("execution_date")
+    if date:
+        at = datetime.fromisoformat(date).astimezone(UTC).isoformat()
+        yield f"{dag}/{task}/{at}/{attempt}.log".replace(":", "_")
+
+
+def _messages(aws: LocalAws, group: str, stream: str) -> list[str]:
+    answer = aws.client("logs").get_log_events(logGroupName=group, logStreamName=stream, startFromHead=True)
+    return [str(event["message"]) for event in answer["events"]]
+
+
+def _shown(aws: LocalAws, target: str, instance: dict[str, Any], attempt: int) -> str:
+    parts = (quote(instance[name], safe="~") for name in ("dag_id", "dag_run_id", "task_id"))
+    path = "/dags/{}/dagRuns/{}/taskInstances/{}/logs/{}".format(*parts, attempt)
+    query: dict[str, Any] = {"full_content": "true"}
+    if instance.get("map_index", -1) >= 0:
+        query["map_index"] = instance["map_index"]
+    try:
+        return json.dumps(_ask(aws, target, path, query), ensure_ascii=False)
+    except ClientError as error:
+        return str(error)
+
+
+def _absent(messages: list[str], shown: str) -> str | None:
+    """The first line of the source's that is not shown, told by its longest stretch of plain characters."""
+    for message in messages:
+        plain = max(_PLAIN.findall(message), key=len, default="").strip()
+        if len(plain) >= _SHORTEST and plain not in shown:
+            return plain
+    return None
+
+
+def _ask(aws: LocalAws, environment: str, path: str, query: dict[str, Any]) -> Any:
+    answer = aws.client("mwaa").invoke_rest_api(Name=environment, Path=path, Method="GET", QueryParameters=query)
+    return answer["RestApiResponse"]
