@@ -225,6 +225,35 @@ def failures() -> str:
     return "\n".join(["| error | what it means |", "| --- | --- |", *rows])
 
 
+def bad_input() -> str:
+    """Every input that is tried and refused, from the table that the test goes through."""
+    tree = ast.parse((ROOT / "tests" / "unit" / "functions" / "test_bad_input.py").read_text(encoding="utf-8"))
+    constants: dict[str, str] = {}
+    rows = []
+    for node in tree.body:
+        if not isinstance(node, ast.Assign) or not isinstance(node.targets[0], ast.Name):
+            continue
+        if isinstance(node.value, ast.Constant | ast.JoinedStr):
+            constants[node.targets[0].id] = _text(node.value, constants)
+        elif isinstance(node.value, ast.Dict) and node.targets[0].id in ("SCHEMA", "WORLD"):
+            for key, case in zip(node.value.keys, node.value.values, strict=True):
+                if isinstance(case, ast.Call) and key is not None:
+                    error, path = (_text(argument, constants) for argument in case.args[:2])
+                    rows.append(f"| {_text(key, constants)} | `{error}` | `{path}` |")
+    return "\n".join(["| what is wrong | error | where |", "| --- | --- | --- |", *rows])
+
+
+def _text(node: ast.expr, constants: dict[str, str]) -> str:
+    """A string of the source: a literal, a constant's name, or an f-string of both."""
+    if isinstance(node, ast.JoinedStr):
+        return "".join(_text(part, constants) for part in node.values)
+    if isinstance(node, ast.FormattedValue):
+        return _text(node.value, constants)
+    if isinstance(node, ast.Name):
+        return constants[node.id]
+    return str(ast.literal_eval(node))
+
+
 def engine_failures() -> str:
     """The metadata engine's named failures, from their classes."""
     tree = ast.parse((ROOT / "dags" / "mwaa_migrator" / "errors.py").read_text(encoding="utf-8"))
@@ -286,6 +315,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "log_input": lambda: input_reference("logs/copy_logs.schema.json"),
     "permissions": permissions,
     "failures": failures,
+    "bad_input": bad_input,
     "engine_failures": engine_failures,
     "picture": picture,
 }
