@@ -42,6 +42,12 @@ NOT_USED_HERE = {
         "ec2:DescribeSubnets",
         "ec2:DescribeSecurityGroups",
     ),
+    # An object of the migration is missing, as in a first attempt that stopped early.
+    "CheckParsedFunction": ("s3:ListBucket",),
+    "PollEnvironmentFunction": ("s3:ListBucket",),
+    # The target has no log group yet, a batch goes on, a stream is big.
+    "ListLogStreamsFunction": ("logs:CreateLogGroup", "logs:PutRetentionPolicy"),
+    "CopyLogEventsFunction": ("kms:Decrypt", "logs:GetLogEvents"),
     # Used by Amazon MWAA in the caller's name, which the local one does not do.
     "CreateEnvironmentFunction": (
         "iam:CreateServiceLinkedRole",
@@ -51,6 +57,7 @@ NOT_USED_HERE = {
         "kms:DescribeKey",
         "airflow:TagResource",
     ),
+    "UpdateEnvironmentFunction": ("iam:PassRole", "s3:GetEncryptionConfiguration"),
 }
 OPTIONS = {"pollSeconds": 1, "artifact": "delete", "targetOnFailure": "delete"}
 
