@@ -18,9 +18,9 @@ PIP_INDEX = $(shell $(BIN)/pip config list 2>/dev/null | sed -n "s/^[^=]*[.]inde
 export UV_DEFAULT_INDEX ?= $(PIP_INDEX)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-CHECKED := $(wildcard local functions tools tests bench)
+CHECKED := $(wildcard local functions mwaa_migrator_cli tools tests bench)
 QUICK_TESTS = $(wildcard tests/unit tests/template)
-REAL_TESTS = $(wildcard tests/statemachine tests/integration)
+REAL_TESTS = $(wildcard tests/statemachine tests/integration tests/browser tests/e2e)
 LOCK := pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	--custom-compile-command "make lock"
 
@@ -34,11 +34,12 @@ help: ## What there is
 .PHONY: setup
 setup: $(READY) ## The development environment, .venv
 
-$(READY): requirements/uv.txt requirements/dev.txt
+$(READY): requirements/uv.txt requirements/dev.txt pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "mwaa-migrator needs Python 3.11 or newer; set PYTHON=...")'
 	test -x $(PY) || $(PYTHON) -m venv $(VENV)
 	$(PY) -m pip install --quiet --quiet --require-hashes -r requirements/uv.txt
 	$(UV) pip install --quiet --python $(PY) --require-hashes -r requirements/dev.txt
+	$(UV) pip install --quiet --python $(PY) --no-deps --no-build-isolation --editable .
 	touch $@
 
 .PHONY: lint
@@ -56,10 +57,11 @@ format: $(READY) ## Formats the code and mends what lint can mend
 .PHONY: test
 test: $(READY) ## Every test, with real PostgreSQL, Airflow and Step Functions
 	$(if $(QUICK_TESTS),$(BIN)/pytest -q -n auto $(QUICK_TESTS))
-	$(if $(REAL_TESTS),$(BIN)/pytest -q $(REAL_TESTS))
+	# Two at a time: they mostly wait. A file's tests share the servers that they start.
+	$(if $(REAL_TESTS),$(BIN)/pytest -q -n 2 --dist loadfile $(REAL_TESTS))
 
 .PHONY: e2e
-e2e: $(READY) ## The rehearsal and its missing permission, as tests
+e2e: $(READY) ## The end-to-end tests alone
 	$(BIN)/pytest -q tests/e2e
 
 .PHONY: rehearsal

@@ -9,14 +9,16 @@ from migration.observability import logger, state
 from migration.store import of_attempt
 
 # In which environment which of our DAGs will run.
-_NEEDED = (("source", runs.EXPORT), ("source", runs.RESUME), ("target", runs.IMPORT))
+_TO_MIGRATE = (("source", runs.EXPORT), ("source", runs.RESUME), ("target", runs.IMPORT))
+_TO_ROLL_BACK = (("source", runs.RESUME),)
 
 
 @state
 def handler(event: dict[str, Any]) -> dict[str, Any]:
     """`{"migration", "waitedSeconds"}` -> `{"ready", "missing", "waitSeconds", "waitedSeconds"}`."""
     migration = event["migration"]
-    missing = [f"{side}: {dag}" for side, dag in _NEEDED if not runs.cli(migration, dag).knows_dag(dag)]
+    needed = _TO_ROLL_BACK if migration["rollBack"] else _TO_MIGRATE
+    missing = [f"{side}: {dag}" for side, dag in needed if not runs.cli(migration, dag).knows_dag(dag)]
     if not missing:
         of_attempt(clients.s3(), migration).end_phase("stage resources")
         return {"missing": []} | waiting.ready(event)

@@ -1,4 +1,8 @@
-"""CleanUp: our DAG files and the access to the exchange bucket are taken back, a throw-away target is deleted."""
+"""CleanUp: takes back what the migration put into the environments and the exchange bucket; called until ready.
+
+In this order: our DAG files and the access to the artifact go, then our DAGs' rows in both metadata databases and a
+throw-away target, then the lock. Only environments that this execution still holds are touched.
+"""
 
 from __future__ import annotations
 
@@ -6,11 +10,11 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from migration import clients, errors, grants, settings, staging, waiting
+from migration import clients, errors, grants, locks, own_rows, settings, staging, waiting
 from migration.environment import MIGRATION_TAG, get
 from migration.faults import code_of
 from migration.observability import logger, state
-from migration.planning import Migration
+from migration.planning import Migration, Side
 
 # Amazon MWAA deletes an environment in these; in all others it is asked again later.
 _DELETABLE = frozenset({"AVAILABLE", "CREATE_FAILED", "UPDATE_FAILED", "UNAVAILABLE"})
@@ -20,24 +24,54 @@ _DELETABLE = frozenset({"AVAILABLE", "CREATE_FAILED", "UPDATE_FAILED", "UNAVAILA
 def handler(event: dict[str, Any]) -> dict[str, Any]:
     """`{"migration", "failed", "waitedSeconds"}` -> `{"ready", "waitSeconds", "waitedSeconds"}`; called until ready."""
     migration = event["migration"]
-    for side in (migration["source"], migration["target"]):
+    places = locks.places_of(migration)
+    held = locks.of_migration(migration).held(places, event["execution"])
+    sides = [
+        side for side, place in zip((migration["source"], migration["target"]), places, strict=True) if place in held
+    ]
+    for side in sides:
         staging.remove_our_dags(clients.s3(side["region"]), side["bucket"], side["dagsPath"])
     grants.revoke(clients.s3(), clients.kms(), migration["bucket"], settings.key_arn(), migration["artifactId"])
-    if deletes_target(migration, event["failed"]) and not _deleted(migration):
-        limit = migration["options"]["environmentTimeoutSeconds"]
-        name = migration["target"]["environment"]
-        return waiting.not_ready(
-            event,
-            seconds=2 * migration["options"]["pollSeconds"],
-            limit=limit,
-            timed_out=lambda: errors.CleanUpTimedOut(f"{name} is not gone after {limit} s. Delete it by hand."),
-        )
+    if migration["options"]["artifact"] == "delete":
+        staging.remove_folder(clients.s3(), migration["bucket"], f"artifacts/{migration['artifactId']}/tables")
+    throw_away = migration["target"] in sides and deletes_target(migration, event["failed"])
+    kept = [side for side in sides if side != migration["target"] or not throw_away]
+    deleted = not throw_away or _deleted(migration)
+    if not _rows_gone(kept, event, migration["options"]) or not deleted:
+        return _wait(event, migration)
+    locks.of_migration(migration).release(places, event["execution"])
     return waiting.ready(event)
 
 
 def deletes_target(migration: Migration, failed: bool) -> bool:
-    """A rehearsal's target goes always, a migration's after a failure if asked."""
-    return migration["mode"] == "rehearse" or (failed and migration["options"]["targetOnFailure"] == "delete")
+    """A rehearsal's target goes always, a migration's after a failure or a roll back by hand if asked."""
+    taken_back = failed or migration["rollBack"]
+    return migration["mode"] == "rehearse" or (taken_back and migration["options"]["targetOnFailure"] == "delete")
+
+
+def _wait(event: dict[str, Any], migration: Migration) -> dict[str, Any]:
+    limit = migration["options"]["environmentTimeoutSeconds"]
+    name = migration["target"]["environment"]
+    return waiting.not_ready(
+        event,
+        seconds=migration["options"]["pollSeconds"],
+        limit=limit,
+        timed_out=lambda: errors.CleanUpTimedOut(f"{name} is not gone after {limit} s. Delete it by hand."),
+    )
+
+
+def _rows_gone(sides: list[Side], event: dict[str, Any], options: dict[str, Any]) -> bool:
+    """Whether no environment knows our DAGs any more, or none can be asked for so long that it must do without.
+
+    A scheduler that has not noticed yet that a file is gone writes the rows anew, so they are looked for again.
+    """
+    if event["waitedSeconds"] == 0:
+        # The files were taken away just now, and an environment needs a while to notice.
+        return not sides
+    if event["waitedSeconds"] > options["parseTimeoutSeconds"]:
+        logger.warning("rows of our DAGs may be left", extra={"dags": own_rows.DAGS})
+        return True
+    return [side for side in sides if not own_rows.are_gone(side)] == []
 
 
 def _deleted(migration: Migration) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from migration import clients, pausing, runs
+from migration.locks import require_locks
 from migration.observability import logger, state
 from migration.store import of_artifact, of_attempt
 
@@ -13,6 +14,7 @@ from migration.store import of_artifact, of_attempt
 def handler(event: dict[str, Any]) -> dict[str, Any]:
     """`{"migration", "done"}` -> `{"ready", "done", "dags"}`: how many of the DAGs are unpaused; called until ready."""
     migration = event["migration"]
+    require_locks(migration, event["execution"])
     store = of_attempt(clients.s3(), migration)
     store.start_phase("cut over")
     active = runs.active_dags(of_artifact(clients.s3(), migration))

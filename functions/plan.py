@@ -4,14 +4,21 @@ from __future__ import annotations
 
 from typing import Any
 
-from migration import clients, environment, errors, migration_input, planning, settings
+from migration import clients, environment, errors, migration_input, planning, preconditions, settings
+from migration.locks import Locks, Place, places_of
 from migration.observability import logger, state
 from migration.store import Store, now
+
+# Options of a roll back by hand; all others are those of the migration that it takes back.
+_OF_ROLL_BACK = ("targetOnFailure", "artifact", "pollSeconds", "parseTimeoutSeconds", "dagRunTimeoutSeconds")
 
 
 @state
 def handler(event: dict[str, Any]) -> dict[str, Any]:
-    """`{"execution", "input"}` -> the plan (`planning.Migration`), the same one for the same migration."""
+    """`{"execution", "executionArn", "input"}` -> the plan (`planning.Migration`), the same for the same migration.
+
+    The source and the target are locked for the execution from here on, until CleanUp.
+    """
     found = migration_input.faults(event["input"])
     if found:
         raise errors.InvalidInput("; ".join(str(fault) for fault in found))
@@ -19,8 +26,40 @@ def handler(event: dict[str, Any]) -> dict[str, Any]:
     bucket = settings.exchange_bucket()
     migration_id = migration_input.migration_id(document, event["execution"])
     store = Store(clients.s3(), bucket, f"migrations/{migration_id}")
-    digest = migration_input.digest(document)
+    places = _places(document, store)
+    locks = Locks(clients.s3(), bucket)
+    locks.acquire(
+        places, migration_id, event["executionArn"], clients.states(), break_lock=document["options"]["breakLock"]
+    )
+    try:
+        if document["mode"] == "rollback":
+            return _to_roll_back(document, store)
+        return _to_migrate(document, migration_id, store)
+    except errors.MigrationError:
+        locks.release(places, event["executionArn"])
+        raise
 
+
+def _places(document: dict[str, Any], store: Store) -> list[Place]:
+    """What is locked. Raises MigrationUnknown."""
+    if document["mode"] == "rollback":
+        before = store.read("plan.json")
+        if before is None:
+            raise errors.MigrationUnknown(
+                f"migrationId: there is no migration {document['migrationId']!r} to roll back; its id stands in its "
+                f"report and names its folder under s3://{store.bucket}/migrations/"
+            )
+        return places_of(before["migration"])
+    region = settings.region()
+    source_region = document["source"].get("region", region)
+    return [
+        Place(source_region, document["source"]["environment"]),
+        Place(document["target"].get("region", source_region), document["target"]["environment"]),
+    ]
+
+
+def _to_migrate(document: dict[str, Any], migration_id: str, store: Store) -> dict[str, Any]:
+    digest = migration_input.digest(document)
     before = store.read("plan.json")
     if before is not None:
         if before["digest"] != digest:
@@ -29,7 +68,7 @@ def handler(event: dict[str, Any]) -> dict[str, Any]:
                 "give another migrationId to begin a new one."
             )
         migration: planning.Migration = before["migration"]
-        of_attempt = Store(clients.s3(), bucket, f"migrations/{migration_id}/{migration['attempt']}")
+        of_attempt = Store(clients.s3(), store.bucket, f"migrations/{migration_id}/{migration['attempt']}")
         if of_attempt.read("rolled_back.json") is None:
             finished = [phase["name"] for phase in of_attempt.phases() if phase["ended"]]
             logger.info("goes on", extra={"attempt": migration["attempt"], "finished": finished})
@@ -38,37 +77,37 @@ def handler(event: dict[str, Any]) -> dict[str, Any]:
 
     started = now()
     attempt = before["migration"]["attempt"] + 1 if before else 1
-    migration = _plan(document, migration_id, attempt, bucket, started)
+    migration = _plan(document, migration_id, attempt, store.bucket, started)
     store.write("plan.json", {"digest": digest, "input": document, "migration": migration})
-    of_attempt = Store(clients.s3(), bucket, f"migrations/{migration_id}/{attempt}")
+    of_attempt = Store(clients.s3(), store.bucket, f"migrations/{migration_id}/{attempt}")
     of_attempt.end_phase("plan", started)
     return dict(migration)
 
 
+def _to_roll_back(document: dict[str, Any], store: Store) -> dict[str, Any]:
+    """The plan of the migration's last attempt, marked as one that is taken back."""
+    migration: planning.Migration = store.read("plan.json")["migration"]
+    source = migration["source"]
+    current = environment.get(clients.mwaa(source["region"]), source["environment"])
+    if current is None or current["Status"] != "AVAILABLE":
+        found = "does not exist any more" if current is None else f"is {current['Status']}"
+        raise errors.SourceNotAvailable(
+            f"{source['environment']} {found}; its DAGs can be resumed only while it is AVAILABLE"
+        )
+    options = {**migration["options"], **{name: document["options"][name] for name in _OF_ROLL_BACK}}
+    return {**migration, "options": options, "rollBack": True}
+
+
 def _plan(document: dict[str, Any], migration_id: str, attempt: int, bucket: str, started: str) -> planning.Migration:
-    region = settings.region()
-    source_region = document["source"].get("region", region)
-    target_region = document["target"].get("region", source_region)
-    import_version = document["options"]["importVersion"] or settings.import_version()
-    source = environment.get(clients.mwaa(source_region), document["source"]["environment"])
-    mwaa = clients.mwaa(target_region)
-    target = environment.get(mwaa, document["target"]["environment"])
-    shape = environment.input_shape(mwaa, "CreateEnvironment")
-    found = list(planning.environment_faults(document, region, import_version, source, target, migration_id, shape))
-    if source is None or found:
-        raise planning.refusal(found)
-    plan = planning.make(
+    outlook = preconditions.look(
+        document,
         migration_id=migration_id,
         attempt=attempt,
         bucket=bucket,
-        region=region,
-        import_version=import_version,
-        execution_date=f"{started[:19]}+00:00",
-        document=document,
-        source=source,
+        region=settings.region(),
+        import_version=settings.import_version(),
+        started=started,
     )
-    s3 = {side_region: clients.s3(side_region) for side_region in (source_region, target_region)}
-    found = list(planning.place_faults(plan, s3, clients.iam()))
-    if found:
-        raise planning.refusal(found)
-    return plan
+    if outlook.plan is None or outlook.faults:
+        raise planning.refusal(outlook.faults)
+    return outlook.plan

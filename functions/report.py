@@ -1,15 +1,21 @@
-"""Report: `report.json` in the exchange bucket, and a notification that says how it ended."""
+"""Report: as data, as a page and as a summary in the exchange bucket, and a notification that says how it ended.
+
+A migration that went well must not end badly because of its report: where the bucket does not take it the notification
+carries what matters, and where nobody can be told it lies in the bucket. The log has it in both cases.
+"""
 
 from __future__ import annotations
 
 from typing import Any
 
 from aws_lambda_powertools.metrics import MetricUnit
+from botocore.exceptions import ClientError
 
 from migration import clients, environment, errors, reporting, runs, settings
+from migration.faults import is_transient
 from migration.observability import logger, metrics, state
 from migration.planning import Migration
-from migration.store import of_artifact, of_attempt
+from migration.store import Store, of_artifact, of_attempt
 
 
 @state
@@ -28,15 +34,63 @@ def handler(event: dict[str, Any]) -> dict[str, Any]:
         dags=_dags(migration, results),
         notes=(store.read("settings.json") or {}).get("notes", []),
     )
-    key = store.write("report.json", report)
     metrics.add_metric(name="DowntimeSeconds", unit=MetricUnit.Seconds, value=report["downtime_seconds"])
-    clients.sns().publish(
-        TopicArn=settings.topic_arn(),
-        Subject=reporting.subject(report),
-        Message=reporting.message(report, f"s3://{migration['bucket']}/{key}"),
+    written = _write(store, "report", report)
+    place, link = _places(written, migration["bucket"])
+    told = _notify(reporting.subject(report), reporting.message(report, place, link))
+    if written is None and not told:
+        raise errors.ReportNotWritten(
+            f"The bucket {migration['bucket']} refused the report of {migration['id']} and the topic the notification. "
+            "The log of the report function has the report; repair the policies of the bucket, the topic and their key."
+        )
+    logger.info("reported", extra={"status": report["status"], "key": written})
+    return {"status": report["status"], "key": written, "downtimeSeconds": report["downtime_seconds"]}
+
+
+def _write(store: Store, name: str, report: dict[str, Any]) -> str | None:
+    """The key of the report's JSON, beside which its other forms lie; None where the bucket refuses it."""
+    # Imported here, because every function is packaged with this one and starts without a template engine.
+    from migration.presentation import markdown, page
+
+    # A roll back by hand leaves the report of the migration that it takes back.
+    name = "roll_back_report" if report["mode"] == "rollback" else "report"
+    try:
+        key = store.write(f"{name}.json", report)
+        store.write_text(f"{name}.html", page.render(report), "text/html; charset=utf-8")
+        store.write_text(f"{name}.md", markdown.render(report), "text/markdown; charset=utf-8")
+    except ClientError as error:
+        logger.warning("the report was not written", extra={"error_message": str(error), "report": report})
+        if is_transient(error):
+            raise
+        return None
+    return key
+
+
+def _places(key: str | None, bucket: str) -> tuple[str, str]:
+    """Where the page lies, and a link to it for whoever has no access to the bucket; empty where there is none."""
+    if key is None:
+        return "", ""
+    page = f"{key.removesuffix('.json')}.html"
+    link = clients.s3_for_links().generate_presigned_url(
+        "get_object", Params={"Bucket": bucket, "Key": page}, ExpiresIn=reporting.LINK_HOURS * 3600
     )
-    logger.info("reported", extra={"status": report["status"], "key": key})
-    return {"status": report["status"], "key": key, "downtimeSeconds": report["downtime_seconds"]}
+    return f"s3://{bucket}/{page}", link
+
+
+def _notify(subject: str, message: str) -> bool:
+    """Whether the topic took it. A topic without subscribers takes it too, and nobody hears of it."""
+    sns, topic = clients.sns(), settings.topic_arn()
+    try:
+        sns.publish(TopicArn=topic, Subject=subject, Message=message)
+        if sns.get_topic_attributes(TopicArn=topic)["Attributes"].get("SubscriptionsConfirmed") == "0":
+            logger.warning("nobody has subscribed to the topic", extra={"topic": topic})
+    except ClientError as error:
+        # Without the notification: its link is as good as a password.
+        logger.warning("the topic was not told", extra={"error_message": str(error)})
+        if is_transient(error):
+            raise
+        return False
+    return True
 
 
 def _dags(migration: Migration, results: dict[str, dict[str, Any]]) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from typing import Any
 
 from migration import clients, errors, pausing, runs, staging, waiting
 from migration.environment import get
+from migration.locks import require_locks
 from migration.observability import logger, state
 from migration.planning import Migration
 from migration.store import Store, now, of_artifact, of_attempt
@@ -19,6 +20,7 @@ def handler(event: dict[str, Any]) -> dict[str, Any]:
     that nothing runs twice), the source's are resumed if they were quiesced, our files leave both DAG folders.
     """
     migration = event["migration"]
+    require_locks(migration, event["execution"])
     store = of_attempt(clients.s3(), migration)
     store.start_phase("roll back")
     begun = {phase["name"] for phase in store.phases()}

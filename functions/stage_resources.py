@@ -1,4 +1,4 @@
-"""StageSettings, StageDags, StageHop: copies what the target is made of, and puts our DAGs where they run."""
+"""StageSettings, StageDags, StageHop, StageRollBack: copies what the target is made of, puts our DAGs."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import Any
 
 from migration import clients, environment, requirements_file, staging, versions
 from migration.environment import Files
+from migration.locks import require_locks
 from migration.observability import logger, state
 from migration.planning import Migration
 from migration.store import Store, of_attempt
@@ -13,15 +14,21 @@ from migration.store import Store, of_attempt
 
 @state
 def handler(event: dict[str, Any]) -> dict[str, Any]:
-    """`{"migration", "resources": "settings" | "dags", "airflowVersion"}`.
+    """`{"migration", "resources": "settings" | "dags" | "ours", "airflowVersion"}`.
 
     settings -> `{"files"}`: keys and pinned versions for CreateEnvironment or UpdateEnvironment at that version.
     dags -> `{"objects", "ours"}`: how many objects of the user's and of ours are in place.
+    ours -> the same: ours only, and only in the source.
     """
     migration = event["migration"]
+    require_locks(migration, event["execution"])
     store = of_attempt(clients.s3(), migration)
     if event["resources"] == "dags":
         return _stage_dags(migration, store)
+    if event["resources"] == "ours":
+        source = migration["source"]
+        s3 = clients.s3(source["region"], staging.COPIERS)
+        return {"objects": 0, "ours": staging.put_our_dags(s3, source["bucket"], source["dagsPath"])}
     return _stage_settings(migration, store, event["airflowVersion"])
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from migration import clients, runs
+from migration.locks import require_locks
 from migration.observability import logger, state
 from migration.store import of_artifact, of_attempt
 
@@ -13,6 +14,7 @@ from migration.store import of_artifact, of_attempt
 def handler(event: dict[str, Any]) -> dict[str, Any]:
     """`{"migration", "dag"}` -> `{"runId", "created"}`. A run that has left its results is not asked for again."""
     migration, dag = event["migration"], event["dag"]
+    require_locks(migration, event["execution"])
     run = runs.run_id(migration, dag)
     if runs.complete(dag, runs.results(of_artifact(clients.s3(), migration), dag, run)):
         return {"runId": run, "created": False}

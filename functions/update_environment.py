@@ -9,6 +9,7 @@ from botocore.exceptions import ClientError
 from migration import clients, environment, errors
 from migration.environment import Files
 from migration.faults import code_of, message_of
+from migration.locks import require_locks
 from migration.observability import logger, state
 from migration.store import of_attempt
 
@@ -17,6 +18,7 @@ from migration.store import of_attempt
 def handler(event: dict[str, Any]) -> dict[str, Any]:
     """`{"migration", "phase", "airflowVersion", "files"}` -> `{"updating"}`; one under way or done is found."""
     migration, version = event["migration"], event["airflowVersion"]
+    require_locks(migration, event["execution"])
     source, target = migration["source"], migration["target"]
     store = of_attempt(clients.s3(), migration)
     store.start_phase(event["phase"])

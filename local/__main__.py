@@ -7,7 +7,6 @@ import logging
 import os
 import signal
 import sys
-import threading
 import time
 from pathlib import Path
 
@@ -77,7 +76,7 @@ def _up(chosen: argparse.Namespace, console: Console) -> int:
         for name, arn in {**deployment.outputs, **deployment.state_machines}.items():
             console.print(f"# {name}: {arn}", markup=False, highlight=False, soft_wrap=True)
         console.print(f"# Stop it with Ctrl-C or `python -m local down --name {chosen.name}`.", highlight=False)
-        threading.Event().wait()
+        rehearsal.until_interrupted()
     return 0
 
 
@@ -91,6 +90,8 @@ def _down(name: str, console: Console) -> int:
         deadline = time.monotonic() + 120
         while leftovers.process_of(name) is not None and time.monotonic() < deadline:
             time.sleep(0.2)
+        if leftovers.process_of(name) is not None:
+            os.kill(pid, signal.SIGKILL)
     leftovers.clear(name)
     console.print(f"{name} is gone.")
     return 0

@@ -119,7 +119,7 @@ def decide(principal: Principal, policies: Policies, requirement: Requirement) -
 
 
 def _statements(document: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    # moto's CloudFormation leaves nothing in a list where AWS::NoValue takes an element away.
+    # moto leaves a null where CloudFormation leaves AWS::NoValue out of a list.
     return [statement for statement in _as_list(document.get("Statement", [])) if statement is not None]
 
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import os
-import threading
 import time
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -16,14 +15,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from botocore.exceptions import ClientError
 from rich.console import Console
 
 from local import airflow_installation, demo_source, old_logs
 from local.airflow_installation import install
 from local.aws import ROOT, LocalAws
 from local.deployment import BuildFailed, DeploymentFailed
-from local.progress_display import ProgressDisplay, summary
+from mwaa_migrator_cli.exchange import Exchange
+from mwaa_migrator_cli.progress import summary
+from mwaa_migrator_cli.watching import watch
 
 SOURCE_NAME = "rehearsal-source"
 TARGET_NAME = "rehearsal-target"
@@ -88,6 +88,7 @@ def run(settings: Settings, console: Console) -> int:
         ended = _watch(aws, execution, deployment.resources[EXCHANGE_BUCKET], console)
         report = _report(aws, deployment.resources[EXCHANGE_BUCKET], ended)
         _write(settings.out, aws, report, execution)
+        _write_for_people(settings.out, aws.client("s3"), deployment.resources[EXCHANGE_BUCKET], report)
         console.print(summary(report))
         verified = is_verified(report)
         if verified and settings.mode == "migrate":
@@ -99,7 +100,8 @@ def run(settings: Settings, console: Console) -> int:
             verified = not logs.missing
         if not verified:
             _explain(console, ended, report, settings.out)
-        say(f"{'verified' if verified else 'NOT verified'}; the report is {settings.out / 'report.json'}")
+        name = "report.html" if "migration_id" in report else "report.json"
+        say(f"{'verified' if verified else 'NOT verified'}; the report is {settings.out / name}")
         if settings.keep:
             _keep(console, aws)
     return 0 if verified else 1
@@ -159,73 +161,14 @@ def _versions_of_target(settings: Settings) -> set[str]:
 
 def _watch(aws: LocalAws, execution: str, bucket: str, console: Console) -> dict[str, Any]:
     """Shows how far the execution is until it has ended; returns its description."""
-    client, exchange = aws.client("stepfunctions"), _Exchange(aws.client("s3"), bucket)
-    with ProgressDisplay(console) as display:
-        while True:
-            described: dict[str, Any] = client.describe_execution(executionArn=execution)
-            # moto takes long to write the history down, and without a terminal nobody sees the state.
-            state = _current_state(client, execution) if console.is_terminal else ""
-            display.show(state, exchange.phases(), exchange.rows())
-            if described["status"] != "RUNNING":
-                return described
-            time.sleep(1.5)
-
-
-def _current_state(client: Any, execution: str) -> str:
-    history = client.get_execution_history(
-        executionArn=execution, reverseOrder=True, maxResults=25, includeExecutionData=False
-    )
-    for event in history["events"]:
-        if "stateEnteredEventDetails" in event:
-            return str(event["stateEnteredEventDetails"]["name"])
-    return ""
-
-
-class _Exchange:
-    """What the functions and the engine have left in the exchange bucket so far; each object is read once."""
-
-    def __init__(self, s3: Any, bucket: str) -> None:
-        self._s3 = s3
-        self._bucket = bucket
-        self._read: dict[tuple[str, str], dict[str, Any]] = {}
-
-    def phases(self) -> list[dict[str, Any]]:
-        """What the functions noted of each phase: {"name", "started", "ended", "seconds"}, in order."""
-        found = [content for _, content in self._objects("migrations/", "/phases/")]
-        return sorted(found, key=lambda phase: str(phase["started"]))
-
-    def rows(self) -> dict[str, int]:
-        """Rows exported and merged, as far as the engine's results are there."""
-        rows = {}
-        for name, what, column in (("export", "exported", "rows"), ("import", "merged", "merged")):
-            for _, content in self._objects("artifacts/", f"/{name}.json"):
-                tables = content.get("tables") or {}
-                rows[what] = sum(int(table.get(column) or 0) for table in tables.values())
-        return rows
-
-    def reports(self) -> list[dict[str, Any]]:
-        return [content for _, content in self._objects("migrations/", "/report.json")]
-
-    def _objects(self, prefix: str, part: str) -> Iterator[tuple[str, dict[str, Any]]]:
-        for page in self._s3.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=prefix):
-            for stored in page.get("Contents", []):
-                key, version = stored["Key"], (stored["Key"], stored["ETag"])
-                if part not in key:
-                    continue
-                if version not in self._read:
-                    try:
-                        content = json.loads(self._s3.get_object(Bucket=self._bucket, Key=key)["Body"].read())
-                    except (ClientError, ValueError):
-                        continue  # deleted or rewritten while we look
-                    self._read[version] = content
-                yield key, self._read[version]
+    return watch(aws.client("stepfunctions"), execution, lambda: Exchange(aws.client("s3"), bucket), console, 1.5)
 
 
 def _report(aws: LocalAws, bucket: str, ended: Mapping[str, Any]) -> dict[str, Any]:
     """The report that the state machine wrote; where it got no further than its input, what it said."""
-    reports = _Exchange(aws.client("s3"), bucket).reports()
+    reports = Exchange(aws.client("s3"), bucket).reports()
     if reports:
-        return max(reports, key=lambda report: str(report.get("time", "")))
+        return reports[-1]
     failure = {"state": "", "error": ended.get("error", ended["status"]), "message": ended.get("cause", "")}
     return {"status": "FAILED", "failure": failure}
 
@@ -244,6 +187,16 @@ def _write(out: Path, aws: LocalAws, report: Mapping[str, Any], execution: str) 
     (out / "calls.json").write_text(json.dumps(calls, indent=2) + "\n")
     history = aws.client("stepfunctions").get_execution_history(executionArn=execution, maxResults=1000)["events"]
     (out / "history.json").write_text(json.dumps(history, indent=2, default=str) + "\n")
+
+
+def _write_for_people(out: Path, s3: Any, bucket: str, report: Mapping[str, Any]) -> None:
+    """The page and the summary that the report function has written beside report.json."""
+    for name in ("report.html", "report.md"):
+        (out / name).unlink(missing_ok=True)
+        # A plan that was refused has no report.
+        if "migration_id" in report:
+            key = f"migrations/{report['migration_id']}/{report['attempt']}/{name}"
+            (out / name).write_bytes(s3.get_object(Bucket=bucket, Key=key)["Body"].read())
 
 
 def _lines(logs: Any, group: str) -> Iterator[str]:
@@ -277,7 +230,13 @@ def _keep(console: Console, aws: LocalAws) -> None:
                 console.print(f"{environment}: {found.airflow.rest_api().split('/api/')[0]}")
     console.print("It runs until you press Ctrl-C.")
     with _quietly():
-        threading.Event().wait()
+        until_interrupted()
+
+
+def until_interrupted() -> None:
+    """Returns only by an exception. A signal that another thread has taken is seen within a second."""
+    while True:
+        time.sleep(1)
 
 
 def exports(aws: LocalAws) -> str:

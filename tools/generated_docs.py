@@ -13,7 +13,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import click
 import yaml
+
+from mwaa_migrator_cli.commands import cli
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
@@ -94,6 +97,45 @@ def _default(node: Content, required: bool) -> str:
     if required:
         return "required"
     return f"`{json.dumps(node['default'])}`" if "default" in node else "none"
+
+
+def report_reference() -> str:
+    """Every field of report.json, from the published schema."""
+    schema = json.loads((ROOT / "functions" / "migration" / "report.schema.json").read_text(encoding="utf-8"))
+    rows = [f"| `{path}` | {need} | {_cell(text)} |" for path, need, text in _report_fields(schema, schema, "")]
+    return "\n".join(["| field | always there | what it is |", "| --- | --- | --- |", *rows])
+
+
+def _report_fields(node: Content, schema: Content, path: str) -> Iterator[tuple[str, str, str]]:
+    for name, child in node.get("properties", {}).items():
+        below = f"{path}.{name}" if path else name
+        yield below, "yes" if name in node.get("required", []) else "", child["description"]
+        for inner, suffix in _inner(child, schema):
+            yield from _report_fields(inner, schema, below + suffix)
+
+
+def _inner(node: Content, schema: Content) -> Iterator[tuple[Content, str]]:
+    """What lies below a field: in an object, in each item of an array, or in each value of a map."""
+    if "$ref" in node:
+        node = schema["$defs"][node["$ref"].rsplit("/", 1)[-1]]
+    yield node, ""
+    if "items" in node:
+        yield node["items"], "[]"
+    if isinstance(node.get("additionalProperties"), dict):
+        yield node["additionalProperties"], ".*"
+
+
+def command_line() -> str:
+    """The help text of `mwaa-migrator` and of each of its commands."""
+    names = cli.context_settings["help_option_names"]
+    above = click.Context(cli, info_name="mwaa-migrator", terminal_width=100, help_option_names=names)
+    commands = [cli.commands[name] for name in cli.list_commands(above)]
+    below = [click.Context(command, above, command.name, terminal_width=100) for command in commands]
+    return "\n\n".join(_help(context.command, context) for context in (above, *below))
+
+
+def _help(command: click.Command, context: click.Context) -> str:
+    return f"### {context.command_path}\n\n```text\n{command.get_help(context)}\n```"
 
 
 def parameters() -> str:
@@ -236,6 +278,8 @@ def _cell(text: str) -> str:
 
 PARTS: dict[str, Callable[[], str]] = {
     "input": input_reference,
+    "report": report_reference,
+    "command_line": command_line,
     "parameters": parameters,
     "states": states,
     "log_states": log_states,

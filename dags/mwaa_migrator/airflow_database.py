@@ -6,11 +6,11 @@ engine knows how to renew.
 
 from __future__ import annotations
 
+import ast
 import glob
-import logging
 import os
 import re
-from typing import Any, Iterable
+from typing import Any, Iterable, Iterator
 
 from mwaa_migrator.database import SESSION_SETTINGS, execute, fetch_value
 from mwaa_migrator.errors import AirflowNotSupported, DatabaseNotSupported, DatabaseUnreachable
@@ -127,22 +127,47 @@ def schema_revision(connection: Any) -> str | None:
 
 
 def head_revision() -> str:
-    """The revision that this Airflow's own migrations lead to."""
-    # Airflow's logging shows alembic's plugins, one line each.
-    logging.getLogger("alembic").setLevel(logging.WARNING)
-    from airflow.utils import db
-    from alembic.script import ScriptDirectory
+    """The revision that this Airflow's own migrations lead to: the one that no other follows.
 
-    if hasattr(db, "_get_alembic_config"):
-        config = db._get_alembic_config()
-    else:
-        import airflow
-        from alembic.config import Config
+    Read from the migrations' text. Alembic would import every one of them, and with them Airflow's models and FAB:
+    50 MB and most of a second, for one word. Raises AirflowNotSupported where there is not exactly one.
+    """
+    revisions: set[str] = set()
+    followed: set[str] = set()
+    for text in _migrations():
+        for name, value in _assignments(text):
+            if name == "revision":
+                revisions.add(value)
+            elif name == "down_revision":
+                followed.update([value] if isinstance(value, str) else value or ())
+    heads = revisions - followed
+    if len(heads) != 1:
+        message = "Airflow's migrations lead to {} revisions ({}) and not to one; install Airflow anew."
+        raise AirflowNotSupported(message.format(len(heads), ", ".join(sorted(heads))))
+    return heads.pop()
 
-        package = os.path.dirname(airflow.__file__)
-        config = Config(os.path.join(package, "alembic.ini"))
-        config.set_main_option("script_location", os.path.join(package, "migrations"))
-    return str(ScriptDirectory.from_config(config).get_current_head())
+
+def _migrations() -> Iterator[str]:
+    """The text of each of this Airflow's migrations."""
+    import airflow
+
+    for path in glob.glob(os.path.join(os.path.dirname(airflow.__file__), "migrations", "versions", "*.py")):
+        with open(path, encoding="utf-8") as migration:
+            yield migration.read()
+
+
+def _assignments(text: str) -> Iterator[tuple[str, Any]]:
+    """The module's own names that are given a constant, with or without a type."""
+    for statement in ast.parse(text).body:
+        if isinstance(statement, ast.Assign):
+            targets = statement.targets
+        elif isinstance(statement, ast.AnnAssign) and statement.value is not None:
+            targets = [statement.target]
+        else:
+            continue
+        for target in targets:
+            if isinstance(target, ast.Name) and target.id in ("revision", "down_revision"):
+                yield target.id, ast.literal_eval(statement.value)
 
 
 def unknown_tables(names: Iterable[str]) -> list[str]:
@@ -151,13 +176,7 @@ def unknown_tables(names: Iterable[str]) -> list[str]:
     The text of the migrations is read rather than the models, because importing all models takes seconds and leaves
     out those whose optional dependency is not installed.
     """
-    import airflow
-
-    text = []
-    for path in glob.glob(os.path.join(os.path.dirname(airflow.__file__), "migrations", "versions", "*.py")):
-        with open(path, encoding="utf-8") as migration:
-            text.append(migration.read())
-    quoted = set(re.findall(r"""["'](\w+)["']""", "\n".join(text)))
+    quoted = {name for text in _migrations() for name in re.findall(r"""["'](\w+)["']""", text)}
     return sorted(name for name in names if name not in quoted)
 
 

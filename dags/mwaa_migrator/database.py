@@ -65,15 +65,3 @@ def named_errors() -> Iterator[None]:
     except Error as error:
         message = "The database failed: {}. Try again: what was committed is recognised, the rest was rolled back."
         raise DatabaseFailed(message.format(str(error).strip())) from error
-
-
-@contextmanager
-def transaction(connection: Any) -> Iterator[Any]:
-    """Commit at the end, roll back on any error."""
-    try:
-        yield connection
-    except BaseException:
-        if not connection.closed:
-            connection.rollback()
-        raise
-    connection.commit()

@@ -36,6 +36,7 @@ from mwaa_migrator.selection import Cut, row_filter
 from mwaa_migrator.storage import Storage
 from mwaa_migrator.tables import (
     OWN_DAGS,
+    OWN_TRACES,
     REVISION,
     SECRET_COLUMNS,
     SET_ASIDE_PREFIX,
@@ -161,7 +162,7 @@ def _export(
 ) -> dict[str, Any]:
     execute(connection, "begin isolation level repeatable read read only")
     snapshot, snapshot_time = fetch_all(connection, "select pg_export_snapshot(), now()")[0]
-    cut = _cut(connection, plan.schema, options)
+    cut = _cut(connection, plan, options)
     algorithm = algorithm_of(connection)
     tables = {table.name: table for table in plan.tables}
     entries: dict[str, dict[str, Any]] = {
@@ -214,7 +215,7 @@ def _export(
     return manifest
 
 
-def _cut(connection: Any, schema: str, options: ExportOptions) -> Cut:
+def _cut(connection: Any, plan: _Plan, options: ExportOptions) -> Cut:
     """Raises InvalidArguments for a regular expression that PostgreSQL does not take."""
     if options.dags is not None:
         execute(connection, "savepoint cut")
@@ -227,15 +228,16 @@ def _cut(connection: Any, schema: str, options: ExportOptions) -> Cut:
     if options.days is not None:
         since = fetch_value(connection, "select (now() - %s * interval '1 day')::text", (options.days,))
     dags = options.dags if options.dags != ".*" else None
-    query = sql.SQL(
-        "select exists (select 1 from {} where dag_id = any(%s)) or exists (select 1 from {} where dag_id = any(%s))"
+    ours = any(
+        fetch_value(
+            connection,
+            sql.SQL("select exists (select 1 from {} where dag_id = any(%s))").format(qualified(plan.schema, name)),
+            (list(OWN_DAGS),),
+        )
+        for name in OWN_TRACES
+        if name in plan.described
     )
-    ours = fetch_value(
-        connection,
-        query.format(qualified(schema, "dag"), qualified(schema, "dag_run")),
-        (list(OWN_DAGS), list(OWN_DAGS)),
-    )
-    return Cut(since, dags, bool(ours))
+    return Cut(since, dags, ours)
 
 
 def _select(schema: str, table: Table, condition: sql.Composable | None, columns: Sequence[str]) -> sql.Composed:

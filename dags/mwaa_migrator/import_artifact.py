@@ -26,9 +26,10 @@ from mwaa_migrator.manifest import read_manifest, read_schema
 from mwaa_migrator.merge import Merge
 from mwaa_migrator.pause_state import apply_pause_states, carry_schedules
 from mwaa_migrator.progress import Progress
-from mwaa_migrator.receipts import find_receipt, write_receipt
+from mwaa_migrator.receipts import find_receipt, prepare, write_receipt
 from mwaa_migrator.restore import check_artifact, restore
 from mwaa_migrator.storage import Storage
+from mwaa_migrator.tables import PAUSE_STATE_TABLE
 from mwaa_migrator.upgrade import Upgraded, account, schema_differences, upgrade
 
 
@@ -163,18 +164,23 @@ def _merge(
             in_bulk = []
         use_schema(connection, target.schema)
         execute(connection, "set local work_mem to '64MB'")
+        prepare(connection)
         merge = Merge(connection, scratch, target.schema, manifest, upgraded, blocks, options.on_conflict, progress)
-        results = merge.run(in_bulk)
-        pause_state: dict[str, Any] = {}
-        if "dag" in manifest["tables"]:
-            pause_state = apply_pause_states(connection, scratch, target.schema, options.pause_state)
-            carry_schedules(connection, scratch, target.schema)
+        pause_state: dict[str, Any] = {"choice": options.pause_state}
+
+        def make_dags() -> None:
+            if PAUSE_STATE_TABLE in manifest["tables"]:
+                pause_state.update(apply_pause_states(connection, scratch, target.schema, options.pause_state))
+                carry_schedules(connection, scratch, target.schema)
+                use_schema(connection, target.schema)
+
+        results = merge.run(in_bulk, make_dags)
         result = {
             "migration_id": manifest["migration_id"],
             "source": {"airflow_version": manifest["airflow_version"], "revision": manifest["revision"]},
             "target": {"airflow_version": target.version, "revision": target.revision},
             "tables": {name: dict(table._asdict()) for name, table in results.items()},
-            "pause_state": dict(pause_state, choice=options.pause_state),
+            "pause_state": pause_state,
         }
         write_receipt(connection, manifest["migration_id"], manifest["sha256"], result)
         connection.commit()

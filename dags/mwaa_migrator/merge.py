@@ -10,7 +10,7 @@ was inserted is read back and compared with what should have been, before the tr
 from __future__ import annotations
 
 import time
-from typing import Any, NamedTuple
+from typing import Any, Callable, NamedTuple
 
 from psycopg2 import sql
 
@@ -23,7 +23,9 @@ from mwaa_migrator.errors import ContentDiffers, RowsUnaccounted
 from mwaa_migrator.identity import mergeable_tables
 from mwaa_migrator.keys import Block
 from mwaa_migrator.log_templates import LogTemplates
+from mwaa_migrator.meaning import Meaning
 from mwaa_migrator.progress import Progress
+from mwaa_migrator.receipts import note_not_written
 from mwaa_migrator.tables import PAUSE_STATE_TABLE, undeclared_references
 from mwaa_migrator.translation import Translation, users_in_target
 from mwaa_migrator.upgrade import Upgraded
@@ -69,6 +71,7 @@ class Merge:
         self._target_tables = read_tables(connection, schema)
         self._tables = mergeable_tables(connection, scratch, schema, manifest)
         self._algorithm = algorithm_of(connection)
+        self._scratch = scratch
         use_schema(connection, schema)
         self._transaction = fetch_value(connection, "select mod(txid_current(), 4294967296)::text")
         self._log_templates = LogTemplates(connection, scratch, schema, manifest)
@@ -87,15 +90,25 @@ class Merge:
             self._algorithm,
         )
 
-    def run(self, in_bulk: list[str]) -> dict[str, TableResult]:
-        """Merge all tables; raises RowsConflict, RowsUnaccounted or ContentDiffers, and then nothing may be kept."""
+    def run(self, in_bulk: list[str], make_dags: Callable[[], None]) -> dict[str, TableResult]:
+        """Merge all tables; raises RowsConflict, RowsUnaccounted or ContentDiffers, and then nothing may be kept.
+
+        ``make_dags`` is called when all is merged but what refers to a DAG's own row. It changes rows that the target's
+        scheduler wants as well, so it comes as late as it can.
+        """
         removed = bulk.remove(self._connection, self._schema, self._tables, in_bulk)
         results = {}
-        for name in self._order():
+        order = self._order()
+        of_dags = [name for name in order if self._refers_to_dags(name)]
+        for name in [name for name in order if name not in of_dags] + of_dags:
+            if of_dags and name == of_dags[0]:
+                make_dags()
             begun = time.monotonic()
             results[name] = self._merge_table(self._tables[name], in_order=name not in in_bulk)
             note = f"{results[name].kept:,} kept, {results[name].set_aside:,} set aside"
             self._progress.table("merge", name, results[name].merged, time.monotonic() - begun, note=note)
+        if not of_dags:
+            make_dags()
         begun = time.monotonic()
         made = bulk.make_again(self._connection, removed)
         if made:
@@ -115,6 +128,9 @@ class Merge:
             parents[name] += list(undeclared_references(name).values())
         return in_foreign_key_order(parents)
 
+    def _refers_to_dags(self, name: str) -> bool:
+        return any(key.parent == PAUSE_STATE_TABLE for key in self._tables[name].foreign_keys)
+
     def _merge_table(self, table: Table, in_order: bool) -> TableResult:
         exported = self._manifest["tables"][table.name]["rows"]
         moved = self._upgraded.set_aside.get(table.name, 0)
@@ -132,6 +148,8 @@ class Merge:
         if exported != merged + disposed.kept + set_aside:
             message = "{}: {} rows were exported; {} merged, {} kept and {} set aside do not add up to it."
             raise RowsUnaccounted(message.format(table.name, exported, merged, disposed.kept, set_aside))
+        if disposed.kept_differing or disposed.set_aside:
+            self._note_not_written(table)
         expected, actual = self._compare(table, source, disposed)
         if expected != actual:
             message = "{}: the merged rows have checksum {} ({} rows), and should have {} ({} rows)."
@@ -166,6 +184,21 @@ class Merge:
                 condition,
                 order,
             ),
+        )
+
+    def _note_not_written(self, table: Table) -> None:
+        default_template = self._log_templates.default_filename()
+        exported = self._manifest["tables"]
+        meaning = Meaning(table, self._target_tables, self._algorithm, default_template, exported)
+        rows = sql.SQL(
+            "select m.identity, m.content, d.disposition = 'differs' as kept from ({}) m "
+            "join {} d on d.source_row = m.row where d.disposition not in ('same', 'overwrite')"
+        )
+        note_not_written(
+            self._connection,
+            self._manifest["migration_id"],
+            table.name,
+            rows.format(meaning.of_source(self._scratch), DISPOSITIONS),
         )
 
     def _compare(self, table: Table, source: sql.Composed, disposed: Disposed) -> tuple[Checksum, Checksum]:

@@ -88,7 +88,7 @@ def restore(
     if upgrade_follows:
         use_schema(connection, scratch)
         try:
-            finish_tables(connection, list(tables.values()), manifest["tables"])
+            finish_tables(connection, list(tables.values()))
         except DatabaseError as error:
             message = "The source's constraints and indexes cannot be made again: {}."
             raise RestoreFailed(message.format(str(error).strip())) from error

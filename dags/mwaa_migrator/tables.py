@@ -117,6 +117,10 @@ MATCHED_ONLY = ("log_template", "dataset", "dataset_alias")
 #: Our own DAGs, whose runs and states are never migrated.
 OWN_DAGS = ("mwaa_migrator_export", "mwaa_migrator_import", "mwaa_migrator_resume")
 
+#: Where our DAGs leave rows; in every other table a row of theirs goes with its run. Deleting a DAG leaves its events
+#: and jobs behind.
+OWN_TRACES = ("dag", "dag_run", "task_instance", "log", "job")
+
 
 def reason_not_exported(table: str) -> str | None:
     """Why the rule leaves a table out, or None for a table that it exports."""

@@ -57,7 +57,7 @@ _EXPORT_OPTIONS = {
     "skipUndecryptable": _Option(False, *_BOOLEAN),
     "quiesce": _Option(False, *_BOOLEAN),
     "drainSeconds": _Option(900, lambda v: _is_count(v) or (v == 0 and v is not False), "a number of seconds"),
-    "drainPolicy": _Option("fail", lambda value: value in ("fail", "abandon"), "fail or abandon"),
+    "drainPolicy": _Option("fail", lambda value: value in ("fail", "abandon", "wait"), "fail, abandon or wait"),
 }
 _IMPORT_OPTIONS = {
     "onConflict": _Option("keep", lambda v: v in ("keep", "overwrite", "fail"), "keep, overwrite or fail"),
@@ -101,10 +101,12 @@ def _run(command: str, known: Mapping[str, _Option], context: Mapping[str, Any],
     dag_run = context["dag_run"]
     begun = time.monotonic()
     result: dict[str, Any] = {"command": command, "run_id": dag_run.run_id, "status": "failed"}
-    storage = None
+    storage: Storage | None = None
     try:
+        # First, so that a fault in the options is told there as well.
+        storage = _storage(dag_run.conf)
         artifact, options = read_conf(dag_run.conf, known)
-        storage = open_storage(artifact)
+        assert storage is not None
         check_id(artifact.rsplit("/", 1)[-1])
         result.update(work(storage, options, Progress()))
         result.update(status="done", error=None)
@@ -122,6 +124,12 @@ def _run(command: str, known: Mapping[str, _Option], context: Mapping[str, Any],
         result["seconds"] = round(time.monotonic() - begun, 3)
         if storage is not None:
             storage.write_json(command + ".json", result)
+
+
+def _storage(conf: Any) -> Storage | None:
+    """Where the artifact lies, as far as the conf says so."""
+    artifact = conf.get("artifact") if isinstance(conf, dict) else None
+    return open_storage(artifact.rstrip("/")) if artifact and isinstance(artifact, str) else None
 
 
 def _final_failure() -> Any:
@@ -171,7 +179,7 @@ def drain(**context: Any) -> None:
             while True:
                 running = running_tasks(connection, schema)
                 waited = round(time.monotonic() - begun, 1)
-                if not running or waited >= options["drainSeconds"]:
+                if not running or (waited >= options["drainSeconds"] and options["drainPolicy"] != "wait"):
                     break
                 progress.say(f"drain: {running} task instances still run")
                 time.sleep(_DRAIN_POLL_SECONDS)

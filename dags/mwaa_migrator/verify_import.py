@@ -3,6 +3,8 @@
 It does not trust the import's own account of itself: the artifact is restored and upgraded once more in a scratch
 schema, and every row is looked for in the target by its identity. Surrogate keys differ between environments, so a
 reference is compared as what it refers to. Secrets are compared decrypted, because two encryptions of one value differ.
+The one thing that it takes from the import is which rows were not written, row by row: in the place of one that the
+target had with other content there must be some row, one that was set aside may be missing, and no other may.
 """
 
 from __future__ import annotations
@@ -14,25 +16,28 @@ from psycopg2 import sql
 
 from mwaa_migrator import airflow_database
 from mwaa_migrator import scratch as scratch_schema
-from mwaa_migrator.catalog import Table, qualified, read_tables
-from mwaa_migrator.content import algorithm_of, column_values, hashable, row_hash
+from mwaa_migrator.catalog import qualified, read_tables
+from mwaa_migrator.content import algorithm_of
 from mwaa_migrator.database import execute, fetch_all, identifiers, named_errors, use_schema
 from mwaa_migrator.errors import NotImported
-from mwaa_migrator.identity import identity_columns, mergeable_tables, surrogate_references
+from mwaa_migrator.identity import mergeable_tables
 from mwaa_migrator.import_artifact import find_target, upgraded_scratch
 from mwaa_migrator.log_templates import LogTemplates
 from mwaa_migrator.manifest import read_manifest
+from mwaa_migrator.meaning import Meaning
 from mwaa_migrator.progress import Progress
-from mwaa_migrator.receipts import find_receipt
+from mwaa_migrator.receipts import find_receipt, rows_not_written
 from mwaa_migrator.secret_comparison import differing_secrets
 from mwaa_migrator.storage import Storage
-from mwaa_migrator.tables import IDENTITIES, MATCHED_ONLY, USER_REFERENCES, secret_column_names
+from mwaa_migrator.tables import SECRET_NAMES
 
 #: How many rows that differ or are missing the result names, of each table.
 MOST_EXAMPLES = 5
 
 
 class _Comparison(NamedTuple):
+    """``missing`` and ``differing`` count the rows for which the import gave no reason."""
+
     missing: int
     differing: int
     checksum_source: str
@@ -43,8 +48,8 @@ class _Comparison(NamedTuple):
 def verify_import(storage: Storage, jobs: int, progress: Progress) -> dict[str, Any]:
     """Returns ``{"verified", "migration_id", "tables", "phases"}``, tables in the shape of the import's result.
 
-    ``match`` is true for a table if each of its rows is in the target with the same content, but for as many as the
-    import reported kept with other content, or set aside. Raises NotImported where no import was committed.
+    ``match`` is true for a table if each of its rows is in the target with the same content, but for the very rows that
+    the import kept as the target had them, or set aside. Raises NotImported where no import was committed.
     """
     manifest = read_manifest(storage)
     connection = airflow_database.connect("mwaa_migrator verify")
@@ -89,15 +94,11 @@ def _compare_tables(
             results[name] = dict(told, match=True)
             continue
         begun = time.monotonic()
-        meaning = _Meaning(tables[name], target_tables, algorithm_of(connection), default_template)
-        found = _compare(connection, scratch, schema, meaning)
-        secrets_differ = differing_secrets(connection, scratch, schema, tables[name])
-        # Rows that the upgrade moved away are not in the scratch schema either.
-        moved = (told.get("set_aside_reasons") or {}).get("moved by Airflow's migrations", 0)
-        match = (
-            found.missing <= told["set_aside"] - moved
-            and found.differing <= told["kept_differing"]
-            and len(secrets_differ) <= told["kept"]
+        meaning = Meaning(tables[name], target_tables, algorithm_of(connection), default_template, manifest["tables"])
+        not_written = rows_not_written(manifest["migration_id"], name)
+        found = _compare(connection, scratch, schema, meaning, not_written)
+        secrets_differ = _without_kept(
+            connection, scratch, name, differing_secrets(connection, scratch, schema, tables[name])
         )
         results[name] = {
             "exported": told["exported"],
@@ -109,7 +110,7 @@ def _compare_tables(
             "secrets_differing": secrets_differ,
             "checksum_source": found.checksum_source,
             "checksum_target": found.checksum_target,
-            "match": match,
+            "match": not (found.missing or found.differing or secrets_differ),
             "examples": found.examples,
         }
         note = f"{found.missing} missing, {found.differing} differing"
@@ -118,80 +119,17 @@ def _compare_tables(
     return results
 
 
-class _Meaning:
-    """A table's columns as values that mean the same in both databases.
-
-    Left out are surrogate keys, secrets (compared decrypted), users (matched by name where possible) and references
-    that no constraint declares and that lead to rows without an identity of their own (a job, a trigger).
-    """
-
-    def __init__(self, table: Table, tables: dict[str, Table], algorithm: str, default_template: str | None) -> None:
-        self.table = table
-        self._algorithm = algorithm
-        self._references = surrogate_references(table, tables)
-        self._tables = tables
-        self._default_template = default_template
-        left_out: set[str | None] = set(secret_column_names(table.name)) | {table.surrogate_key}
-        left_out |= {column for name, column in USER_REFERENCES if name == table.name}
-        if table.name in MATCHED_ONLY:
-            left_out |= set(table.column_names) - set(identity_columns(table))
-        self._columns = [column for column in table.columns if column.name not in left_out]
-        self.identity = identity_columns(table)
-
-    def select(self, schema: str) -> sql.Composed:
-        """``ctid, identity hash, content hash`` for each row of the table in ``schema``."""
-        joins: list[sql.Composable] = []
-        values: dict[str, sql.Composable] = {}
-        for column in self._columns:
-            value = column_values([column], "t")[0]
-            if column.name in self._references:
-                resolved = self._resolve(schema, column.name, joins)
-                if resolved is None:
-                    continue
-                value = resolved
-            values[column.name] = value
-        identity = [values[name] for name in self.identity if name in values] or list(values.values())
-        return sql.SQL("select t.ctid as row, {} as identity, {} as content from {} t {}").format(
-            row_hash(identity, self._algorithm),
-            row_hash(list(values.values()), self._algorithm),
-            qualified(schema, self.table.name),
-            sql.SQL(" ").join(joins),
-        )
-
-    def _resolve(self, schema: str, column: str, joins: list[sql.Composable]) -> sql.Composable | None:
-        """What the reference leads to, as a value; None where that has no identity to compare."""
-        parent_name = self._references[column]
-        parent = self._tables.get(parent_name)
-        identity = identity_columns(parent) if parent is not None else ()
-        if parent_name == "log_template":
-            identity = IDENTITIES["log_template"][:1]
-        if parent is None or not identity or parent.surrogate_key is None:
-            return None
-        alias = f"p{len(joins)}"
-        joins.append(
-            sql.SQL("left join {0} {1} on {1}.{2} = t.{3}").format(
-                qualified(schema, parent_name),
-                sql.Identifier(alias),
-                sql.Identifier(parent.surrogate_key),
-                sql.Identifier(column),
-            )
-        )
-        named = [sql.SQL(alias + ".") + sql.Identifier(name) for name in identity]
-        value = sql.SQL("row({})::text").format(
-            sql.SQL(", ").join([hashable(parent.column(name), v) for name, v in zip(identity, named)])
-        )
-        if parent_name == "log_template":
-            value = sql.SQL("coalesce({}, {})").format(named[0], sql.Literal(self._default_template))
-        return value
-
-
-def _compare(connection: Any, scratch: str, schema: str, meaning: _Meaning) -> _Comparison:
-    for side, place in (("source", scratch), ("target", schema)):
-        execute(connection, f"drop table if exists pg_temp.mwaa_migrator_{side}")
+def _compare(connection: Any, scratch: str, schema: str, meaning: Meaning, not_written: sql.Composable) -> _Comparison:
+    for name, query in (
+        ("source", meaning.of_source(scratch)),
+        ("target", meaning.of_target(schema)),
+        ("not_written", not_written),
+    ):
+        execute(connection, f"drop table if exists pg_temp.mwaa_migrator_{name}")
         execute(
             connection,
             sql.SQL("create temporary table {} on commit drop as {}").format(
-                sql.Identifier("mwaa_migrator_" + side), meaning.select(place)
+                sql.Identifier("mwaa_migrator_" + name), query
             ),
         )
     source = fetch_all(connection, "select count(*), coalesce(sum(content), 0)::text from mwaa_migrator_source")[0]
@@ -202,30 +140,49 @@ def _compare(connection: Any, scratch: str, schema: str, meaning: _Meaning) -> _
     )[0]
     if source == target:
         return _Comparison(0, 0, source[1], target[1], [])
-    # Rows of one identity are matched as multisets, because a table without a unique key may hold a row twice.
+    # Rows of one identity are matched as multisets, because a table without a unique key may hold a row twice. A row
+    # that was set aside need not be there; in the place of one that was kept another must be.
     query = """
         with source as (select identity, content, count(*) n from mwaa_migrator_source group by 1, 2),
              target as (select identity, content, count(*) n from mwaa_migrator_target
                          where identity in (select identity from mwaa_migrator_source) group by 1, 2),
-             wanted as (select identity, sum(n) n from source group by 1),
-             there as (select identity, sum(n) n from target group by 1)
-        select (select coalesce(sum(greatest(w.n - coalesce(t.n, 0), 0)), 0)
-                  from wanted w left join there t using (identity)),
-               (select coalesce(sum(greatest(s.n - coalesce(t.n, 0), 0)), 0) from source s
-                  left join target t using (identity, content)),
+             told as (select identity, content, count(*) n, count(*) filter (where not kept) aside
+                        from mwaa_migrator_not_written group by 1, 2),
+             wanted as (select s.identity, sum(greatest(s.n - coalesce(x.aside, 0), 0)) n,
+                               sum(greatest(s.n - coalesce(x.n, 0) - coalesce(t.n, 0), 0)) unmatched
+                          from source s left join told x using (identity, content)
+                          left join target t using (identity, content) group by 1),
+             there as (select identity, sum(n) n from target group by 1),
+             found as (select unmatched, greatest(w.n - coalesce(t.n, 0), 0) missing
+                         from wanted w left join there t using (identity))
+        select (select coalesce(sum(missing), 0) from found),
+               (select coalesce(sum(greatest(unmatched - missing, 0)), 0) from found),
                (select coalesce(sum(t.content::numeric * least(t.n, coalesce(s.n, t.n))), 0)::text
                   from target t left join source s using (identity, content))
     """
-    ((missing, unmatched, checksum_target),) = fetch_all(connection, query)
-    missing, unmatched = int(missing), int(unmatched)
-    examples = _examples(connection, scratch, meaning) if unmatched else []
-    return _Comparison(missing, unmatched - missing, source[1], checksum_target, examples)
+    ((missing, differing, checksum_target),) = fetch_all(connection, query)
+    missing, differing = int(missing), int(differing)
+    examples = _examples(connection, scratch, meaning) if missing or differing else []
+    return _Comparison(missing, differing, source[1], checksum_target, examples)
 
 
-def _examples(connection: Any, scratch: str, meaning: _Meaning) -> list[str]:
+def _without_kept(connection: Any, scratch: str, table: str, names: list[str]) -> list[str]:
+    """The names of secrets without those of rows that the import kept as the target had them."""
+    if not names:
+        return []
+    query = sql.SQL(
+        "select r.{} from {} r join mwaa_migrator_source s on s.row = r.ctid "
+        "where s.identity in (select identity from mwaa_migrator_not_written where kept)"
+    ).format(sql.Identifier(SECRET_NAMES[table]), qualified(scratch, table))
+    kept = {name for (name,) in fetch_all(connection, query)}
+    return [name for name in names if name not in kept]
+
+
+def _examples(connection: Any, scratch: str, meaning: Meaning) -> list[str]:
     names = meaning.identity or meaning.table.primary_key
     query = sql.SQL(
         "select {} from {} r where r.ctid in (select s.row from mwaa_migrator_source s where not exists "
-        "(select 1 from mwaa_migrator_target t where t.identity = s.identity and t.content = s.content) limit {})"
+        "(select 1 from mwaa_migrator_target t where t.identity = s.identity and t.content = s.content) and not exists "
+        "(select 1 from mwaa_migrator_not_written n where n.identity = s.identity and n.content = s.content) limit {})"
     ).format(identifiers(names, "r"), qualified(scratch, meaning.table.name), sql.Literal(MOST_EXAMPLES))
     return [", ".join(f"{name}={value}" for name, value in zip(names, row)) for row in fetch_all(connection, query)]

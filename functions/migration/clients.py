@@ -14,12 +14,14 @@ from botocore.credentials import AssumeRoleCredentialFetcher, DeferredRefreshabl
 from .logs import bodies
 
 if TYPE_CHECKING:
+    from mypy_boto3_ec2 import EC2Client
     from mypy_boto3_iam import IAMClient
     from mypy_boto3_kms import KMSClient
     from mypy_boto3_logs import CloudWatchLogsClient
     from mypy_boto3_mwaa import MWAAClient
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_sns import SNSClient
+    from mypy_boto3_stepfunctions import SFNClient
 
 # Throttles are retried here with the SDK's back-off first; what outlasts it, the state machine retries.
 _RETRIES: Any = {"mode": "standard", "total_max_attempts": 5}
@@ -55,6 +57,18 @@ def s3(region: str | None = None, pool: int = 10) -> S3Client:
     return client
 
 
+@functools.cache
+def s3_for_links() -> S3Client:
+    """S3 whose pre-signed URLs hold for what KMS has encrypted, and name the region's own host.
+
+    Signature 4 is not S3's default for them, and the host without a region answers a signed request with a redirect for
+    a bucket's first day (S3, user guide, request redirection).
+    """
+    config = Config(signature_version="s3v4", s3={"addressing_style": "virtual"})
+    client: S3Client = boto3.client("s3", config=config)
+    return client
+
+
 def kms() -> KMSClient:
     client: KMSClient = _client("kms", None)
     return client
@@ -68,6 +82,21 @@ def iam() -> IAMClient:
 def sns() -> SNSClient:
     client: SNSClient = _client("sns", None)
     return client
+
+
+def states() -> SFNClient:
+    client: SFNClient = _client("stepfunctions", None)
+    return client
+
+
+def ec2(region: str) -> EC2Client:
+    client: EC2Client = _client("ec2", region)
+    return client
+
+
+def regions_of_mwaa() -> list[str]:
+    """The regions in which the SDK knows Amazon MWAA. It may be older than the newest region."""
+    return boto3.session.Session().get_available_regions("mwaa")
 
 
 @functools.cache

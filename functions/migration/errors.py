@@ -89,8 +89,32 @@ class RoleNotFound(MigrationError):
     """An execution role does not exist."""
 
 
+class RoleUnfit(MigrationError):
+    """Amazon MWAA may not assume an execution role."""
+
+
+class NetworkUnfit(MigrationError):
+    """The subnets or security groups that the input names do not fit an environment."""
+
+
+class RegionUnsupported(MigrationError):
+    """Amazon MWAA has no endpoint in a region."""
+
+
 class InputChanged(MigrationError):
     """A migration of this id was planned with another input."""
+
+
+class EnvironmentLocked(MigrationError):
+    """Another migration works on the source or the target."""
+
+
+class LockLost(MigrationError):
+    """Another migration has taken the source or the target over, so this one must not go on."""
+
+
+class MigrationUnknown(MigrationError):
+    """There is no migration of that id to roll back."""
 
 
 class PreconditionsFailed(MigrationError):
@@ -210,6 +234,10 @@ class CutOverFailed(MigrationError):
 
 class RollBackFailed(MigrationError):
     """The source could not be put back as it was."""
+
+
+class ReportNotWritten(MigrationError):
+    """Neither the exchange bucket nor the topic took the report; it is in the function's log and nowhere else."""
 
 
 class CleanUpTimedOut(MigrationError):

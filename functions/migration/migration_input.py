@@ -19,8 +19,14 @@ from typing import Any, NamedTuple
 
 SCHEMA_FILE = Path(__file__).with_name("input.schema.json")
 
-# Waiting longer or shorter does not make it another migration.
-_NOT_IDENTIFYING = ("pollSeconds", "environmentTimeoutSeconds", "parseTimeoutSeconds", "dagRunTimeoutSeconds")
+# Neither waiting longer nor taking a lock over makes it another migration.
+_NOT_IDENTIFYING = (
+    "breakLock",
+    "pollSeconds",
+    "environmentTimeoutSeconds",
+    "parseTimeoutSeconds",
+    "dagRunTimeoutSeconds",
+)
 
 _TYPES: dict[str, type | tuple[type, ...]] = {
     "object": dict,
@@ -51,8 +57,15 @@ def schema() -> dict[str, Any]:
 def faults(document: Any) -> list[Fault]:
     """Everything that is wrong with an input. Empty: it is valid."""
     found = faults_of(document, schema())
+    if isinstance(document, dict) and document.get("mode") == "rollback":
+        found += [
+            Fault("InvalidValue", name, "is known from the migration; leave it out of a roll back")
+            for name in ("source", "target")
+            if name in document
+        ]
     if not found:
         options = document.get("options", {})
+        found += _contradictions(document)
         found += expression_faults("options.dags", options.get("dags"))
         found += expression_faults("options.logs.dags", options.get("logs", {}).get("dags"))
     return found
@@ -61,6 +74,21 @@ def faults(document: Any) -> list[Fault]:
 def faults_of(document: Any, schema: dict[str, Any]) -> list[Fault]:
     """What is wrong with a document by a schema, regular expressions aside."""
     return list(_check(document, schema, ""))
+
+
+def _contradictions(document: dict[str, Any]) -> Iterator[Fault]:
+    """Fields that are right by themselves and not together. `document` fits the schema."""
+    options = document.get("options", {})
+    both = sorted({*options.get("tables", [])} & {*options.get("excludeTables", [])})
+    if both:
+        yield Fault("InvalidValue", "options.excludeTables", f"{', '.join(both)} is in options.tables too; choose one")
+    if not options.get("xcoms", True) and "xcom" in options.get("tables", []):
+        yield Fault("InvalidValue", "options.xcoms", "is false, and options.tables names xcom; choose one")
+    if document.get("mode") == "rehearse" and options.get("quiesce"):
+        yield Fault("InvalidValue", "options.quiesce", "is true, and a rehearsal pauses nothing; leave it out")
+    version = document.get("target", {}).get("airflowVersion", "3.0.0")
+    if options.get("importVersion") and int(version.split(".")[0]) < 3:
+        yield Fault("InvalidValue", "options.importVersion", f"is for a 3.x target; {version} is imported at itself")
 
 
 def with_defaults(document: dict[str, Any]) -> dict[str, Any]:
@@ -119,6 +147,8 @@ def _check(value: Any, node: dict[str, Any], path: str) -> Iterator[Fault]:
     if kinds and not any(_is_of(value, kind) for kind in kinds):
         yield Fault("InvalidType", path, f"must be {_or(kinds)}, not {_shown(value)}")
         return
+    if "const" in node and value != node["const"]:
+        yield Fault("InvalidValue", path, f"must be {node['const']!r}, not {_shown(value)}")
     if "enum" in node and value not in node["enum"]:
         yield Fault("InvalidValue", path, f"must be {_or([repr(item) for item in node['enum']])}, not {_shown(value)}")
     if isinstance(value, str):
@@ -149,9 +179,13 @@ def _check_string(value: str, node: dict[str, Any], path: str) -> Iterator[Fault
 
 def _check_object(value: dict[str, Any], node: dict[str, Any], path: str) -> Iterator[Fault]:
     known = node.get("properties", {})
-    for name in node.get("required", []):
+    required = node.get("required", [])
+    if "if" in node:
+        branch = "else" if any(True for _ in _check(value, node["if"], path)) else "then"
+        required = [*required, *node[branch].get("required", [])]
+    for name in required:
         if name not in value:
-            yield Fault("MissingField", _join(path, name), f"is required: {known[name]['description']}")
+            yield Fault("MissingField", _join(path, name), f"is required: {known[name].get('description', '')}")
     for name, child in value.items():
         if name in known:
             yield from _check(child, known[name], _join(path, name))

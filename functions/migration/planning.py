@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, TypedDict
 
@@ -15,6 +16,10 @@ if TYPE_CHECKING:
     from botocore.model import StructureShape
     from mypy_boto3_iam import IAMClient
     from mypy_boto3_s3 import S3Client
+
+
+# As whom Amazon MWAA runs an environment (its user guide, execution role).
+_ASSUMES_ROLES = "airflow-env.amazonaws.com"
 
 
 class Side(TypedDict):
@@ -33,7 +38,8 @@ class Migration(TypedDict):
 
     `artifact` is the artifact's URL; `artifactId` names it in run ids and policies; `path` has every Airflow version in
     order; `hops` those that the target is upgraded to after the import. `executionDate` (ISO 8601) is that of our runs.
-    `finished` names the phases that an earlier execution of the same attempt has ended.
+    `finished` names the phases that an earlier execution of the same attempt has ended; `rollBack` says that this
+    execution only takes the migration back.
     """
 
     id: str
@@ -51,6 +57,7 @@ class Migration(TypedDict):
     hops: list[str]
     options: dict[str, Any]
     finished: list[str]
+    rollBack: bool
 
 
 def make(
@@ -104,6 +111,7 @@ def make(
         hops=path[2:],
         options=document["options"],
         finished=[],
+        rollBack=False,
     )
 
 
@@ -234,13 +242,33 @@ def place_faults(plan: Migration, s3: dict[str, S3Client], iam: IAMClient) -> It
     }
     for role, where in roles.items():
         try:
-            iam.get_role(RoleName=role.rsplit("/", 1)[-1])
+            trust = iam.get_role(RoleName=role.rsplit("/", 1)[-1])["Role"]["AssumeRolePolicyDocument"]
         except ClientError as error:
             if code_of(error) != "NoSuchEntity":
                 raise
             yield _fault(
                 errors.RoleNotFound, where, f"the execution role {role} does not exist; create it or name another"
             )
+        else:
+            if _ASSUMES_ROLES not in _trusted_services(trust):
+                yield _fault(
+                    errors.RoleUnfit,
+                    where,
+                    f"the execution role {role} does not let {_ASSUMES_ROLES} assume it; add that to its trust policy",
+                )
+
+
+def _trusted_services(trust: Any) -> set[str]:
+    """The services that a trust policy lets assume its role."""
+    document = json.loads(trust) if isinstance(trust, str) else trust
+    statements = document.get("Statement", [])
+    found: set[str] = set()
+    for statement in [statements] if isinstance(statements, dict) else statements:
+        principal = statement.get("Principal", {})
+        if statement["Effect"] == "Allow" and isinstance(principal, dict):
+            services = principal.get("Service", [])
+            found |= {services} if isinstance(services, str) else set(services)
+    return found
 
 
 def _bucket_faults(where: str, side: Side, s3: S3Client) -> Iterator[Fault]:

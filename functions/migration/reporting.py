@@ -8,7 +8,8 @@ from typing import Any, TypedDict
 
 from . import runs
 from .planning import Migration
-from .store import Phase, now, seconds_between
+from .presentation import facts, wording
+from .store import Phase, now, seconds_between, shifted
 
 # From the first paused DAG of the source to the last unpaused one of the target.
 _DOWNTIME_STARTS = "export"
@@ -17,6 +18,12 @@ _TABLE_FIELDS = ("exported", "merged", "kept", "set_aside", "checksum_source", "
 _NO_LOGS = {"streams": 0, "events_source": 0, "events_copied": 0, "events_archived": 0, "events_lost": 0}
 # SNS: at most 100 ASCII characters in a subject.
 _SUBJECT = 100
+# Of the link in the notification. It ends earlier with the credentials of the function that has signed it, which Lambda
+# renews within twelve hours.
+LINK_HOURS = 12
+# What a notification says of findings; all of it is in the report.
+_FINDINGS = 5
+_TEXT = 500
 
 
 class Failure(TypedDict):
@@ -60,7 +67,7 @@ def make(
         "status": "FAILED" if failure else "SUCCEEDED",
         "migration_id": migration["id"],
         "attempt": migration["attempt"],
-        "mode": migration["mode"],
+        "mode": "rollback" if migration["rollBack"] else migration["mode"],
         "time": now(),
         "source": _side(source["environment"], source["region"], source["airflowVersion"]),
         "target": _side(target["environment"], target["region"], target["airflowVersion"]),
@@ -68,7 +75,10 @@ def make(
         "artifact": migration["artifact"],
         "failure": failure,
         "roll_back_failure": roll_back_failure,
-        "phases": [{"name": phase["name"], "seconds": phase["seconds"]} for phase in timeline(phases, results)],
+        "phases": [
+            {"name": phase["name"], "started": phase["started"], "seconds": phase["seconds"]}
+            for phase in timeline(phases, results)
+        ],
         "downtime_seconds": downtime(phases),
         "tables": {
             name: {field: table.get(field) for field in _TABLE_FIELDS}
@@ -90,17 +100,19 @@ def timeline(phases: list[Phase], results: Mapping[str, Mapping[str, Any]]) -> l
     """
     line: list[Phase] = []
     for phase in phases:
+        started = phase["started"]
         seconds = phase["seconds"] if phase["ended"] else seconds_between(phase["started"], now())
         if phase["name"] == "export":
             quiesce = _seconds(results, "quiesce") + _seconds(results, "drain")
             if quiesce:
                 line.append({**phase, "name": "quiesce", "seconds": round(quiesce, 3)})
-            seconds = max(seconds - quiesce, 0.0)
+            seconds, started = max(seconds - quiesce, 0.0), shifted(started, quiesce)
         elif phase["name"] == "import":
             seconds = max(seconds - _seconds(results, "verify"), 0.0)
         elif phase["name"] == "verify":
-            seconds += _seconds(results, "verify")
-        line.append({**phase, "seconds": round(seconds, 3)})
+            inside = _seconds(results, "verify")
+            seconds, started = seconds + inside, shifted(started, -inside)
+        line.append({**phase, "started": started, "seconds": round(seconds, 3)})
     return line
 
 
@@ -120,24 +132,33 @@ def downtime(phases: list[Phase]) -> float:
 
 
 def subject(report: Mapping[str, Any]) -> str:
-    what = "Rehearsal" if report["mode"] == "rehearse" else "Migration"
+    what = {"rehearse": "Rehearsal", "rollback": "Roll back"}.get(report["mode"], "Migration")
     text = f"{what} {report['source']['environment']} -> {report['target']['environment']}: {report['status']}"
     return text[:_SUBJECT]
 
 
-def message(report: Mapping[str, Any], place: str) -> str:
-    """The notification: plain text that a phone shows whole."""
-    rows = sum(table["exported"] or 0 for table in report["tables"].values())
+def message(report: Mapping[str, Any], place: str, link: str) -> str:
+    """The notification: plain text that a phone shows whole. `place` and `link` are empty where there is no file."""
+    source, target = report["source"]["environment"], report["target"]["environment"]
+    expected = "Downtime to expect" if facts.is_rehearsal(report) else "Downtime"
+    rows = wording.counted(facts.total(report, "exported"), "row")
     lines = [
-        f"{' -> '.join(report['path'])}: {report['status']}",
-        f"Rows: {rows} in {len(report['tables'])} tables, {'verified' if report['verified'] else 'not verified'}",
-        f"Downtime: {report['downtime_seconds']:.0f} s",
+        facts.headline(report),
+        f"{source} to {target}, {' -> '.join(report['path'])}",
+        "",
+        f"{expected}: {wording.duration(report['downtime_seconds'])}",
+        f"{rows}, {'verified' if report['verified'] else 'not verified'}",
     ]
-    if report["failure"]:
-        lines.append("{state}: {error}: {message}".format(**report["failure"]))
-    if report["roll_back_failure"]:
-        lines.append("NOT ROLLED BACK: {error}: {message}".format(**report["roll_back_failure"]))
-    return "\n".join([*lines, f"Report: {place}"])
+    found = [finding for finding in facts.findings(report) if finding.level != facts.PASS]
+    for finding in found[:_FINDINGS]:
+        lines += ["", f"{finding.level.upper()}: {finding.title}"]
+        lines += [wording.cut(text, _TEXT) for text in (finding.message, finding.remedy) if text]
+    if len(found) > _FINDINGS:
+        lines += ["", f"{len(found) - _FINDINGS} more in the report"]
+    if not place:
+        return "\n".join([*lines, "", "The exchange bucket did not take the report; it is in the function's log."])
+    # The link last: it is long, and what stands below it would not be seen.
+    return "\n".join([*lines, "", f"Report: {place}", f"Open it (for {LINK_HOURS} hours at most):", link])
 
 
 def _side(name: str, region: str, version: str) -> dict[str, str]:

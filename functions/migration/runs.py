@@ -53,15 +53,18 @@ def version_of(migration: Migration, dag: str) -> str:
 
 def cli(migration: Migration, dag: str) -> AirflowCli:
     """The CLI of the environment that a DAG of ours runs in, as it is then."""
-    side = side_of(migration, dag)
-    return AirflowCli(Endpoint(clients.mwaa(side["region"]), side["environment"]), version_of(migration, dag))
+    return cli_of(side_of(migration, dag), version_of(migration, dag))
 
 
 def final_cli(migration: Migration, airflow_version: str | None = None) -> AirflowCli:
     """The CLI of the target at its final version, or at the one that it has reached."""
     side = migration["target"]
-    version = airflow_version or side["airflowVersion"]
-    return AirflowCli(Endpoint(clients.mwaa(side["region"]), side["environment"]), version)
+    return cli_of(side, airflow_version or side["airflowVersion"])
+
+
+def cli_of(side: Side, airflow_version: str) -> AirflowCli:
+    """The CLI of an environment at a version."""
+    return AirflowCli(Endpoint(clients.mwaa(side["region"]), side["environment"]), airflow_version)
 
 
 def active_dags(artifact: Store) -> list[str]:

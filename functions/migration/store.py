@@ -4,7 +4,7 @@
     migrations/<id>/<attempt>/phases/<name>.json   when a phase started and ended
     migrations/<id>/<attempt>/staged/<version>.json  what was staged for the target at a version
     migrations/<id>/<attempt>/rolled_back.json     the end of an attempt that was rolled back
-    migrations/<id>/<attempt>/report.json          the report
+    migrations/<id>/<attempt>/report.json          the report, and beside it report.html and report.md
     artifacts/<artifact id>/                       the artifact, and the results that the engine writes beside it
 
 An attempt ends with a rollback; the next one starts from a fresh export, because the source ran on in between.
@@ -13,7 +13,7 @@ An attempt ends with a rollback; the next one starts from a fresh export, becaus
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, TypedDict
 
 from botocore.exceptions import ClientError
@@ -43,6 +43,10 @@ def seconds_between(started: str, ended: str) -> float:
     return round((datetime.fromisoformat(ended) - datetime.fromisoformat(started)).total_seconds(), 3)
 
 
+def shifted(time: str, seconds: float) -> str:
+    return (datetime.fromisoformat(time) + timedelta(seconds=seconds)).isoformat(timespec="milliseconds")
+
+
 class Store:
     """JSON objects under one prefix of the exchange bucket.
 
@@ -66,13 +70,12 @@ class Store:
 
     def write(self, name: str, content: Any) -> str:
         """Writes and returns the key."""
+        return self.write_text(name, json.dumps(content, indent=2, sort_keys=True, default=str), "application/json")
+
+    def write_text(self, name: str, content: str, content_type: str) -> str:
+        """Writes as UTF-8 and returns the key."""
         key = f"{self.prefix}/{name}"
-        self._s3.put_object(
-            Bucket=self.bucket,
-            Key=key,
-            Body=json.dumps(content, indent=2, sort_keys=True, default=str).encode(),
-            ContentType="application/json",
-        )
+        self._s3.put_object(Bucket=self.bucket, Key=key, Body=content.encode(), ContentType=content_type)
         return key
 
     def start_phase(self, name: str) -> None:

@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
+from jsonschema import Draft202012Validator
 from samtranslator.yaml_helper import yaml_parse  # type: ignore[import-untyped]
 
 from local import deployment, processes
@@ -38,6 +39,9 @@ def test_rehearsal(tmp_path: Path) -> None:
     assert report["tables"]["task_instance"]["merged"] >= 10
     assert all(table["match"] for table in report["tables"].values())
     assert report["dags"]["import_errors"] == []
+    Draft202012Validator(json.loads((ROOT / "functions/migration/report.schema.json").read_text())).validate(report)
+    assert "Migrated and verified" in (tmp_path / "report.html").read_text()
+    assert "Migrated and verified" in (tmp_path / "report.md").read_text()
     denied = [call for call in json.loads((tmp_path / "calls.json").read_text()) if call["decision"] != "allowed"]
     assert denied == []
     for gone in set(processes.RUNNING.glob("*")) - before:

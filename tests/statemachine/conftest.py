@@ -33,6 +33,7 @@ MIGRATION: Event = {
     "importVersion": "2.11.2",
     "hops": HOPS,
     "finished": [],
+    "rollBack": False,
     "options": {"logs": {"groups": ["Task"]}},
 }
 READY = {"ready": True, "waitSeconds": 0, "waitedSeconds": 0}

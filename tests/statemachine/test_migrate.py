@@ -10,7 +10,7 @@ from .conftest import MIGRATION, NOT_READY, READY, Event, Execute, Fails, Outcom
 
 STATES = definition()["States"]
 
-BEFORE_EXPORT = ["Plan", "GrantAccess", "StageSettings", "CreateEnvironment", "PollTarget", "TargetReady"]
+BEFORE_EXPORT = ["Plan", "GrantAccess", "Purpose", "StageSettings", "CreateEnvironment", "PollTarget", "TargetReady"]
 TO_VERIFY = [
     *BEFORE_EXPORT,
     *("StageDags", "CheckParsed", "DagsParsed"),
@@ -23,6 +23,7 @@ LOGS = ["Logs", "CopyLogs"]
 CUT_OVER = ["Mode", "CutOver", "CutOverEnded"]
 END = ["Report", "CleanUp", "CleanUpEnded", "Outcome"]
 BACK = ["RollBack", "RolledBack"]
+BY_HAND = ["Plan", "GrantAccess", "Purpose", "StageRollBack", "CheckParsed", "DagsParsed"]
 
 
 def test_a_migration_with_a_hop(execute: Execute) -> None:
@@ -54,10 +55,28 @@ def test_what_was_cut_over_is_not_cut_over_again(execute: Execute) -> None:
     assert outcome.states == [*BEFORE_EXPORT, *HOP, *LOGS, "Mode", *END, "Succeeded"]
 
 
+def test_a_roll_back_by_hand_only_puts_the_source_back(execute: Execute) -> None:
+    outcome = execute(Plan={**MIGRATION, "rollBack": True}, CheckParsed=[NOT_READY, READY])
+    assert outcome.states == [*BY_HAND[:6], "WaitForDags", *BY_HAND[4:6], *BACK, *END, "Succeeded"]
+    (staged,) = outcome.events("StageResources")
+    assert staged["resources"] == "ours"
+    assert outcome.events("RollBack")[0]["waitedSeconds"] == 0
+    assert outcome.events("CleanUp")[0]["failed"] is False
+
+
+@pytest.mark.parametrize("function", ["GrantAccess", "StageResources", "CheckParsed"])
+def test_a_roll_back_by_hand_goes_as_far_as_it_can(execute: Execute, function: str) -> None:
+    outcome = execute(Plan={**MIGRATION, "rollBack": True}, **{function: Fails("CopyRefused")})
+    assert outcome.states[-7:] == [*BACK, *END, "Failed"]
+    assert outcome.error == "CopyRefused"
+
+
 def test_each_function_gets_the_execution_and_the_plan(execute: Execute) -> None:
     outcome = execute()
     name = outcome.calls[0][1]["execution"]
-    assert outcome.calls[0] == ("Plan", {"execution": name, "input": {"source": {}}})
+    arn = outcome.calls[0][1]["executionArn"]
+    assert arn.endswith(f":execution:migrate:{name}")
+    assert outcome.calls[0] == ("Plan", {"execution": name, "executionArn": arn, "input": {"source": {}}})
     own = [(function, event) for function, event in outcome.calls[1:] if "Log" not in function]
     assert all(event["execution"] == name and event["migration"] == MIGRATION for _, event in own)
 
@@ -229,7 +248,7 @@ def test_a_fault_that_stays_rolls_back(execute: Execute) -> None:
 
 
 def test_every_state_is_reached_by_a_test() -> None:
-    reached = {*TO_VERIFY, *HOP, *LOGS, *CUT_OVER, *END, *BACK, "Succeeded", "Failed", "Refused"}
+    reached = {*TO_VERIFY, *BY_HAND, *HOP, *LOGS, *CUT_OVER, *END, *BACK, "Succeeded", "Failed", "Refused"}
     waits = {"WaitForTarget", "WaitForDags", "WaitForExport", "WaitForImport", "WaitForHop", "WaitForCleanUp"}
     assert set(STATES) == reached | waits | {"WaitForRollBack"}
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from cryptography.fernet import Fernet
 
+from tests.integration.engine.conftest import SECRETS
 from tests.integration.engine.deployment import Deployment, names
 
 #: What the target has in other content than the source: each is one row.
@@ -79,6 +80,42 @@ def test_keep(conflicting: Deployment, copy_of: Callable[[Deployment], Deploymen
     assert target.succeed("verify", "--from", str(artifact))["verified"]
 
 
+def test_a_kept_row_excuses_no_other(
+    conflicting: Deployment, copy_of: Callable[[Deployment], Deployment], artifact: Path
+) -> None:
+    """As many rows differ as were kept, but others: verify knows a row by what identifies it."""
+    target = copy_of(conflicting)
+    target.succeed("import", "--from", str(artifact), "--on-conflict", "keep")
+    fernet = Fernet(target.fernet_key)
+    target.execute(
+        """
+        update task_instance t set hostname = other.hostname from task_instance other
+         where t.hostname = 'mine' and other.run_id = t.run_id and other.task_id = 'wait';
+        update task_instance set hostname = 'changed later' where run_id = 'custom__2_3' and task_id = 'extract';
+        update variable set val = %(source)s where key = 'plain';
+        update variable set val = %(other)s where key = 'unicode'
+        """,
+        {"source": fernet.encrypt(SECRETS["plain"].encode()).decode(), "other": fernet.encrypt(b"later").decode()},
+    )
+    failed = target.run("verify", "--from", str(artifact))
+    assert (failed.code, failed.error) == (4, "ContentDiffers")
+    tables = failed.result["tables"]
+    assert {name for name, table in tables.items() if not table["match"]} == {"task_instance", "variable"}
+    assert (tables["task_instance"]["missing"], tables["task_instance"]["differing"]) == (0, 1)
+    assert "run_id=custom__2_3" in tables["task_instance"]["examples"][0]
+    assert tables["variable"]["secrets_differing"] == ["unicode"]
+
+
+def test_a_kept_row_that_is_lost_later(
+    conflicting: Deployment, copy_of: Callable[[Deployment], Deployment], artifact: Path
+) -> None:
+    target = copy_of(conflicting)
+    target.succeed("import", "--from", str(artifact), "--on-conflict", "keep")
+    target.execute("delete from xcom where dag_id = 'source_dag_1' and run_id = 'custom__1_3' and task_id = 'extract'")
+    tables = target.run("verify", "--from", str(artifact)).result["tables"]
+    assert {name: tables[name]["missing"] for name in names(tables, "missing")} == {"xcom": 1}
+
+
 def test_overwrite(
     conflicting: Deployment, copy_of: Callable[[Deployment], Deployment], artifact: Path, filled_source: Deployment
 ) -> None:
@@ -143,3 +180,7 @@ def test_another_run_in_the_place_of_one(
         ("success",)
     ]
     assert target.succeed("verify", "--from", str(artifact))["verified"]
+    # Rows that were set aside are no reason for others to be missing.
+    target.execute("delete from xcom where run_id = 'custom__2_3' and task_id = 'extract'")
+    verified = target.run("verify", "--from", str(artifact)).result["tables"]
+    assert {name: verified[name]["missing"] for name in names(verified, "missing")} == {"xcom": 1}

@@ -85,6 +85,34 @@ def expected(source: Deployment, links: dict[str, str], condition: str) -> dict[
     return counts
 
 
+@pytest.mark.parametrize("deleted", [False, True])
+def test_what_our_own_dags_did_stays_behind(deleted: bool, source: Deployment, tmp_path: Path) -> None:
+    """Also what is left of them when the DAG was deleted: its events and jobs."""
+    counts = {table: rows for table, rows in source.counts().items() if not table.startswith("ab_")}
+    source.execute(
+        """
+        insert into dag (dag_id, is_paused, is_active, max_active_tasks, max_consecutive_failed_dag_runs,
+                         has_task_concurrency_limits) values ('mwaa_migrator_export', false, true, 16, 0, false);
+        insert into dag_run (dag_id, run_id, execution_date, state, run_type, clear_number)
+        values ('mwaa_migrator_export', 'ours', now(), 'running', 'manual', 0);
+        insert into dag_run_note (dag_run_id, content, created_at, updated_at)
+        select id, 'ours', now(), now() from dag_run where run_id = 'ours';
+        insert into task_instance (dag_id, run_id, task_id, pool, pool_slots)
+        values ('mwaa_migrator_export', 'ours', 'export', 'default_pool', 1);
+        insert into xcom (dag_run_id, dag_id, run_id, task_id, key, timestamp)
+        select id, dag_id, run_id, 'export', 'key', now() from dag_run where run_id = 'ours';
+        insert into log (dttm, dag_id, task_id, event) values (now(), 'mwaa_migrator_export', 'export', 'running');
+        insert into job (dag_id, state, job_type) values ('mwaa_migrator_import', 'running', 'LocalTaskJob')
+        """
+    )
+    if deleted:
+        source.execute("delete from dag_run where run_id = 'ours'; delete from dag where dag_id like 'mwaa%'")
+    exported = source.succeed("export", "--to", str(tmp_path))
+    assert {name: table["rows"] for name, table in exported["tables"].items()} == {
+        name: counts[name] for name in exported["tables"]
+    }
+
+
 @pytest.mark.parametrize(
     ("arguments", "fault"),
     [
@@ -128,6 +156,7 @@ def test_chosen_tables(
     assert names(tables, "set_aside") == set_aside
     assert set(tables) == set(exported) - {"dag"}
     assert target.value(ASTRAY) == 0
+    assert target.succeed("verify", "--from", str(tmp_path))["verified"]
 
 
 def test_xcoms_can_come_later(filled_source: Deployment, target: Deployment, tmp_path: Path) -> None:
@@ -142,3 +171,14 @@ def test_xcoms_can_come_later(filled_source: Deployment, target: Deployment, tmp
          where r.dag_id = x.dag_id and r.run_id = x.run_id
     """
     assert target.value(query) == 800
+    for migration in ("first", "later"):
+        assert target.succeed("verify", "--from", str(tmp_path), "--id", migration)["verified"]
+    # An XCom that lies with another run is found, although it has the names of its own.
+    target.execute(
+        "insert into dag_run (dag_id, run_id, execution_date, state, run_type, clear_number) "
+        "values ('mine', 'mine', now(), 'success', 'manual', 0);"
+        "update xcom set dag_run_id = (select id from dag_run where dag_id = 'mine') "
+        "where run_id = 'custom__1_3' and task_id = 'extract'"
+    )
+    verified = target.run("verify", "--from", str(tmp_path), "--id", "later").result["tables"]
+    assert verified["xcom"]["missing"] == 1

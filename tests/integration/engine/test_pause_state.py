@@ -55,6 +55,16 @@ def test_pause_state(
     assert (result["choice"], result["not_parsed"]) == (choice, not_parsed)
 
 
+def test_what_waits_for_a_dag_is_merged_after_the_dag(target: Deployment, artifact: Path) -> None:
+    """The rows of dataset_dag_run_queue refer to the DAG's row, which the pause state makes."""
+    result = target.succeed("import", "--from", str(artifact), "--pause-state", "source")
+    queue = result["tables"]["dataset_dag_run_queue"]
+    assert (queue["merged"], queue["set_aside"]) == (2, 0)
+    query = "select uri, target_dag_id from dataset_dag_run_queue q join dataset d on d.id = q.dataset_id order by 1"
+    assert target.rows(query) == [(f"s3://source/{n}?a=b%20c", "source_dag_1") for n in (1, 2)]
+    assert target.succeed("verify", "--from", str(artifact))["verified"]
+
+
 def test_ten_thousand_dags(source: Deployment, target: Deployment, tmp_path: Path, pytestconfig: Any) -> None:
     source.execute(
         "insert into dag (dag_id, is_paused, is_active, max_active_tasks, max_consecutive_failed_dag_runs, "

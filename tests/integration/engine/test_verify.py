@@ -65,3 +65,16 @@ def test_rows_of_a_lost_run_are_missing(lost: str, target: Deployment, artifact:
         "task_instance": 100,
         "xcom": 80,
     }
+
+
+def test_a_run_that_is_said_to_have_consumed_another_event(target: Deployment, artifact: Path) -> None:
+    """Events have no identity of their own; they are known by what they say."""
+    target.succeed("import", "--from", str(artifact))
+    target.execute(
+        "update dagrun_dataset_event set event_id = (select max(event_id) from dagrun_dataset_event) where "
+        "(dag_run_id, event_id) = (select dag_run_id, event_id from dagrun_dataset_event order by 2 limit 1)"
+    )
+    tables = target.run("verify", "--from", str(artifact)).result["tables"]
+    assert {name: table["missing"] for name, table in tables.items() if not table["match"]} == {
+        "dagrun_dataset_event": 1
+    }

@@ -16,6 +16,7 @@ from local import airflow_installation
 from local.postgres import PostgresServer
 from tests.integration import sources
 from tests.integration.engine.deployment import Deployment
+from tests.integration.sources import Source
 
 IMPORT_VERSION = "2.11.2"
 NEWEST = "3.2.1"
@@ -68,9 +69,13 @@ def new_target(
     return target
 
 
-def migrate(version: str, server: PostgresServer, directory: Path) -> Migrated:
-    """Make a source of the version, export it, import it into a new target and verify that."""
-    made = sources.make_source(version, server, directory / f"source-{version}")
+def make_source(version: str, server: PostgresServer, directory: Path) -> Source:
+    return sources.make_source(version, server, directory / f"source-{version}")
+
+
+def migrate(made: Source, server: PostgresServer, directory: Path) -> Migrated:
+    """Export the source, import it into a new target and verify that."""
+    version = made.version
     source = Deployment(made.installation, server, made.database, made.home, made.fernet_key)
     options = {}
     if made.installation.release < (2, 3):

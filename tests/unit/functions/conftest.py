@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -30,6 +31,13 @@ os.environ |= {
 }
 META = boto3.client("mwaa", region_name=REGION).meta
 ROLE = "arn:aws:iam::123456789012:role/airflow"
+EXECUTION = "arn:aws:states:eu-west-1:123456789012:execution:mwaa-migrator-migrate:execution-1"
+TRUST = {
+    "Version": "2012-10-17",
+    "Statement": [
+        {"Effect": "Allow", "Principal": {"Service": "airflow-env.amazonaws.com"}, "Action": "sts:AssumeRole"}
+    ],
+}
 Handler = Callable[..., dict[str, Any]]
 
 
@@ -97,7 +105,7 @@ def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         for bucket in ("exchange", "dags"):
             s3.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": REGION})
         s3.put_bucket_versioning(Bucket="dags", VersioningConfiguration={"Status": "Enabled"})
-        clients.iam().create_role(RoleName="airflow", AssumeRolePolicyDocument="{}")
+        clients.iam().create_role(RoleName="airflow", AssumeRolePolicyDocument=json.dumps(TRUST))
         monkeypatch.setenv("KEY_ARN", clients.kms().create_key()["KeyMetadata"]["Arn"])
         monkeypatch.setenv("TOPIC_ARN", clients.sns().create_topic(Name="t")["TopicArn"])
         yield
@@ -128,6 +136,7 @@ def commands(monkeypatch: pytest.MonkeyPatch) -> Commands:
     """The CLI of every environment."""
     run = Commands()
     monkeypatch.setattr(runs, "cli", lambda migration, dag: AirflowCli(run, runs.version_of(migration, dag)))
+    monkeypatch.setattr(runs, "cli_of", lambda side, version: AirflowCli(run, version))
     monkeypatch.setattr(
         runs,
         "final_cli",
@@ -150,7 +159,8 @@ def call() -> Handler:
     """Calls a function's handler with an event's parts."""
 
     def invoke(module: Any, **event: Any) -> dict[str, Any]:
-        answer: dict[str, Any] = module.handler({"execution": "execution-1", **event}, Context())
+        names = {"execution": EXECUTION.rsplit(":", 1)[-1], "executionArn": EXECUTION}
+        answer: dict[str, Any] = module.handler({**names, **event}, Context())
         return answer
 
     return invoke

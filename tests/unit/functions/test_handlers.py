@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from botocore.exceptions import ClientError
+from jsonschema import Draft202012Validator
+from moto.sns.models import sns_backends
 
 import check_dag_run
 import check_parsed
@@ -22,17 +27,18 @@ import stage_resources
 import trigger_dag_run
 import update_environment
 import verify
-from migration import clients, errors, runs, staging
+from migration import clients, errors, reporting, runs, staging
 from migration.airflow_cli import AirflowCli, Answer
-from migration.store import of_artifact, of_attempt
+from migration.store import Store, of_artifact, of_attempt
 
-from .conftest import ROLE, Commands, Environments, Handler, document
+from .conftest import REGION, ROLE, Commands, Environments, Handler, document
 
 Plan = dict[str, Any]
+SCHEMA = Path(reporting.__file__).with_name("report.schema.json")
 
 
 def put(key: str, body: str = "x", bucket: str = "dags") -> str:
-    return clients.s3().put_object(Bucket=bucket, Key=key, Body=body.encode())["VersionId"]
+    return clients.s3().put_object(Bucket=bucket, Key=key, Body=body.encode()).get("VersionId", "")
 
 
 def keys(prefix: str = "", bucket: str = "dags") -> list[str]:
@@ -93,52 +99,6 @@ def test_an_invalid_input_is_refused_with_every_fault(call: Handler) -> None:
         call(plan, input={"source": {"environment": "a"}, "options": {"pol": 1}})
 
 
-@pytest.mark.parametrize(
-    ("parts", "source", "error", "path"),
-    [
-        ({"source": {"environment": "nobody"}}, {}, errors.SourceNotFound, "source.environment"),
-        ({}, {"Status": "UPDATING"}, errors.SourceNotAvailable, "source.environment"),
-        ({}, {"AirflowVersion": "1.10.11"}, errors.SourceTooOld, "source.environment"),
-        ({}, {"AirflowVersion": "3.0.6"}, errors.SourceTooNew, "source.environment"),
-        ({}, {"SourceBucketArn": "arn:aws:s3:::nowhere"}, errors.BucketNotFound, "source.environment"),
-        ({}, {"ExecutionRoleArn": f"{ROLE}-gone"}, errors.RoleNotFound, "source.environment"),
-        ({"options": {"importVersion": "2.9.2"}}, {}, errors.ImportVersionUnfit, "options.importVersion"),
-    ],
-)
-def test_a_precondition_has_a_name_and_a_path(
-    mwaa: Environments, call: Handler, parts: Plan, source: Plan, error: type[Exception], path: str
-) -> None:
-    mwaa.all["prod-2-10"].update(source)
-    with pytest.raises(error, match=f"^{path}"):
-        call(plan, input=document(**parts))
-    assert keys(bucket="exchange") == []
-
-
-@pytest.mark.parametrize(
-    ("target", "error"),
-    [
-        ({"environment": "prod-2-10"}, errors.SameEnvironment),
-        ({"environment": "taken"}, errors.TargetExists),
-        ({"airflowVersion": "2.9.2"}, errors.Downgrade),
-        ({"overrides": {"Nmae": "x"}}, errors.UnknownOverride),
-        ({"overrides": {"AirflowVersion": "2.11.0"}}, errors.OverrideInvalid),
-        ({"overrides": {"MaxWorkers": "many"}}, errors.OverrideInvalid),
-        ({"overrides": {"DagS3Path": "dags"}}, errors.FolderShared),
-        ({"overrides": {"DagS3Path": "dags/new"}}, errors.FolderShared),
-        ({"overrides": {"ExecutionRoleArn": f"{ROLE}-other"}}, errors.RoleNotFound),
-        ({"overrides": {"SourceBucketArn": "arn:aws:s3:::exchange"}}, errors.BucketNotVersioned),
-        ({"overrides": {"SourceBucketArn": "arn:aws:s3:::far"}}, errors.BucketInOtherRegion),
-    ],
-)
-def test_a_target_that_cannot_be(mwaa: Environments, call: Handler, target: Plan, error: type[Exception]) -> None:
-    mwaa.all["taken"] = {"Name": "taken", "Status": "AVAILABLE", "Tags": {}}
-    far = clients.s3("us-east-1")
-    far.create_bucket(Bucket="far")
-    far.put_bucket_versioning(Bucket="far", VersioningConfiguration={"Status": "Enabled"})
-    with pytest.raises(error):
-        call(plan, input=document(target={"environment": "prod-3", "airflowVersion": "3.2.1"} | target))
-
-
 def test_a_target_in_another_region_needs_what_is_regional(mwaa: Environments, call: Handler) -> None:
     target = {"environment": "prod-3", "airflowVersion": "3.2.1", "region": "eu-central-1"}
     with pytest.raises(errors.PreconditionsFailed, match=r"(?s)NetworkConfiguration.*SourceBucketArn"):
@@ -160,8 +120,10 @@ def policy() -> list[Plan]:
     return statements
 
 
+@pytest.mark.usefixtures("commands")
 def test_access_is_granted_and_taken_back(planned: Plan, call: Handler) -> None:
-    tls_only = {"Sid": "TlsOnly", "Effect": "Deny", "Principal": "*", "Action": "s3:*", "Resource": "*"}
+    # moto knows no conditions, so it denies something that nobody asks for.
+    tls_only = {"Sid": "TlsOnly", "Effect": "Deny", "Principal": "*", "Action": "s3:DeleteBucket", "Resource": "*"}
     clients.s3().put_bucket_policy(
         Bucket="exchange", Policy=json.dumps({"Version": "2012-10-17", "Statement": [tls_only]})
     )
@@ -172,8 +134,8 @@ def test_access_is_granted_and_taken_back(planned: Plan, call: Handler) -> None:
     granted = clients.kms().list_grants(KeyId=os.environ["KEY_ARN"])["Grants"]
     assert {(item["GranteePrincipal"], item["Name"]) for item in granted} == {(ROLE, f"mwaa-migrator-{planned['id']}")}
 
-    for _ in range(2):
-        assert call(clean_up, migration=planned, failed=False, waitedSeconds=0)["ready"]
+    for waited in (0, 60, 60):
+        call(clean_up, migration=planned, failed=False, waitedSeconds=waited)
     assert policy() == [tls_only]
     assert clients.kms().list_grants(KeyId=os.environ["KEY_ARN"])["Grants"] == []
 
@@ -194,13 +156,14 @@ def test_what_is_deleted(planned: Plan, mode: str, on_failure: str, failed: bool
     assert clean_up.deletes_target({**planned, "mode": mode, "options": options}, failed) is deleted  # type: ignore[typeddict-item]
 
 
+@pytest.mark.usefixtures("commands")
 def test_a_throw_away_target_is_waited_for(mwaa: Environments, planned: Plan, call: Handler) -> None:
     rehearsal = planned | {"mode": "rehearse"}
     mwaa.all["prod-3"] = {"Name": "prod-3", "Status": "CREATING", "Tags": {"mwaa-migrator:migration": planned["id"]}}
     put("prod-3/dags/user.py")
     put("prod-30/dags/user.py")
     first = call(clean_up, migration=rehearsal, failed=True, waitedSeconds=0)
-    assert first == {"ready": False, "waitSeconds": 120, "waitedSeconds": 120}
+    assert first == {"ready": False, "waitSeconds": 60, "waitedSeconds": 60}
     assert "DeleteEnvironment" not in mwaa.calls
     mwaa.all["prod-3"]["Status"] = "AVAILABLE"
     assert not call(clean_up, migration=rehearsal, failed=True, waitedSeconds=120)["ready"]
@@ -212,10 +175,51 @@ def test_a_throw_away_target_is_waited_for(mwaa: Environments, planned: Plan, ca
     assert keys() == ["prod-30/dags/user.py"]
 
 
+@pytest.mark.usefixtures("commands")
 def test_somebody_elses_environment_is_not_deleted(mwaa: Environments, planned: Plan, call: Handler) -> None:
     mwaa.all["prod-3"] = {"Name": "prod-3", "Status": "AVAILABLE", "Tags": {"mwaa-migrator:migration": "other"}}
-    assert call(clean_up, migration=planned | {"mode": "rehearse"}, failed=True, waitedSeconds=0)["ready"]
+    assert call(clean_up, migration=planned | {"mode": "rehearse"}, failed=True, waitedSeconds=60)["ready"]
     assert "DeleteEnvironment" not in mwaa.calls
+
+
+def test_rows_of_our_dags_are_deleted_until_no_environment_knows_one(
+    mwaa: Environments, planned: Plan, commands: Commands, call: Handler
+) -> None:
+    mwaa.all["prod-3"] = mwaa.all["prod-2-10"] | {"Name": "prod-3", "AirflowVersion": "3.2.1"}
+
+    def clean(waited: int) -> bool:
+        return bool(call(clean_up, migration=planned, failed=False, waitedSeconds=waited)["ready"])
+
+    assert not clean(0), "the schedulers had no time to see that the files are gone"
+    assert commands.given == []
+    commands.answers["dags", "state"] = Answer(True, "running", "")
+    assert not clean(60)
+    deleted = [command[-1] for command in commands.given if command[:2] == ("dags", "delete")]
+    assert deleted == [*runs.DAGS] * 2
+    commands.answers["dags", "state"] = Answer(True, "", "")
+    assert clean(120)
+
+
+def test_a_web_server_that_does_not_answer_fails_no_migration(
+    planned: Plan, call: Handler, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def silent(*command: str) -> Answer:
+        raise errors.CliUnreachable("no connection")
+
+    monkeypatch.setattr(runs, "cli_of", lambda side, version: AirflowCli(silent, version))
+    assert not call(clean_up, migration=planned, failed=False, waitedSeconds=1800)["ready"]
+    assert call(clean_up, migration=planned, failed=False, waitedSeconds=1860)["ready"]
+
+
+@pytest.mark.usefixtures("commands")
+@pytest.mark.parametrize(("artifact", "left"), [("keep", 3), ("delete", 2)])
+def test_exported_tables_are_kept_or_deleted_as_asked(planned: Plan, call: Handler, artifact: str, left: int) -> None:
+    prefix = f"artifacts/{planned['id']}"
+    for name in ("manifest.json", "quiesce.json", "tables/xcom/0000-0.copy.gz"):
+        put(f"{prefix}/{name}", bucket="exchange")
+    migration = planned | {"options": planned["options"] | {"artifact": artifact}}
+    assert call(clean_up, migration=migration, failed=False, waitedSeconds=60)["ready"]
+    assert len(keys(prefix, bucket="exchange")) == left
 
 
 # StageResources
@@ -594,3 +598,102 @@ def test_report_of_a_failure(planned: Plan, call: Handler) -> None:
     assert written["status"] == "FAILED"
     assert written["failure"] == {"state": "CheckImport", "error": "ArtifactDamaged", "message": "part 3"}
     assert written["verified"] is False
+
+
+def refuse(monkeypatch: pytest.MonkeyPatch, owner: Any, method: str, operation: str, code: str, status: int) -> None:
+    """Makes a method answer as AWS does when it refuses an operation."""
+
+    def refused(*_: Any, **__: Any) -> None:
+        told: Any = {"Error": {"Code": code, "Message": "no"}, "ResponseMetadata": {"HTTPStatusCode": status}}
+        raise ClientError(told, operation)
+
+    monkeypatch.setattr(owner, method, refused)
+
+
+def read(key: str) -> str:
+    return clients.s3().get_object(Bucket="exchange", Key=key)["Body"].read().decode()
+
+
+def test_a_report_is_data_a_page_and_a_summary(planned: Plan, call: Handler) -> None:
+    told = call(report, migration=planned, failure={}, rollBackFailure={})
+    folder = told["key"].removesuffix("report.json")
+    Draft202012Validator(json.loads(SCHEMA.read_text())).validate(json.loads(read(told["key"])))
+    assert "prod-2-10" in read(f"{folder}report.html")
+    assert "prod-2-10" in read(f"{folder}report.md")
+    page = clients.s3().head_object(Bucket="exchange", Key=f"{folder}report.html")
+    assert page["ContentType"] == "text/html; charset=utf-8"
+
+
+def published() -> list[tuple[str, str, str | None]]:
+    """`(topic, message, subject)` of each notification that moto's SNS has taken."""
+    (backend,) = (region for account in sns_backends.values() for name, region in account.items() if name == REGION)
+    return [
+        (arn, message, subject)
+        for arn, topic in backend.topics.items()
+        for _, message, subject, *_ in topic.sent_notifications
+    ]
+
+
+def test_the_notification_links_to_the_page(planned: Plan, call: Handler) -> None:
+    told = call(report, migration=planned, failure={}, rollBackFailure={})
+    ((_, message, subject),) = published()
+    assert subject == "Migration prod-2-10 -> prod-3: SUCCEEDED"
+    *_, place, _, link = message.splitlines()
+    page = told["key"].replace(".json", ".html")
+    assert place == f"Report: s3://exchange/{page}"
+    url = urlsplit(link)
+    query = parse_qs(url.query)
+    assert (url.scheme, url.netloc, url.path) == ("https", f"exchange.s3.{REGION}.amazonaws.com", f"/{page}")
+    assert query["X-Amz-Algorithm"] == ["AWS4-HMAC-SHA256"]
+    assert query["X-Amz-Expires"] == ["43200"]
+
+
+def test_a_bucket_that_refuses_the_report_loses_nothing(
+    planned: Plan, call: Handler, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    refuse(monkeypatch, Store, "write_text", "PutObject", "AccessDenied", 403)
+    failure = {"state": "CheckImport", "error": "ArtifactDamaged", "cause": "part 3 of dag_run"}
+    told = call(report, migration=planned, failure=failure, rollBackFailure={})
+    assert (told["status"], told["key"]) == ("FAILED", None)
+    ((_, message, _),) = published()
+    assert "part 3 of dag_run" in message
+    assert message.endswith("The exchange bucket did not take the report; it is in the function's log.")
+    (line,) = [record for record in caplog.records if record.getMessage() == "the report was not written"]
+    assert line.__dict__["report"]["failure"]["message"] == "part 3 of dag_run"
+
+
+def test_a_topic_that_refuses_the_notification_loses_nothing(
+    planned: Plan, call: Handler, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("TOPIC_ARN", f"arn:aws:sns:{REGION}:123456789012:gone")
+    told = call(report, migration=planned, failure={}, rollBackFailure={})
+    assert told["status"] == "SUCCEEDED"
+    assert json.loads(read(told["key"]))["status"] == "SUCCEEDED"
+    assert "the topic was not told" in caplog.messages
+    assert "X-Amz-Signature" not in caplog.text
+
+
+def test_a_report_that_nobody_takes_has_a_name(planned: Plan, call: Handler, monkeypatch: pytest.MonkeyPatch) -> None:
+    refuse(monkeypatch, Store, "write_text", "PutObject", "AccessDenied", 403)
+    monkeypatch.setenv("TOPIC_ARN", f"arn:aws:sns:{REGION}:123456789012:gone")
+    with pytest.raises(errors.ReportNotWritten, match="exchange"):
+        call(report, migration=planned, failure={}, rollBackFailure={})
+
+
+def test_a_fault_of_the_bucket_that_passes_is_retried(
+    planned: Plan, call: Handler, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refuse(monkeypatch, Store, "write_text", "PutObject", "SlowDown", 503)
+    with pytest.raises(errors.TransientFault):
+        call(report, migration=planned, failure={}, rollBackFailure={})
+
+
+@pytest.mark.parametrize("subscribed", [True, False])
+def test_a_topic_without_subscribers_is_told_in_the_log(
+    planned: Plan, call: Handler, caplog: pytest.LogCaptureFixture, subscribed: bool
+) -> None:
+    if subscribed:
+        queue = f"arn:aws:sqs:{REGION}:123456789012:queue"
+        clients.sns().subscribe(TopicArn=os.environ["TOPIC_ARN"], Protocol="sqs", Endpoint=queue)
+    call(report, migration=planned, failure={}, rollBackFailure={})
+    assert ("nobody has subscribed to the topic" in caplog.messages) != subscribed

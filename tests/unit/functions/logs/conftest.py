@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import json
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -68,9 +69,9 @@ class Copying:
                 self.made = answer
                 return answer
 
-    def batches(self) -> list[dict[str, Any]]:
+    def batches(self) -> builtins.list[dict[str, Any]]:
         body: Any = clients.s3().get_object(Bucket="exchange", Key=self.made["manifest"])["Body"]
-        batches: list[dict[str, Any]] = json.loads(body.read())
+        batches: builtins.list[dict[str, Any]] = json.loads(body.read())
         return batches
 
     def copy(self) -> None:

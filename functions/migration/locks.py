@@ -1,0 +1,173 @@
+"""One migration at a time: an environment that one works on is locked for every other.
+
+A lock is an object of the exchange bucket that S3 writes only where there is none (a conditional write), so of two
+executions that start at once exactly one gets it. It belongs to an execution of the state machine. When that has ended
+the lock is stale, whatever ended it, and the next one takes it over; a lock whose execution still runs is broken only
+where the input asks for that.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, NamedTuple, TypedDict
+
+from botocore.exceptions import ClientError
+
+from . import clients
+from .errors import EnvironmentLocked, LockLost
+from .faults import code_of
+from .store import now
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_stepfunctions import SFNClient
+
+    from .planning import Migration
+
+# An aborted execution can be redriven from these, but whoever takes its lock over is told to nobody else.
+_RUNS = frozenset({"RUNNING", "PENDING_REDRIVE"})
+# The object is another one by now, or none. 409 is S3's answer where two conditional writes met.
+_CONDITION_FAILED = frozenset({"PreconditionFailed", "ConditionalRequestConflict", "NoSuchKey"})
+
+
+class Lock(TypedDict):
+    """`execution` is the ARN of the holder, `since` an ISO 8601 time in UTC."""
+
+    migration: str
+    execution: str
+    since: str
+
+
+class Place(NamedTuple):
+    """An environment."""
+
+    region: str
+    environment: str
+
+
+class _Found(NamedTuple):
+    lock: Lock
+    etag: str
+
+
+class Locks:
+    """The locks of the environments, as one migration sees them."""
+
+    def __init__(self, s3: S3Client, bucket: str) -> None:
+        self._s3 = s3
+        self._bucket = bucket
+
+    def acquire(
+        self, places: Iterable[Place], migration_id: str, execution: str, states: SFNClient, break_lock: bool
+    ) -> None:
+        """Locks every place for an execution (its ARN), or none of them.
+
+        Having them already is no fault. Raises EnvironmentLocked.
+        """
+        taken: list[Place] = []
+        for place in places:
+            lock = Lock(migration=migration_id, execution=execution, since=now())
+            while (holder := self._take(place, lock)) is not None:
+                if not break_lock and _runs(states, holder.lock["execution"]):
+                    self.release(taken, execution)
+                    raise EnvironmentLocked(
+                        f"{place.environment} in {place.region} is being worked on by migration "
+                        f"{holder.lock['migration']} since {holder.lock['since']}. Wait until its execution "
+                        f"{holder.lock['execution']} has ended, or stop it; options.breakLock takes the environment "
+                        "away from it."
+                    )
+                if self._write(place, lock, IfMatch=holder.etag):
+                    break
+            taken.append(place)
+
+    def held(self, places: Iterable[Place], execution: str) -> list[Place]:
+        """Those of the places that an execution (its ARN or name) holds."""
+        found = ((place, self._read(place)) for place in places)
+        return [place for place, item in found if item is not None and _is_of(item.lock, execution)]
+
+    def release(self, places: Iterable[Place], execution: str) -> None:
+        """Unlocks what an execution (its ARN or name) holds; what another has taken over stays locked."""
+        for place in places:
+            found = self._read(place)
+            if found is not None and _is_of(found.lock, execution):
+                self._delete(place, found.etag)
+
+    def _take(self, place: Place, lock: Lock) -> _Found | None:
+        """Writes the lock, unless there is one. Returns that of another execution."""
+        while not self._write(place, lock, IfNoneMatch="*"):
+            found = self._read(place)
+            if found is not None:
+                return None if found.lock["execution"] == lock["execution"] else found
+        return None
+
+    def _write(self, place: Place, lock: Lock, **condition: str) -> bool:
+        """Writes the lock if the condition holds, and tells whether it did."""
+        try:
+            self._s3.put_object(
+                Bucket=self._bucket,
+                Key=_key(place),
+                Body=json.dumps(lock).encode(),
+                ContentType="application/json",
+                **condition,  # type: ignore[arg-type]  # IfMatch or IfNoneMatch
+            )
+        except ClientError as error:
+            if code_of(error) not in _CONDITION_FAILED:
+                raise
+            return False
+        return True
+
+    def _read(self, place: Place) -> _Found | None:
+        try:
+            answer = self._s3.get_object(Bucket=self._bucket, Key=_key(place))
+        except ClientError as error:
+            if code_of(error) == "NoSuchKey":
+                return None
+            raise
+        return _Found(json.loads(answer["Body"].read()), answer["ETag"])
+
+    def _delete(self, place: Place, etag: str) -> None:
+        """Deletes the lock that was read; if it is another by now, that one stays."""
+        try:
+            self._s3.delete_object(Bucket=self._bucket, Key=_key(place), IfMatch=etag)
+        except ClientError as error:
+            if code_of(error) not in _CONDITION_FAILED:
+                raise
+
+
+def places_of(migration: Migration) -> list[Place]:
+    """The source and the target."""
+    return [Place(migration[side]["region"], migration[side]["environment"]) for side in ("source", "target")]
+
+
+def of_migration(migration: Migration) -> Locks:
+    return Locks(clients.s3(), migration["bucket"])
+
+
+def require_locks(migration: Migration, execution: str) -> None:
+    """Raises LockLost unless the execution (its name) still holds both environments."""
+    places = places_of(migration)
+    held = of_migration(migration).held(places, execution)
+    lost = [place.environment for place in places if place not in held]
+    if lost:
+        raise LockLost(
+            f"{' and '.join(lost)}: another execution has taken over. This one changes nothing more there; start the "
+            "migration again with the same input when the other has ended."
+        )
+
+
+def _key(place: Place) -> str:
+    return f"locks/{place.region}/{place.environment}.json"
+
+
+def _is_of(lock: Lock, execution: str) -> bool:
+    return execution in (lock["execution"], lock["execution"].rsplit(":", 1)[-1])
+
+
+def _runs(states: SFNClient, execution: str) -> bool:
+    try:
+        return states.describe_execution(executionArn=execution)["status"] in _RUNS
+    except ClientError as error:
+        if code_of(error) == "ExecutionDoesNotExist":
+            return False
+        raise

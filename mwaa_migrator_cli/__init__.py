@@ -1,0 +1,1 @@
+"""The command line for people: `mwaa-migrator plan | start | watch | report | rehearse`."""

@@ -1,0 +1,187 @@
+"""The commands and their options. What they do is imported when they do it, so that `--help` answers at once."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import click
+
+if TYPE_CHECKING:
+    from .account import Stack
+
+#: Exit codes.
+FINE, FAILED, WRONG_INPUT = 0, 1, 2
+
+_FILE = click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path)
+_ACCOUNT = (
+    click.option("--stack", default="mwaa-migrator", show_default=True, help="The application's CloudFormation stack."),
+    click.option("--region", help="The stack's region. Default: the SDK's."),
+    click.option("--profile", help="The SDK's profile with the credentials."),
+    click.option("--local", is_flag=True, help="Talk to the local AWS (python -m local up), not to an account."),
+    click.option("--local-name", metavar="NAME", help="The same, where several of them run."),
+)
+
+
+def _account_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Gives a command the options that say which stack in which AWS."""
+    for option in reversed(_ACCOUNT):
+        command = option(command)
+    return command
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(package_name="mwaa-migrator")
+def cli() -> None:
+    """Moves an Amazon MWAA environment to a newer Airflow, with its history.
+
+    FILE is a migration's input in JSON, as those in events/; - is standard input.
+
+    Exit codes: 0 succeeded and verified; 1 failed, or found wanting; 2 the input is wrong, or there is nothing to work
+    with.
+    """
+
+
+@cli.command()
+@click.argument("file", type=_FILE)
+@_account_options
+def plan(file: Path, **options: Any) -> None:
+    """Show what a migration would do, and change nothing.
+
+    Checks the input and all that it names, by the code of the migration itself: every fault at once, the path of
+    Airflow versions, and what differs between source and target. Exit code 1: something speaks against it.
+    """
+    document = _input(file)
+    if "source" not in document:
+        _wrong(["A roll back has no plan of its own: it takes back what its migration has done."])
+    with _explained():
+        from . import planned
+
+        sys.exit(FINE if planned.show(document, _stack(**options)) else FAILED)
+
+
+@cli.command()
+@click.argument("file", type=_FILE)
+@click.option("--watch", is_flag=True, help="Watch it to its end.")
+@_account_options
+def start(file: Path, watch: bool, **options: Any) -> None:
+    """Start a migration and print the execution's ARN."""
+    _start(_input(file), watch=watch, **options)
+
+
+@cli.command()
+@click.argument("file", type=_FILE)
+@_account_options
+def rehearse(file: Path, **options: Any) -> None:
+    """Start a rehearsal of a migration and watch it.
+
+    The input's mode is taken as "rehearse": no DAG is paused, nothing is cut over, and the target is thrown away.
+    """
+    _start(_input(file, mode="rehearse"), watch=True, **options)
+
+
+@cli.command("watch")
+@click.argument("arn")
+@_account_options
+def watch_execution(arn: str, **options: Any) -> None:
+    """Watch an execution to its end, and print its report."""
+    parts = arn.split(":")
+    if len(parts) < 8 or parts[2] != "states":
+        _wrong([f"{arn} is no execution's ARN. `start` prints it, and so does the Step Functions console."])
+    with _explained():
+        _choose(**{**options, "region": options["region"] or parts[3]})
+        from . import executions
+
+        sys.exit(FINE if executions.watch(arn) else FAILED)
+
+
+@cli.command()
+@click.argument("migration_id", metavar="ID")
+@click.option("--format", "form", type=click.Choice(["text", "json", "html"]), default="text", show_default=True)
+@click.option("--open", "opens", is_flag=True, help="Open the page in a browser instead.")
+@_account_options
+def report(migration_id: str, form: str, opens: bool, **options: Any) -> None:
+    """Print the last report of the migration ID, or open it.
+
+    The exit code is the report's verdict: 0 pass or warn, 1 fail.
+    """
+    with _explained():
+        stack = _stack(**options)
+        from . import reports
+
+        sys.exit(FINE if reports.show(stack, migration_id, form, opens=opens) else FAILED)
+
+
+def main() -> None:
+    cli(prog_name="mwaa-migrator")
+
+
+def _input(file: Path, **fixed: Any) -> dict[str, Any]:
+    """The input in a file, with `fixed` fields; ends the command with every fault of it."""
+    from migration import migration_input
+
+    try:
+        text = sys.stdin.read() if str(file) == "-" else file.read_text(encoding="utf-8-sig")
+        document = json.loads(text)
+    except ValueError as error:
+        _wrong([f"{file} is not JSON in UTF-8: {error}"])
+    if isinstance(document, dict):
+        document.update(fixed)
+    found = migration_input.faults(document)
+    if found:
+        _wrong([str(fault) for fault in found])
+    valid: dict[str, Any] = document
+    return valid
+
+
+def _start(document: dict[str, Any], *, watch: bool, **options: Any) -> None:
+    with _explained():
+        stack = _stack(**options)
+        from . import executions
+
+        arn = executions.start(stack, document)
+        click.echo(arn)
+        if watch:
+            sys.exit(FINE if executions.watch(arn) else FAILED)
+
+
+def _choose(*, region: str | None, profile: str | None, local: bool, local_name: str | None, **_: Any) -> None:
+    from . import account
+
+    account.choose(region=region, profile=profile, local=local_name or ("default" if local else None))
+
+
+def _stack(**options: Any) -> Stack:
+    from . import account
+
+    _choose(**options)
+    return account.stack(options["stack"])
+
+
+@contextmanager
+def _explained() -> Iterator[None]:
+    """Ends the command with a sentence for what is not there and for what AWS refuses, in place of a trace."""
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    from .account import NotFound
+
+    try:
+        yield
+    except NotFound as error:
+        _wrong([str(error)])
+    except BotoCoreError as error:
+        # No credentials, no such profile, no such region, no way to the endpoint: nothing to work with.
+        _wrong([str(error)])
+    except ClientError as error:
+        click.secho(str(error), fg="red", err=True)
+        sys.exit(FAILED)
+
+
+def _wrong(faults: list[str]) -> NoReturn:
+    for fault in faults:
+        click.secho(fault, fg="red", err=True)
+    sys.exit(WRONG_INPUT)

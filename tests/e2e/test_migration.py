@@ -1,0 +1,239 @@
+"""A migration to Airflow 3 as a user starts it, and taken back by hand: what is in the target, the source, nowhere."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import psycopg2
+import pytest
+from psycopg2 import sql
+
+from local import demo_source
+from local.aws import LocalAws
+from local.mwaa.environment import Environment
+from tools.generated_docs import template
+
+OURS = "mwaa_migrator_%"
+MARK = "M4RKED"
+# What a running Airflow writes by itself all the time, whether somebody migrates it or not.
+ALIVE = {
+    "dag": {"last_parsed_time", "last_pickled", "last_expired", "next_dagrun", "next_dagrun_data_interval_start"}
+    | {"next_dagrun_data_interval_end", "next_dagrun_create_after", "processor_subdir", "has_task_concurrency_limits"},
+    "job": {"latest_heartbeat", "end_date", "state"},
+    "serialized_dag": {"last_updated", "data", "data_compressed", "dag_hash", "processor_subdir"},
+    "dag_code": {"last_updated"},
+    "dag_run": {"last_scheduling_decision"},
+}
+# The audit log keeps what was done with our DAGs, as it does for every DAG.
+AUDIT = "log"
+# Airflow makes permissions when it parses a DAG, and keeps them when that is deleted, as any other DAG's.
+PERMISSIONS = ("ab_permission", "ab_permission_view", "ab_permission_view_role", "ab_role", "ab_view_menu")
+# Rights that a function needs and that this run does not use.
+NOT_USED_HERE = {
+    # The input is refused, a lock has another holder, the input overrides the network.
+    "PlanFunction": (
+        "s3:DeleteObject",
+        "states:DescribeExecution",
+        "ec2:DescribeSubnets",
+        "ec2:DescribeSecurityGroups",
+    ),
+    # Used by Amazon MWAA in the caller's name, which the local one does not do.
+    "CreateEnvironmentFunction": (
+        "iam:CreateServiceLinkedRole",
+        "s3:GetEncryptionConfiguration",
+        "ec2:CreateVpcEndpoint",
+        "kms:CreateGrant",
+        "kms:DescribeKey",
+        "airflow:TagResource",
+    ),
+}
+OPTIONS = {"pollSeconds": 1, "artifact": "delete", "targetOnFailure": "delete"}
+
+
+@dataclass
+class Migrated:
+    """A source with its rows and pause states before the migration, and the migration's outcome."""
+
+    aws: LocalAws
+    source: Environment
+    rows: dict[str, Counter[str]]
+    active: dict[str, bool]
+    execution: str
+    output: dict[str, Any]
+
+
+def rows(environment: Environment) -> dict[str, Counter[str]]:
+    """Every row of every table as text, without what is written all the time."""
+    found: dict[str, Counter[str]] = {}
+    with psycopg2.connect(environment.database.dsn) as connection, connection.cursor() as cursor:
+        cursor.execute(
+            "select table_name, array_agg(column_name::text order by ordinal_position) from information_schema.columns "
+            "where table_schema = 'public' group by 1"
+        )
+        for table, columns in cursor.fetchall():
+            kept = [sql.Identifier(name) for name in columns if name not in ALIVE.get(table, ())]
+            query = sql.SQL("select row({})::text from {}").format(sql.SQL(", ").join(kept), sql.Identifier(table))
+            if table == AUDIT:
+                query += sql.SQL(" where dag_id not like {} and event not like 'cli_%'").format(sql.Literal(OURS))
+            cursor.execute(query)
+            found[table] = Counter(text for (text,) in cursor.fetchall())
+    return found
+
+
+def paused(environment: Environment) -> dict[str, bool]:
+    with psycopg2.connect(environment.database.dsn) as connection, connection.cursor() as cursor:
+        cursor.execute("select dag_id, is_paused from dag where dag_id not like %s", (OURS,))
+        return dict(cursor.fetchall())
+
+
+def execute(aws: LocalAws, document: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+    """Runs an input to its end; the execution's ARN and its output."""
+    client = aws.client("stepfunctions")
+    execution = client.start_execution(
+        stateMachineArn=aws.deployed.state_machines["MigrateStateMachine"], input=json.dumps(document)
+    )["executionArn"]
+    while (ended := client.describe_execution(executionArn=execution))["status"] == "RUNNING":
+        time.sleep(0.5)
+    assert ended["status"] == "SUCCEEDED", ended
+    return execution, json.loads(ended["output"])
+
+
+def plant_secrets(source: Environment) -> None:
+    """Marks a variable, a connection, a run's conf and an Airflow option."""
+    airflow = source.airflow
+    assert airflow is not None
+    conf = json.dumps({"orders": 1, "token": f"{MARK}-conf"})
+    connection = f"postgres://u:{MARK}-password@h/d?token={MARK}-extra"
+    for command in (
+        ["variables", "set", "api_key", f"{MARK}-variable"],
+        ["connections", "add", "marked", "--conn-uri", connection],
+        ["dags", "trigger", "demo_orders", "--run-id", "marked", "--conf", conf],
+    ):
+        done = airflow.command(command, timeout=60)
+        assert done.returncode == 0, done.stderr
+    source.settings["AirflowConfigurationOptions"]["smtp.smtp_password"] = f"{MARK}-option"
+    with psycopg2.connect(source.database.dsn) as connection_, connection_.cursor() as cursor:
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline:
+            cursor.execute("select state from dag_run where run_id = 'marked'")
+            if cursor.fetchone() == ("success",):
+                return
+            connection_.rollback()
+            time.sleep(0.5)
+    raise AssertionError("the marked run has not ended")
+
+
+def allowed_actions(function: dict[str, Any]) -> set[str]:
+    """What a function's own statements allow; those that stand under a condition of the template are optional."""
+    statements = function["Properties"]["Policies"][0]["Statement"]
+    return {action for statement in statements for action in statement.get("Action", [])}
+
+
+@pytest.fixture(scope="module")
+def migrated() -> Iterator[Migrated]:
+    with LocalAws() as aws:
+        aws.deploy()
+        source = demo_source.make(aws, "prod-2-10", "2.10.3", None, None, print)
+        plant_secrets(source)
+        before, active = rows(source), paused(source)
+        assert set(active.values()) == {True, False}
+        execution, output = execute(
+            aws,
+            {
+                "source": {"environment": "prod-2-10"},
+                "target": {"environment": "prod-3", "airflowVersion": "3.2.1"},
+                "options": OPTIONS,
+            },
+        )
+        yield Migrated(aws, source, before, active, execution, output)
+
+
+@pytest.mark.timeout(900)
+def test_the_target_runs_what_the_source_ran_and_the_source_nothing(migrated: Migrated) -> None:
+    assert set(paused(migrated.source).values()) == {True}
+    assert paused(migrated.aws.mwaa.environment("prod-3")) == migrated.active
+    after = rows(migrated.source)
+    for table in ("dag_run", "task_instance", "xcom", "variable", "connection"):
+        assert after[table] == migrated.rows[table], table
+
+
+def test_secrets_are_nowhere_but_in_encrypted_objects(migrated: Migrated) -> None:
+    aws = migrated.aws
+    history = json.dumps(
+        list(
+            aws.client("stepfunctions")
+            .get_paginator("get_execution_history")
+            .paginate(executionArn=migrated.execution, includeExecutionData=True)
+        ),
+        default=str,
+    )
+    assert "prod-2-10" in history
+    assert MARK not in history
+    assert "CliToken" not in history
+    logs = aws.client("logs")
+    said = []
+    for group in logs.describe_log_groups()["logGroups"]:
+        for page in logs.get_paginator("filter_log_events").paginate(logGroupName=group["logGroupName"]):
+            said += [(group["logGroupName"], event["message"]) for event in page["events"]]
+    assert any(group.startswith("/aws/lambda/") for group, _ in said)
+    # The DAG's own tasks may print their run's conf: what counts is what we write.
+    ours = [text for group, text in said if group.startswith("/aws/") or "mwaa_migrator" in text]
+    assert [text for text in ours if MARK in text] == []
+    s3, exchange = aws.client("s3"), aws.deployed.resources["ExchangeBucket"]
+    for page in s3.get_paginator("list_object_versions").paginate(Bucket=exchange):
+        for item in page.get("Versions", []):
+            found = s3.get_object(Bucket=exchange, Key=item["Key"], VersionId=item["VersionId"])
+            assert found["ServerSideEncryption"] == "aws:kms", item["Key"]
+            assert "/tables/" in item["Key"] or MARK.encode() not in found["Body"].read(), item["Key"]
+
+
+@pytest.fixture(scope="module")
+def rolled_back(migrated: Migrated) -> list[dict[str, Counter[str]]]:
+    """The source's rows after each of two roll backs."""
+    found = []
+    document = {"mode": "rollback", "migrationId": migrated.output["migrationId"], "options": OPTIONS}
+    for _ in range(2):
+        execute(migrated.aws, document)
+        assert paused(migrated.source) == migrated.active
+        found.append(rows(migrated.source))
+    return found
+
+
+@pytest.mark.timeout(900)
+def test_a_roll_back_by_hand_leaves_the_source_as_it_was(
+    migrated: Migrated, rolled_back: list[dict[str, Counter[str]]]
+) -> None:
+    for after in rolled_back:  # rolling back twice is harmless
+        differing = {
+            table: (before - after[table], after[table] - before)
+            for table, before in migrated.rows.items()
+            if before != after[table] and table not in PERMISSIONS
+        }
+        assert differing == {}
+    aws = migrated.aws
+    assert aws.client("mwaa").list_environments()["Environments"] == ["prod-2-10"]
+    s3, exchange = aws.client("s3"), aws.deployed.resources["ExchangeBucket"]
+    bucket = migrated.source.settings["SourceBucketArn"].split(":")[-1]
+    names = [item["Key"] for item in s3.list_objects_v2(Bucket=bucket)["Contents"]]
+    assert [name for name in names if "mwaa_migrator" in name or name.startswith("prod-3/")] == []
+    left = [item["Key"] for item in s3.list_objects_v2(Bucket=exchange)["Contents"]]
+    assert [name for name in left if "/tables/" in name or name.startswith("locks/")] == []
+    assert any(name.endswith("/roll_back_report.json") for name in left)
+
+
+@pytest.mark.usefixtures("rolled_back")
+def test_what_is_allowed_is_used_and_what_is_used_is_allowed(migrated: Migrated) -> None:
+    calls = migrated.aws.endpoint.record.calls()
+    assert [call for call in calls if call.decision != "allowed"] == []
+    not_used = {}
+    for name, function in migrated.aws.deployed.functions.items():
+        used = {call.action for call in calls if call.role_arn == function.role_arn}
+        left = sorted(allowed_actions(template()["Resources"][name]) - used)
+        if left:
+            not_used[name] = left
+    assert not_used == {name: sorted(actions) for name, actions in NOT_USED_HERE.items()}

@@ -1,0 +1,125 @@
+"""The DAGs' tasks, called as Airflow calls them; what they leave in S3 is read here from a directory."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.integration.engine.deployment import Deployment
+
+ACTIVE = "select dag_id from dag where not is_paused order by 1"
+
+CALL = """
+import json, logging
+from types import SimpleNamespace
+from mwaa_migrator import tasks
+raised = None
+try:
+    getattr(tasks, {task!r})(dag_run=SimpleNamespace(run_id="by hand", conf={conf!r}))
+except Exception as error:
+    raised = [type(error).__name__, str(error)]
+print(json.dumps(raised))
+"""
+
+
+def call(deployment: Deployment, task: str, artifact: Path, **options: Any) -> Any:
+    """The name and the message of what the task raised; None where it succeeded."""
+    conf = {"artifact": str(artifact), "options": options}
+    return deployment.python(CALL.format(task=task, conf=conf))
+
+
+def result(artifact: Path, command: str) -> Any:
+    return json.loads((artifact / f"{command}.json").read_text())
+
+
+@pytest.fixture
+def quiesced(source: Deployment, tmp_path: Path) -> tuple[Deployment, list[str]]:
+    """A source whose DAGs are paused, and those that were active, our own left out. Ten of its tasks run."""
+    active = [dag for (dag,) in source.rows(ACTIVE)]
+    assert active
+    source.execute(
+        "insert into dag (dag_id, is_paused, is_active, max_active_tasks, max_consecutive_failed_dag_runs, "
+        "has_task_concurrency_limits) values ('mwaa_migrator_export', false, true, 16, 0, false)"
+    )
+    assert call(source, "quiesce", tmp_path, quiesce=True) is None
+    return source, active
+
+
+def test_quiesce_pauses_all_dags_but_ours(quiesced: tuple[Deployment, list[str]], tmp_path: Path) -> None:
+    source, active = quiesced
+    assert source.rows(ACTIVE) == [("mwaa_migrator_export",)]
+    told = result(tmp_path, "quiesce")
+    assert (told["status"], told["active_dags"], told["paused"]) == ("done", active, len(active))
+    # Tried again, it still knows what was active before the first time.
+    assert call(source, "quiesce", tmp_path, quiesce=True) is None
+    assert result(tmp_path, "quiesce")["active_dags"] == active
+
+
+def test_quiesce_pauses_nothing_unless_asked(source: Deployment, tmp_path: Path) -> None:
+    before = source.rows(ACTIVE)
+    assert call(source, "quiesce", tmp_path) is None
+    assert call(source, "drain", tmp_path) is None
+    assert source.rows(ACTIVE) == before
+    assert result(tmp_path, "quiesce")["active_dags"] == []
+
+
+def test_resume_puts_back_what_was_active(quiesced: tuple[Deployment, list[str]], tmp_path: Path) -> None:
+    source, active = quiesced
+    # Paused by its owner before, it stays so.
+    assert call(source, "resume", tmp_path) is None
+    assert result(tmp_path, "resume")["resumed"] == len(active)
+    assert [dag for (dag,) in source.rows(ACTIVE)] == ["mwaa_migrator_export", *active]
+    source.execute("update dag set is_paused = true where dag_id = %s", (active[0],))
+    assert call(source, "resume", tmp_path) is None
+    assert result(tmp_path, "resume")["resumed"] == 0
+
+
+def test_drain_ends_when_nothing_runs(quiesced: tuple[Deployment, list[str]], tmp_path: Path) -> None:
+    source, _ = quiesced
+    source.execute("update task_instance set state = 'success' where state in ('running', 'queued')")
+    assert call(source, "drain", tmp_path, quiesce=True) is None
+    assert result(tmp_path, "drain")["running"] == 0
+
+
+def test_drain_puts_the_dags_back_when_the_time_is_over(quiesced: tuple[Deployment, list[str]], tmp_path: Path) -> None:
+    source, active = quiesced
+    name, message = call(source, "drain", tmp_path, quiesce=True, drainSeconds=0)
+    assert name == "DrainTimedOut"
+    assert f"the {len(active)} paused DAGs were put back" in message
+    assert result(tmp_path, "drain")["error"] == {"name": name, "message": message}
+    assert [dag for (dag,) in source.rows(ACTIVE)] == ["mwaa_migrator_export", *active]
+
+
+def test_drain_goes_on_when_told_to(quiesced: tuple[Deployment, list[str]], tmp_path: Path) -> None:
+    source, _ = quiesced
+    assert call(source, "drain", tmp_path, quiesce=True, drainSeconds=0, drainPolicy="abandon") is None
+    running = source.value("select count(*) from task_instance where state = 'running'")
+    assert result(tmp_path, "drain")["running"] == running > 0
+    assert source.rows(ACTIVE) == [("mwaa_migrator_export",)]
+
+
+def test_results_can_be_read_without_the_web_server(
+    filled_source: Deployment, target: Deployment, tmp_path: Path
+) -> None:
+    artifact = tmp_path / "by-task"
+    assert call(filled_source, "export_task", artifact, excludeTables=["log"]) is None
+    assert call(target, "import_task", artifact, pauseState="source") is None
+    assert call(target, "verify_task", artifact) is None
+    told = {command: result(artifact, command) for command in ("export", "import", "verify")}
+    assert {(one["status"], one["error"], one["run_id"]) for one in told.values()} == {("done", None, "by hand")}
+    assert "log" not in told["export"]["tables"]
+    assert told["import"]["tables"]["xcom"]["merged"] == told["export"]["tables"]["xcom"]["rows"] == 800
+    assert told["verify"]["verified"]
+
+
+def test_a_refusal_is_told_and_not_tried_again(target: Deployment, broken: Path) -> None:
+    """AirflowFailException is how a task says that a retry is of no use."""
+    (broken / "schema.json").unlink()
+    name, message = call(target, "import_task", broken)
+    assert name == "AirflowFailException"
+    assert result(broken, "import")["error"] == {"name": "ArtifactDamaged", "message": message}
+    assert call(target, "import_task", broken, onConflict="guess")[0] == "AirflowFailException"
+    assert result(broken, "import")["error"]["name"] == "InvalidArguments"
