@@ -23,6 +23,8 @@ _MOST = 40
 #: What a reader neither escapes nor reformats.
 _PLAIN = re.compile(r"[A-Za-z0-9 _./=-]+")
 _SHORTEST = 8
+#: Characters of a log that is not what it should be, for who looks why.
+_SHOWN = 300
 
 
 @dataclass
@@ -45,9 +47,10 @@ def read(aws: LocalAws, source: str, target: str) -> OldLogs:
             if result.read == _MOST:
                 return result
             result.read += 1
-            absent = _absent(_messages(aws, f"airflow-{source}-Task", stream), _shown(aws, target, instance, attempt))
+            shown = _shown(aws, target, instance, attempt)
+            absent = _absent(_messages(aws, f"airflow-{source}-Task", stream, instance), shown)
             if absent:
-                result.missing.append(f"{stream}: {absent!r}")
+                result.missing.append(f"{stream}: {absent!r} in {len(shown)} characters, {shown[:_SHOWN]!r}")
     return result
 
 
@@ -77,9 +80,12 @@ def _names(instance: dict[str, Any], attempt: int) -> Iterator[str]:
         yield f"{dag}/{task}/{at}/{attempt}.log".replace(":", "_")
 
 
-def _messages(aws: LocalAws, group: str, stream: str) -> list[str]:
+def _messages(aws: LocalAws, group: str, stream: str, instance: dict[str, Any]) -> list[str]:
+    """Those that Airflow's reader asks for: until 30 seconds after the task's end (`CloudwatchTaskHandler`)."""
+    ended = instance.get("end_date")
+    until = (datetime.fromisoformat(ended).timestamp() + 30) * 1000 if ended else float("inf")
     answer = aws.client("logs").get_log_events(logGroupName=group, logStreamName=stream, startFromHead=True)
-    return [str(event["message"]) for event in answer["events"]]
+    return [str(event["message"]) for event in answer["events"] if event["timestamp"] <= until]
 
 
 def _shown(aws: LocalAws, target: str, instance: dict[str, Any], attempt: int) -> str:

@@ -1,9 +1,9 @@
 """The two hot shapes of CloudWatch Logs' API as plain JSON.
 
-botocore walks through every member of every event, on the way in and on the way out: some 60 microseconds an event,
-which is more than all the rest of a copy takes (measured in docs/benchmarks.md). Events are integers and strings, for
-which JSON needs no such walk. What is replaced here, through botocore's own events, is only that walk; signing,
-credentials, endpoints and errors stay botocore's.
+botocore walks through every member of every event, on the way in and on the way out, which is more than all the rest
+of a copy takes (measured in docs/benchmarks.md). Events are integers and strings, for which JSON needs no such walk.
+What is replaced here, through botocore's own events, is only that walk; signing, credentials, endpoints and errors stay
+botocore's.
 """
 
 from __future__ import annotations
