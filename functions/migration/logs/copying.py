@@ -205,6 +205,8 @@ class BatchCopy:
             source = read_ahead(pages(self._source, source_group, stream, self._window, token))
         ends = _Ends(source)
         for events, following in ends:
+            # Also where nothing is written, so that the others know that somebody works.
+            self._journal.hold()
             _look_at(counts, events)
             missing = events if present is None else present.absent(events)
             counts["present"] += len(events) - len(missing)
