@@ -108,7 +108,7 @@ def _absent(messages: list[str], shown: str) -> str | None:
 
 
 class _RestApi:
-    """An environment's REST API itself: Amazon MWAA's InvokeRestApi takes paths of 64 characters, and logs have more."""
+    """An environment's own REST API: InvokeRestApi takes paths of 64 characters, and those of logs are longer."""
 
     def __init__(self, aws: LocalAws, environment: str) -> None:
         airflow = aws.mwaa.environment(environment).airflow
