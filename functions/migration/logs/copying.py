@@ -102,6 +102,8 @@ class BatchCopy:
             try:
                 for alone in self._small([name for name in names if name not in set(big)], for_small):
                     copied += [for_big.submit(self._in_time, name) for name in alone]
+            except OutOfTime:
+                self._until = float("-inf")
             except BaseException:
                 self._until = float("-inf")
                 raise

@@ -132,6 +132,17 @@ def _copy(
     )
 
 
+def same(one: LogCopy, other: LogCopy) -> bool:
+    """Whether two copies of one id are of the same events, whenever they were begun."""
+    return (one["source"], one["target"], one["groups"], one["dags"], one["failedOf"]) == (
+        other["source"],
+        other["target"],
+        other["groups"],
+        other["dags"],
+        other["failedOf"],
+    )
+
+
 def shared(copy: LogCopy, batches: int) -> LogCopy:
     """The same with no more workers than batches, who share what the others would have had."""
     workers = max(1, min(copy["workers"], batches))
