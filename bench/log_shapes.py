@@ -12,8 +12,11 @@ from bench.log_service import PAGE_BYTES, PAGE_EVENTS, PER_EVENT, QUOTAS, Body, 
 SOURCE, TARGET = "airflow-old-Task", "airflow-new-Task"
 #: FilterLogEvents takes so many streams.
 _TOGETHER = 100
-#: A line as Airflow writes it: 104 bytes as CloudWatch counts, so that 10,000 of them just fit into a page.
-_LINE = "[2026-01-01T00:00:00.000+0000] {{taskinstance.py:1332}} INFO - Executing step {:08d}"
+#: A line as Airflow writes it, 206 bytes as CloudWatch counts.
+_LINE = (
+    "[2026-01-01T00:00:00.000+0000] {{s3_to_redshift.py:172}} INFO - Copied s3://landing-zone/orders/2026/01/01/"
+    "part-{:08d}.parquet into warehouse.orders: 12345 rows, 0.123 seconds"
+)
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from migration import clients, settings
+from migration import clients, errors, settings
 from migration.logs import invocation, listing, request
 from migration.logs.clock import Clock
 from migration.logs.selection import Selection, failed_of
@@ -31,6 +31,11 @@ def handler(event: dict[str, Any]) -> dict[str, Any]:
     store.start_phase("copy logs")
     made = store.read("logs/copy.json")
     if made is not None:
+        if not request.same(made["copy"], copy):
+            raise errors.InputChanged(
+                f"The copy {copy['id']} was begun with another input. Start it with the same one to go on, or give "
+                "another copyId."
+            )
         # An earlier execution got this far: its batches, and what has become of them, are found.
         return {"ready": True, "progress": None, **made}
     # Nobody copies yet, so the whole share is for the listing.

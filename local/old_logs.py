@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
 
-from botocore.exceptions import ClientError
+import requests
 
 from local.aws import LocalAws
 
@@ -39,7 +39,8 @@ def read(aws: LocalAws, source: str, target: str) -> OldLogs:
     """Compares what the target's Airflow shows of old runs with the source's streams."""
     streams = _streams(aws.client("logs"), f"airflow-{source}-Task")
     result = OldLogs()
-    for instance in _instances(aws, target):
+    api = _RestApi(aws, target)
+    for instance in _instances(api):
         for attempt in range(1, instance["try_number"] + 1):
             stream = next((name for name in _names(instance, attempt) if name in streams), None)
             if stream is None:
@@ -47,7 +48,7 @@ def read(aws: LocalAws, source: str, target: str) -> OldLogs:
             if result.read == _MOST:
                 return result
             result.read += 1
-            shown = _shown(aws, target, instance, attempt)
+            shown = _shown(api, instance, attempt)
             absent = _absent(_messages(aws, f"airflow-{source}-Task", stream, instance), shown)
             if absent:
                 result.missing.append(f"{stream}: {absent!r} in {len(shown)} characters, {shown[:_SHOWN]!r}")
@@ -59,10 +60,10 @@ def _streams(logs: Any, group: str) -> set[str]:
     return {stream["logStreamName"] for page in pages for stream in page["logStreams"]}
 
 
-def _instances(aws: LocalAws, target: str) -> Iterator[dict[str, Any]]:
+def _instances(api: _RestApi) -> Iterator[dict[str, Any]]:
     offset = 0
     while True:
-        answer = _ask(aws, target, "/dags/~/dagRuns/~/taskInstances", {"limit": 100, "offset": offset})
+        answer = api.get("/dags/~/dagRuns/~/taskInstances", {"limit": 100, "offset": offset})
         yield from answer["task_instances"]
         offset += 100
         if offset >= answer["total_entries"]:
@@ -88,16 +89,13 @@ def _messages(aws: LocalAws, group: str, stream: str, instance: dict[str, Any]) 
     return [str(event["message"]) for event in answer["events"] if event["timestamp"] <= until]
 
 
-def _shown(aws: LocalAws, target: str, instance: dict[str, Any], attempt: int) -> str:
+def _shown(api: _RestApi, instance: dict[str, Any], attempt: int) -> str:
     parts = (quote(instance[name], safe="~") for name in ("dag_id", "dag_run_id", "task_id"))
     path = "/dags/{}/dagRuns/{}/taskInstances/{}/logs/{}".format(*parts, attempt)
     query: dict[str, Any] = {"full_content": "true"}
     if instance.get("map_index", -1) >= 0:
         query["map_index"] = instance["map_index"]
-    try:
-        return json.dumps(_ask(aws, target, path, query), ensure_ascii=False)
-    except ClientError as error:
-        return str(error)
+    return json.dumps(api.get(path, query), ensure_ascii=False)
 
 
 def _absent(messages: list[str], shown: str) -> str | None:
@@ -109,6 +107,19 @@ def _absent(messages: list[str], shown: str) -> str | None:
     return None
 
 
-def _ask(aws: LocalAws, environment: str, path: str, query: dict[str, Any]) -> Any:
-    answer = aws.client("mwaa").invoke_rest_api(Name=environment, Path=path, Method="GET", QueryParameters=query)
-    return answer["RestApiResponse"]
+class _RestApi:
+    """An environment's own REST API: InvokeRestApi takes paths of 64 characters, and those of logs are longer."""
+
+    def __init__(self, aws: LocalAws, environment: str) -> None:
+        airflow = aws.mwaa.environment(environment).airflow
+        if airflow is None:
+            raise RuntimeError(f"{environment} has no Airflow that runs")
+        self._url = airflow.rest_api()
+        self._headers = {"Accept": "application/json"}
+        if self._url.endswith("/api/v2"):
+            token = requests.get(f"{self._url.removesuffix('/api/v2')}/auth/token", timeout=30).json()["access_token"]
+            self._headers["Authorization"] = f"Bearer {token}"
+
+    def get(self, path: str, query: dict[str, Any]) -> Any:
+        """The answer, also one that says what was wrong."""
+        return requests.get(f"{self._url}{path}", params=query, headers=self._headers, timeout=60).json()

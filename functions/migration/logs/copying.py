@@ -102,6 +102,8 @@ class BatchCopy:
             try:
                 for alone in self._small([name for name in names if name not in set(big)], for_small):
                     copied += [for_big.submit(self._in_time, name) for name in alone]
+            except OutOfTime:
+                self._until = float("-inf")
             except BaseException:
                 self._until = float("-inf")
                 raise
@@ -205,6 +207,8 @@ class BatchCopy:
             source = read_ahead(pages(self._source, source_group, stream, self._window, token))
         ends = _Ends(source)
         for events, following in ends:
+            # Also where nothing is written, so that the others know that somebody works.
+            self._journal.hold()
             _look_at(counts, events)
             missing = events if present is None else present.absent(events)
             counts["present"] += len(events) - len(missing)

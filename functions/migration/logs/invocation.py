@@ -9,6 +9,7 @@ from aws_lambda_powertools.metrics import MetricUnit
 
 from .. import clients, errors
 from ..observability import logger, metrics
+from . import crowd
 from .api import GroupMissing, LogsApi, StreamMissing
 from .clock import Clock
 from .copying import Batch, BatchCopy
@@ -46,7 +47,14 @@ def copy_batch(
     After `seconds` no page and no stream is begun; after `tries_seconds` a throttled call is given up.
     """
     begun = clock.monotonic()
-    journal = Journal(s3, copy["bucket"], journal_key(copy["prefix"], batch["index"]), clock)
+    of_source, of_target = pacers(copy, copy["paces"], clock)
+
+    def share() -> None:
+        factor = copy["workers"] / crowd.workers(s3, copy, clock)
+        for pacer in (of_source, of_target):
+            pacer.share(factor)
+
+    journal = Journal(s3, copy["bucket"], journal_key(copy["prefix"], batch["index"]), clock, share)
     try:
         journal.take()
     except Wait as wait:
@@ -55,7 +63,6 @@ def copy_batch(
     if journal.done:
         return {"ready": True, "waitSeconds": 0}
     before = _sums(journal)
-    of_source, of_target = pacers(copy, copy["paces"], clock)
     copying = BatchCopy(
         batch,
         api(copy["source"], of_source, begun + tries_seconds, clock),

@@ -26,11 +26,17 @@ class Pacer:
         self._paces = dict(paces)
         self._clock = clock
         self._sleep = sleep
+        self._factor = 1.0
         self._turns: dict[str, float] = {}
         self._pauses: dict[str, float] = {}
         self._lock = threading.Lock()
         self.calls: Counter[str] = Counter()
         self.throttles: Counter[str] = Counter()
+
+    def share(self, factor: float) -> None:
+        """From now on `factor` times the paces that it was made with."""
+        with self._lock:
+            self._factor = factor
 
     def wait(self, operation: str) -> None:
         """Returns when it is this call's turn."""
@@ -40,7 +46,7 @@ class Pacer:
             pace = self._paces.get(operation)
             turn = max(self._turns.get(operation, now), now - _SLACK) if pace else now
             if pace:
-                self._turns[operation] = turn + 1 / pace
+                self._turns[operation] = turn + 1 / (pace * self._factor)
         if turn > now:
             self._sleep(turn - now)
 

@@ -28,7 +28,8 @@ class LogCopy(TypedDict):
 
     `start` and `end` (milliseconds; `end` exclusive) are the times of the events that are copied. `failedOf`: the
     artifact whose failed task instances are the only ones copied, or None. `lenient`: a source group that does not
-    exist has nothing to copy. `paces`: calls a second by operation for each of `workers`.
+    exist has nothing to copy. `paces`: calls a second by operation for each of `workers`. `batches`: in the manifest,
+    once it is made.
     """
 
     id: str
@@ -45,6 +46,7 @@ class LogCopy(TypedDict):
     end: int
     workers: int
     paces: dict[str, float]
+    batches: int
 
 
 def of_migration(migration: Migration, now: float, quotas: dict[str, Any]) -> LogCopy:
@@ -126,6 +128,18 @@ def _copy(
         end=end,
         workers=workers,
         paces=paces(quotas, workers),
+        batches=0,
+    )
+
+
+def same(one: LogCopy, other: LogCopy) -> bool:
+    """Whether two copies of one id are of the same events, whenever they were begun."""
+    return (one["source"], one["target"], one["groups"], one["dags"], one["failedOf"]) == (
+        other["source"],
+        other["target"],
+        other["groups"],
+        other["dags"],
+        other["failedOf"],
     )
 
 
@@ -133,7 +147,7 @@ def shared(copy: LogCopy, batches: int) -> LogCopy:
     """The same with no more workers than batches, who share what the others would have had."""
     workers = max(1, min(copy["workers"], batches))
     paces = {operation: calls * copy["workers"] / workers for operation, calls in copy["paces"].items()}
-    return {**copy, "workers": workers, "paces": paces}
+    return {**copy, "workers": workers, "paces": paces, "batches": batches}
 
 
 def group_name(end: End, group: str) -> str:

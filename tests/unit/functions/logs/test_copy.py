@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+import copy_log_events
 import list_log_streams
 from bench.log_service import ServiceError
 from migration import clients, errors
@@ -322,6 +323,38 @@ def test_throttled_for_a_minute(copying: Copying) -> None:
     assert copying.target == copying.source
     # Longer and longer pauses, so that a minute takes few tries.
     assert 5 <= report["throttles"] <= 20
+
+
+@pytest.mark.parametrize("operation", ["FilterLogEvents", "PutLogEvents"])
+def test_throttled_until_the_time_is_up(copying: Copying, operation: str) -> None:
+    """The next invocation goes on; the throttles of the first one count."""
+    for number in range(3):
+        copying.fill(f"s{number}", 5)
+    copying.list_streams()
+    until = copying.clock.now() + 900
+
+    def throttle(called: str, request: dict[str, Any]) -> None:
+        if called == operation and copying.clock.now() < until:
+            raise ServiceError("ThrottlingException", "Rate exceeded")
+
+    copying.service.trouble = throttle
+    (batch,) = copying.batches()
+    assert not copying._call(copy_log_events, copy=copying.made["copy"], batch=batch)["ready"]
+    copying.copy()
+    report = copying.collect()
+    assert copying.target == copying.source
+    assert report["throttles"] > 50
+
+
+def test_one_id_is_one_copy(copying: Copying) -> None:
+    copying.fill("s", 1)
+    given = {"source": {"environment": "old"}, "target": {"environment": "new"}, "copyId": "my-copy"}
+    for execution in ("one", "two"):
+        answer = copying._call(list_log_streams, execution=execution, input=given, progress=None)
+        assert answer["manifest"] == "migrations/my-copy/1/logs/manifest.json"
+    other = {**given, "logs": {"groups": ["Worker"]}}
+    with pytest.raises(errors.InputChanged, match="my-copy"):
+        copying._call(list_log_streams, execution="three", input=other, progress=None)
 
 
 def test_other_groups_on_request(copying: Copying) -> None:

@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 
 from bench.log_service import LogService
 from migration import clients, errors
-from migration.logs import batches, listing, quotas, request
+from migration.logs import batches, crowd, listing, quotas, request
 from migration.logs.batches import Packer, size
 from migration.logs.pacing import Pacer
+from migration.logs.results import journal_key
 from migration.logs.selection import Selection, failed_of
 
 from .conftest import TurnedClock
@@ -64,8 +65,32 @@ def test_the_workers_share_the_part_of_the_quotas() -> None:
 
 def test_fewer_batches_than_workers_get_all_of_it() -> None:
     copy: Any = {"workers": 10, "paces": {"GetLogEvents": 2.0}}
-    assert request.shared(copy, 4) == {"workers": 4, "paces": {"GetLogEvents": 5.0}}
+    assert request.shared(copy, 4) == {"workers": 4, "paces": {"GetLogEvents": 5.0}, "batches": 4}
     assert request.shared(copy, 0)["workers"] == 1
+
+
+def test_the_last_workers_share_what_the_others_leave() -> None:
+    s3, clock = clients.s3(), TurnedClock()
+    copy: Any = {"bucket": "exchange", "prefix": "migrations/m/1", "workers": 3, "batches": 4}
+    for index in range(3):
+        s3.put_object(Bucket="exchange", Key=journal_key(copy["prefix"], index), Body=b"{}")
+    # One batch waits to be begun, so there are as many workers as there can be.
+    clock.sleep(60)
+    assert crowd.workers(s3, copy, clock) == 3
+    s3.put_object(Bucket="exchange", Key=journal_key(copy["prefix"], 3), Body=b"{}")
+    assert crowd.workers(s3, copy, clock) == 1
+    clock.offset = 0
+    assert crowd.workers(s3, copy, clock) == 3
+
+
+def test_a_larger_share_is_a_faster_pace() -> None:
+    clock = TurnedClock()
+    pacer = Pacer({"GetLogEvents": 10.0}, clock.monotonic, clock.sleep)
+    pacer.share(5.0)
+    begun = clock.monotonic()
+    for _ in range(101):
+        pacer.wait("GetLogEvents")
+    assert 1.4 <= clock.monotonic() - begun <= 2.1
 
 
 def test_the_pace_is_kept() -> None:
