@@ -99,7 +99,7 @@ def test_a_function_has_the_variables_that_its_code_reads(name: str) -> None:
 def test_a_function_that_calls_web_servers_can_run_in_their_vpc(name: str) -> None:
     module = FUNCTIONS[name]["Handler"].split(".")[0]
     code = (ROOT / "functions" / f"{module}.py").read_text()
-    calls = any(use in code for use in ("runs.cli(", "runs.final_cli(", "own_rows."))
+    calls = any(use in code for use in ("runs.cli(", "runs.final_cli(", "cleaning.clean("))
     assert ("VpcConfig" in FUNCTIONS[name]) == calls
     allowed = {action for statement in statements(FUNCTIONS[name]) for action in statement["Action"]}
     assert ("airflow:CreateCliToken" in allowed) == calls

@@ -27,7 +27,7 @@ import stage_resources
 import trigger_dag_run
 import update_environment
 import verify
-from migration import clients, errors, reporting, runs, staging
+from migration import cleaning, clients, errors, reporting, runs, staging
 from migration.airflow_cli import AirflowCli, Answer
 from migration.store import Store, of_artifact, of_attempt
 
@@ -153,7 +153,7 @@ def test_access_is_granted_and_taken_back(planned: Plan, call: Handler) -> None:
 )
 def test_what_is_deleted(planned: Plan, mode: str, on_failure: str, failed: bool, deleted: bool) -> None:
     options = planned["options"] | {"targetOnFailure": on_failure}
-    assert clean_up.deletes_target({**planned, "mode": mode, "options": options}, failed) is deleted  # type: ignore[typeddict-item]
+    assert cleaning.deletes_target({**planned, "mode": mode, "options": options}, failed) is deleted  # type: ignore[typeddict-item]
 
 
 @pytest.mark.usefixtures("commands")

@@ -1,0 +1,91 @@
+"""Takes back what a migration put into the environments and the exchange bucket, a step at each call.
+
+In this order: our DAG files and the access to the artifact go, then our DAGs' rows in both metadata databases and a
+throw-away target, then the lock. Only environments that the migration still holds are touched.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from botocore.exceptions import ClientError
+
+from . import clients, grants, locks, own_rows, staging
+from .environment import MIGRATION_TAG, get
+from .faults import code_of
+from .observability import logger
+from .planning import Migration, Side
+
+# Amazon MWAA deletes an environment in these; in all others it is asked again later.
+_DELETABLE = frozenset({"AVAILABLE", "CREATE_FAILED", "UPDATE_FAILED", "UNAVAILABLE"})
+
+
+class Call(NamedTuple):
+    """`key_arn` is that of the exchange bucket, `waited` the seconds since the first call."""
+
+    key_arn: str
+    failed: bool
+    waited: int
+
+
+def clean(migration: Migration, execution: str, call: Call) -> bool:
+    """Whether nothing is left of what an execution (its ARN or name) has made; called again until it is so."""
+    places = locks.places_of(migration)
+    held = locks.of_migration(migration).held(places, execution)
+    sides = [
+        side for side, place in zip((migration["source"], migration["target"]), places, strict=True) if place in held
+    ]
+    for side in sides:
+        staging.remove_our_dags(clients.s3(side["region"]), side["bucket"], side["dagsPath"])
+    grants.revoke(clients.s3(), clients.kms(), migration["bucket"], call.key_arn, migration["artifactId"])
+    if migration["options"]["artifact"] == "delete":
+        staging.remove_folder(clients.s3(), migration["bucket"], f"artifacts/{migration['artifactId']}/tables")
+    throw_away = migration["target"] in sides and deletes_target(migration, call.failed)
+    kept = [side for side in sides if side != migration["target"] or not throw_away]
+    deleted = not throw_away or _deleted(migration)
+    if not _rows_gone(kept, call.waited, migration["options"]) or not deleted:
+        return False
+    locks.of_migration(migration).release(places, execution)
+    return True
+
+
+def deletes_target(migration: Migration, failed: bool) -> bool:
+    """A rehearsal's target goes always, a migration's after a failure or a roll back by hand if asked."""
+    taken_back = failed or migration["rollBack"]
+    return migration["mode"] == "rehearse" or (taken_back and migration["options"]["targetOnFailure"] == "delete")
+
+
+def _rows_gone(sides: list[Side], waited: int, options: dict[str, Any]) -> bool:
+    """Whether no environment knows our DAGs any more, or none can be asked for so long that it must do without.
+
+    A scheduler that has not noticed yet that a file is gone writes the rows anew, so they are looked for again.
+    """
+    if waited == 0:
+        # The files were taken away just now, and an environment needs a while to notice.
+        return not sides
+    if waited > options["parseTimeoutSeconds"]:
+        logger.warning("rows of our DAGs may be left", extra={"dags": own_rows.DAGS})
+        return True
+    return [side for side in sides if not own_rows.are_gone(side)] == []
+
+
+def _deleted(migration: Migration) -> bool:
+    """Whether the target is gone; asks Amazon MWAA to delete it as soon as it can be."""
+    target = migration["target"]
+    mwaa = clients.mwaa(target["region"])
+    found = get(mwaa, target["environment"])
+    if found is None or found["Status"] == "DELETED":
+        # A folder that the input named may be somebody's; the one that was made for the target is ours.
+        if "DagS3Path" not in migration["overrides"] and "SourceBucketArn" not in migration["overrides"]:
+            staging.remove_folder(clients.s3(target["region"]), target["bucket"], target["environment"])
+        return True
+    if found.get("Tags", {}).get(MIGRATION_TAG) != migration["id"]:
+        logger.warning("not ours, so not deleted", extra={"environment": target["environment"]})
+        return True
+    if found["Status"] in _DELETABLE:
+        try:
+            mwaa.delete_environment(Name=target["environment"])
+        except ClientError as error:
+            if code_of(error) not in ("ResourceNotFoundException", "ValidationException"):
+                raise
+    return False
