@@ -16,7 +16,7 @@ from botocore.exceptions import ClientError
 
 from . import clients
 from .errors import EnvironmentLocked, LockLost
-from .faults import code_of
+from .faults import CONDITION_FAILED, code_of
 from .store import now
 
 if TYPE_CHECKING:
@@ -27,8 +27,6 @@ if TYPE_CHECKING:
 
 # An aborted execution can be redriven from these, but whoever takes its lock over is told to nobody else.
 _RUNS = frozenset({"RUNNING", "PENDING_REDRIVE"})
-# The object is another one by now, or none. 409 is S3's answer where two conditional writes met.
-_CONDITION_FAILED = frozenset({"PreconditionFailed", "ConditionalRequestConflict", "NoSuchKey"})
 
 
 class Lock(TypedDict):
@@ -112,7 +110,7 @@ class Locks:
                 **condition,  # type: ignore[arg-type]  # IfMatch or IfNoneMatch
             )
         except ClientError as error:
-            if code_of(error) not in _CONDITION_FAILED:
+            if code_of(error) not in CONDITION_FAILED:
                 raise
             return False
         return True
@@ -131,7 +129,7 @@ class Locks:
         try:
             self._s3.delete_object(Bucket=self._bucket, Key=_key(place), IfMatch=etag)
         except ClientError as error:
-            if code_of(error) not in _CONDITION_FAILED:
+            if code_of(error) not in CONDITION_FAILED:
                 raise
 
 
