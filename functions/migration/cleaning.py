@@ -1,18 +1,20 @@
 """Takes back what a migration put into the environments and the exchange bucket, a step at each call.
 
 In this order: our DAG files and the access to the artifact go, then our DAGs' rows in both metadata databases and a
-throw-away target, then the lock. Only environments that the migration still holds are touched.
+throw-away target. Only environments that the caller holds are touched; it releases them when nothing is left.
 """
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any, NamedTuple
 
 from botocore.exceptions import ClientError
 
-from . import clients, grants, locks, own_rows, staging
-from .environment import MIGRATION_TAG, get
+from . import clients, grants, own_rows, staging
+from .environment import get, tags_of
 from .faults import code_of
+from .locks import Place, places_of
 from .observability import logger
 from .planning import Migration, Side
 
@@ -28,13 +30,10 @@ class Call(NamedTuple):
     waited: int
 
 
-def clean(migration: Migration, execution: str, call: Call) -> bool:
-    """Whether nothing is left of what an execution (its ARN or name) has made; called again until it is so."""
-    places = locks.places_of(migration)
-    held = locks.of_migration(migration).held(places, execution)
-    sides = [
-        side for side, place in zip((migration["source"], migration["target"]), places, strict=True) if place in held
-    ]
+def clean(migration: Migration, held: Collection[Place], call: Call) -> bool:
+    """Whether nothing is left of a migration in the environments that are `held`; called again until it is so."""
+    places = zip((migration["source"], migration["target"]), places_of(migration), strict=True)
+    sides = [side for side, place in places if place in held]
     for side in sides:
         staging.remove_our_dags(clients.s3(side["region"]), side["bucket"], side["dagsPath"])
     grants.revoke(clients.s3(), clients.kms(), migration["bucket"], call.key_arn, migration["artifactId"])
@@ -43,10 +42,7 @@ def clean(migration: Migration, execution: str, call: Call) -> bool:
     throw_away = migration["target"] in sides and deletes_target(migration, call.failed)
     kept = [side for side in sides if side != migration["target"] or not throw_away]
     deleted = not throw_away or _deleted(migration)
-    if not _rows_gone(kept, call.waited, migration["options"]) or not deleted:
-        return False
-    locks.of_migration(migration).release(places, execution)
-    return True
+    return _rows_gone(kept, call.waited, migration["options"]) and deleted
 
 
 def deletes_target(migration: Migration, failed: bool) -> bool:
@@ -79,7 +75,7 @@ def _deleted(migration: Migration) -> bool:
         if "DagS3Path" not in migration["overrides"] and "SourceBucketArn" not in migration["overrides"]:
             staging.remove_folder(clients.s3(target["region"]), target["bucket"], target["environment"])
         return True
-    if found.get("Tags", {}).get(MIGRATION_TAG) != migration["id"]:
+    if not tags_of(migration).items() <= found.get("Tags", {}).items():
         logger.warning("not ours, so not deleted", extra={"environment": target["environment"]})
         return True
     if found["Status"] in _DELETABLE:

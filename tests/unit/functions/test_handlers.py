@@ -159,7 +159,8 @@ def test_what_is_deleted(planned: Plan, mode: str, on_failure: str, failed: bool
 @pytest.mark.usefixtures("commands")
 def test_a_throw_away_target_is_waited_for(mwaa: Environments, planned: Plan, call: Handler) -> None:
     rehearsal = planned | {"mode": "rehearse"}
-    mwaa.all["prod-3"] = {"Name": "prod-3", "Status": "CREATING", "Tags": {"mwaa-migrator:migration": planned["id"]}}
+    tags = {"mwaa-migrator:migration": planned["id"], "mwaa-migrator:throw-away": "true"}
+    mwaa.all["prod-3"] = {"Name": "prod-3", "Status": "CREATING", "Tags": tags}
     put("prod-3/dags/user.py")
     put("prod-30/dags/user.py")
     first = call(clean_up, migration=rehearsal, failed=True, waitedSeconds=0)
