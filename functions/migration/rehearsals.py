@@ -55,6 +55,20 @@ def of(document: Any, execution: str) -> dict[str, Any]:
 
     `document` is a migration's input of any mode, with or without the target's name. Raises InvalidInput.
     """
+    rehearsal = _made(document, execution)
+    found = _faults_of(rehearsal)
+    if found:
+        raise InvalidInput("; ".join(str(fault) for fault in found))
+    valid: dict[str, Any] = rehearsal
+    return valid
+
+
+def faults(document: Any) -> list[Fault]:
+    """Everything that is wrong with an input that is to be rehearsed. Empty: it is valid."""
+    return _faults_of(_made(document, "any"))
+
+
+def _made(document: Any, execution: str) -> Any:
     rehearsal = copy.deepcopy(document)
     if isinstance(rehearsal, dict):
         rehearsal["mode"] = "rehearse"
@@ -63,11 +77,7 @@ def of(document: Any, execution: str) -> dict[str, Any]:
             rehearsal["migrationId"] = migration_id(name, execution)
             if isinstance(rehearsal.get("target"), dict):
                 rehearsal["target"].setdefault("environment", target_name(name, execution))
-    found = [*migration_input.faults(rehearsal), *_faults(rehearsal)]
-    if found:
-        raise InvalidInput("; ".join(str(fault) for fault in found))
-    valid: dict[str, Any] = rehearsal
-    return valid
+    return rehearsal
 
 
 def target_name(source: str, execution: str) -> str:
@@ -98,7 +108,11 @@ def _source_of(document: dict[str, Any]) -> str | None:
     return name if isinstance(name, str) and re.match(r"[a-zA-Z]", name) else None
 
 
-def _faults(document: Any) -> Iterator[Fault]:
+def _faults_of(rehearsal: Any) -> list[Fault]:
+    return [*migration_input.faults(rehearsal), *_lock_faults(rehearsal)]
+
+
+def _lock_faults(document: Any) -> Iterator[Fault]:
     options = document.get("options") if isinstance(document, dict) else None
     if isinstance(options, dict) and options.get("breakLock"):
         yield Fault("InvalidValue", "options.breakLock", "is true, and a rehearsal lets others end first; leave it out")
