@@ -1,55 +1,25 @@
 """CleanUp: takes back what the migration put into the environments and the exchange bucket; called until ready.
 
-In this order: our DAG files and the access to the artifact go, then our DAGs' rows in both metadata databases and a
-throw-away target, then the lock. Only environments that this execution still holds are touched.
+Only environments that this execution still holds are touched; at the end it releases them.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from botocore.exceptions import ClientError
-
-from migration import clients, errors, grants, locks, own_rows, settings, staging, waiting
-from migration.environment import MIGRATION_TAG, get
-from migration.faults import code_of
-from migration.observability import logger, state
-from migration.planning import Migration, Side
-
-# Amazon MWAA deletes an environment in these; in all others it is asked again later.
-_DELETABLE = frozenset({"AVAILABLE", "CREATE_FAILED", "UPDATE_FAILED", "UNAVAILABLE"})
+from migration import cleaning, errors, locks, settings, waiting
+from migration.observability import state
 
 
 @state
 def handler(event: dict[str, Any]) -> dict[str, Any]:
     """`{"migration", "failed", "waitedSeconds"}` -> `{"ready", "waitSeconds", "waitedSeconds"}`; called until ready."""
     migration = event["migration"]
-    places = locks.places_of(migration)
-    held = locks.of_migration(migration).held(places, event["execution"])
-    sides = [
-        side for side, place in zip((migration["source"], migration["target"]), places, strict=True) if place in held
-    ]
-    for side in sides:
-        staging.remove_our_dags(clients.s3(side["region"]), side["bucket"], side["dagsPath"])
-    grants.revoke(clients.s3(), clients.kms(), migration["bucket"], settings.key_arn(), migration["artifactId"])
-    if migration["options"]["artifact"] == "delete":
-        staging.remove_folder(clients.s3(), migration["bucket"], f"artifacts/{migration['artifactId']}/tables")
-    throw_away = migration["target"] in sides and deletes_target(migration, event["failed"])
-    kept = [side for side in sides if side != migration["target"] or not throw_away]
-    deleted = not throw_away or _deleted(migration)
-    if not _rows_gone(kept, event, migration["options"]) or not deleted:
-        return _wait(event, migration)
-    locks.of_migration(migration).release(places, event["execution"])
-    return waiting.ready(event)
-
-
-def deletes_target(migration: Migration, failed: bool) -> bool:
-    """A rehearsal's target goes always, a migration's after a failure or a roll back by hand if asked."""
-    taken_back = failed or migration["rollBack"]
-    return migration["mode"] == "rehearse" or (taken_back and migration["options"]["targetOnFailure"] == "delete")
-
-
-def _wait(event: dict[str, Any], migration: Migration) -> dict[str, Any]:
+    call = cleaning.Call(settings.key_arn(), failed=event["failed"], waited=event["waitedSeconds"])
+    places, of_migration = locks.places_of(migration), locks.of_migration(migration)
+    if cleaning.clean(migration, of_migration.held(places, event["execution"]), call):
+        of_migration.release(places, event["execution"])
+        return waiting.ready(event)
     limit = migration["options"]["environmentTimeoutSeconds"]
     name = migration["target"]["environment"]
     return waiting.not_ready(
@@ -58,39 +28,3 @@ def _wait(event: dict[str, Any], migration: Migration) -> dict[str, Any]:
         limit=limit,
         timed_out=lambda: errors.CleanUpTimedOut(f"{name} is not gone after {limit} s. Delete it by hand."),
     )
-
-
-def _rows_gone(sides: list[Side], event: dict[str, Any], options: dict[str, Any]) -> bool:
-    """Whether no environment knows our DAGs any more, or none can be asked for so long that it must do without.
-
-    A scheduler that has not noticed yet that a file is gone writes the rows anew, so they are looked for again.
-    """
-    if event["waitedSeconds"] == 0:
-        # The files were taken away just now, and an environment needs a while to notice.
-        return not sides
-    if event["waitedSeconds"] > options["parseTimeoutSeconds"]:
-        logger.warning("rows of our DAGs may be left", extra={"dags": own_rows.DAGS})
-        return True
-    return [side for side in sides if not own_rows.are_gone(side)] == []
-
-
-def _deleted(migration: Migration) -> bool:
-    """Whether the target is gone; asks Amazon MWAA to delete it as soon as it can be."""
-    target = migration["target"]
-    mwaa = clients.mwaa(target["region"])
-    found = get(mwaa, target["environment"])
-    if found is None or found["Status"] == "DELETED":
-        # A folder that the input named may be somebody's; the one that was made for the target is ours.
-        if "DagS3Path" not in migration["overrides"] and "SourceBucketArn" not in migration["overrides"]:
-            staging.remove_folder(clients.s3(target["region"]), target["bucket"], target["environment"])
-        return True
-    if found.get("Tags", {}).get(MIGRATION_TAG) != migration["id"]:
-        logger.warning("not ours, so not deleted", extra={"environment": target["environment"]})
-        return True
-    if found["Status"] in _DELETABLE:
-        try:
-            mwaa.delete_environment(Name=target["environment"])
-        except ClientError as error:
-            if code_of(error) not in ("ResourceNotFoundException", "ValidationException"):
-                raise
-    return False

@@ -7,7 +7,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from migration import clients, environment, errors
-from migration.environment import MIGRATION_TAG, THROW_AWAY_TAG, Files
+from migration.environment import MIGRATION_TAG, Files
 from migration.faults import code_of, message_of
 from migration.locks import require_locks
 from migration.observability import logger, state
@@ -30,9 +30,6 @@ def handler(event: dict[str, Any]) -> dict[str, Any]:
     current = environment.get(clients.mwaa(source["region"]), source["environment"])
     if current is None:
         raise errors.SourceNotFound(f"{source['environment']} disappeared after the migration was planned.")
-    tags = {MIGRATION_TAG: migration["id"]}
-    if migration["mode"] == "rehearse":
-        tags[THROW_AWAY_TAG] = "true"
     made = environment.create_request(
         current,
         shape=environment.input_shape(mwaa, "CreateEnvironment"),
@@ -40,7 +37,7 @@ def handler(event: dict[str, Any]) -> dict[str, Any]:
         airflow_version=migration["importVersion"],
         overrides=migration["overrides"],
         files=Files.of(event["files"]),
-        tags=tags,
+        tags=environment.tags_of(migration),
     )
     store.write("settings.json", {"notes": made.notes})
     try:

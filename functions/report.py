@@ -13,8 +13,10 @@ from botocore.exceptions import ClientError
 
 from migration import clients, environment, errors, reporting, runs, settings
 from migration.faults import is_transient
+from migration.history import History, Rehearsal
 from migration.observability import logger, metrics, state
 from migration.planning import Migration
+from migration.presentation import facts
 from migration.store import Store, of_artifact, of_attempt
 
 
@@ -34,6 +36,8 @@ def handler(event: dict[str, Any]) -> dict[str, Any]:
         dags=_dags(migration, results),
         notes=(store.read("settings.json") or {}).get("notes", []),
     )
+    if report["mode"] == "rehearse":
+        report["rehearsals"] = _remembered(History(clients.s3(), migration), report)
     metrics.add_metric(name="DowntimeSeconds", unit=MetricUnit.Seconds, value=report["downtime_seconds"])
     written = _write(store, "report", report)
     place, link = _places(written, migration["bucket"])
@@ -45,6 +49,19 @@ def handler(event: dict[str, Any]) -> dict[str, Any]:
         )
     logger.info("reported", extra={"status": report["status"], "key": written})
     return {"status": report["status"], "key": written, "downtimeSeconds": report["downtime_seconds"]}
+
+
+def _remembered(history: History, report: dict[str, Any]) -> list[Rehearsal]:
+    """The rehearsals before this one, which is remembered from now on; none where the bucket refuses them."""
+    try:
+        earlier = history.earlier()
+        history.add(report, facts.verdict(report))
+    except ClientError as error:
+        logger.warning("the history of rehearsals was not written", extra={"error_message": str(error)})
+        if is_transient(error):
+            raise
+        return []
+    return earlier
 
 
 def _write(store: Store, name: str, report: dict[str, Any]) -> str | None:

@@ -46,6 +46,7 @@ _MANAGED_POLICIES = {
 
 _LOG_GROUP = ("LoggingConfig", "LogGroup")
 _MANAGED_POLICY_ARNS = ("ManagedPolicyArns",)
+_WANTED = ("IsWanted",)
 
 #: The bucket that stands for the one `sam deploy` uploads packages to.
 _ARTIFACTS = "local-sam-artifacts"
@@ -138,8 +139,11 @@ def deploy(
                 wanted[_output_name(logical_id, (*_MANAGED_POLICY_ARNS, str(index)))] = arn
     expanded.setdefault("Outputs", {}).update({name: {"Value": value} for name, value in wanted.items()})
     for logical_id, resource in (item for taken in by_own_api.values() for item in taken.items()):
+        # What the template makes under a condition is asked for under that condition.
+        under = {key: value for key, value in resource.items() if key == "Condition"}
         for path, value in _intrinsics(resource["Properties"]):
-            expanded.setdefault("Outputs", {})[_output_name(logical_id, path)] = {"Value": value}
+            expanded["Outputs"][_output_name(logical_id, path)] = {"Value": value, **under}
+        expanded["Outputs"][_output_name(logical_id, _WANTED)] = {"Value": logical_id, **under}
 
     s3 = client("s3")
     s3.create_bucket(Bucket=_ARTIFACTS, **_location(region))
@@ -157,6 +161,8 @@ def deploy(
     outputs = {output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])}
     for resource_type, taken in by_own_api.items():
         for logical_id, resource in taken.items():
+            if _output_name(logical_id, _WANTED) not in outputs:
+                continue
             _BY_OWN_API[resource_type](client, logical_id, _resolved(resource["Properties"], logical_id, outputs))
 
     answered = cloudformation.describe_stack_resources(StackName=stack_name)["StackResources"]

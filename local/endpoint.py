@@ -9,8 +9,9 @@ import logging
 import os
 import threading
 import warnings
-from collections.abc import Iterable
-from typing import Any, Protocol
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from typing import Any, Protocol, runtime_checkable
 from wsgiref.types import StartResponse
 
 from moto.core.config import default_user_config
@@ -40,6 +41,14 @@ class Service(Protocol):
         Raises:
             AwsError: the error that the caller gets.
         """
+
+
+@runtime_checkable
+class Tagged(Service, Protocol):
+    """A service whose resources have tags that policies can ask for (`aws:ResourceTag`)."""
+
+    def tags_of(self, request: AwsRequest) -> Mapping[str, str]:
+        """The tags of the resource that a request is about; none where there is none."""
 
 
 class Endpoint:
@@ -125,13 +134,26 @@ class Endpoint:
             raise AwsError(name, str(error), 403) from error
         if not principal.is_administrator:
             policies = self.identities.policies(principal)
-            for requirement in requirements_of_calls.requirements(request, self.identities.account):
+            tags = self._tags_of(request)
+            for needed in requirements_of_calls.requirements(request, self.identities.account):
+                # The role that is passed is another resource.
+                of_resource = {} if needed.action == "iam:PassRole" else tags
+                requirement = replace(needed, context={**needed.context, **of_resource})
                 decision = decide(principal, policies, requirement)
                 self.record.add(Call(principal.role_arn, requirement.action, requirement.resources[0], decision))
                 if decision != "allowed":
                     logger.warning("denied: %s may not %s", principal.session_arn, requirement.action)
                     raise _access_denied(request, principal, requirement, decision)
         return principal
+
+    def _tags_of(self, request: AwsRequest) -> dict[str, str]:
+        """The tags of what a request is about, as condition keys."""
+        return {
+            f"aws:resourcetag/{name.lower()}": value
+            for service in self._services
+            if isinstance(service, Tagged) and service.handles(request)
+            for name, value in service.tags_of(request).items()
+        }
 
     def _may_list(self, request: AwsRequest, principal: Principal) -> bool:
         bucket = request.parameters["Bucket"]

@@ -21,11 +21,15 @@ class NotFound(Exception):
 
 @dataclass(frozen=True)
 class Stack:
-    """The application as it is deployed. `import_version` is its parameter."""
+    """The application as it is deployed. `import_version` is its parameter.
+
+    A stack of an older version has no `rehearse_machine`.
+    """
 
     state_machine: str
     bucket: str
     import_version: str
+    rehearse_machine: str | None = None
 
 
 def choose(*, region: str | None, profile: str | None, local: str | None) -> None:
@@ -80,7 +84,12 @@ def stack(name: str) -> Stack:
     outputs = {item["OutputKey"]: item["OutputValue"] for item in found.get("Outputs", [])}
     parameters = {item["ParameterKey"]: item["ParameterValue"] for item in found.get("Parameters", [])}
     try:
-        return Stack(outputs["StateMachineArn"], outputs["ExchangeBucket"], parameters["ImportVersion"])
+        return Stack(
+            outputs["StateMachineArn"],
+            outputs["ExchangeBucket"],
+            parameters["ImportVersion"],
+            outputs.get("RehearseStateMachineArn"),
+        )
     except KeyError as missing:
         raise NotFound(f"The stack {name} in {where} is not mwaa-migrator's: it has no {missing}.") from missing
 

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 
 if TYPE_CHECKING:
+    from migration.migration_input import Fault
+
     from .account import Stack
 
 #: Exit codes.
@@ -70,7 +72,9 @@ def plan(file: Path, **options: Any) -> None:
 @_account_options
 def start(file: Path, watch: bool, **options: Any) -> None:
     """Start a migration and print the execution's ARN."""
-    _start(_input(file), watch=watch, **options)
+    document = _input(file)
+    with _explained():
+        _start(_stack(**options).state_machine, document, watch=watch)
 
 
 @cli.command()
@@ -79,9 +83,19 @@ def start(file: Path, watch: bool, **options: Any) -> None:
 def rehearse(file: Path, **options: Any) -> None:
     """Start a rehearsal of a migration and watch it.
 
-    The input's mode is taken as "rehearse": no DAG is paused, nothing is cut over, and the target is thrown away.
+    The input's mode is taken as "rehearse": no DAG is paused, nothing is cut over, and the target is thrown away. The
+    input may leave out the target's name. Exit code 1 also: another migration works on the source.
     """
-    _start(_input(file, mode="rehearse"), watch=True, **options)
+    from migration import migration_input, rehearsals
+
+    document = _json(file)
+    _refuse(rehearsals.faults(document))
+    document["mode"] = "rehearse"
+    with _explained():
+        stack = _stack(**options)
+        if stack.rehearse_machine is None:
+            _refuse(migration_input.faults(document))
+        _start(stack.rehearse_machine or stack.state_machine, document, watch=True)
 
 
 @cli.command("watch")
@@ -120,33 +134,36 @@ def main() -> None:
     cli(prog_name="mwaa-migrator")
 
 
-def _input(file: Path, **fixed: Any) -> dict[str, Any]:
-    """The input in a file, with `fixed` fields; ends the command with every fault of it."""
+def _input(file: Path) -> dict[str, Any]:
+    """The input in a file; ends the command with every fault of it."""
     from migration import migration_input
 
+    document: dict[str, Any] = _json(file)
+    _refuse(migration_input.faults(document))
+    return document
+
+
+def _json(file: Path) -> Any:
     try:
         text = sys.stdin.read() if str(file) == "-" else file.read_text(encoding="utf-8-sig")
-        document = json.loads(text)
+        return json.loads(text)
     except ValueError as error:
         _wrong([f"{file} is not JSON in UTF-8: {error}"])
-    if isinstance(document, dict):
-        document.update(fixed)
-    found = migration_input.faults(document)
+
+
+def _refuse(found: list[Fault]) -> None:
+    """Ends the command if there are faults."""
     if found:
         _wrong([str(fault) for fault in found])
-    valid: dict[str, Any] = document
-    return valid
 
 
-def _start(document: dict[str, Any], *, watch: bool, **options: Any) -> None:
-    with _explained():
-        stack = _stack(**options)
-        from . import executions
+def _start(machine: str, document: dict[str, Any], *, watch: bool) -> None:
+    from . import executions
 
-        arn = executions.start(stack, document)
-        click.echo(arn)
-        if watch:
-            sys.exit(FINE if executions.watch(arn) else FAILED)
+    arn = executions.start(machine, document)
+    click.echo(arn)
+    if watch:
+        sys.exit(FINE if executions.watch(arn) else FAILED)
 
 
 def _choose(*, region: str | None, profile: str | None, local: bool, local_name: str | None, **_: Any) -> None:

@@ -1,4 +1,4 @@
-"""Executions of the migrate state machine: started, and followed to their report."""
+"""Executions of the state machines: started, and followed to their report."""
 
 from __future__ import annotations
 
@@ -12,19 +12,21 @@ from migration import clients
 from migration.presentation import facts, wording
 
 from . import account
-from .account import NotFound, Stack
+from .account import NotFound
 from .exchange import Exchange
 from .progress import summary
 from .watching import plan_of
 from .watching import watch as follow
 
 _POLL_SECONDS = 3.0
+# The state machines' names behind the stack's.
+_MIGRATE, _REHEARSE = "-migrate", "-rehearse"
 
 
-def start(stack: Stack, document: dict[str, Any]) -> str:
-    """Starts an execution with an input; returns its ARN."""
+def start(machine: str, document: dict[str, Any]) -> str:
+    """Starts an execution of a state machine (its ARN) with an input; returns its ARN."""
     states = account.client("stepfunctions")
-    started = states.start_execution(stateMachineArn=stack.state_machine, input=json.dumps(document))
+    started = states.start_execution(stateMachineArn=machine, input=json.dumps(document))
     return str(started["executionArn"])
 
 
@@ -38,7 +40,11 @@ def watch(arn: str) -> bool:
     console = Console(stderr=True)
 
     def exchange() -> Exchange | None:
-        plan = plan_of(states, arn)
+        try:
+            plan = plan_of(states, _migration_of(arn))
+        except states.exceptions.ExecutionDoesNotExist:
+            # A rehearsal's migration starts a little later.
+            return None
         return None if plan is None else Exchange.of_plan(s3, plan)
 
     try:
@@ -53,7 +59,19 @@ def watch(arn: str) -> bool:
         told = ended.get("error") or ended["status"]
         message = wording.printable(_message(ended.get("cause") or ""))
         console.print(Text(f"{told}: {message}".removesuffix(": "), style="bold red"), soft_wrap=True)
+    elif (output := json.loads(ended.get("output") or "{}")).get("outcome") == "skipped":
+        # What a rehearsal ends with whose source another migration works on.
+        message = wording.printable(_message(output["cause"]))
+        console.print(Text(f"Skipped: {message}", style="bold dark_orange"), soft_wrap=True)
     return bool(ended["status"] == "SUCCEEDED" and reports and facts.verdict(reports[-1]) != facts.FAIL)
+
+
+def _migration_of(arn: str) -> str:
+    """The execution of the migrate state machine that an execution is, or that a rehearsal has of the same name."""
+    *above, machine, name = arn.split(":")
+    if machine.endswith(_REHEARSE):
+        machine = f"{machine.removesuffix(_REHEARSE)}{_MIGRATE}"
+    return ":".join([*above, machine, name])
 
 
 def _message(cause: str) -> str:

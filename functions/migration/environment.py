@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from botocore.model import StructureShape
     from mypy_boto3_mwaa import MWAAClient
 
+    from .planning import Migration
+
 MIGRATION_TAG = "mwaa-migrator:migration"
 THROW_AWAY_TAG = "mwaa-migrator:throw-away"
 
@@ -65,6 +67,12 @@ def get(mwaa: MWAAClient, name: str) -> dict[str, Any] | None:
         if code_of(error) == "ResourceNotFoundException":
             return None
         raise
+
+
+def tags_of(migration: Migration) -> dict[str, str]:
+    """The tags by which a migration knows the target that it has made."""
+    tags = {MIGRATION_TAG: migration["id"]}
+    return tags | {THROW_AWAY_TAG: "true"} if migration["mode"] == "rehearse" else tags
 
 
 def input_shape(mwaa: MWAAClient, operation: str) -> StructureShape:

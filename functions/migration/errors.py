@@ -21,6 +21,10 @@ class InvalidInput(MigrationError):
     """The input does not fit its schema; the message lists every fault with its path."""
 
 
+class InputNotFound(MigrationError):
+    """The object of the exchange bucket that has a rehearsal's input does not exist."""
+
+
 class SourceNotFound(MigrationError):
     """The source environment does not exist in its region."""
 
@@ -242,6 +246,10 @@ class ReportNotWritten(MigrationError):
 
 class CleanUpTimedOut(MigrationError):
     """The throw-away target was not gone within `options.environmentTimeoutSeconds`."""
+
+
+class SweepIncomplete(MigrationError):
+    """The sweep could not take back what is left of some rehearsals; it tries again at its next time."""
 
 
 def named(name: str, message: str) -> MigrationError:

@@ -15,6 +15,8 @@ from botocore.exceptions import (
 
 from .errors import TransientFault
 
+# S3 did not write: the object is another one by now, or none. 409 is its answer where two conditional writes met.
+CONDITION_FAILED = frozenset({"PreconditionFailed", "ConditionalRequestConflict", "NoSuchKey"})
 _TRANSIENT_CODES = frozenset(
     {
         "InternalError",

@@ -16,7 +16,7 @@ from botocore.exceptions import ClientError
 
 from . import clients
 from .errors import EnvironmentLocked, LockLost
-from .faults import code_of
+from .faults import CONDITION_FAILED, code_of
 from .store import now
 
 if TYPE_CHECKING:
@@ -25,10 +25,9 @@ if TYPE_CHECKING:
 
     from .planning import Migration
 
+_FOLDER = "locks"
 # An aborted execution can be redriven from these, but whoever takes its lock over is told to nobody else.
 _RUNS = frozenset({"RUNNING", "PENDING_REDRIVE"})
-# The object is another one by now, or none. 409 is S3's answer where two conditional writes met.
-_CONDITION_FAILED = frozenset({"PreconditionFailed", "ConditionalRequestConflict", "NoSuchKey"})
 
 
 class Lock(TypedDict):
@@ -69,14 +68,9 @@ class Locks:
         for place in places:
             lock = Lock(migration=migration_id, execution=execution, since=now())
             while (holder := self._take(place, lock)) is not None:
-                if not break_lock and _runs(states, holder.lock["execution"]):
+                if not break_lock and is_running(states, holder.lock["execution"]):
                     self.release(taken, execution)
-                    raise EnvironmentLocked(
-                        f"{place.environment} in {place.region} is being worked on by migration "
-                        f"{holder.lock['migration']} since {holder.lock['since']}. Wait until its execution "
-                        f"{holder.lock['execution']} has ended, or stop it; options.breakLock takes the environment "
-                        "away from it."
-                    )
+                    raise locked(place, holder.lock)
                 if self._write(place, lock, IfMatch=holder.etag):
                     break
             taken.append(place)
@@ -85,6 +79,17 @@ class Locks:
         """Those of the places that an execution (its ARN or name) holds."""
         found = ((place, self._read(place)) for place in places)
         return [place for place, item in found if item is not None and _is_of(item.lock, execution)]
+
+    def holder(self, place: Place) -> Lock | None:
+        """The lock of an environment, also one whose execution has ended."""
+        found = self._read(place)
+        return found.lock if found is not None else None
+
+    def places(self) -> list[Place]:
+        """Every environment that has a lock."""
+        pages = self._s3.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=f"{_FOLDER}/")
+        keys = [item["Key"] for page in pages for item in page.get("Contents", [])]
+        return [Place(*key.removeprefix(f"{_FOLDER}/").removesuffix(".json").split("/")) for key in keys]
 
     def release(self, places: Iterable[Place], execution: str) -> None:
         """Unlocks what an execution (its ARN or name) holds; what another has taken over stays locked."""
@@ -112,7 +117,7 @@ class Locks:
                 **condition,  # type: ignore[arg-type]  # IfMatch or IfNoneMatch
             )
         except ClientError as error:
-            if code_of(error) not in _CONDITION_FAILED:
+            if code_of(error) not in CONDITION_FAILED:
                 raise
             return False
         return True
@@ -131,7 +136,7 @@ class Locks:
         try:
             self._s3.delete_object(Bucket=self._bucket, Key=_key(place), IfMatch=etag)
         except ClientError as error:
-            if code_of(error) not in _CONDITION_FAILED:
+            if code_of(error) not in CONDITION_FAILED:
                 raise
 
 
@@ -156,15 +161,25 @@ def require_locks(migration: Migration, execution: str) -> None:
         )
 
 
+def locked(place: Place, lock: Lock) -> EnvironmentLocked:
+    """What somebody is told who wants an environment that another holds."""
+    return EnvironmentLocked(
+        f"{place.environment} in {place.region} is being worked on by migration {lock['migration']} since "
+        f"{lock['since']}. Wait until its execution {lock['execution']} has ended, or stop it; options.breakLock takes "
+        "the environment away from it."
+    )
+
+
 def _key(place: Place) -> str:
-    return f"locks/{place.region}/{place.environment}.json"
+    return f"{_FOLDER}/{place.region}/{place.environment}.json"
 
 
 def _is_of(lock: Lock, execution: str) -> bool:
     return execution in (lock["execution"], lock["execution"].rsplit(":", 1)[-1])
 
 
-def _runs(states: SFNClient, execution: str) -> bool:
+def is_running(states: SFNClient, execution: str) -> bool:
+    """Whether an execution (its ARN) has not ended."""
     try:
         return states.describe_execution(executionArn=execution)["status"] in _RUNS
     except ClientError as error:

@@ -5,6 +5,7 @@
     migrations/<id>/<attempt>/staged/<version>.json  what was staged for the target at a version
     migrations/<id>/<attempt>/rolled_back.json     the end of an attempt that was rolled back
     migrations/<id>/<attempt>/report.json          the report, and beside it report.html and report.md
+    rehearsals/<region>/<source>.json              the earlier rehearsals of a source (`history`)
     artifacts/<artifact id>/                       the artifact, and the results that the engine writes beside it
 
 An attempt ends with a rollback; the next one starts from a fresh export, because the source ran on in between.

@@ -72,6 +72,12 @@ class MwaaControlPlane:
         validate(request.operation, request.parameters)
         return json_response(self._operations[request.operation.name](request.parameters))
 
+    def tags_of(self, request: AwsRequest) -> Mapping[str, str]:
+        with self._lock:
+            found = self._environments.get(request.parameters.get("Name", ""))
+        tags: Mapping[str, str] = found.settings.get("Tags", {}) if found is not None else {}
+        return tags
+
     def environment(self, name: str) -> Environment:
         """
         Raises:

@@ -58,6 +58,24 @@ NOT_USED_HERE = {
         "airflow:TagResource",
     ),
     "UpdateEnvironmentFunction": ("iam:PassRole", "s3:GetEncryptionConfiguration"),
+    # This is no rehearsal.
+    "PrepareRehearsalFunction": ("s3:GetObject", "s3:ListBucket", "kms:Decrypt", "states:DescribeExecution"),
+    "SweepFunction": (
+        "s3:GetObject",
+        "s3:DeleteObject",
+        "s3:ListBucket",
+        "s3:GetBucketPolicy",
+        "s3:PutBucketPolicy",
+        "kms:Decrypt",
+        "kms:ListGrants",
+        "kms:RevokeGrant",
+        "states:DescribeExecution",
+        "airflow:ListEnvironments",
+        "airflow:GetEnvironment",
+        "airflow:CreateCliToken",
+        "airflow:DeleteEnvironment",
+        "logs:DeleteLogGroup",
+    ),
 }
 OPTIONS = {"pollSeconds": 1, "artifact": "delete", "targetOnFailure": "delete"}
 

@@ -61,6 +61,8 @@ WELL: dict[str, Any] = {
     "RollBack": {**READY, "done": 0},
     "Report": {"status": "SUCCEEDED", "key": "migrations/x/1/report.json", "downtimeSeconds": 1.0},
     "CleanUp": READY,
+    "PrepareRehearsal": {"migrationId": "prod-3-0123456789", "input": {"mode": "rehearse"}},
+    "Sweep": READY,
 }
 
 
@@ -133,7 +135,9 @@ def definition(name: str = "migrate") -> dict[str, Any]:
     text = (ROOT / "statemachine" / f"{name}.asl.yaml").read_text(encoding="utf-8")
     arn = f"arn:aws:lambda:{REGION}:123456789012:function:"
     text = re.sub(r"\$\{(\w+)FunctionArn\}", lambda found: arn + found[1], text)
-    text = text.replace("${CopyLogsStateMachineArn}", f"arn:aws:states:{REGION}:123456789012:stateMachine:copy_logs")
+    for resource, other in (("CopyLogs", "copy_logs"), ("Migrate", "migrate")):
+        machine_arn = f"arn:aws:states:{REGION}:123456789012:stateMachine:{other}"
+        text = text.replace(f"${{{resource}StateMachineArn}}", machine_arn)
     machine: dict[str, Any] = yaml.safe_load(text)
     for state in machine["States"].values():
         for one in [state, *state.get("ItemProcessor", {}).get("States", {}).values()]:
@@ -174,7 +178,7 @@ def machines(aws: tuple[Endpoint, Functions]) -> tuple[Any, dict[str, str]]:
         name: states.create_state_machine(name=name, definition=json.dumps(definition(name)), roleArn=role["Arn"])[
             "stateMachineArn"
         ]
-        for name in ("migrate", "copy_logs")
+        for name in ("migrate", "copy_logs", "rehearse")
     }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
@@ -10,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from migration.environment import THROW_AWAY_TAG
 from tools.generated_docs import PAGES, machine, renewed, statements, tasks, template
 
 ROOT = Path(__file__).parents[2]
@@ -21,7 +23,14 @@ FUNCTIONS = {
     for name, resource in RESOURCES.items()
     if resource["Type"] == "AWS::Serverless::Function"
 }
-MACHINES = {"migrate": "MigrateStateMachine", "copy_logs": "CopyLogsStateMachine"}
+MACHINES = {
+    "migrate": "MigrateStateMachine",
+    "copy_logs": "CopyLogsStateMachine",
+    "rehearse": "RehearseStateMachine",
+}
+# Which state of which machine executes which other.
+NESTED = {("migrate", "CopyLogs"): "CopyLogsStateMachine", ("rehearse", "Rehearse"): "MigrateStateMachine"}
+SCHEDULED = {"ScheduledRehearsal": "${RehearseStateMachine}", "ScheduledSweep": "${SweepFunction.Arn}"}
 TASKS = {name: state for file in MACHINES for name, state in tasks(file).items()}
 # AWS's own limit of a function's policies, and what the functions' folder holds besides the functions.
 SHARED = "migration"
@@ -65,13 +74,51 @@ def test_a_state_machine_may_call_its_functions_and_no_others(file: str) -> None
     assert set(statements(properties)[0]["Resource"]) == {f"${{{name}.Arn}}" for name in called}
 
 
-def test_a_migration_starts_the_copy_of_logs_and_nothing_else() -> None:
-    state = machine()["States"]["CopyLogs"]
-    properties = RESOURCES["MigrateStateMachine"]["Properties"]
-    assert state["Arguments"]["StateMachineArn"] == "${CopyLogsStateMachineArn}"
-    assert properties["DefinitionSubstitutions"]["CopyLogsStateMachineArn"] == "${CopyLogsStateMachine}"
-    started = [item["Resource"] for item in statements(properties) if "states:StartExecution" in item["Action"]]
-    assert started == ["${CopyLogsStateMachine}"]
+@pytest.mark.parametrize(("file", "state"), NESTED)
+def test_a_state_machine_starts_one_other_and_nothing_else(file: str, state: str) -> None:
+    started = NESTED[file, state]
+    properties = RESOURCES[MACHINES[file]]["Properties"]
+    assert machine(file)["States"][state]["Arguments"]["StateMachineArn"] == f"${{{started}Arn}}"
+    assert properties["DefinitionSubstitutions"][f"{started}Arn"] == f"${{{started}}}"
+    allowed = [item["Resource"] for item in statements(properties) if "states:StartExecution" in item["Action"]]
+    assert allowed == [f"${{{started}}}"]
+    (execution,) = [item["Resource"] for item in statements(properties) if "states:StopExecution" in item["Action"]]
+    name = RESOURCES[started]["Properties"]["Name"]
+    assert execution == f"arn:${{AWS::Partition}}:states:${{AWS::Region}}:${{AWS::AccountId}}:execution:{name}:*"
+
+
+@pytest.mark.parametrize("name", SCHEDULED)
+def test_a_schedule_may_start_its_target_and_tell_what_it_could_not(name: str) -> None:
+    target = RESOURCES[name]["Properties"]["Target"]
+    assert target["Arn"] == SCHEDULED[name]
+    assert target["DeadLetterConfig"] == {"Arn": "${DeadLetters.Arn}"}
+    role = RESOURCES[target["RoleArn"][2:-1].split(".")[0]]
+    assert role.get("Condition") == RESOURCES[name].get("Condition")
+    (trusted,) = role["Properties"]["AssumeRolePolicyDocument"]["Statement"]
+    assert trusted["Principal"] == {"Service": "scheduler.amazonaws.com"}
+    action = "states:StartExecution" if "StateMachine" in target["Arn"] else "lambda:InvokeFunction"
+    (policy,) = role["Properties"]["Policies"]
+    assert {(*item["Action"], item["Resource"]) for item in policy["PolicyDocument"]["Statement"]} == {
+        (action, SCHEDULED[name]),
+        ("sqs:SendMessage", "${DeadLetters.Arn}"),
+    }
+
+
+def test_the_schedule_of_sweeps_sends_what_the_function_reads() -> None:
+    sent = RESOURCES["ScheduledSweep"]["Properties"]["Target"]["Input"]
+    assert json.loads(sent.replace("${SweepAfterHours}", "12")) == {"olderThanHours": 12}
+
+
+def test_what_is_scheduled_only_deletes_what_was_made_to_be_thrown_away() -> None:
+    (deletes,) = [
+        item for item in statements(FUNCTIONS["SweepFunction"]) if "airflow:DeleteEnvironment" in item["Action"]
+    ]
+    assert deletes["Condition"] == {"StringEquals": {f"aws:ResourceTag/{THROW_AWAY_TAG}": "true"}}
+
+
+def test_what_rehearsals_need_the_next_time_is_not_deleted_by_age() -> None:
+    rules = RESOURCES["ExchangeBucket"]["Properties"]["LifecycleConfiguration"]["Rules"]
+    assert {rule["Prefix"] for rule in rules if "ExpirationInDays" in rule} == {"artifacts/", "migrations/", "locks/"}
 
 
 @pytest.mark.parametrize("name", TASKS)
@@ -99,7 +146,7 @@ def test_a_function_has_the_variables_that_its_code_reads(name: str) -> None:
 def test_a_function_that_calls_web_servers_can_run_in_their_vpc(name: str) -> None:
     module = FUNCTIONS[name]["Handler"].split(".")[0]
     code = (ROOT / "functions" / f"{module}.py").read_text()
-    calls = any(use in code for use in ("runs.cli(", "runs.final_cli(", "own_rows."))
+    calls = any(use in code for use in ("runs.cli(", "runs.final_cli(", "cleaning.clean("))
     assert ("VpcConfig" in FUNCTIONS[name]) == calls
     allowed = {action for statement in statements(FUNCTIONS[name]) for action in statement["Action"]}
     assert ("airflow:CreateCliToken" in allowed) == calls
@@ -110,7 +157,7 @@ def test_no_function_may_do_everything(name: str) -> None:
     for statement in statements(FUNCTIONS[name]):
         assert not any("*" in action for action in statement["Action"])
         # Keys of DAG buckets and environments are the user's: only through the service that uses them.
-        if statement["Resource"] == "*" and statement["Sid"] != "Networks":
+        if statement["Resource"] == "*" and statement["Sid"] not in ("Networks", "ListOfEnvironments"):
             assert "kms:ViaService" in str(statement["Condition"])
 
 

@@ -19,7 +19,7 @@ from tests.unit.functions.conftest import REGION, TRUST, mwaa
 
 __all__ = ["mwaa"]
 ARN = f"arn:aws:states:{REGION}:123456789012:stateMachine:migrate"
-TEMPLATE = {
+TEMPLATE: dict[str, Any] = {
     "Parameters": {"ImportVersion": {"Type": "String", "Default": "2.11.2"}},
     "Resources": {"Topic": {"Type": "AWS::SNS::Topic"}},
     "Outputs": {"StateMachineArn": {"Value": ARN}, "ExchangeBucket": {"Value": "exchange"}},

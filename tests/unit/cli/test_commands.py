@@ -19,7 +19,7 @@ from mwaa_migrator_cli import account, executions, watching
 from tests.unit.functions.conftest import REGION, Environments
 from tools.example_report import example
 
-from .conftest import Run
+from .conftest import TEMPLATE, Run
 
 Write = Callable[..., str]
 EXECUTION = f"arn:aws:states:{REGION}:123456789012:execution:migrate:one"
@@ -247,6 +247,41 @@ def test_rehearse_starts_a_rehearsal(run: Run, write: Write, machine: str, monke
     assert started(watched[0])["mode"] == "rehearse"
 
 
+@pytest.mark.parametrize("target", [{"airflowVersion": "3.2.1"}, {"environment": "x", "airflowVersion": "3.2.1"}])
+def test_rehearse_starts_the_state_machine_that_sweeps(
+    run: Run, write: Write, machine: str, monkeypatch: pytest.MonkeyPatch, target: dict[str, str]
+) -> None:
+    monkeypatch.setattr(executions, "watch", lambda arn: True)
+    found = account.Stack("arn:gone", "exchange", "2.11.2", machine)
+    monkeypatch.setattr(account, "stack", lambda name: found)
+    told = run("rehearse", write(target=target))
+    assert told.exit_code == 0, told.output
+    assert started(told.stdout.strip()) == {
+        "source": {"environment": "prod-2-10"},
+        "target": target,
+        "mode": "rehearse",
+    }
+
+
+def test_a_stack_without_it_wants_the_targets_name(run: Run, write: Write, machine: str) -> None:
+    told = run("rehearse", write(target={"airflowVersion": "3.2.1"}))
+    assert told.exit_code == 2
+    assert "MissingField at target.environment" in told.stderr
+
+
+def test_rehearse_takes_nothing_away_from_others(run: Run, write: Write) -> None:
+    told = run("rehearse", write(options={"breakLock": True}))
+    assert told.exit_code == 2
+    assert "InvalidValue at options.breakLock" in told.stderr
+
+
+def test_the_stacks_rehearse_machine_is_known() -> None:
+    assert account.stack("mwaa-migrator").rehearse_machine is None
+    template = {**TEMPLATE, "Outputs": {**TEMPLATE["Outputs"], "RehearseStateMachineArn": {"Value": "arn"}}}
+    boto3.client("cloudformation").create_stack(StackName="newer", TemplateBody=json.dumps(template))
+    assert account.stack("newer").rehearse_machine == "arn"
+
+
 def test_a_state_machine_that_is_gone(run: Run, write: Write) -> None:
     told = run("start", write())
     assert told.exit_code == 1
@@ -263,8 +298,9 @@ class States:
         class ExecutionDoesNotExist(Exception):
             pass
 
-    def __init__(self, *described: dict[str, Any], plan: dict[str, Any] | None = None) -> None:
+    def __init__(self, *described: dict[str, Any], plan: dict[str, Any] | None = None, starts_later: int = 0) -> None:
         self._described = list(described)
+        self._starts_later = starts_later
         self._plan = plan
 
     def describe_execution(self, **_: Any) -> dict[str, Any]:
@@ -272,18 +308,23 @@ class States:
             raise self.exceptions.ExecutionDoesNotExist
         return self._described.pop(0) if len(self._described) > 1 else self._described[0]
 
-    def get_execution_history(self, **_: Any) -> dict[str, Any]:
+    def get_execution_history(self, executionArn: str = "", **_: Any) -> dict[str, Any]:  # noqa: N803
+        if ":stack-rehearse:" in executionArn:
+            return {"events": []}
+        if self._starts_later > 0:
+            self._starts_later -= 1
+            raise self.exceptions.ExecutionDoesNotExist
         output = json.dumps(self._plan or {})
         return {"events": [{"stateExitedEventDetails": {"name": "Plan", "output": output}}]}
 
 
 @pytest.fixture
 def watch(run: Run, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
-    def invoke(states: States) -> Any:
+    def invoke(states: States, arn: str = EXECUTION) -> Any:
         real = account.client
         monkeypatch.setattr("mwaa_migrator_cli.watching.time.sleep", lambda seconds: None)
         monkeypatch.setattr(account, "client", lambda name: states if name == "stepfunctions" else real(name))
-        return run("watch", EXECUTION)
+        return run("watch", arn)
 
     return invoke
 
@@ -301,6 +342,23 @@ def test_watch_ends_with_the_report(watch: Callable[..., Any], verdict: str, sta
     assert "export: 62 s" in told.stderr
     assert "task_instance" in told.stdout
     assert "2.10.3 → 2.11.2 → 3.2.1" in told.stdout
+
+
+def test_watch_of_a_rehearsal_shows_its_migration(watch: Callable[..., Any]) -> None:
+    leave("migrations/m/2/report.json", {**example(), "migration_id": "m", "attempt": 2, "verdict": "pass"})
+    states = States({"status": "RUNNING"}, {"status": "SUCCEEDED"}, plan=PLAN, starts_later=1)
+    told = watch(states, EXECUTION.replace(":migrate:", ":stack-rehearse:"))
+    assert told.exit_code == 0, told.output
+    assert "task_instance" in told.stdout
+
+
+def test_watch_says_that_a_rehearsal_was_skipped(watch: Callable[..., Any]) -> None:
+    cause = json.dumps({"errorMessage": "prod-2-10 in eu-west-1 is being worked on by migration m"})
+    output = json.dumps({"outcome": "skipped", "error": "EnvironmentLocked", "cause": cause})
+    states = States({"status": "SUCCEEDED", "output": output}, starts_later=9)
+    told = watch(states, EXECUTION.replace(":migrate:", ":stack-rehearse:"))
+    assert told.exit_code == 1
+    assert "Skipped: prod-2-10 in eu-west-1 is being worked on by migration m" in " ".join(told.stderr.split())
 
 
 def test_watch_says_why_a_plan_was_refused(watch: Callable[..., Any]) -> None:

@@ -55,6 +55,14 @@ class Environments:
             raise self.error("GetEnvironment", "ResourceNotFoundException")
         return {"Environment": self.all[Name]}
 
+    def get_paginator(self, operation: str) -> Environments:
+        assert operation == "list_environments"
+        return self
+
+    def paginate(self) -> list[dict[str, Any]]:
+        self._called("ListEnvironments")
+        return [{"Environments": [name]} for name in self.all]
+
     def create_environment(self, **request: Any) -> dict[str, Any]:
         self._called("CreateEnvironment", **request)
         if request["Name"] in self.all:

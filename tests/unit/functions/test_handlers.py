@@ -27,7 +27,7 @@ import stage_resources
 import trigger_dag_run
 import update_environment
 import verify
-from migration import clients, errors, reporting, runs, staging
+from migration import cleaning, clients, errors, reporting, runs, staging
 from migration.airflow_cli import AirflowCli, Answer
 from migration.store import Store, of_artifact, of_attempt
 
@@ -153,13 +153,14 @@ def test_access_is_granted_and_taken_back(planned: Plan, call: Handler) -> None:
 )
 def test_what_is_deleted(planned: Plan, mode: str, on_failure: str, failed: bool, deleted: bool) -> None:
     options = planned["options"] | {"targetOnFailure": on_failure}
-    assert clean_up.deletes_target({**planned, "mode": mode, "options": options}, failed) is deleted  # type: ignore[typeddict-item]
+    assert cleaning.deletes_target({**planned, "mode": mode, "options": options}, failed) is deleted  # type: ignore[typeddict-item]
 
 
 @pytest.mark.usefixtures("commands")
 def test_a_throw_away_target_is_waited_for(mwaa: Environments, planned: Plan, call: Handler) -> None:
     rehearsal = planned | {"mode": "rehearse"}
-    mwaa.all["prod-3"] = {"Name": "prod-3", "Status": "CREATING", "Tags": {"mwaa-migrator:migration": planned["id"]}}
+    tags = {"mwaa-migrator:migration": planned["id"], "mwaa-migrator:throw-away": "true"}
+    mwaa.all["prod-3"] = {"Name": "prod-3", "Status": "CREATING", "Tags": tags}
     put("prod-3/dags/user.py")
     put("prod-30/dags/user.py")
     first = call(clean_up, migration=rehearsal, failed=True, waitedSeconds=0)

@@ -1,0 +1,82 @@
+"""Sweep: makes sure that nothing is left of a rehearsal, whatever became of it; by schedule, of all of them.
+
+What CleanUp has done already is found done. Amazon MWAA takes a while to delete an environment, so one rehearsal is
+swept until ready, and all of them again at the schedule's next time.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from migration import cleaning, errors, settings, sweeping, waiting
+from migration.observability import logger, state
+from migration.sweeping import Sweeper
+
+# Of a rehearsal that was not planned there is nothing to wait for, so these are its limits while it may still run.
+_POLL_SECONDS = 60
+_LIMIT_SECONDS = 7200
+# The files were gone before: an hour ago, when the schedule was last here, or at the rehearsal's own clean-up.
+_LATER = 1
+
+
+@state
+def handler(event: dict[str, Any]) -> dict[str, Any]:
+    """`{"migrationId", "waitedSeconds"}` -> `{"ready", "waitSeconds", "waitedSeconds"}`; called until ready.
+
+    `{"olderThanHours"}` -> `{"swept", "waiting"}`, ids of rehearsals. Raises SweepIncomplete.
+    """
+    sweeper = Sweeper(settings.exchange_bucket())
+    if "migrationId" in event:
+        return _one(sweeper, event)
+    return _all(sweeper, datetime.now(UTC) - timedelta(hours=event["olderThanHours"]))
+
+
+def _one(sweeper: Sweeper, event: dict[str, Any]) -> dict[str, Any]:
+    name = event["migrationId"]
+    if not sweeper.is_planned(name) or _is_gone(sweeper, name, event["waitedSeconds"]):
+        return waiting.ready(event)
+    return waiting.not_ready(
+        event,
+        seconds=_POLL_SECONDS,
+        limit=_LIMIT_SECONDS,
+        timed_out=lambda: errors.CleanUpTimedOut(
+            f"Something of rehearsal {name} is left after {_LIMIT_SECONDS} s; its environment is not gone, or its "
+            "execution still runs. The scheduled sweep tries again; or delete the environment by hand."
+        ),
+    )
+
+
+def _all(sweeper: Sweeper, before: datetime) -> dict[str, Any]:
+    swept: list[str] = []
+    later: list[str] = []
+    failed: list[str] = []
+    for name in sweeper.overdue(settings.region(), before):
+        try:
+            if not sweeper.is_planned(name):
+                continue
+            (swept if _is_gone(sweeper, name, _LATER) else later).append(name)
+        except (errors.MigrationError, ClientError) as error:
+            # What is wrong with one rehearsal keeps no other from being swept.
+            logger.warning("not swept", extra={"rehearsal": name, "error_message": str(error)})
+            failed.append(name)
+    if failed:
+        raise errors.SweepIncomplete(
+            f"Something is left of {', '.join(failed)}; the function's log says why, rehearsal by rehearsal. Repair "
+            "that, or delete the environments by hand."
+        )
+    return {"swept": swept, "waiting": later}
+
+
+def _is_gone(sweeper: Sweeper, name: str, waited: int) -> bool:
+    """Whether nothing is left of a rehearsal; takes back what it can."""
+    left = sweeper.one(name)
+    if left is None:
+        return False
+    if not cleaning.clean(left.migration, left.held, cleaning.Call(settings.key_arn(), failed=True, waited=waited)):
+        return False
+    sweeping.delete_log_groups(left.migration)
+    left.release(sweeper.locks)
+    return True

@@ -1,0 +1,104 @@
+"""The rehearse state machine, with the migrate state machine in it, in executions that really run."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import Any
+
+import pytest
+
+from .conftest import MIGRATION, NOT_READY, READY, WELL, Event, Execute, Fails
+
+REHEARSAL = {**MIGRATION, "mode": "rehearse"}
+SWEEP = ["Sweep", "Swept"]
+
+
+def test_a_rehearsal_that_goes_well(execute: Execute) -> None:
+    outcome = execute(machine="rehearse", Plan=REHEARSAL)
+    assert outcome.states == ["PrepareRehearsal", "Rehearse", *SWEEP, "Succeeded"]
+    assert (outcome.status, outcome.output) == (
+        "SUCCEEDED",
+        {
+            "outcome": "rehearsed",
+            "migrationId": MIGRATION["id"],
+            "bucket": "exchange",
+            "report": "migrations/x/1/report.json",
+        },
+    )
+
+
+def test_what_each_part_is_told(execute: Execute) -> None:
+    outcome = execute(machine="rehearse", Plan=REHEARSAL)
+    (prepared,), (planned,), (swept,) = (outcome.events(name) for name in ("PrepareRehearsal", "Plan", "Sweep"))
+    name = prepared["execution"]
+    assert prepared["executionArn"].endswith(f":execution:rehearse:{name}")
+    assert prepared["input"] == {"source": {}}
+    assert planned["input"] == WELL["PrepareRehearsal"]["input"]
+    assert planned["executionArn"].endswith(f":execution:migrate:{name}")
+    assert swept == {"execution": name, "migrationId": MIGRATION["id"], "waitedSeconds": 0}
+
+
+def test_is_swept_until_nothing_is_left(execute: Execute) -> None:
+    outcome = execute(machine="rehearse", Plan=REHEARSAL, Sweep=[NOT_READY, NOT_READY, READY])
+    assert outcome.states[-7:] == ["WaitForSweep", *SWEEP, "WaitForSweep", *SWEEP, "Succeeded"]
+    assert [event["waitedSeconds"] for event in outcome.events("Sweep")] == [0, 60, 60]
+
+
+# One failure for each way in which the migrate state machine ends.
+@pytest.mark.parametrize(
+    ("function", "error"),
+    [("Plan", "SourceNotFound"), ("Verify", "VerificationFailed"), ("CleanUp", "CleanUpTimedOut")],
+)
+def test_a_rehearsal_that_fails_is_swept_and_fails_by_its_name(execute: Execute, function: str, error: str) -> None:
+    outcome = execute(machine="rehearse", **{"Plan": REHEARSAL, function: Fails(error, "what to do")})
+    assert outcome.states == ["PrepareRehearsal", "Rehearse", *SWEEP, "Failed"]
+    assert (outcome.status, outcome.error) == ("FAILED", error)
+    assert "what to do" in (outcome.cause or "")
+
+
+@pytest.mark.parametrize("state", ["Plan", "CreateEnvironment", "CheckDagRun", "Verify", "Report", "CleanUp"])
+def test_a_rehearsal_that_is_aborted_is_swept(
+    execute: Execute, machines: tuple[Any, dict[str, str]], state: str
+) -> None:
+    states = machines[0]
+
+    def abort(event: Event) -> Any:
+        arn = machines[1]["migrate"].replace(":stateMachine:", ":execution:") + f":{event['execution']}"
+        # From a thread of its own, because the local AWS waits for this answer before it has stopped.
+        threading.Thread(target=states.stop_execution, kwargs={"executionArn": arn}).start()
+        time.sleep(1)
+        return WELL[state] if state != "Plan" else REHEARSAL
+
+    outcome = execute(machine="rehearse", **{"Plan": REHEARSAL, state: abort})
+    assert outcome.states == ["PrepareRehearsal", "Rehearse", *SWEEP, "Failed"]
+    assert (outcome.status, outcome.error) == ("FAILED", "RehearsalAborted")
+    assert outcome.cause == "The execution of the migrate state machine has ended ABORTED"
+
+
+def test_what_cannot_be_prepared_is_not_started(execute: Execute) -> None:
+    outcome = execute(machine="rehearse", PrepareRehearsal=Fails("InvalidInput"))
+    assert outcome.states == ["PrepareRehearsal", "Failed"]
+    assert outcome.error == "InvalidInput"
+
+
+def test_another_one_that_runs_is_no_failure(execute: Execute) -> None:
+    outcome = execute(machine="rehearse", PrepareRehearsal=Fails("EnvironmentLocked", "by prod-2"))
+    assert outcome.states == ["PrepareRehearsal", "Skipped"]
+    assert (outcome.status, outcome.output["outcome"]) == ("SUCCEEDED", "skipped")
+    assert (outcome.output["error"], "by prod-2" in outcome.output["cause"]) == ("EnvironmentLocked", True)
+
+
+def test_another_one_that_began_in_between_is_no_failure(execute: Execute) -> None:
+    outcome = execute(machine="rehearse", Plan=Fails("EnvironmentLocked", "by prod-2"))
+    assert outcome.states == ["PrepareRehearsal", "Rehearse", *SWEEP, "Skipped"]
+    assert (outcome.status, outcome.output["outcome"]) == ("SUCCEEDED", "skipped")
+
+
+@pytest.mark.parametrize(
+    ("plan", "error"), [(REHEARSAL, "CleanUpTimedOut"), (Fails("SourceNotFound"), "SourceNotFound")]
+)
+def test_a_sweep_that_fails_is_told_unless_the_rehearsal_failed_before(execute: Execute, plan: Any, error: str) -> None:
+    outcome = execute(machine="rehearse", Plan=plan, Sweep=Fails("CleanUpTimedOut"))
+    assert outcome.states[-2:] == ["Sweep", "Failed"]
+    assert outcome.error == error
