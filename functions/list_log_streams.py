@@ -6,6 +6,7 @@ from typing import Any
 
 from migration import clients, errors, settings
 from migration.logs import invocation, listing, request
+from migration.logs.api import OutOfTime
 from migration.logs.clock import Clock
 from migration.logs.selection import Selection, failed_of
 from migration.observability import logger, state
@@ -46,7 +47,10 @@ def handler(event: dict[str, Any]) -> dict[str, Any]:
     groups: list[listing.Group] | None = progress["groups"]
     missing: list[str] = progress["missing"]
     if groups is None:
-        groups, missing = listing.prepare(copy, source, target)
+        try:
+            groups, missing = listing.prepare(copy, source, target)
+        except OutOfTime as error:
+            raise errors.TransientFault("CloudWatch Logs throttled the look at the log groups all the time.") from error
     failed = failed_of(clients.s3(), copy["bucket"], copy["failedOf"]) if copy["failedOf"] else None
     cursor = listing.list_some(
         copy,

@@ -10,7 +10,7 @@ from aws_lambda_powertools.metrics import MetricUnit
 from .. import clients, errors
 from ..observability import logger, metrics
 from . import crowd
-from .api import GroupMissing, LogsApi, StreamMissing
+from .api import GroupMissing, LogsApi, StreamMissing, Unanswered
 from .clock import Clock
 from .copying import Batch, BatchCopy
 from .journal import Journal, Wait
@@ -107,6 +107,8 @@ def _named(copying: BatchCopy, batch: Batch) -> bool:
             f"A log group was deleted while it was copied: {error}. Start the copy again: it "
             "makes groups of the target that are missing."
         ) from error
+    except Unanswered as error:
+        raise errors.TransientFault(f"{batch['target']}: twice there was no answer to a write: {error}.") from error
     except StreamMissing as error:
         raise errors.TransientFault(
             f"A stream of {batch['target']} was deleted while it was copied to: {error}. The next try makes it anew."

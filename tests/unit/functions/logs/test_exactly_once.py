@@ -263,6 +263,23 @@ def test_a_write_without_an_answer(copying: Copying, carried_out: bool) -> None:
     assert copying.target == copying.source
 
 
+def test_no_answer_is_tried_again_by_the_state_machine(copying: Copying) -> None:
+    copying.fill("s", 3)
+    copying.list_streams()
+
+    def fail(operation: str, request: dict[str, Any]) -> None:
+        if operation == "PutLogEvents":
+            raise ServiceError("ServiceUnavailableException", "try later", 503)
+
+    copying.service.trouble = fail
+    with pytest.raises(errors.TransientFault, match="no answer"):
+        copying.copy()
+    copying.service.trouble = None
+    copying.copy()
+    copying.collect()
+    assert copying.target == copying.source
+
+
 def test_late_beyond_measure_is_no_silent_duplicate(copying: Copying, killer: Killer) -> None:
     copying.fill("s", 3)
     copying.service.late = 1000
