@@ -24,6 +24,7 @@ from local.lambda_runner import Function, LambdaRunner
 from local.mwaa.control_plane import MwaaControlPlane
 from local.mwaa.environment import Surroundings
 from local.postgres import PostgresServer
+from local.schedules import Schedules
 
 logger = logging.getLogger(__name__)
 
@@ -83,10 +84,12 @@ class LocalAws:
         )
         self.endpoint.add(self.functions)
         self.endpoint.add(self.mwaa)
+        self.schedules = Schedules(self.identities, self.region, self.client)
         state.touch(mode=0o600)
         state.write_text(json.dumps({"pid": os.getpid(), **self.variables()}))
 
     def stop(self) -> None:
+        self.schedules.stop()
         self.mwaa.stop()
         self.functions.stop()
         for logs in self._function_logs.values():
@@ -111,6 +114,8 @@ class LocalAws:
         self.deployment = deployment.deploy(self.client, built, self.region, stack_name, parameters)
         for function in self.deployment.functions.values():
             self.functions.register(function)
+        # Not earlier: a schedule's target has to be there.
+        self.schedules.start()
         return self.deployment
 
     @property

@@ -1,0 +1,117 @@
+"""Fires EventBridge Scheduler's schedules, which moto only keeps.
+
+Known are `at(...)` and `rate(...)`, whose first time is one period after the schedule was made or changed. Targets are
+state machines and functions; they are started as the schedule's role, so that its policies count. There is no flexible
+time window, and no second try: what cannot be started goes to the schedule's dead-letter queue at once.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import threading
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any, Protocol
+from zoneinfo import ZoneInfo
+
+from botocore.exceptions import ClientError
+from moto.scheduler.models import scheduler_backends
+
+from local.identity import Credentials, Identities, RoleNotFound
+
+logger = logging.getLogger(__name__)
+
+_RATE = re.compile(r"rate\((\d+) (minute|hour|day)s?\)")
+_AT = re.compile(r"at\((\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)\)")
+_LOOKS_SECONDS = 0.5
+
+
+class Schedule(Protocol):
+    """What is read of moto's schedules."""
+
+    arn: str
+    name: str
+    state: str
+    schedule_expression: str
+    schedule_expression_timezone: str
+    target: dict[str, Any]
+    last_modified_date: float
+
+
+def next_time(schedule: Schedule, fired: datetime | None) -> datetime | None:
+    """When a schedule fires, after it has `fired` last; None for never."""
+    expression = schedule.schedule_expression
+    if rate := _RATE.fullmatch(expression):
+        changed = datetime.fromtimestamp(schedule.last_modified_date, UTC)
+        return max(fired or changed, changed) + timedelta(**{f"{rate[2]}s": int(rate[1])})
+    if at := _AT.fullmatch(expression):
+        zone = ZoneInfo(schedule.schedule_expression_timezone)
+        return None if fired else datetime.fromisoformat(at[1]).replace(tzinfo=zone)
+    return None
+
+
+class Schedules:
+    """The schedules of one local AWS, looked at twice a second."""
+
+    def __init__(self, identities: Identities, region: str, client: Callable[[str, Credentials], Any]) -> None:
+        self._identities = identities
+        self._region = region
+        self._client = client
+        self._fired: dict[str, datetime] = {}
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="schedules", daemon=True)
+
+    def start(self) -> None:
+        """Begins to look, unless it does already."""
+        if not self._thread.is_alive():
+            self._thread.start()
+
+    def stop(self) -> None:
+        self._stopped.set()
+        if self._thread.is_alive():
+            self._thread.join()
+
+    def _run(self) -> None:
+        while not self._stopped.wait(_LOOKS_SECONDS):
+            self.fire(datetime.now(UTC))
+
+    def fire(self, now: datetime) -> None:
+        """Starts what is due."""
+        backend = scheduler_backends[self._identities.account][self._region]
+        for group in list(backend.schedule_groups.values()):
+            for schedule in list(group.schedules.values()):
+                due = next_time(schedule, self._fired.get(schedule.arn))
+                if schedule.state == "ENABLED" and due is not None and due <= now:
+                    self._fired[schedule.arn] = now
+                    self._start(schedule)
+
+    def _start(self, schedule: Schedule) -> None:
+        target = schedule.target
+        try:
+            credentials = self._identities.session(target["RoleArn"], schedule.name)
+        except RoleNotFound as error:
+            logger.warning("the schedule %s could not start its target: %s", schedule.name, error)
+            return
+        try:
+            if ":stateMachine:" in target["Arn"]:
+                self._client("stepfunctions", credentials).start_execution(
+                    stateMachineArn=target["Arn"], input=target.get("Input", "{}")
+                )
+            else:
+                self._client("lambda", credentials).invoke(
+                    FunctionName=target["Arn"], InvocationType="Event", Payload=target.get("Input", "{}").encode()
+                )
+        except ClientError as error:
+            logger.warning("the schedule %s could not start its target: %s", schedule.name, error)
+            queue = target.get("DeadLetterConfig", {}).get("Arn")
+            if queue is not None:
+                self._bury(queue.rsplit(":", 1)[-1], target.get("Input", "{}"), credentials)
+
+    def _bury(self, queue: str, message: str, credentials: Credentials) -> None:
+        sqs = self._client("sqs", credentials)
+        account = self._identities.account
+        try:
+            sqs.send_message(QueueUrl=f"{sqs.meta.endpoint_url}/{account}/{queue}", MessageBody=message)
+        except ClientError as error:
+            logger.warning("the dead-letter queue %s took nothing: %s", queue, error)
