@@ -95,7 +95,7 @@ generate: $(READY) ## Files made from others: docs' tables, Airflow's renamed op
 
 .PHONY: audit
 audit: $(READY) ## Known vulnerabilities of what is locked, security findings in the code
-	$(BIN)/bandit --quiet --recursive --severity-level medium local functions dags
+	$(BIN)/bandit --quiet --recursive --severity-level medium local functions dags mwaa_migrator_cli
 	$(BIN)/pip-audit --require-hashes --disable-pip -r requirements/dev.txt
 
 .PHONY: check

@@ -93,7 +93,8 @@ def _printable(value: Any) -> Any:
     if not isinstance(value, str):
         return value
     clean: str = wording.printable(value)
-    return Markup(clean) if isinstance(value, Markup) else clean  # nosec B704: what was markup stays it
+    # bandit: what was markup stays markup, and nothing else becomes it.
+    return Markup(clean) if isinstance(value, Markup) else clean  # nosec B704
 
 
 def _figures(report: Report) -> Iterator[Figure]:
