@@ -42,6 +42,7 @@ def test_rehearsal(tmp_path: Path) -> None:
     Draft202012Validator(json.loads((ROOT / "functions/migration/report.schema.json").read_text())).validate(report)
     assert "Migrated and verified" in (tmp_path / "report.html").read_text()
     assert "Migrated and verified" in (tmp_path / "report.md").read_text()
+    assert report["logs"]["events_source"] == report["logs"]["events_copied"] > 0
     denied = [call for call in json.loads((tmp_path / "calls.json").read_text()) if call["decision"] != "allowed"]
     assert denied == []
     for gone in set(processes.RUNNING.glob("*")) - before:

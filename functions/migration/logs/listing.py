@@ -18,12 +18,15 @@ from .request import LogCopy, group_name
 from .selection import Selection
 from .writing import DAY
 
-# FilterLogEvents takes so many names; also the most streams of a batch.
-_MOST_STREAMS = 100
-# Batches for each worker, at least, so that all end at about the same time; streams that are read one by one are the
-# larger and the more unlike ones. Small streams are not cut into batches of fewer than 20, for which reading them would
-# take longer than making them.
-_ROUNDS = 4
+# FilterLogEvents takes so many names.
+_TOGETHER = 100
+# The most streams of a batch: their names, of 512 characters at most, fit twice into the input of a child execution.
+_MOST_STREAMS = 200
+# Batches for each worker, at least, so that all end at about the same time. Not more, because a batch of many streams
+# has something for each quota at any time: big ones are read while small ones are made. Streams that are read one by
+# one are the larger ones. Small ones are not cut into batches of fewer than 20, for which reading them would take
+# longer than making them.
+_ROUNDS = 2
 _ROUNDS_ALONE = 5
 _FEWEST_STREAMS = 20
 # Groups whose streams have more on average are read stream by stream from the begin. An average says little of most of
@@ -186,5 +189,5 @@ def sizes(stored: int, streams: int, wanted: int, workers: int) -> tuple[int, in
     """
     average = max(1, stored // max(1, streams))
     if average < _ALONE_BYTES:
-        return _MOST_STREAMS, min(_MOST_STREAMS, max(_FEWEST_STREAMS, -(-wanted // (_ROUNDS * workers))))
+        return _TOGETHER, min(_MOST_STREAMS, max(_FEWEST_STREAMS, -(-wanted // (_ROUNDS * workers))))
     return 0, max(1, min(_MOST_STREAMS, _BATCH_BYTES // average, -(-wanted // (_ROUNDS_ALONE * workers))))
