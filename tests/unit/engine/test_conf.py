@@ -39,6 +39,7 @@ def test_defaults() -> None:
         {"dags": "team_a_.*"},
         {"tables": ["dag_run", "task_instance"]},
         {"drainSeconds": 0},
+        {"drainPolicy": "wait"},
         {"jobs": 16},
     ],
 )
@@ -63,7 +64,7 @@ def test_options_that_are_given(option: dict[str, Any]) -> None:
         {"quiesce": "true"},
         {"drainSeconds": -1},
         {"drainSeconds": False},
-        {"drainPolicy": "wait"},
+        {"drainPolicy": "kill"},
         {"drainPolicy": ["fail"]},
         {"onConflict": "keep"},
         {"historydays": 1},
