@@ -6,9 +6,7 @@ import asyncio
 import hashlib
 import json
 import threading
-import time
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 from xml.sax.saxutils import escape
@@ -100,7 +98,6 @@ class ObjectStore:
 
     def __init__(self) -> None:
         self.objects: dict[str, bytes] = {}
-        self._times: dict[str, float] = {}
 
     def answer(self, method: str, path: str, headers: dict[str, str], body: bytes) -> tuple[int, dict[str, str], bytes]:
         url = urlsplit(path)
@@ -110,23 +107,17 @@ class ObjectStore:
             if (headers.get("if-none-match") == "*" and there) or headers.get("if-match", there) != there:
                 return 412, {}, _error("PreconditionFailed")
             self.objects[key] = body
-            self._times[key] = time.time()
             return 200, {"ETag": self._tag(key) or ""}, b""
         query = parse_qs(url.query)
         if "list-type" in query:
             begin = f"{key.rstrip('/')}/{query.get('prefix', [''])[0]}"
             keys = [name.split("/", 2)[2] for name in sorted(self.objects) if name.startswith(begin)]
             after = query.get("start-after", [""])[0]
-            contents = "".join(self._entry(key, name) for name in keys if name > after)
+            contents = "".join(f"<Contents><Key>{escape(name)}</Key></Contents>" for name in keys if name > after)
             return 200, {}, f"<ListBucketResult>{contents}</ListBucketResult>".encode()
         if key not in self.objects:
             return 404, {}, _error("NoSuchKey")
         return 200, {"ETag": self._tag(key) or ""}, self.objects[key]
-
-    def _entry(self, bucket: str, name: str) -> str:
-        at = datetime.fromtimestamp(self._times[f"/{bucket.strip('/')}/{name}"], UTC)
-        modified = f"{at:%Y-%m-%dT%H:%M:%S}.{at.microsecond // 1000:03d}Z"
-        return f"<Contents><Key>{escape(name)}</Key><LastModified>{modified}</LastModified></Contents>"
 
     def _tag(self, key: str) -> str | None:
         content = self.objects.get(key)

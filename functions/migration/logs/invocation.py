@@ -17,7 +17,7 @@ from .journal import Journal, Wait
 from .pacing import Pacer
 from .reading import Window
 from .request import End, LogCopy
-from .results import journal_key
+from .results import DONE, journal_key
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -50,7 +50,7 @@ def copy_batch(
     of_source, of_target = pacers(copy, copy["paces"], clock)
 
     def share() -> None:
-        factor = copy["workers"] / crowd.workers(s3, copy, clock)
+        factor = copy["workers"] / crowd.workers(s3, copy)
         for pacer in (of_source, of_target):
             pacer.share(factor)
 
@@ -95,6 +95,8 @@ def copy_batch(
         leave("suspended")
         raise
     leave("done" if done else "suspended")
+    if done:
+        s3.put_object(Bucket=copy["bucket"], Key=journal_key(copy["prefix"], batch["index"]) + DONE, Body=b"")
     logger.info("copied", extra={"batch": batch["index"], "done": done, "streams": len(journal.streams)})
     return {"ready": done, "waitSeconds": 0}
 

@@ -16,7 +16,7 @@ from migration import clients, errors
 from migration.logs import batches, crowd, listing, quotas, request
 from migration.logs.batches import Packer, size
 from migration.logs.pacing import Pacer
-from migration.logs.results import journal_key
+from migration.logs.results import DONE, journal_key
 from migration.logs.selection import Selection, failed_of
 
 from .conftest import TurnedClock
@@ -70,17 +70,16 @@ def test_fewer_batches_than_workers_get_all_of_it() -> None:
 
 
 def test_the_last_workers_share_what_the_others_leave() -> None:
-    s3, clock = clients.s3(), TurnedClock()
+    s3 = clients.s3()
     copy: Any = {"bucket": "exchange", "prefix": "migrations/m/1", "workers": 3, "batches": 4}
-    for index in range(3):
-        s3.put_object(Bucket="exchange", Key=journal_key(copy["prefix"], index), Body=b"{}")
-    # One batch waits to be begun, so there are as many workers as there can be.
-    clock.sleep(60)
-    assert crowd.workers(s3, copy, clock) == 3
-    s3.put_object(Bucket="exchange", Key=journal_key(copy["prefix"], 3), Body=b"{}")
-    assert crowd.workers(s3, copy, clock) == 1
-    clock.offset = 0
-    assert crowd.workers(s3, copy, clock) == 3
+
+    def put(index: int, more: str = "") -> int:
+        s3.put_object(Bucket="exchange", Key=journal_key(copy["prefix"], index) + more, Body=b"{}")
+        return crowd.workers(s3, copy)
+
+    # While a batch waits to be begun there are as many workers as there can be.
+    assert [put(0), put(0, DONE), put(1), put(2)] == [3, 3, 3, 3]
+    assert [put(3), put(2, DONE), put(1, DONE), put(3, DONE)] == [3, 2, 1, 1]
 
 
 def test_a_larger_share_is_a_faster_pace() -> None:
