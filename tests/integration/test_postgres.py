@@ -3,6 +3,7 @@ from __future__ import annotations
 import socket
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,8 +14,11 @@ from local.postgres import PostgresError, PostgresServer
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresServer]:
-    with PostgresServer(tmp_path_factory.mktemp("postgres") / "data", {"work_mem": "5MB"}) as server:
+def server() -> Iterator[PostgresServer]:
+    with (
+        tempfile.TemporaryDirectory(prefix="postgres-tests-") as directory,
+        PostgresServer(Path(directory) / "data", {"work_mem": "5MB"}) as server,
+    ):
         yield server
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from cryptography.fernet import Fernet
@@ -17,10 +19,13 @@ pytestmark = pytest.mark.timeout(1200)
 
 
 @pytest.fixture(scope="module", params=["1.10.12", "2.5.1", "2.10.3"])
-def source(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Source]:
-    directory = tmp_path_factory.mktemp("source")
-    with PostgresServer(directory / "postgres") as server:
-        yield make_source(request.param, server, directory / "airflow")
+def source(request: pytest.FixtureRequest) -> Iterator[Source]:
+    # Not below pytest's directory: another pytest that starts meanwhile takes away the rights that the server's user
+    # needs there.
+    with tempfile.TemporaryDirectory(prefix="sources-") as temporary:
+        directory = Path(temporary)
+        with PostgresServer(directory / "postgres") as server:
+            yield make_source(request.param, server, directory / "airflow")
 
 
 def tables_with(source: Source, column: str) -> set[str]:
