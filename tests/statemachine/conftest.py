@@ -121,7 +121,8 @@ class Outcome:
 Execute = Callable[..., Outcome]
 
 
-@pytest.fixture(scope="session")
+# Of a module only: a process has one moto, and the local AWS of another file's tests empties it.
+@pytest.fixture(scope="module")
 def aws() -> Iterator[tuple[Endpoint, Functions]]:
     endpoint, functions = Endpoint(Identities()), Functions()
     endpoint.add(functions)
@@ -146,7 +147,7 @@ def definition(name: str = "migrate") -> dict[str, Any]:
     return machine
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def machines(aws: tuple[Endpoint, Functions]) -> tuple[Any, dict[str, str]]:
     """A client of Step Functions, and the ARNs of the state machines there."""
     endpoint, _ = aws
