@@ -11,7 +11,7 @@ from typing import Any
 from aws_lambda_powertools.metrics import MetricUnit
 from botocore.exceptions import ClientError
 
-from migration import clients, environment, errors, reporting, runs, settings
+from migration import checks, clients, environment, errors, reporting, runs, settings
 from migration.faults import is_transient
 from migration.history import History, Rehearsal
 from migration.observability import logger, metrics, state
@@ -34,12 +34,13 @@ def handler(event: dict[str, Any]) -> dict[str, Any]:
         results=results,
         logs=store.read("logs.json"),
         dags=_dags(migration, results),
+        checked=checks.read(store),
         notes=(store.read("settings.json") or {}).get("notes", []),
     )
     if report["mode"] == "rehearse":
         report["rehearsals"] = _remembered(History(clients.s3(), migration), report)
     metrics.add_metric(name="DowntimeSeconds", unit=MetricUnit.Seconds, value=report["downtime_seconds"])
-    written = _write(store, "report", report)
+    written = _write(store, report)
     place, link = _places(written, migration["bucket"])
     told = _notify(reporting.subject(report), reporting.message(report, place, link))
     if written is None and not told:
@@ -64,7 +65,7 @@ def _remembered(history: History, report: dict[str, Any]) -> list[Rehearsal]:
     return earlier
 
 
-def _write(store: Store, name: str, report: dict[str, Any]) -> str | None:
+def _write(store: Store, report: dict[str, Any]) -> str | None:
     """The key of the report's JSON, beside which its other forms lie; None where the bucket refuses it."""
     # Imported here, because every function is packaged with this one and starts without a template engine.
     from migration.presentation import markdown, page

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, TypedDict
 
 from . import runs
+from .checks import Check
 from .planning import Migration
 from .presentation import facts, wording
 from .store import Phase, now, seconds_between, shifted
@@ -56,6 +57,7 @@ def make(
     results: Mapping[str, Mapping[str, Any]],
     logs: Mapping[str, Any] | None,
     dags: Mapping[str, Any],
+    checked: list[Check],
     notes: Iterable[str],
 ) -> dict[str, Any]:
     """The report as it is written: field names are Airflow's and this project's, in snake case."""
@@ -88,6 +90,8 @@ def make(
         "unfinished": results["export"].get("unfinished"),
         "logs": {**_NO_LOGS, **(logs or {})},
         "dags": dict(dags),
+        # Without checks a report has none, and its verdict follows from its numbers.
+        **({"checks": checked} if checked else {}),
         "notes": list(notes),
     }
 

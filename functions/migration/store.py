@@ -3,6 +3,7 @@
     migrations/<id>/plan.json                      the plan that every later state works from
     migrations/<id>/<attempt>/phases/<name>.json   when a phase started and ended
     migrations/<id>/<attempt>/staged/<version>.json  what was staged for the target at a version
+    migrations/<id>/<attempt>/checks/<part>.json   what a rehearsal has checked on the target's version (`checks`)
     migrations/<id>/<attempt>/rolled_back.json     the end of an attempt that was rolled back
     migrations/<id>/<attempt>/report.json          the report, and beside it report.html and report.md
     rehearsals/<region>/<source>.json              the earlier rehearsals of a source (`history`)
@@ -95,10 +96,13 @@ class Store:
 
     def phases(self) -> list[Phase]:
         """All phases in the order of their start."""
-        pages = self._s3.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=f"{self.prefix}/phases/")
-        names = [item["Key"].removeprefix(f"{self.prefix}/") for page in pages for item in page.get("Contents", [])]
-        found: list[Phase] = [self.read(name) for name in names]
+        found: list[Phase] = [self.read(name) for name in self.names("phases/")]
         return sorted(found, key=lambda phase: phase["started"])
+
+    def names(self, folder: str) -> list[str]:
+        """The names of the objects below a folder (with its slash), in their order."""
+        pages = self._s3.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=f"{self.prefix}/{folder}")
+        return [item["Key"].removeprefix(f"{self.prefix}/") for page in pages for item in page.get("Contents", [])]
 
 
 def of_attempt(s3: S3Client, migration: Migration) -> Store:

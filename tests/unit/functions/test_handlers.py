@@ -27,7 +27,7 @@ import stage_resources
 import trigger_dag_run
 import update_environment
 import verify
-from migration import cleaning, clients, errors, reporting, runs, staging
+from migration import checks, cleaning, clients, errors, reporting, runs, staging
 from migration.airflow_cli import AirflowCli, Answer
 from migration.store import Store, of_artifact, of_attempt
 
@@ -650,6 +650,24 @@ def test_a_report_is_data_a_page_and_a_summary(planned: Plan, call: Handler) -> 
     assert "prod-2-10" in read(f"{folder}report.md")
     page = clients.s3().head_object(Bucket="exchange", Key=f"{folder}report.html")
     assert page["ContentType"] == "text/html; charset=utf-8"
+
+
+def test_what_was_checked_is_in_the_report_and_makes_its_verdict(planned: Plan, call: Handler) -> None:
+    store = of_attempt(clients.s3(), planned)  # type: ignore[arg-type]
+    found: list[checks.Check] = [
+        {"name": "Ruff", "result": "fail", "message": "One", "findings": [{"file": "a.py", "line": 3, "message": "m"}]}
+    ]
+    checks.write(store, "files", [{"name": "Again", "result": "warn", "message": "An earlier try's"}])
+    checks.write(store, "files", found)
+    checks.write(store, "target", [{"name": "Missing DAGs", "result": "pass", "message": "None"}])
+    told = call(report, migration=planned, failure={}, rollBackFailure={})
+    written = json.loads(read(told["key"]))
+    Draft202012Validator(json.loads(SCHEMA.read_text())).validate(written)
+    assert [(check["name"], check["result"]) for check in written["checks"]] == [
+        ("Ruff", "fail"),
+        ("Missing DAGs", "pass"),
+    ]
+    assert "a.py:3" in read(told["key"].replace(".json", ".html"))
 
 
 def published() -> list[tuple[str, str, str | None]]:
