@@ -97,10 +97,13 @@ def test_plan_of_a_rehearsal_pauses_nothing(run: Run, write: Write, mwaa: Enviro
         ({"groups": []}, None),
     ],
 )
-def test_plan_says_which_logs_are_copied(run: Run, write: Write, logs: dict[str, Any], step: str | None) -> None:
-    told = run("plan", write(options={"logs": logs})).stdout
-    assert ("copy" in told) == (step is not None)
-    assert step is None or step in told
+def test_plan_says_which_logs_are_copied(
+    run: Run, write: Write, mwaa: Environments, logs: dict[str, Any], step: str | None
+) -> None:
+    told = run("plan", write(options={"logs": logs}))
+    assert told.exit_code == 0, told.output
+    assert (". copy" in told.stdout) == (step is not None)
+    assert step is None or step in told.stdout
 
 
 def test_plan_shows_every_fault_at_once(run: Run, write: Write, mwaa: Environments) -> None:
