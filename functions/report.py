@@ -35,7 +35,7 @@ def handler(event: dict[str, Any]) -> dict[str, Any]:
         logs=store.read("logs.json"),
         dags=_dags(migration, results),
         checked=checks.read(store),
-        notes=(store.read("settings.json") or {}).get("notes", []),
+        notes=_notes(store),
     )
     if report["mode"] == "rehearse":
         report["rehearsals"] = _remembered(History(clients.s3(), migration), report)
@@ -50,6 +50,18 @@ def handler(event: dict[str, Any]) -> dict[str, Any]:
         )
     logger.info("reported", extra={"status": report["status"], "key": written})
     return {"status": report["status"], "key": written, "downtimeSeconds": report["downtime_seconds"]}
+
+
+def _notes(store: Store) -> list[str]:
+    """What earlier states have noted for the reader."""
+    notes: list[str] = (store.read("settings.json") or {}).get("notes", [])
+    cut_over = store.read("cut_over.json")
+    if cut_over is not None and not cut_over["sourceSeenPaused"]:
+        notes.append(
+            "Whether the source's DAGs were still paused at the cut-over could not be seen through its CLI. Look at "
+            "its web server: a DAG that is active there runs in both environments."
+        )
+    return notes
 
 
 def _remembered(history: History, report: dict[str, Any]) -> list[Rehearsal]:
