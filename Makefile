@@ -72,6 +72,10 @@ rehearsal: $(READY) ## A whole migration on this machine: SOURCE= TARGET= DAGS= 
 bench: $(READY) ## Benchmarks against peers, into build/bench.json
 	$(PY) -m bench
 
+.PHONY: load
+load: $(READY) ## A source of 3,000 DAGs and 5 million task instances, migrated: SCALE=1, into build/load.json
+	$(PY) -m bench.load --scale $(or $(SCALE),1)
+
 .PHONY: matrix
 matrix: $(READY) ## Every source version to 2.11.2 and on to 3.2.1, into build/matrix.json
 	$(PY) -m tests.integration.matrix
