@@ -108,6 +108,33 @@ def test_run_state_of_1_10_parses_our_file_only(answer: Answer, state: str | Non
 
 
 @pytest.mark.parametrize(
+    ("version", "trigger", "runs"),
+    [
+        ("2.11.2", "dags trigger --run-id r --exec-date", "dags list-runs --output json --start-date {0} --dag-id d"),
+        ("3.2.1", "dags trigger --run-id r --logical-date", "dags list-runs --output json --start-date {0} d"),
+    ],
+)
+def test_a_run_is_found_again_by_its_date(version: str, trigger: str, runs: str) -> None:
+    found = Answer(True, '[{"dag_id": "d", "run_id": "r", "state": "queued", "end_date": ""}]', "")
+    run = Recorder(Answer(True, "", ""), found, found)
+    cli = AirflowCli(run, version)
+    cli.trigger("d", "r", DATE, {}, dated=True)
+    assert cli.runs("d", since=DATE)[0]["run_id"] == "r"
+    cli.tasks("d", "r")
+    assert run.commands == [
+        f"{trigger} {DATE} --conf '{{}}' d",
+        runs.format(DATE),
+        "tasks states-for-dag-run --output json d r",
+    ]
+
+
+@pytest.mark.parametrize("answer", [NOTHING, Answer(True, "", ""), Answer(False, "[]", "DAG: d does not exist")])
+def test_rows_that_cannot_be_read_are_no_empty_list(answer: Answer) -> None:
+    with pytest.raises(errors.CommandFailed, match="`airflow dags list-runs` failed"):
+        AirflowCli(Recorder(answer), "2.11.2").runs("d")
+
+
+@pytest.mark.parametrize(
     ("tasks", "state"),
     [
         ({}, None),
