@@ -33,7 +33,11 @@ MACHINES = {
     "rehearse": "RehearseStateMachine",
 }
 # Which state of which machine executes which other.
-NESTED = {("migrate", "CopyLogs"): "CopyLogsStateMachine", ("rehearse", "Rehearse"): "MigrateStateMachine"}
+NESTED = {
+    ("migrate", "CopyLogsEarly"): "CopyLogsStateMachine",
+    ("migrate", "CopyLogs"): "CopyLogsStateMachine",
+    ("rehearse", "Rehearse"): "MigrateStateMachine",
+}
 SCHEDULED = {"ScheduledRehearsal": "${RehearseStateMachine}", "ScheduledSweep": "${SweepFunction.Arn}"}
 TASKS = {name: state for file in MACHINES for name, state in tasks(file).items()}
 # AWS's own limit of a function's policies, and what the functions' folder holds besides the functions.
