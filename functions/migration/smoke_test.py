@@ -225,7 +225,7 @@ def _judge(record: Record, minutes: int) -> tuple[Result, Finding]:
         remedy = "Give it longer with options.smokeTestMinutes, or look at what it waits for."
         return "warn", Finding(dag=record["dag"], message=message, remedy=remedy)
     message = f"{ran['state']} in {wording.duration(ran['seconds'])}; {beside}."
-    finding = Finding(dag=record["dag"], message=message, detail=_table(ran, before))
+    finding = Finding(dag=record["dag"], message=message, detail=_by_task(ran, before))
     if ran["state"] != "success":
         excused = before is not None and before["state"] != "success"
         return ("warn" if excused else "fail"), finding
@@ -242,19 +242,15 @@ def _beside(before: Run | None) -> str:
     return f"the source's last run: {before['state']} in {wording.duration(before['seconds'])}"
 
 
-def _table(ran: Run, before: Run | None) -> str:
-    """States and durations by task, in columns."""
-    theirs = {task["task"]: task for task in before["tasks"]} if before else {}
-    rows = [("task", "target", "", "source", "")]
-    rows += [(task["task"], *_shown(task), *_shown(theirs.pop(task["task"], None))) for task in ran["tasks"]]
-    rows += [(task["task"], *_shown(None), *_shown(task)) for task in theirs.values()]
-    widths = [max(len(row[column]) for row in rows) for column in range(5)]
+def _by_task(ran: Run, before: Run | None) -> str:
+    """A line for each task of either run: state and duration in the target, and those in the source."""
+    here, there = ({task["task"]: task for task in run["tasks"]} if run else {} for run in (ran, before))
     return "\n".join(
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
+        f"{task}: {_shown(here.get(task))}; source: {_shown(there.get(task))}" for task in sorted({*here, *there})
     )
 
 
-def _shown(task: Task | None) -> tuple[str, str]:
+def _shown(task: Task | None) -> str:
     if task is None:
-        return "-", ""
-    return task["state"], "" if task["seconds"] is None else wording.duration(task["seconds"])
+        return "not there"
+    return task["state"] if task["seconds"] is None else f"{task['state']} in {wording.duration(task['seconds'])}"

@@ -12,7 +12,7 @@ from jsonschema import Draft202012Validator
 
 import check_target
 import report
-from migration import checks, clients, compared, errors, reporting, runs
+from migration import checks, clients, compared, errors, reporting, runs, smoke_test
 from migration.airflow_cli import AirflowCli, Answer
 from migration.migration_input import with_defaults
 from migration.store import of_artifact, of_attempt
@@ -406,9 +406,21 @@ def test_a_dag_runs_once_and_is_paused_again(
 
 def test_states_and_durations_stand_beside_the_sources(smoke: Any) -> None:
     check, _ = smoke(("success", 60), "failed", 5)
-    assert [line.split() for line in check["findings"][0]["detail"].splitlines()] == [
-        ["task", "target", "source"],
-        ["load", "failed", "5.0", "s", "success", "60", "s"],
+    assert check["findings"][0]["detail"] == "load: failed in 5.0 s; source: success in 60 s"
+
+
+def test_mapped_instances_are_one_task_and_new_tasks_are_told() -> None:
+    def row(task: str, state: str, start: str, end: str) -> dict[str, str]:
+        day = "2026-11-22T10:{}+00:00"
+        return {"task_id": task, "state": state, "start_date": day.format(start), "end_date": day.format(end)}
+
+    mapped = [row("load", "success", "00:10", "00:20"), row("load", "failed", "00:05", "00:15")]
+    waiting = {"task_id": "report", "state": None, "start_date": "", "end_date": ""}
+    ran = smoke_test.Run(state="failed", seconds=15.0, tasks=smoke_test._tasks([*mapped, waiting]))
+    before = smoke_test.Run(state="success", seconds=9.0, tasks=smoke_test._tasks(mapped[:1]))
+    assert smoke_test._by_task(ran, before).splitlines() == [
+        "load: failed in 15 s; source: success in 10 s",
+        "report: none; source: not there",
     ]
 
 
