@@ -105,6 +105,12 @@ def _step(
 ) -> None:
     dag = record["dag"]
     date = record["date"]
+    if last and not record["started"]:
+        if date is not None:
+            _pause(cli, dag)
+        record["refused"] = record["refused"] or "The time was over before it could be started."
+        record["done"] = True
+        return
     if date is None:
         if dag in missing:
             record["refused"], record["done"] = "The target has not parsed it; Missing DAGs says why.", True

@@ -459,6 +459,17 @@ def test_a_second_try_finds_the_first_ones_run(
     assert len({line for line in target.given if "trigger" in line}) == 1
 
 
+def test_nothing_is_started_when_the_time_is_over() -> None:
+    target = Dags("3.2.1", None, "success", 5)
+    tested = smoke_test.records(["orders", "orders"])
+    cli = AirflowCli(target, "3.2.1")
+    assert smoke_test.look(cli, tested, "r", lambda: None, last=True, missing=set())
+    assert target.given == []
+    check = smoke_test.check(tested, 1)
+    assert (check["result"], len(check["findings"])) == ("fail", 1)
+    assert "time was over" in (check["findings"][0]["message"] or "")
+
+
 def test_a_dag_that_is_missing_is_not_tried(smoke: Any, migration: Plan) -> None:
     known = [{"dag_id": "gone", "file": "gone.py", "paused": False}]
     of_artifact(clients.s3(), migration).write("dags.json", {"dags": known, "broken_files": []})  # type: ignore[arg-type]
