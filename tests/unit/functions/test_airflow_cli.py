@@ -5,11 +5,13 @@ from __future__ import annotations
 import base64
 import json
 import shlex
+import socket
 from typing import Any
 
 import pytest
+import urllib3
 
-from migration import errors
+from migration import airflow_cli, errors
 from migration.airflow_cli import AirflowCli, Answer, Endpoint, RunState, json_of, run_state_of
 
 DATE = "2026-11-22T10:00:00+00:00"
@@ -219,3 +221,29 @@ def test_the_endpoints_answer_is_decoded() -> None:
 def test_what_is_no_answer_has_a_name(status: int, body: bytes, error: type[Exception]) -> None:
     with pytest.raises(error, match="prod"):
         read(status, body)
+
+
+class Tokens:
+    """Amazon MWAA as far as it gives tokens for a web server."""
+
+    def __init__(self, port: int) -> None:
+        self._host = f"127.0.0.1:{port}"
+
+    def create_cli_token(self, Name: str) -> dict[str, str]:  # noqa: N803
+        return {"WebServerHostname": self._host, "CliToken": "token"}
+
+
+@pytest.mark.parametrize(("listens", "error"), [(True, errors.TransientFault), (False, errors.CliUnreachable)])
+def test_a_web_server_that_hangs_or_is_not_there(
+    monkeypatch: pytest.MonkeyPatch, listens: bool, error: type[Exception]
+) -> None:
+    timeout = urllib3.Timeout(connect=0.2, read=0.2)
+    monkeypatch.setattr(airflow_cli, "_pool", lambda: urllib3.PoolManager(timeout=timeout, retries=False))
+    with socket.socket() as server:
+        server.bind(("127.0.0.1", 0))
+        server.listen()
+        endpoint = Endpoint(Tokens(server.getsockname()[1]), "prod")  # type: ignore[arg-type]
+        if not listens:
+            server.close()
+        with pytest.raises(error, match="prod: "):
+            endpoint("version")
