@@ -92,7 +92,8 @@ class Endpoint:
                 body=shlex.join(command).encode(),
                 headers={"Authorization": f"Bearer {token['CliToken']}", "Content-Type": "text/plain"},
             )
-        except urllib3.exceptions.TimeoutError as error:
+        # Not its base class, TimeoutError: to urllib3 a refused connection is one too.
+        except urllib3.exceptions.ReadTimeoutError as error:
             raise TransientFault(f"{self._environment}: `{command[0]}` got no answer from {host} in time.") from error
         except urllib3.exceptions.HTTPError as error:
             raise CliUnreachable(
