@@ -21,8 +21,10 @@ from local.endpoint import Endpoint
 from local.function_logs import FunctionLogs
 from local.identity import Credentials, Identities
 from local.lambda_runner import Function, LambdaRunner
+from local.mwaa.airflow_processes import AirflowProcesses
 from local.mwaa.control_plane import MwaaControlPlane
 from local.mwaa.environment import Surroundings
+from local.mwaa.metadata_database import MetadataDatabase
 from local.postgres import PostgresServer
 from local.schedules import Schedules
 
@@ -38,7 +40,16 @@ class LocalAws:
     Nothing is left when it ends: no process, no file.
     """
 
-    def __init__(self, name: str | None = None, region: str = DEFAULT_REGION) -> None:
+    def __init__(
+        self,
+        name: str | None = None,
+        region: str = DEFAULT_REGION,
+        airflow: type[AirflowProcesses] = AirflowProcesses,
+        database: type[MetadataDatabase] = MetadataDatabase,
+    ) -> None:
+        """`airflow` and `database`: what is behind each environment."""
+        self._airflow = airflow
+        self._database = database
         self.name = name or f"run-{secrets.token_hex(4)}"
         self.region = region
         self.folder = processes.RUNNING / self.name
@@ -80,6 +91,8 @@ class LocalAws:
                 identities=self.identities,
                 endpoint_url=lambda: self.endpoint.url,
                 client=self.client,
+                airflow=self._airflow,
+                database=self._database,
             )
         )
         self.endpoint.add(self.functions)

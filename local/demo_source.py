@@ -90,7 +90,7 @@ def make(
 
 def create(aws: LocalAws, name: str, airflow_version: str, dags: Path, say: Callable[[str], None]) -> Environment:
     """Creates an environment with its role, its bucket and the DAGs of a folder. Raises SourceNotReady."""
-    role, bucket = _role(aws), _bucket(aws, dags, airflow_version)
+    role, bucket = execution_role(aws, _bucket_name(aws)), _bucket(aws, dags, airflow_version)
     say(f"creating the source environment at Airflow {airflow_version}")
     aws.client("mwaa").create_environment(
         Name=name,
@@ -116,7 +116,7 @@ def create(aws: LocalAws, name: str, airflow_version: str, dags: Path, say: Call
     return environment
 
 
-def _role(aws: LocalAws) -> str:
+def execution_role(aws: LocalAws, bucket: str) -> str:
     """An execution role as MWAA's user guide has it: the DAG bucket, the environment's own log groups, and no more."""
     iam = aws.client("iam")
     trust = {
@@ -129,7 +129,6 @@ def _role(aws: LocalAws) -> str:
             }
         ],
     }
-    bucket = _bucket_name(aws)
     policy = {
         "Version": "2012-10-17",
         "Statement": [

@@ -64,6 +64,9 @@ class Surroundings:
     endpoint_url: Callable[[], str]
     #: A boto3 client of a service with some credentials.
     client: Callable[..., Any]
+    #: What runs behind an environment, and where its rows are; a test can put something lighter there.
+    airflow: type[AirflowProcesses] = AirflowProcesses
+    database: type[MetadataDatabase] = MetadataDatabase
 
 
 class Environment:
@@ -87,7 +90,7 @@ class Environment:
         self._queue = (
             f"arn:aws:sqs:{surroundings.region}:{surroundings.identities.account}:airflow-celery-{uuid.uuid4()}"
         )
-        self.database = MetadataDatabase(surroundings.postgres, self.name)
+        self.database = surroundings.database(surroundings.postgres, self.name)
         self.airflow: AirflowProcesses | None = None
         self._dag_sync: DagSync | None = None
         self._shipping: LogShipping | None = None
@@ -197,7 +200,7 @@ class Environment:
         group = (
             f"arn:aws:logs:{surroundings.region}:{surroundings.identities.account}:log-group:airflow-{self.name}-Task"
         )
-        return AirflowProcesses(
+        return surroundings.airflow(
             installation,
             self._home,
             self.database,
