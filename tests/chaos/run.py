@@ -40,7 +40,7 @@ def migrate(world: World, name: str, faults: list[Fault]) -> Outcome:
     begun = time.monotonic()
     injection = Injection(world.aws, faults, environment, target)
     try:
-        ended, migration = _execute(world, injection, source, target)
+        ended, migration = execute(world, injection, source, target)
     finally:
         injection.stop()
     status = ended["status"]
@@ -59,7 +59,7 @@ def migrate(world: World, name: str, faults: list[Fault]) -> Outcome:
     return outcome
 
 
-def _execute(world: World, injection: Injection, source: str, target: str) -> tuple[dict[str, Any], str]:
+def execute(world: World, injection: Injection, source: str, target: str) -> tuple[dict[str, Any], str]:
     """The description of the last execution, and the migration's id. What was aborted is started again."""
     states = world.aws.client("stepfunctions")
     machine = world.aws.deployed.state_machines["MigrateStateMachine"]
