@@ -18,7 +18,7 @@ from local import airflow_installation
 from local.aws_request import AwsRequest
 from local.identity import RoleNotFound
 from local.mwaa.airflow_processes import AirflowDidNotStart
-from local.mwaa.environment import LOG_MODULES, Environment, Surroundings
+from local.mwaa.environment import LOG_MODULES, Environment, LastLook, Surroundings
 from local.mwaa.validation import validate
 from local.permissions import Principal
 from local.responses import AwsError, json_response
@@ -41,9 +41,15 @@ _DEFAULTS: dict[str, Any] = {
 
 
 class MwaaControlPlane:
-    """Answers requests signed for `airflow`."""
+    """Answers requests signed for `airflow`.
+
+    Attributes:
+        last_look: called with each environment before it is deleted, while its Airflow still runs. For whoever wants to
+            see what a throw-away target was like; the deletion waits for it, and happens whatever it raises.
+    """
 
     def __init__(self, surroundings: Surroundings) -> None:
+        self.last_look: LastLook = lambda _: None
         self._surroundings = surroundings
         self._environments: dict[str, Environment] = {}
         self._lock = threading.Lock()
@@ -152,7 +158,7 @@ class MwaaControlPlane:
                     "ValidationException",
                     f"Environment {environment.name} is {environment.status} and cannot be deleted now.",
                 )
-            environment.delete()
+            environment.delete(self.last_look)
         return {}
 
     def _list(self, parameters: dict[str, Any]) -> dict[str, Any]:

@@ -66,6 +66,10 @@ class Surroundings:
     client: Callable[..., Any]
 
 
+#: What is called with an environment that is about to be deleted.
+LastLook = Callable[["Environment"], None]
+
+
 class Environment:
     """An environment from its creation to its deletion."""
 
@@ -135,10 +139,14 @@ class Environment:
         self.last_update = {"Status": "PENDING", "CreatedAt": time.time()}
         self._in_background(lambda: self._update(changes))
 
-    def delete(self) -> None:
-        """Starts the deletion; `gone` is set when nothing of it is left."""
+    def delete(self, last_look: LastLook) -> None:
+        """Starts the deletion; `gone` is set when nothing of it is left.
+
+        Args:
+            last_look: called before, while Airflow still runs; whatever it raises, the environment is deleted.
+        """
         self.status = "DELETING"
-        self._in_background(self._delete)
+        self._in_background(lambda: self._delete(last_look))
 
     def stop(self) -> None:
         """Ends everything at once, when nothing of it will be needed again."""
@@ -294,7 +302,13 @@ class Environment:
 
     # ------------------------------------------------------------------------------------------------- deleting
 
-    def _delete(self) -> None:
+    def _delete(self, last_look: LastLook) -> None:
+        try:
+            last_look(self)
+        finally:
+            self._take_away()
+
+    def _take_away(self) -> None:
         self._stop_all()
         self.database.drop()
         shutil.rmtree(self._folder, ignore_errors=True)
