@@ -30,12 +30,17 @@ _AUDIT_LOG = "log"
 def listed(aws: LocalAws, source: Environment | None = None) -> set[str]:
     """Environments, log groups, objects, bucket policies' statements, grants, and rows of our DAGs in the `source`."""
     return {
-        *(f"environment {name}" for name in aws.client("mwaa").list_environments()["Environments"]),
+        *_environments(aws.client("mwaa")),
         *_log_groups(aws.client("logs")),
         *_of_buckets(aws.client("s3")),
         *_grants(aws.client("kms")),
         *(_rows_of_our_dags(source) if source is not None else ()),
     }
+
+
+def _environments(mwaa: Any) -> Iterator[str]:
+    for page in mwaa.get_paginator("list_environments").paginate():
+        yield from (f"environment {name}" for name in page["Environments"])
 
 
 def _log_groups(logs: Any) -> Iterator[str]:

@@ -191,9 +191,14 @@ class AirflowCli:
         return run_state_of({row["task_id"]: row["state"] or "none" for row in rows or []})
 
     def delete_dag(self, dag_id: str) -> bool:
-        """Deletes a DAG's rows. Its file must be gone, or the scheduler makes them again."""
-        command = ("delete_dag",) if self._version.major == 1 else ("dags", "delete")
-        return self._run(*command, "--yes", dag_id).succeeded
+        """Deletes a DAG's rows. True: there were some. Its file must be gone, or the scheduler makes them again."""
+        if self._version.major == 1:
+            # It has no command that tells: all others look into the file.
+            return self._run("delete_dag", "--yes", dag_id).succeeded
+        known = self.knows_dag(dag_id)
+        if known:
+            self._run("dags", "delete", "--yes", dag_id)
+        return known
 
     def import_errors(self) -> list[dict[str, Any]] | None:
         """Import errors of the DAG folder (`filepath`, `error`), or None where the command fails."""

@@ -46,10 +46,13 @@ class MwaaControlPlane:
     Attributes:
         last_look: called with each environment before it is deleted, while its Airflow still runs. For whoever wants to
             see what a throw-away target was like; the deletion waits for it, and happens whatever it raises.
+        quota: environments that there can be at once; None is no limit. An account has one (Service Quotas).
     """
 
-    def __init__(self, surroundings: Surroundings) -> None:
+    def __init__(self, surroundings: Surroundings, kind: type[Environment] = Environment) -> None:
         self.last_look: LastLook = lambda _: None
+        self.quota: int | None = None
+        self._kind = kind
         self._surroundings = surroundings
         self._environments: dict[str, Environment] = {}
         self._lock = threading.Lock()
@@ -121,7 +124,11 @@ class MwaaControlPlane:
             existing = self._environments.get(name)
             if existing is not None and not existing.gone.is_set():
                 raise AwsError("ValidationException", f"Environment {name} already exists.")
-            environment = self._environments[name] = Environment(arn, settings, surroundings)
+            there_are = [one for one in self._environments.values() if not one.gone.is_set()]
+            if self.quota is not None and len(there_are) >= self.quota:
+                # The API model has no error of its own for this.
+                raise AwsError("ValidationException", f"The quota of {self.quota} environments has been reached.")
+            environment = self._environments[name] = self._kind(arn, settings, surroundings)
         environment.create()
         return {"Arn": arn}
 
