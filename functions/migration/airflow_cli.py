@@ -18,9 +18,18 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 import urllib3
+from botocore.exceptions import ClientError
 
 from . import versions
-from .errors import CliAnswerInvalid, CliRefused, CliUnreachable, DagRunRefused, TransientFault
+from .errors import (
+    CliAnswerInvalid,
+    CliRefused,
+    CliUnreachable,
+    DagRunRefused,
+    EnvironmentUnavailable,
+    TransientFault,
+)
+from .faults import code_of
 
 if TYPE_CHECKING:
     from mypy_boto3_mwaa import MWAAClient
@@ -73,8 +82,8 @@ class Endpoint:
     def __call__(self, *command: str) -> Answer:
         """Runs `airflow <command>`, each argument quoted.
 
-        Raises CliRefused, CliUnreachable, CliAnswerInvalid, or TransientFault for 429 and 5xx. The command itself may
-        have failed: see `Answer.succeeded`.
+        Raises EnvironmentUnavailable, CliRefused, CliUnreachable, CliAnswerInvalid, or TransientFault for 429 and 5xx.
+        The command itself may have failed: see `Answer.succeeded`.
         """
         try:
             return self._ask(command)
@@ -83,7 +92,14 @@ class Endpoint:
             return self._ask(command)
 
     def _ask(self, command: tuple[str, ...]) -> Answer:
-        token = self._mwaa.create_cli_token(Name=self._environment)
+        try:
+            token = self._mwaa.create_cli_token(Name=self._environment)
+        except ClientError as error:
+            if code_of(error) != "ResourceNotFoundException":
+                raise
+            raise EnvironmentUnavailable(
+                f"{self._environment}: Amazon MWAA has no web server of that name any more. Was it deleted meanwhile?"
+            ) from error
         host = token["WebServerHostname"]
         try:
             response = _pool().request(

@@ -117,6 +117,12 @@ class Stage:
         started = self.states.start_execution(stateMachineArn=machine, input=json.dumps(self.document(source)))
         return str(started["executionArn"])
 
+    def rehearsals(self) -> set[str]:
+        """The executions of rehearsals that there are."""
+        machine = self._machines["RehearseStateMachine"]
+        pages = self.states.get_paginator("list_executions").paginate(stateMachineArn=machine)
+        return {execution["executionArn"] for page in pages for execution in page["executions"]}
+
     def ended(self, execution: str) -> Event:
         """The description of an execution that has ended."""
         deadline = time.monotonic() + _ENDS_WITHIN
