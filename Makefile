@@ -65,7 +65,7 @@ e2e: $(READY) ## The end-to-end tests alone
 	$(BIN)/pytest -q tests/e2e
 
 .PHONY: rehearsal
-rehearsal: $(READY) ## A whole migration on this machine: SOURCE= TARGET= DAGS= SEED_SQL= OUT= KEEP=1
+rehearsal: $(READY) ## A rehearsal on this machine: SOURCE= TARGET= DAGS= SEED_SQL= OUT= KEEP=1 MODE=migrate
 	$(PY) -m local rehearsal
 
 .PHONY: bench

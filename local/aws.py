@@ -21,10 +21,8 @@ from local.endpoint import Endpoint
 from local.function_logs import FunctionLogs
 from local.identity import Credentials, Identities
 from local.lambda_runner import Function, LambdaRunner
-from local.mwaa.airflow_processes import AirflowProcesses
 from local.mwaa.control_plane import MwaaControlPlane
-from local.mwaa.environment import Surroundings
-from local.mwaa.metadata_database import MetadataDatabase
+from local.mwaa.environment import Environment, Surroundings
 from local.postgres import PostgresServer
 from local.schedules import Schedules
 
@@ -41,18 +39,16 @@ class LocalAws:
     """
 
     def __init__(
-        self,
-        name: str | None = None,
-        region: str = DEFAULT_REGION,
-        airflow: type[AirflowProcesses] = AirflowProcesses,
-        database: type[MetadataDatabase] = MetadataDatabase,
+        self, name: str | None = None, region: str = DEFAULT_REGION, environments: type[Environment] = Environment
     ) -> None:
-        """`airflow` and `database`: what is behind each environment."""
-        self._airflow = airflow
-        self._database = database
+        """
+        Args:
+            environments: what stands behind Amazon MWAA's API; real Airflow, unless a test wants something lighter.
+        """
         self.name = name or f"run-{secrets.token_hex(4)}"
         self.region = region
         self.folder = processes.RUNNING / self.name
+        self._environments = environments
         self.identities = Identities()
         self.endpoint = Endpoint(self.identities)
         self.postgres = PostgresServer(self.folder / "postgres")
@@ -91,9 +87,8 @@ class LocalAws:
                 identities=self.identities,
                 endpoint_url=lambda: self.endpoint.url,
                 client=self.client,
-                airflow=self._airflow,
-                database=self._database,
-            )
+            ),
+            self._environments,
         )
         self.endpoint.add(self.functions)
         self.endpoint.add(self.mwaa)

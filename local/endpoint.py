@@ -54,6 +54,19 @@ class Tagged(Service, Protocol):
 Between = Callable[[AwsRequest, Principal, Callable[[], Response]], Response]
 
 
+class _Moto(DomainDispatcherApplication):
+    """moto's server, which otherwise looks through its own folder and hundreds of patterns for each request."""
+
+    def __init__(self) -> None:
+        super().__init__(create_backend_app)
+        self._backends: dict[str | None, Any] = {}
+
+    def get_backend_for_host(self, host: str | None) -> Any:
+        if host not in self._backends:
+            self._backends[host] = super().get_backend_for_host(host)
+        return self._backends[host]
+
+
 class Endpoint:
     """The endpoint's WSGI application and its server on a free port of 127.0.0.1."""
 
@@ -64,7 +77,7 @@ class Endpoint:
         #: it out, and answers in its place or raises AwsError.
         self.between: Between | None = None
         self._services: list[Service] = []
-        self._moto = DomainDispatcherApplication(create_backend_app)
+        self._moto = _Moto()
         self._server: BaseWSGIServer | None = None
         self._thread: threading.Thread | None = None
 

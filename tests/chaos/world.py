@@ -47,6 +47,11 @@ class CopiedDatabase(MetadataDatabase):
         self._server.create_database(self.name, template=self.templates[installation.version])
 
 
+class LightEnvironment(Environment):
+    airflow_type = LightAirflow
+    database_type = CopiedDatabase
+
+
 @dataclass
 class Before:
     """A source as it was before its migration."""
@@ -117,14 +122,14 @@ class World:
         for name in set(names) & set(mwaa.list_environments()["Environments"]):
             environment = self.aws.mwaa.environment(name)
             if environment.status != "DELETING":
-                environment.delete()
+                mwaa.delete_environment(Name=name)
             environment.gone.wait(30)
 
 
 @contextmanager
 def world() -> Iterator[World]:
     """A world of its own; ends everything that it has started."""
-    aws = LocalAws(airflow=LightAirflow, database=CopiedDatabase)
+    aws = LocalAws(environments=LightEnvironment)
     with aws:
         try:
             for version in (SOURCE_VERSION, TARGET_VERSION):
