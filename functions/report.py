@@ -22,7 +22,11 @@ from migration.store import Store, of_artifact, of_attempt
 
 @state
 def handler(event: dict[str, Any]) -> dict[str, Any]:
-    """`{"migration", "failure", "rollBackFailure"}` (empty: none) -> `{"status", "key", "downtimeSeconds"}`."""
+    """`{"migration", "failure", "rollBackFailure", "unchecked"}` -> `{"status", "key", "downtimeSeconds"}`.
+
+    The failures are empty where there is none. `unchecked` has those of states that check; an execution that was
+    started by an older release of the state machine has none.
+    """
     migration = event["migration"]
     artifact, store = of_artifact(clients.s3(), migration), of_attempt(clients.s3(), migration)
     results = {name: artifact.read(f"{name}.json") or {} for name in ("quiesce", "drain", "export", "import", "verify")}
@@ -34,7 +38,7 @@ def handler(event: dict[str, Any]) -> dict[str, Any]:
         results=results,
         logs=store.read("logs.json"),
         dags=_dags(migration, results),
-        checked=checks.read(store),
+        checked=checks.read(store) + reporting.unchecked(event.get("unchecked", [])),
         notes=(store.read("settings.json") or {}).get("notes", []),
     )
     if report["mode"] == "rehearse":

@@ -48,6 +48,20 @@ def failure_of(caught: Mapping[str, str]) -> Failure | None:
     return Failure(state=caught["state"], error=caught["error"], message=message)
 
 
+def unchecked(caught: Iterable[Mapping[str, str]]) -> list[Check]:
+    """A check that warns for each state of checks that failed, from what the Catches kept."""
+    failures = [failure for failure in map(failure_of, caught) if failure is not None]
+    return [
+        Check(
+            name=f"{failure['state']} was not made",
+            result="warn",
+            message=f"{failure['error']}: {failure['message']}",
+            remedy="The rehearsal went on without it. Repair what it names, and rehearse again to have it checked.",
+        )
+        for failure in failures
+    ]
+
+
 def make(
     migration: Migration,
     *,

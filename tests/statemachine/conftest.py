@@ -57,6 +57,7 @@ WELL: dict[str, Any] = {
     "ListLogStreams": LISTED,
     "CopyLogEvents": {"ready": True, "waitSeconds": 0},
     "CollectLogResults": {"streams": 2},
+    "CheckFiles": {"checks": 6},
     "CutOver": {"ready": True, "done": 1, "dags": 1},
     "RollBack": {**READY, "done": 0},
     "Report": {"status": "SUCCEEDED", "key": "migrations/x/1/report.json", "downtimeSeconds": 1.0},

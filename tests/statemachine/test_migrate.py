@@ -20,6 +20,7 @@ TO_VERIFY = [
 ]
 HOP = ["NextHop", "StageHop", "UpdateEnvironment", "PollHop", "HopEnded", "NextHop"]
 LOGS = ["Logs", "CopyLogs"]
+CHECKS = ["CheckFiles"]
 CUT_OVER = ["Mode", "CutOver", "CutOverEnded"]
 END = ["Report", "CleanUp", "CleanUpEnded", "Outcome"]
 BACK = ["RollBack", "RolledBack"]
@@ -40,9 +41,34 @@ def test_within_2_there_is_no_hop(execute: Execute) -> None:
     assert outcome.states == [*TO_VERIFY, "NextHop", *LOGS, *CUT_OVER, *END, "Succeeded"]
 
 
-def test_a_rehearsal_does_not_cut_over(execute: Execute) -> None:
+def test_a_rehearsal_checks_and_does_not_cut_over(execute: Execute) -> None:
     outcome = execute(Plan={**MIGRATION, "mode": "rehearse"})
-    assert outcome.states == [*TO_VERIFY, *HOP, *LOGS, "Mode", *END, "Succeeded"]
+    assert outcome.states == [*TO_VERIFY, *HOP, *LOGS, "Mode", *CHECKS, *END, "Succeeded"]
+    assert outcome.events("Report")[0]["unchecked"] == []
+
+
+def test_a_migration_checks_nothing(execute: Execute) -> None:
+    outcome = execute()
+    assert outcome.events("CheckFiles") == []
+    assert outcome.events("Report")[0]["unchecked"] == []
+
+
+@pytest.mark.parametrize("failure", ["LinterFailed", "Sandbox.Timedout"])
+def test_a_check_that_fails_is_reported_and_takes_nothing_back(execute: Execute, failure: str) -> None:
+    outcome = execute(Plan={**MIGRATION, "mode": "rehearse"}, CheckFiles=Fails(failure, "look there"))
+    assert outcome.states[outcome.states.index("CheckFiles") :] == ["CheckFiles", *END, "Succeeded"]
+    (reported,) = outcome.events("Report")
+    (unchecked,) = reported["unchecked"]
+    assert (unchecked["state"], unchecked["error"]) == ("CheckFiles", failure)
+    assert json.loads(unchecked["cause"])["errorMessage"] == "look there"
+    assert reported["failure"] == {}
+    assert outcome.events("CleanUp")[0]["failed"] is False
+
+
+def test_a_check_is_tried_again_when_the_fault_passes(execute: Execute) -> None:
+    outcome = execute(Plan={**MIGRATION, "mode": "rehearse"}, CheckFiles=[Fails("TransientFault"), {"checks": 6}])
+    assert len(outcome.events("CheckFiles")) == 2
+    assert outcome.events("Report")[0]["unchecked"] == []
 
 
 def test_what_an_earlier_execution_verified_is_not_done_again(execute: Execute) -> None:
@@ -248,7 +274,8 @@ def test_a_fault_that_stays_rolls_back(execute: Execute) -> None:
 
 
 def test_every_state_is_reached_by_a_test() -> None:
-    reached = {*TO_VERIFY, *BY_HAND, *HOP, *LOGS, *CUT_OVER, *END, *BACK, "Succeeded", "Failed", "Refused"}
+    reached = {*TO_VERIFY, *BY_HAND, *HOP, *LOGS, *CUT_OVER, *CHECKS, *END, *BACK}
+    reached |= {"Succeeded", "Failed", "Refused"}
     waits = {"WaitForTarget", "WaitForDags", "WaitForExport", "WaitForImport", "WaitForHop", "WaitForCleanUp"}
     assert set(STATES) == reached | waits | {"WaitForRollBack"}
 
