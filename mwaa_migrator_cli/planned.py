@@ -77,6 +77,10 @@ def _steps(plan: Migration) -> Iterator[str]:
     yield f"export {f'{days} days of history' if days else 'the whole history'}, import it and compare every row"
     for version in plan["hops"]:
         yield f"upgrade the target in place to {version}"
+    logs = options["logs"]
+    if logs["groups"]:
+        since = "all log events" if logs["days"] is None else f"the log events of {logs['days']} days"
+        yield f"copy {since} of {', '.join(logs['groups'])}"
     if plan["mode"] == "rehearse":
         yield "report, and delete the target"
     else:

@@ -102,6 +102,12 @@ def completed(document: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any
     return complete
 
 
+def regions(document: dict[str, Any], default: str) -> tuple[str, str]:
+    """The source's region and the target's. `default`: the stack's, for a source that names none."""
+    source = document["source"].get("region", default)
+    return source, document["target"].get("region", source)
+
+
 def digest(complete: dict[str, Any]) -> str:
     """Hexadecimal SHA-256 of what makes an input (`complete`: with defaults) the same migration."""
     options = {key: value for key, value in complete["options"].items() if key not in _NOT_IDENTIFYING}

@@ -34,7 +34,7 @@ MIGRATION: Event = {
     "hops": HOPS,
     "finished": [],
     "rollBack": False,
-    "options": {"logs": {"groups": ["Task"]}},
+    "options": {"logs": {"groups": ["Task"], "onlyFailed": False}},
 }
 READY = {"ready": True, "waitSeconds": 0, "waitedSeconds": 0}
 # A copy of logs with two batches.

@@ -14,6 +14,7 @@ BEFORE_EXPORT = ["Plan", "GrantAccess", "Purpose", "StageSettings", "CreateEnvir
 TO_VERIFY = [
     *BEFORE_EXPORT,
     *("StageDags", "CheckParsed", "DagsParsed"),
+    *("LogsEarly", "CopyLogsEarly"),
     *("TriggerExport", "CheckExport", "ExportEnded"),
     *("TriggerImport", "CheckImport", "ImportEnded"),
     "Verify",
@@ -197,31 +198,43 @@ def test_a_failure_rolls_back_and_is_reported(execute: Execute, state: str) -> N
     assert outcome.events("CleanUp")[0]["failed"] is True
 
 
-def test_logs_are_copied_for_the_migration(execute: Execute) -> None:
+def test_logs_are_copied_while_the_dags_run_and_at_the_end(execute: Execute) -> None:
     outcome = execute()
-    assert [function for function, _ in outcome.calls if "Log" in function] == [
-        "ListLogStreams",
-        "CopyLogEvents",
-        "CopyLogEvents",
-        "CollectLogResults",
+    assert [function for function, _ in outcome.calls if "Log" in function or function == "TriggerDagRun"] == [
+        *("ListLogStreams", "CopyLogEvents", "CopyLogEvents", "CollectLogResults"),
+        *("TriggerDagRun", "TriggerDagRun"),
+        *("ListLogStreams", "CopyLogEvents", "CopyLogEvents", "CollectLogResults"),
     ]
-    assert outcome.events("ListLogStreams")[0]["input"]["migration"] == MIGRATION
+    given = [event["input"] for event in outcome.events("ListLogStreams")]
+    assert [one["early"] for one in given] == [True, False]
+    assert all(one["migration"] == MIGRATION for one in given)
 
 
 @pytest.mark.parametrize(
-    "change", [{"options": {"logs": {"groups": []}}}, {"finished": ["plan", "verify", "copy logs"]}], ids=str
+    ("change", "copies"),
+    [
+        ({"options": {"logs": {"groups": [], "onlyFailed": False}}}, []),
+        # Which task instances have failed is known at the end only.
+        ({"options": {"logs": {"groups": ["Task"], "onlyFailed": True}}}, [False]),
+        ({"finished": ["plan", "copy logs early"]}, [False]),
+        ({"finished": ["plan", "verify", "copy logs"]}, []),
+        ({"finished": ["plan", "verify"]}, [False]),
+    ],
+    ids=str,
 )
-def test_no_logs_to_copy(execute: Execute, change: Event) -> None:
+def test_which_copies_are_made(execute: Execute, change: Event, copies: list[bool]) -> None:
     outcome = execute(Plan={**MIGRATION, **change})
-    assert (outcome.status, outcome.events("ListLogStreams")) == ("SUCCEEDED", [])
+    assert outcome.status == "SUCCEEDED"
+    assert [event["input"]["early"] for event in outcome.events("ListLogStreams")] == copies
 
 
-def test_lost_logs_roll_back(execute: Execute) -> None:
-    outcome = execute(CollectLogResults=Fails("LogsIncomplete", "one stream"))
-    assert outcome.states[outcome.states.index("CopyLogs") :] == ["CopyLogs", *BACK, *END, "Failed"]
+@pytest.mark.parametrize(("state", "before"), [("CopyLogsEarly", []), ("CopyLogs", [{"streams": 1}])])
+def test_lost_logs_roll_back(execute: Execute, state: str, before: list[Event]) -> None:
+    outcome = execute(CollectLogResults=[*before, Fails("LogsIncomplete", "one stream")])
+    assert outcome.states[outcome.states.index(state) :] == [state, *BACK, *END, "Failed"]
     assert (outcome.status, outcome.error) == ("FAILED", "LogsIncomplete")
     (reported,) = outcome.events("Report")
-    assert (reported["failure"]["state"], reported["failure"]["error"]) == ("CopyLogs", "LogsIncomplete")
+    assert (reported["failure"]["state"], reported["failure"]["error"]) == (state, "LogsIncomplete")
     assert json.loads(reported["failure"]["cause"])["errorMessage"] == "one stream"
 
 

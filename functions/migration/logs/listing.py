@@ -14,6 +14,7 @@ from .. import errors
 from ..store import Store
 from .api import GroupMissing, LogsApi, OutOfTime
 from .copying import Batch
+from .early import Early
 from .request import LogCopy, group_name
 from .selection import Selection
 from .writing import DAY
@@ -107,6 +108,7 @@ def list_some(
     target: LogsApi,
     store: Store,
     selection: Selection,
+    early: Early | None,
     cursor: Cursor,
     late: Callable[[], bool],
 ) -> Cursor | None:
@@ -133,7 +135,7 @@ def list_some(
                     ended = True
                     break
                 if last is not None and (
-                    not of_source or (_in_range(stream, copy) and _wanted(pair, stream, selection))
+                    not of_source or (_in_range(stream, copy) and _wanted(pair, stream, selection, early))
                 ):
                     found.append(stream["logStreamName"])
         store.write(
@@ -152,7 +154,9 @@ def _in_range(stream: dict[str, Any], copy: LogCopy) -> bool:
     return first is None or first < copy["end"]
 
 
-def _wanted(pair: Group, stream: dict[str, Any], selection: Selection) -> bool:
+def _wanted(pair: Group, stream: dict[str, Any], selection: Selection, early: Early | None) -> bool:
+    if early is not None and early.has(pair["source"], stream):
+        return False
     return pair["group"] != "Task" or selection.wants(stream["logStreamName"])
 
 

@@ -63,6 +63,7 @@ def test_plan_shows_the_path_the_steps_and_what_differs(run: Run, write: Write, 
     assert lines[0] == "Airflow 2.10.3 → 2.11.2 → 3.2.1"
     assert "1. create prod-3 at 2.11.2, its DAGs in s3://dags/prod-3/dags" in lines
     assert "4. upgrade the target in place to 3.2.1" in lines
+    assert "5. copy the log events of 14 days of Task" in lines
     assert "AirflowVersion 2.10.3 3.2.1" in lines
     assert "MaxWorkers 10 5" in lines
     assert "core.parallelism \N{EN DASH} 64" in lines
@@ -87,6 +88,22 @@ def test_plan_of_a_rehearsal_pauses_nothing(run: Run, write: Write, mwaa: Enviro
     told = run("plan", write(mode="rehearse"))
     assert "pause" not in told.stdout
     assert "report, and delete the target" in told.stdout
+
+
+@pytest.mark.parametrize(
+    ("logs", "step"),
+    [
+        ({"days": None, "groups": ["Task", "Worker"]}, "copy all log events of Task, Worker"),
+        ({"groups": []}, None),
+    ],
+)
+def test_plan_says_which_logs_are_copied(
+    run: Run, write: Write, mwaa: Environments, logs: dict[str, Any], step: str | None
+) -> None:
+    told = run("plan", write(options={"logs": logs}))
+    assert told.exit_code == 0, told.output
+    assert (". copy" in told.stdout) == (step is not None)
+    assert step is None or step in told.stdout
 
 
 def test_plan_shows_every_fault_at_once(run: Run, write: Write, mwaa: Environments) -> None:
