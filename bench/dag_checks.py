@@ -1,6 +1,6 @@
 """What checking the DAGs of a large deployment costs: S3, decoding, ruff, in a process that has to import everything.
 
-It runs from the package that `sam build` makes, with its layer, against the local AWS's S3, on all cores of this machine.
+It runs from the package that `sam build` makes, with its layer, against the local AWS's S3, on all cores there are.
 """
 
 from __future__ import annotations
@@ -53,7 +53,8 @@ with tempfile.TemporaryDirectory() as folder:
 ended = time.perf_counter()
 peaks = [resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
 found = {check["name"]: len(check.get("findings", [])) for check in checks}
-sys.stdout.write(json.dumps({"fetch": fetched - begun, "all": ended - begun, "kb": peaks, "files": len(files.files), "found": found}))
+told = {"fetch": fetched - begun, "all": ended - begun, "kb": peaks, "files": len(files.files), "found": found}
+sys.stdout.write(json.dumps(told))
 """
 
 
@@ -88,7 +89,11 @@ def _checked() -> dict[str, Any]:
         }
         _put_dags(identities, endpoint.url)
         done = subprocess.run(
-            [str(python), "-c", _CHECK], cwd=built / "CheckFilesFunction", env=variables, stdout=subprocess.PIPE, check=True
+            [str(python), "-c", _CHECK],
+            cwd=built / "CheckFilesFunction",
+            env=variables,
+            stdout=subprocess.PIPE,
+            check=True,
         )
     finally:
         endpoint.stop()

@@ -177,17 +177,12 @@ def deploy(
     by_type: dict[str, list[str]] = {}
     for r in found:
         by_type.setdefault(r["ResourceType"], []).append(r["LogicalResourceId"])
-    # The translator puts a hash of ten digits behind a layer's logical id.
-    by_arn = {
-        resources[logical_id]: layer_folders[logical_id[:-10]]
-        for logical_id in by_type.get("AWS::Lambda::LayerVersion", [])
-    }
     functions = {
         logical_id: _function(
             client("lambda"),
             resources[logical_id],
             packages[logical_id],
-            by_arn,
+            _layers_of(expanded["Resources"][logical_id]["Properties"], layer_folders),
             expanded["Resources"][logical_id]["Properties"].get("ReservedConcurrentExecutions"),
             outputs.get(_output_name(logical_id, _LOG_GROUP)),
         )
@@ -237,6 +232,18 @@ def _take_layers(document: dict[str, Any], folder: Path) -> dict[str, Path]:
             found[logical_id] = layers.for_this_machine(built)
             properties["ContentUri"] = {"Bucket": _ARTIFACTS, "Key": "package.zip"}
     return found
+
+
+def _layers_of(properties: Mapping[str, Any], layer_folders: Mapping[str, Path]) -> tuple[Path, ...]:
+    """The folders of a function's layers, which must be the template's own: the code of others is not here."""
+    references = [
+        str(layer.get("Ref")) if isinstance(layer, dict) else str(layer) for layer in properties.get("Layers", [])
+    ]
+    # The translator puts a hash of ten digits behind a layer's logical id.
+    unknown = [reference for reference in references if reference[:-10] not in layer_folders]
+    if unknown:
+        raise DeploymentFailed(f"the layers {', '.join(unknown)} are not in the template, so their code is not here")
+    return tuple(layer_folders[reference[:-10]] for reference in references)
 
 
 def _inline_definitions(document: dict[str, Any], folder: Path) -> None:
@@ -343,11 +350,11 @@ def _function(
     client: Any,
     name: str,
     package: Path,
-    layer_folders: Mapping[str, Path],
+    layer_folders: tuple[Path, ...],
     reserved_concurrency: int | None,
     log_group: str | None,
 ) -> Function:
-    """A function as moto has it; `layer_folders` are those of all layers by their ARNs."""
+    """A function as moto has it; its layers, which moto's CloudFormation leaves out, are given."""
     deployed = client.get_function_configuration(FunctionName=name)
     return Function(
         name=deployed["FunctionName"],
@@ -355,7 +362,7 @@ def _function(
         handler=deployed["Handler"],
         runtime=deployed["Runtime"],
         package=package,
-        layers=tuple(layer_folders[layer["Arn"]] for layer in deployed.get("Layers", [])),
+        layers=layer_folders,
         role_arn=deployed["Role"],
         timeout=int(deployed["Timeout"]),
         memory=int(deployed["MemorySize"]),
