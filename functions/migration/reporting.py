@@ -10,6 +10,7 @@ from . import runs
 from .checks import Check
 from .planning import Migration
 from .presentation import facts, wording
+from .price import Price
 from .store import Phase, now, seconds_between, shifted
 
 # From the first paused DAG of the source to the last unpaused one of the target.
@@ -71,6 +72,7 @@ def make(
     results: Mapping[str, Mapping[str, Any]],
     logs: Mapping[str, Any] | None,
     dags: Mapping[str, Any],
+    cost: Price | None,
     checked: list[Check],
     notes: Iterable[str],
 ) -> dict[str, Any]:
@@ -96,6 +98,7 @@ def make(
             for phase in timeline(phases, results)
         ],
         "downtime_seconds": downtime(phases),
+        **({"price_usd": cost.usd, "price_basis": cost.basis} if cost else {}),
         "tables": {
             name: {field: table.get(field) for field in _TABLE_FIELDS}
             for name, table in sorted(verified.get("tables", {}).items())
