@@ -28,9 +28,10 @@ if TYPE_CHECKING:
 _SUFFIXES = (".py", ".zip")
 # No file that people write is as large; what is generated can be.
 MAX_FILE = 4 * 1024**2
-MAX_ZIP = 64 * 1024**2
+MAX_ZIP = 32 * 1024**2
 # Of Lambda's 512 MB in /tmp.
 MAX_ALL = 320 * 1024**2
+_FULL = f"the files before it have {MAX_ALL // 1024**2} MB together already"
 # What Airflow's safe mode, which is on by default, looks for before it takes a file for one with DAGs
 # (airflow.utils.file.might_contain_dag).
 _SIGNS = (b"dag", b"airflow")
@@ -65,7 +66,7 @@ class DagFiles:
         """Keeps one Python file, as UTF-8 whatever it declares to be."""
         file = DagFile(path, all(sign in content.lower() for sign in _SIGNS))
         if self.size + len(content) > MAX_ALL:
-            self.skip(path, f"the files before it have {MAX_ALL // 1024**2} MB together already")
+            self.skip(path, _FULL)
             return
         try:
             encoding, _ = tokenize.detect_encoding(io.BytesIO(content).readline)
@@ -97,19 +98,23 @@ def fetch(s3: S3Client, bucket: str, dags_path: str, folder: Path) -> DagFiles:
 
     keys = list(_keys(s3, bucket, prefix, found))
     with ThreadPoolExecutor(staging.COPIERS) as readers:
-        for key, content in zip(keys, readers.map(read, keys), strict=True):
-            path = key.removeprefix(prefix)
-            if content is None:
-                found.skip(path, "it was deleted meanwhile")
-            elif path.endswith(".zip"):
-                _unpack(path, content, found)
-            else:
-                found.add(path, content)
+        # Batch by batch, so that no more is in memory than one of them.
+        for start in range(0, len(keys), staging.COPIERS):
+            batch = keys[start : start + staging.COPIERS]
+            for key, content in zip(batch, readers.map(read, batch), strict=True):
+                path = key.removeprefix(prefix)
+                if content is None:
+                    found.skip(path, "it was deleted meanwhile")
+                elif path.endswith(".zip"):
+                    _unpack(path, content, found)
+                else:
+                    found.add(path, content)
     return found
 
 
 def _keys(s3: S3Client, bucket: str, prefix: str, found: DagFiles) -> Iterator[str]:
     ours = (f"{prefix}{staging.OUR_NAME}/", f"{prefix}{staging.OUR_NAME}_")
+    size = 0
     for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
         for item in page.get("Contents", []):
             key = item["Key"]
@@ -118,7 +123,10 @@ def _keys(s3: S3Client, bucket: str, prefix: str, found: DagFiles) -> Iterator[s
             limit = MAX_ZIP if key.endswith(".zip") else MAX_FILE
             if item["Size"] > limit:
                 found.skip(key.removeprefix(prefix), f"it has more than {limit // 1024**2} MB")
+            elif size + item["Size"] > MAX_ALL:
+                found.skip(key.removeprefix(prefix), _FULL)
             else:
+                size += item["Size"]
                 yield key
 
 

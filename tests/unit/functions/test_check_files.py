@@ -204,7 +204,18 @@ def test_what_is_too_large_is_named(checked: Checked, monkeypatch: pytest.Monkey
     monkeypatch.setattr(dag_files, "MAX_ALL", 150)
     small = "x = 1  # " + "." * 70 + "\n"
     found = checked({"large.py": "#" * 101, "1.py": small, "2.py": small})["DAG files not looked at"]
-    assert places(found) == [("large.py", None), ("2.py", None)]
+    assert places(found) == [("2.py", None), ("large.py", None)]
+
+
+def test_a_zip_is_as_large_as_what_is_in_it(checked: Checked, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dag_files, "MAX_FILE", 2000)
+    monkeypatch.setattr(dag_files, "MAX_ALL", 3000)
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, size in (("1.py", 1900), ("2.py", 1900), ("large.py", 2001)):
+            archive.writestr(name, "#" * size)
+    found = checked({"dags.zip": content.getvalue()})["DAG files not looked at"]
+    assert places(found) == [("dags.zip/2.py", None), ("dags.zip/large.py", None)]
 
 
 def test_our_own_files_and_other_files_are_not_looked_at(checked: Checked) -> None:
