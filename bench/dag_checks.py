@@ -45,11 +45,12 @@ import json, resource, sys, tempfile, time
 from pathlib import Path
 begun = time.perf_counter()
 from migration import clients
-from migration.inspection import dag_code, dag_files, linter
+from migration.inspection import certain, dag_code, dag_files, linter
 with tempfile.TemporaryDirectory() as folder:
     files = dag_files.fetch(clients.s3(None, 32), "dags", "dags", Path(folder))
     fetched = time.perf_counter()
-    checks = dag_code.check(files, linter.lint(files.folder, "3.12", dag_code.RULES), "3.2.1")
+    violations = certain.certain(files.folder, linter.lint(files.folder, "3.12", dag_code.RULES))
+    checks = dag_code.check(files, violations, "3.2.1")
 ended = time.perf_counter()
 peaks = [resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
 found = {check["name"]: len(check.get("findings", [])) for check in checks}

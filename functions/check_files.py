@@ -11,7 +11,7 @@ from typing import Any
 
 from migration import checks, clients, environment, errors, staging, versions
 from migration.checks import Check
-from migration.inspection import dag_code, dag_files, installation, linter, options, requirements
+from migration.inspection import certain, dag_code, dag_files, installation, linter, options, requirements
 from migration.observability import logger, state
 from migration.planning import Migration
 from migration.store import Store, of_attempt
@@ -38,7 +38,8 @@ def _dag_code(migration: Migration, _: Store) -> list[Check]:
     with tempfile.TemporaryDirectory() as folder:
         s3 = clients.s3(target["region"], staging.COPIERS)
         files = dag_files.fetch(s3, target["bucket"], target["dagsPath"], Path(folder))
-        violations = linter.lint(files.folder, versions.python_of(version), dag_code.RULES)
+        found = linter.lint(files.folder, versions.python_of(version), dag_code.RULES)
+        violations = certain.certain(files.folder, found)
     logger.info("linted", extra={"files": len(files.files), "violations": len(violations)})
     return dag_code.check(files, violations, version)
 

@@ -17,6 +17,7 @@ import pytest
 
 import check_files
 import report
+from local.demo_source import DEMO_DAGS
 from migration import checks, clients, errors, reporting
 from migration.checks import Check
 from migration.inspection import dag_code, dag_files, installation, linter, options, requirements
@@ -145,6 +146,32 @@ except ImportError:
 BashOperator(task_id="a", bash_command="true")
 """
     assert checked({"a.py": code})["Removed in Airflow 3"]["result"] == "pass"
+
+
+def test_what_stands_in_for_a_missing_import_is_none(checked: Checked) -> None:
+    code = """
+import functools
+try:
+    from airflow.providers.standard.operators.python import PythonOperator
+except (ImportError, KeyError):
+    from airflow.operators.python_operator import PythonOperator as Old
+
+    PythonOperator = functools.partial(Old, provide_context=True)
+"""
+    assert checked({"a.py": code})["Removed in Airflow 3"]["result"] == "pass"
+    other = code.replace("(ImportError, KeyError)", "KeyError")
+    assert places(checked({"a.py": other})["Removed in Airflow 3"]) == [("a.py", 8)]
+
+
+def test_a_schedule_may_come_with_other_arguments(checked: Checked) -> None:
+    code = 'from airflow.sdk import DAG\narguments = {"schedule": None}\nDAG("a", **arguments)\nDAG("b")\n'
+    assert places(checked({"a.py": code})["DAGs without a schedule"]) == [("a.py", 4)]
+
+
+def test_dags_that_run_on_all_versions_have_nothing_that_is_removed(checked: Checked) -> None:
+    files = {file.name: file.read_text() for file in DEMO_DAGS.glob("*.py")}
+    found = checked(dict(files))
+    assert {found[name]["result"] for name in ("Removed in Airflow 3", "DAGs without a schedule")} == {"pass"}
 
 
 def test_syntax_errors_of_dag_files_fail(checked: Checked) -> None:
