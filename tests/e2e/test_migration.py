@@ -70,6 +70,15 @@ NOT_USED_HERE = {
         "s3:ListBucket",
         "s3:PutObject",
     ),
+    "CheckTargetFunction": (
+        "s3:GetObject",
+        "s3:PutObject",
+        "s3:ListBucket",
+        "kms:Decrypt",
+        "kms:GenerateDataKey",
+        "airflow:GetEnvironment",
+        "airflow:CreateCliToken",
+    ),
     "PrepareRehearsalFunction": ("s3:GetObject", "s3:ListBucket", "kms:Decrypt", "states:DescribeExecution"),
     "SweepFunction": (
         "s3:GetObject",

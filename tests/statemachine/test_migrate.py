@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from .conftest import MIGRATION, NOT_READY, READY, Event, Execute, Fails, Outcome, definition
+from .conftest import MIGRATION, NOT_READY, READY, WELL, Event, Execute, Fails, Outcome, definition
 
 STATES = definition()["States"]
 
@@ -21,8 +21,8 @@ TO_VERIFY = [
 ]
 HOP = ["NextHop", "StageHop", "UpdateEnvironment", "PollHop", "HopEnded", "NextHop"]
 LOGS = ["Logs", "CopyLogs"]
-CHECKS = ["CheckFiles"]
 CUT_OVER = ["Mode", "CutOver", "CutOverEnded"]
+CHECKS = ["CheckFiles", "CheckTarget", "TargetChecked"]
 END = ["Report", "CleanUp", "CleanUpEnded", "Outcome"]
 BACK = ["RollBack", "RolledBack"]
 BY_HAND = ["Plan", "GrantAccess", "Purpose", "StageRollBack", "CheckParsed", "DagsParsed"]
@@ -33,7 +33,12 @@ def test_a_migration_with_a_hop(execute: Execute) -> None:
     assert outcome.states == [*TO_VERIFY, *HOP, *LOGS, *CUT_OVER, *END, "Succeeded"]
     assert (outcome.status, outcome.output) == (
         "SUCCEEDED",
-        {"migrationId": MIGRATION["id"], "bucket": "exchange", "report": "migrations/x/1/report.json"},
+        {
+            "migrationId": MIGRATION["id"],
+            "bucket": "exchange",
+            "report": "migrations/x/1/report.json",
+            "verdict": "pass",
+        },
     )
 
 
@@ -42,10 +47,28 @@ def test_within_2_there_is_no_hop(execute: Execute) -> None:
     assert outcome.states == [*TO_VERIFY, "NextHop", *LOGS, *CUT_OVER, *END, "Succeeded"]
 
 
+REHEARSAL = {**MIGRATION, "mode": "rehearse"}
+
+
 def test_a_rehearsal_checks_and_does_not_cut_over(execute: Execute) -> None:
-    outcome = execute(Plan={**MIGRATION, "mode": "rehearse"})
+    outcome = execute(Plan=REHEARSAL, Report={**WELL["Report"], "verdict": "fail"})
     assert outcome.states == [*TO_VERIFY, *HOP, *LOGS, "Mode", *CHECKS, *END, "Succeeded"]
-    assert outcome.events("Report")[0]["unchecked"] == []
+    # Whoever starts it learns from the output that it is not in order.
+    assert (outcome.status, outcome.output["verdict"]) == ("SUCCEEDED", "fail")
+
+
+def test_checks_are_waited_for(execute: Execute) -> None:
+    # Whatever was waited for before does not count.
+    outcome = execute(Plan=REHEARSAL, PollEnvironment=[NOT_READY, READY], CheckTarget=[NOT_READY, NOT_READY, READY])
+    assert (outcome.status, outcome.states.count("WaitForCheck")) == ("SUCCEEDED", 2)
+    assert [event["waitedSeconds"] for event in outcome.events("CheckTarget")] == [0, 60, 60]
+
+
+def test_checks_that_fail_by_themselves_end_in_the_report(execute: Execute) -> None:
+    outcome = execute(Plan=REHEARSAL, CheckTarget=Fails("AccessDeniedException"))
+    assert outcome.states[-8:] == ["Mode", "CheckFiles", "CheckTarget", *END, "Succeeded"]
+    (reported,) = outcome.events("Report")
+    assert (reported["failure"], outcome.events("CleanUp")[0]["failed"]) == ({}, False)
 
 
 def test_a_migration_checks_nothing(execute: Execute) -> None:
@@ -55,9 +78,9 @@ def test_a_migration_checks_nothing(execute: Execute) -> None:
 
 
 @pytest.mark.parametrize("failure", ["LinterFailed", "Sandbox.Timedout"])
-def test_a_check_that_fails_is_reported_and_takes_nothing_back(execute: Execute, failure: str) -> None:
-    outcome = execute(Plan={**MIGRATION, "mode": "rehearse"}, CheckFiles=Fails(failure, "look there"))
-    assert outcome.states[outcome.states.index("CheckFiles") :] == ["CheckFiles", *END, "Succeeded"]
+def test_files_that_cannot_be_checked_are_reported_and_take_nothing_back(execute: Execute, failure: str) -> None:
+    outcome = execute(Plan=REHEARSAL, CheckFiles=Fails(failure, "look there"))
+    assert outcome.states[outcome.states.index("CheckFiles") :] == [*CHECKS, *END, "Succeeded"]
     (reported,) = outcome.events("Report")
     (unchecked,) = reported["unchecked"]
     assert (unchecked["state"], unchecked["error"]) == ("CheckFiles", failure)
@@ -66,8 +89,8 @@ def test_a_check_that_fails_is_reported_and_takes_nothing_back(execute: Execute,
     assert outcome.events("CleanUp")[0]["failed"] is False
 
 
-def test_a_check_is_tried_again_when_the_fault_passes(execute: Execute) -> None:
-    outcome = execute(Plan={**MIGRATION, "mode": "rehearse"}, CheckFiles=[Fails("TransientFault"), {"checks": 6}])
+def test_files_are_checked_again_when_the_fault_passes(execute: Execute) -> None:
+    outcome = execute(Plan=REHEARSAL, CheckFiles=[Fails("TransientFault"), {"checks": 6}])
     assert len(outcome.events("CheckFiles")) == 2
     assert outcome.events("Report")[0]["unchecked"] == []
 
@@ -287,10 +310,9 @@ def test_a_fault_that_stays_rolls_back(execute: Execute) -> None:
 
 
 def test_every_state_is_reached_by_a_test() -> None:
-    reached = {*TO_VERIFY, *BY_HAND, *HOP, *LOGS, *CUT_OVER, *CHECKS, *END, *BACK}
-    reached |= {"Succeeded", "Failed", "Refused"}
+    reached = {*TO_VERIFY, *BY_HAND, *HOP, *LOGS, *CHECKS, *CUT_OVER, *END, *BACK, "Succeeded", "Failed", "Refused"}
     waits = {"WaitForTarget", "WaitForDags", "WaitForExport", "WaitForImport", "WaitForHop", "WaitForCleanUp"}
-    assert set(STATES) == reached | waits | {"WaitForRollBack"}
+    assert set(STATES) == reached | waits | {"WaitForRollBack", "WaitForCheck"}
 
 
 TASKS = {name: state for name, state in STATES.items() if state["Type"] == "Task"}

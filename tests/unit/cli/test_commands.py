@@ -85,8 +85,9 @@ def test_plan_changes_nothing(run: Run, write: Write, mwaa: Environments) -> Non
 
 
 def test_plan_of_a_rehearsal_pauses_nothing(run: Run, write: Write, mwaa: Environments) -> None:
-    told = run("plan", write(mode="rehearse"))
+    told = run("plan", write(mode="rehearse", options={"smokeTest": ["orders", "reports"]}))
     assert "pause" not in told.stdout
+    assert "or has not parsed, and run orders, reports there" in " ".join(told.stdout.split())
     assert "report, and delete the target" in told.stdout
 
 
@@ -359,6 +360,12 @@ def test_watch_ends_with_the_report(watch: Callable[..., Any], verdict: str, sta
     assert "export: 62 s" in told.stderr
     assert "task_instance" in told.stdout
     assert "2.10.3 → 2.11.2 → 3.2.1" in told.stdout
+
+
+@pytest.mark.parametrize(("verdict", "code"), [("pass", 0), ("warn", 0), ("fail", 1)])
+def test_without_a_report_the_output_has_the_verdict(watch: Callable[..., Any], verdict: str, code: int) -> None:
+    output = json.dumps({"outcome": "rehearsed", "report": None, "verdict": verdict})
+    assert watch(States({"status": "SUCCEEDED", "output": output}, plan=PLAN)).exit_code == code
 
 
 def test_watch_of_a_rehearsal_shows_its_migration(watch: Callable[..., Any]) -> None:
