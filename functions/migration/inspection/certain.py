@@ -1,6 +1,7 @@
 """What the linter takes for a finding and what is none, because a file is written for several versions of Airflow.
 
-- What stands in `except ImportError:` runs only where the import before it does not exist, which is another version.
+- What stands in `except ImportError:` runs only where the import before it does not exist, which is another version; so
+  does what uses a name that was imported there, wherever it stands.
 - A call with `**arguments` may get its schedule there.
 """
 
@@ -37,12 +38,21 @@ def _of_file(text: str, violations: list[Violation]) -> list[Violation]:
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         # Written for a newer Python than this one, or too deep for it: then all of it counts.
         return violations
-    elsewhere = [(handler.lineno, handler.end_lineno or handler.lineno) for handler in _handlers(tree)]
+    handlers = list(_handlers(tree))
+    elsewhere = [(handler.lineno, handler.end_lineno or handler.lineno) for handler in handlers]
+
+    def is_elsewhere(line: int) -> bool:
+        return any(first <= line <= last for first, last in elsewhere)
+
+    imports = list(_imports(tree))
+    fallen_back = {name for line, name in imports if is_elsewhere(line)}
+    fallen_back -= {name for line, name in imports if not is_elsewhere(line)}
     calls = {node.lineno for node in ast.walk(tree) if isinstance(node, ast.Call) and _takes_more(node)}
     return [
         violation
         for violation in violations
-        if not any(first <= violation.line <= last for first, last in elsewhere)
+        if not is_elsewhere(violation.line)
+        and _named(violation) not in fallen_back
         and not (violation.rule == _NO_SCHEDULE and violation.line in calls)
     ]
 
@@ -53,6 +63,19 @@ def _handlers(tree: ast.AST) -> Iterator[ast.ExceptHandler]:
             caught = node.type.elts if isinstance(node.type, ast.Tuple) else [node.type]
             if any(isinstance(error, ast.Name) and error.id in _IMPORT_ERRORS for error in caught):
                 yield node
+
+
+def _imports(tree: ast.AST) -> Iterator[tuple[int, str]]:
+    """(line, `airflow.operators.bash.BashOperator`) of each name that is imported from somewhere."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            for alias in node.names:
+                yield node.lineno, f"{node.module}.{alias.name}"
+
+
+def _named(violation: Violation) -> str:
+    """What a message is about: its first word in backticks."""
+    return violation.message.partition("`")[2].partition("`")[0]
 
 
 def _takes_more(call: ast.Call) -> bool:

@@ -163,6 +163,22 @@ except (ImportError, KeyError):
     assert places(checked({"a.py": other})["Removed in Airflow 3"]) == [("a.py", 8)]
 
 
+def test_the_third_way_to_import_is_none_either(checked: Checked) -> None:
+    code = """
+try:
+    from airflow.providers.standard.operators.bash import BashOperator
+except ImportError:
+    try:
+        from airflow.operators.bash import BashOperator
+    except ModuleNotFoundError:
+        from airflow.operators.bash_operator import BashOperator
+BashOperator(task_id="a", bash_command="true")
+"""
+    assert checked({"a.py": code})["Removed in Airflow 3"]["result"] == "pass"
+    only = code + "from airflow.operators.bash_operator import BashOperator\nBashOperator(task_id='b')\n"
+    assert checked({"a.py": only})["Removed in Airflow 3"]["result"] == "fail"
+
+
 def test_a_schedule_may_come_with_other_arguments(checked: Checked) -> None:
     code = 'from airflow.sdk import DAG\narguments = {"schedule": None}\nDAG("a", **arguments)\nDAG("b")\n'
     assert places(checked({"a.py": code})["DAGs without a schedule"]) == [("a.py", 4)]
