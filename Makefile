@@ -114,6 +114,7 @@ check: lint template audit test ## What a reviewer would run
 lock: $(READY) ## Locks requirements/*.in again (UPGRADE=--upgrade for the newest)
 	for name in uv dev checkov mwaa-dr; do $(UV) $(LOCK) $(UPGRADE) requirements/$$name.in -o requirements/$$name.txt; done
 	$(UV) $(subst 3.11,3.13,$(LOCK)) $(UPGRADE) $(IN_LAMBDA:%=--no-emit-package %) functions/requirements.in -o functions/requirements.txt
+	$(UV) $(subst 3.11,3.13,$(LOCK)) $(UPGRADE) layers/ruff/requirements.in -o layers/ruff/requirements.txt
 	$(UV) pip compile --quiet --python "$$($(PY) -m local.interpreters 3.13)" --generate-hashes --no-emit-index-url \
 		--custom-compile-command "make lock" $(UPGRADE) requirements/lambda-runtime.in -o requirements/lambda-runtime.txt
 	$(PY) -m local.airflow_installation lock

@@ -24,6 +24,7 @@ from local.lambda_runner import Function, LambdaRunner
 from local.mwaa.control_plane import MwaaControlPlane
 from local.mwaa.environment import Environment, Surroundings
 from local.postgres import PostgresServer
+from local.price_list import PriceList
 from local.schedules import Schedules
 
 logger = logging.getLogger(__name__)
@@ -92,6 +93,7 @@ class LocalAws:
         )
         self.endpoint.add(self.functions)
         self.endpoint.add(self.mwaa)
+        self.endpoint.add(PriceList())
         self.schedules = Schedules(self.identities, self.region, self.client)
         state.touch(mode=0o600)
         state.write_text(json.dumps({"pid": os.getpid(), **self.variables()}))

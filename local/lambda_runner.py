@@ -52,6 +52,7 @@ class Function:
 
     Attributes:
         package: the folder that `sam build` made for it.
+        layers: the folders of its layers, each with what Lambda has under /opt of it.
         timeout: seconds.
         memory: megabytes.
         variables: the environment variables of the template, resolved.
@@ -68,6 +69,7 @@ class Function:
     variables: dict[str, str] = field(default_factory=dict)
     log_group: str = ""
     reserved_concurrency: int | None = None
+    layers: tuple[Path, ...] = ()
 
 
 @dataclass
@@ -379,8 +381,12 @@ class _Process:
             "AWS_XRAY_DAEMON_ADDRESS": f"127.0.0.1:{trace_port}",
             "LAMBDA_TASK_ROOT": str(function.package),
             "LANG": "en_US.UTF-8",
-            "PATH": "/usr/local/bin:/usr/bin:/bin",
-            "PYTHONPATH": str(function.package),
+            "PATH": os.pathsep.join(
+                ["/usr/local/bin", "/usr/bin", "/bin", *(str(layer / "bin") for layer in function.layers)]
+            ),
+            "PYTHONPATH": os.pathsep.join(
+                [str(function.package), *(str(layer / "python") for layer in function.layers)]
+            ),
             "PYTHONUNBUFFERED": "1",
             "TZ": ":UTC",
             **function.variables,

@@ -229,6 +229,13 @@ class LogsIncomplete(MigrationError):
     """The target and the archive do not hold what was read from the source, or batches are missing."""
 
 
+# Checks of a rehearsal. They end in the report and fail nothing.
+
+
+class LinterFailed(MigrationError):
+    """The linter of the DAGs' code is not there, failed, or took too long."""
+
+
 # Judgement and cut-over.
 
 

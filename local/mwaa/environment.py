@@ -25,6 +25,7 @@ from local.airflow_installation import AirflowCommandFailed, AirflowInstallation
 from local.certificates import Certificates
 from local.identity import Identities, RoleNotFound
 from local.interpreters import InterpreterNotFound
+from local.mwaa import requirements_log
 from local.mwaa.airflow_processes import AirflowDidNotStart, AirflowProcesses
 from local.mwaa.cli_endpoint import CliEndpoint
 from local.mwaa.dag_sync import DagSync, unpack_plugins
@@ -201,6 +202,7 @@ class Environment:
             task_files=not airflow.has_remote_task_logs,
         )
         self._shipping.start()
+        self._log_requirements(airflow.installation, groups)
         airflow.start()
 
     def _processes(self, installation: AirflowInstallation) -> AirflowProcesses:
@@ -250,6 +252,21 @@ class Environment:
         if key:
             bucket = self.settings["SourceBucketArn"].split(":")[-1]
             unpack_plugins(self._client("s3"), bucket, key, self.settings.get("PluginsS3ObjectVersion"), folder)
+
+    def _log_requirements(self, installation: AirflowInstallation, groups: set[str]) -> None:
+        """Logs whether the requirements can be installed. As on MWAA, the environment starts where they cannot."""
+        key = self.settings.get("RequirementsS3Path")
+        if not key:
+            return
+        pinned = self.settings.get("RequirementsS3ObjectVersion")
+        body = self._client("s3").get_object(
+            Bucket=self.settings["SourceBucketArn"].split(":")[-1],
+            Key=key,
+            **({"VersionId": pinned} if pinned else {}),
+        )["Body"]
+        lines = requirements_log.resolve(installation, body.read().decode(errors="replace"))
+        logs = self._surroundings.client("logs", self._surroundings.identities.service)
+        requirements_log.publish(logs, self.name, groups, lines)
 
     # ------------------------------------------------------------------------------------------------- updating
 

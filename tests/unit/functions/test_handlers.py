@@ -27,7 +27,7 @@ import stage_resources
 import trigger_dag_run
 import update_environment
 import verify
-from migration import checks, cleaning, clients, errors, reporting, runs, staging
+from migration import checks, cleaning, clients, errors, price, reporting, runs, staging
 from migration.airflow_cli import AirflowCli, Answer
 from migration.store import Store, of_artifact, of_attempt
 
@@ -699,6 +699,32 @@ def test_a_report_is_data_a_page_and_a_summary(planned: Plan, call: Handler) -> 
     assert "prod-2-10" in read(f"{folder}report.md")
     page = clients.s3().head_object(Bucket="exchange", Key=f"{folder}report.html")
     assert page["ContentType"] == "text/html; charset=utf-8"
+
+
+def test_the_price_of_the_target_is_in_the_report(
+    planned: Plan, call: Handler, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cost = price.Price(1.85, "2.50 hours of mw1.medium")
+    monkeypatch.setattr(price, "of_target", lambda *_: cost)
+    rehearsal = {**planned, "mode": "rehearse"}
+    told = call(report, migration=rehearsal, failure={}, rollBackFailure={})
+    written = json.loads(read(told["key"]))
+    Draft202012Validator(json.loads(SCHEMA.read_text())).validate(written)
+    assert (written["price_usd"], written["price_basis"]) == cost
+    page = read(told["key"].replace(".json", ".html"))
+    assert "$1.85" in page
+    assert "2.50 hours of mw1.medium" in page
+    assert "- Price of the target's hours: $1.85" in read(told["key"].replace(".json", ".md"))
+    # The next rehearsal's report has it too.
+    told = call(report, migration={**rehearsal, "id": "another"}, failure={}, rollBackFailure={})
+    assert json.loads(read(told["key"]))["rehearsals"][0]["price_usd"] == 1.85
+    assert read(told["key"].replace(".json", ".html")).count('<td class="number">$1.85</td>') == 2
+
+
+def test_a_roll_back_by_hand_has_no_price(planned: Plan, call: Handler, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(price, "of_target", lambda *_: price.Price(1.85, "hours"))
+    told = call(report, migration={**planned, "rollBack": True}, failure={}, rollBackFailure={})
+    assert "price_usd" not in json.loads(read(told["key"]))
 
 
 def test_what_was_checked_is_in_the_report_and_makes_its_verdict(planned: Plan, call: Handler) -> None:
