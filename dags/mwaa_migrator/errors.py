@@ -134,5 +134,9 @@ class DrainTimedOut(MigratorError):
     """Tasks were still running when the time for the drain was over."""
 
 
+class SourceResumed(Refused):
+    """The source's DAGs were put back for good, so this artifact can no more be of a paused source."""
+
+
 class WorkerDied(MigratorError):
     """A copying process ended without an answer."""

@@ -12,7 +12,7 @@ import time
 from typing import Any, Callable, Dict, Mapping, NamedTuple
 
 from mwaa_migrator import airflow_database
-from mwaa_migrator.errors import DrainTimedOut, InvalidArguments, MigratorError, Refused
+from mwaa_migrator.errors import DrainTimedOut, InvalidArguments, MigratorError, Refused, SourceResumed
 from mwaa_migrator.export_artifact import ExportOptions, export, summary
 from mwaa_migrator.import_artifact import ImportOptions, import_artifact
 from mwaa_migrator.manifest import check_id
@@ -113,7 +113,8 @@ def _run(command: str, known: Mapping[str, _Option], context: Mapping[str, Any],
     except MigratorError as error:
         _log.error("%s: %s", error.name, error)
         result["error"] = {"name": error.name, "message": str(error)}
-        if isinstance(error, (Refused, InvalidArguments)):
+        # After a drain's time-out the DAGs run again: another try would take the first quiet moment for the end of it.
+        if isinstance(error, (Refused, InvalidArguments, DrainTimedOut)):
             raise _final_failure()(str(error)) from error
         raise
     except BaseException as error:
@@ -147,23 +148,43 @@ def quiesce(**context: Any) -> None:
         connection = airflow_database.connect()
         try:
             schema = airflow_database.airflow_schema(connection)
+            _require_open(storage)
             active = active_dags(connection, schema)
             # Tried again after some DAGs were paused, what the first try saw counts.
             remembered = _remembered(storage)
             active = sorted(set(active) | set(remembered))
-            storage.write_json(ACTIVE_DAGS, {"active_dags": active, "resumed": False})
-            return {"active_dags": active, "paused": set_paused(connection, schema, active, True)}
+            storage.write_json(ACTIVE_DAGS, {"active_dags": active, "closed": False, "resumed": False})
+            paused = set_paused(connection, schema, active, True)
+            try:
+                _require_open(storage)
+            except SourceResumed:
+                set_paused(connection, schema, active, False)
+                raise
+            return {"active_dags": active, "paused": paused}
         finally:
             connection.close()
 
     _run("quiesce", _EXPORT_OPTIONS, context, work)
 
 
-def _remembered(storage: Storage) -> list[str]:
+def _memory(storage: Storage) -> dict[str, Any]:
     if storage.size(ACTIVE_DAGS) is None:
-        return []
-    memory = json.loads(storage.read_bytes(ACTIVE_DAGS).decode("utf-8"))
+        return {"active_dags": [], "closed": False, "resumed": False}
+    return dict(json.loads(storage.read_bytes(ACTIVE_DAGS).decode("utf-8")))
+
+
+def _remembered(storage: Storage) -> list[str]:
+    memory = _memory(storage)
     return [] if memory["resumed"] else list(memory["active_dags"])
+
+
+def _require_open(storage: Storage) -> None:
+    """A task of an export can begin after its migration was rolled back, when it has waited for a worker."""
+    if _memory(storage)["closed"]:
+        raise SourceResumed(
+            "The source's DAGs were put back by a roll back or by the drain's time-out. Start the migration again: it "
+            "pauses them anew and makes another artifact."
+        )
 
 
 def drain(**context: Any) -> None:
@@ -199,6 +220,8 @@ def drain(**context: Any) -> None:
 
 def export_task(**context: Any) -> None:
     def work(storage: Storage, options: dict[str, Any], progress: Progress) -> dict[str, Any]:
+        if options["quiesce"]:
+            _require_open(storage)
         export_options = ExportOptions(
             options["historyDays"],
             options["dags"],
@@ -242,8 +265,11 @@ def resume(**context: Any) -> None:
 
 
 def _resume(connection: Any, schema: str, storage: Storage) -> int:
+    memory = _memory(storage)
     remembered = _remembered(storage)
+    # Closed first, also where nothing was paused: a quiesce that has not begun yet pauses nothing any more. Resumed
+    # last: a try that ends in between is made again.
+    storage.write_json(ACTIVE_DAGS, {**memory, "closed": True})
     resumed = set_paused(connection, schema, remembered, False)
-    if remembered:
-        storage.write_json(ACTIVE_DAGS, {"active_dags": remembered, "resumed": True})
+    storage.write_json(ACTIVE_DAGS, {**memory, "closed": True, "resumed": True})
     return resumed

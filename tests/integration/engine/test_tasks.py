@@ -86,11 +86,37 @@ def test_drain_ends_when_nothing_runs(quiesced: tuple[Deployment, list[str]], tm
 
 def test_drain_puts_the_dags_back_when_the_time_is_over(quiesced: tuple[Deployment, list[str]], tmp_path: Path) -> None:
     source, active = quiesced
+    # For good: tried again, it would take the first quiet moment of the DAGs that run again for the end of the drain.
     name, message = call(source, "drain", tmp_path, quiesce=True, drainSeconds=0)
+    assert name == "AirflowFailException"
+    name = result(tmp_path, "drain")["error"]["name"]
     assert name == "DrainTimedOut"
     assert f"the {len(active)} paused DAGs were put back" in message
     assert result(tmp_path, "drain")["error"] == {"name": name, "message": message}
     assert [dag for (dag,) in source.rows(ACTIVE)] == ["mwaa_migrator_export", *active]
+
+
+@pytest.mark.parametrize("task", ["quiesce", "export_task"])
+def test_what_begins_after_the_source_was_put_back_is_refused(
+    quiesced: tuple[Deployment, list[str]], tmp_path: Path, task: str
+) -> None:
+    source, active = quiesced
+    assert call(source, "resume", tmp_path) is None
+    name, message = call(source, task, tmp_path, quiesce=True)
+    assert name == "AirflowFailException"
+    assert "were put back by a roll back" in message
+    assert [dag for (dag,) in source.rows(ACTIVE)] == ["mwaa_migrator_export", *active]
+    assert not (tmp_path / "manifest.json").exists()
+
+
+def test_a_quiesce_that_waited_for_a_worker_until_after_the_roll_back_pauses_nothing(
+    source: Deployment, tmp_path: Path
+) -> None:
+    before = source.rows(ACTIVE)
+    assert call(source, "resume", tmp_path) is None
+    assert call(source, "quiesce", tmp_path, quiesce=True)[0] == "AirflowFailException"
+    assert result(tmp_path, "quiesce")["error"]["name"] == "SourceResumed"
+    assert source.rows(ACTIVE) == before
 
 
 def test_drain_goes_on_when_told_to(quiesced: tuple[Deployment, list[str]], tmp_path: Path) -> None:
