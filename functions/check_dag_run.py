@@ -7,6 +7,7 @@ from typing import Any
 from migration import clients, errors, runs, waiting
 from migration.airflow_cli import RunState
 from migration.observability import logger, state
+from migration.planning import Migration
 from migration.store import of_artifact, of_attempt
 
 
@@ -19,7 +20,7 @@ def handler(event: dict[str, Any]) -> dict[str, Any]:
     if runs.complete(dag, found):
         of_attempt(clients.s3(), migration).end_phase(runs.PHASES[dag])
         return {"tasks": {}} | waiting.ready(event)
-    run_state = runs.cli(migration, dag).run_state(dag, run, migration["executionDate"])
+    run_state = _state_of(migration, dag, run)
     # The run may have ended between the two looks.
     found = runs.results(of_artifact(clients.s3(), migration), dag, run)
     if runs.complete(dag, found):
@@ -37,6 +38,19 @@ def handler(event: dict[str, Any]) -> dict[str, Any]:
             "logs; options.dagRunTimeoutSeconds gives it longer."
         ),
     )
+
+
+def _state_of(migration: Migration, dag: str, run: str) -> RunState:
+    """As the CLI tells it. Where that does not answer, nobody knows, and the run has its time.
+
+    While an import merges in bulk, its locks keep the CLI waiting for as long as the merge takes; its result in S3 says
+    when it is done.
+    """
+    try:
+        return runs.cli(migration, dag).run_state(dag, run, migration["executionDate"])
+    except (errors.TransientFault, errors.CliUnreachable) as error:
+        logger.warning("the CLI did not tell how far the run is", extra={"dag": dag, "error_message": str(error)})
+        return RunState(None)
 
 
 def judge(dag: str, run: str, run_state: RunState, found: dict[str, dict[str, Any]]) -> None:

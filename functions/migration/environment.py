@@ -115,6 +115,11 @@ def create_request(
         notes.append("Schedulers is the service's default: Airflow 1.10 has one, newer versions need two.")
     options = _options(source, airflow_version)
     notes += options.notes
+    if request.get("EndpointManagement") == "CUSTOMER":
+        notes.append(
+            "EndpointManagement is CUSTOMER, as in the source: Amazon MWAA waits in PENDING until the VPC endpoints of "
+            "the target's database and web server are made (GetEnvironment names their services)."
+        )
     request["AirflowConfigurationOptions"] = options.options
     if options.options.get(_PAUSED_AT_CREATION, "True").lower() in ("false", "f", "0"):
         options.options[_PAUSED_AT_CREATION] = "True"

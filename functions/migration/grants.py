@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 Statement = dict[str, Any]
 
+_SIDS = ("MigrationObjects", "MigrationList")
 _ATTEMPTS = 5
 _PAUSE = 1.0
 
@@ -30,7 +31,8 @@ _PAUSE = 1.0
 def statement_ids(artifact_id: str) -> tuple[str, str]:
     """Sids of a migration's statements: letters and digits only, as the policy language wants."""
     fingerprint = hashlib.sha256(artifact_id.encode()).hexdigest()[:16]
-    return f"MigrationObjects{fingerprint}", f"MigrationList{fingerprint}"
+    objects, listing = _SIDS
+    return objects + fingerprint, listing + fingerprint
 
 
 def statements(bucket: str, prefix: str, artifact_id: str, roles: list[str]) -> list[Statement]:
@@ -100,7 +102,7 @@ def _change_policy(s3: S3Client, bucket: str, artifact_id: str, wanted: list[Sta
         policy = _policy(s3, bucket)
         if _same([item for item in policy["Statement"] if item.get("Sid") in ours], wanted):
             return
-        changed = [item for item in policy["Statement"] if item.get("Sid") not in ours] + wanted
+        changed = [item for item in policy["Statement"] if item.get("Sid") not in ours and not _is_dead(item)] + wanted
         try:
             if changed:
                 s3.put_bucket_policy(Bucket=bucket, Policy=json.dumps({**policy, "Statement": changed}))
@@ -116,6 +118,17 @@ def _change_policy(s3: S3Client, bucket: str, artifact_id: str, wanted: list[Sta
         time.sleep(_PAUSE * attempt)
     # Each look comes before a change, so reaching this means that every change was overwritten.
     raise TransientFault(f"The policy of {bucket} was changed by somebody else {_ATTEMPTS} times.")
+
+
+def _is_dead(statement: Statement) -> bool:
+    """Whether it is another migration's, left over, of a role that was deleted since.
+
+    S3 shows such a role by its id, and takes no policy with one.
+    """
+    named = statement.get("Principal")
+    roles = named.get("AWS", []) if isinstance(named, dict) else []
+    ours = str(statement.get("Sid", "")).startswith(_SIDS)
+    return ours and any(not role.startswith("arn:") for role in ([roles] if isinstance(roles, str) else roles))
 
 
 def _policy(s3: S3Client, bucket: str) -> dict[str, Any]:

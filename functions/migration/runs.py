@@ -68,9 +68,14 @@ def cli_of(side: Side, airflow_version: str) -> AirflowCli:
 
 
 def active_dags(artifact: Store) -> list[str]:
-    """The user's DAGs that were active in the source when it was quiesced; none where it was not."""
+    """The user's DAGs that were active in the source when it was quiesced; none where it was not.
+
+    Without those that have no file any more: they stay unpaused for years, and no target knows them.
+    """
     quiesced = artifact.read("quiesce.json") or {}
-    return [dag for dag in quiesced.get("active_dags", []) if dag not in DAGS]
+    # An export that leaves out the table of DAGs names none.
+    known = {dag["dag_id"] for dag in (artifact.read("dags.json") or {}).get("dags", [])}
+    return [dag for dag in quiesced.get("active_dags", []) if dag not in DAGS and (not known or dag in known)]
 
 
 def quiesces(migration: Migration) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from botocore.exceptions import ClientError
 
@@ -24,6 +24,8 @@ OUR_NAME = "mwaa_migrator"
 COPIERS = 32
 # CopyObject's limit; a larger object is copied in parts by the SDK's transfer manager.
 _ONE_COPY = 5 * 1024**3
+# Tags are not copied: that takes rights of its own to read and to write them, and Airflow knows none.
+_WITHOUT_TAGS: dict[str, Any] = {"TaggingDirective": "REPLACE"}
 
 
 class Source(NamedTuple):
@@ -63,9 +65,9 @@ def copy(s3: S3Client, source: Source, bucket: str, to_bucket: str, to_key: str)
     pinned = {"Bucket": bucket, "Key": source.key} | ({"VersionId": source.version} if source.version else {})
     try:
         if source.size > _ONE_COPY:
-            s3.copy(pinned, to_bucket, to_key)  # type: ignore[arg-type]  # a plain dict
+            s3.copy(pinned, to_bucket, to_key, ExtraArgs=_WITHOUT_TAGS)  # type: ignore[arg-type]  # a plain dict
             return s3.head_object(Bucket=to_bucket, Key=to_key).get("VersionId")
-        answer = s3.copy_object(Bucket=to_bucket, Key=to_key, CopySource=pinned)  # type: ignore[arg-type]
+        answer = s3.copy_object(Bucket=to_bucket, Key=to_key, CopySource=pinned, **_WITHOUT_TAGS)  # type: ignore[arg-type]
         return answer.get("VersionId")
     except ClientError as error:
         raise _refused(error, f"s3://{bucket}/{source.key}", f"s3://{to_bucket}/{to_key}") from error

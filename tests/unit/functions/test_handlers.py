@@ -27,7 +27,7 @@ import stage_resources
 import trigger_dag_run
 import update_environment
 import verify
-from migration import checks, cleaning, clients, errors, price, reporting, runs, staging
+from migration import checks, cleaning, clients, errors, grants, price, reporting, runs, staging, waiting
 from migration.airflow_cli import AirflowCli, Answer
 from migration.store import Store, of_artifact, of_attempt
 
@@ -154,6 +154,18 @@ def test_access_is_granted_and_taken_back(planned: Plan, call: Handler) -> None:
 def test_what_is_deleted(planned: Plan, mode: str, on_failure: str, failed: bool, deleted: bool) -> None:
     options = planned["options"] | {"targetOnFailure": on_failure}
     assert cleaning.deletes_target({**planned, "mode": mode, "options": options}, failed) is deleted  # type: ignore[typeddict-item]
+
+
+def test_a_role_that_was_deleted_blocks_no_other_migration() -> None:
+    """S3 shows a deleted role of a policy by its id, and takes no policy back with one."""
+    s3 = clients.s3()
+    dead = grants.statements("exchange", "artifacts/old", "old", ["AROAEXAMPLEID"])
+    foreign = {**dead[0], "Sid": "Somebody"}
+    s3.put_bucket_policy(Bucket="exchange", Policy=json.dumps({"Version": "2012-10-17", "Statement": [*dead, foreign]}))
+    key = os.environ["KEY_ARN"]
+    grants.grant(s3, clients.kms(), "exchange", key, "artifacts/new", "new", ["arn:aws:iam::123456789012:role/airflow"])
+    policy = json.loads(s3.get_bucket_policy(Bucket="exchange")["Policy"])
+    assert {item["Sid"] for item in policy["Statement"]} == {"Somebody", *grants.statement_ids("new")}
 
 
 @pytest.mark.usefixtures("commands")
@@ -455,7 +467,46 @@ def test_a_run_is_watched_to_its_end(planned: Plan, commands: Commands, call: Ha
     assert call(check_dag_run, **event, waitedSeconds=0)["ready"]
 
 
+@pytest.mark.parametrize("error", [errors.TransientFault, errors.CliUnreachable])
+def test_a_cli_that_waits_for_the_imports_locks_ends_no_run(
+    planned: Plan, call: Handler, monkeypatch: pytest.MonkeyPatch, error: type[Exception]
+) -> None:
+    def hang(*command: str) -> Answer:
+        raise error("no answer in time")
+
+    monkeypatch.setattr(runs, "cli_of", lambda side, version: AirflowCli(hang, version))
+    event = {"migration": planned, "dag": runs.IMPORT}
+    assert not call(check_dag_run, **event, waitedSeconds=0)["ready"]
+    with pytest.raises(errors.DagRunTimedOut):
+        call(check_dag_run, **event, waitedSeconds=21600)
+    leave(planned, runs.IMPORT, "import")
+    leave(planned, runs.IMPORT, "verify")
+    assert call(check_dag_run, **event, waitedSeconds=60)["ready"]
+
+
+@pytest.mark.parametrize(("seconds", "limit"), [(1, 21600), (1, 604800), (60, 604800), (3600, 604800)])
+def test_looks_fit_into_an_executions_history(seconds: int, limit: int) -> None:
+    event: dict[str, Any] = {"waitedSeconds": 0}
+    looks = 0
+    while event["waitedSeconds"] < limit:
+        event = waiting.not_ready(event, seconds=seconds, limit=limit, timed_out=AssertionError)
+        assert event["waitSeconds"] >= seconds
+        looks += 1
+    # Some ten events each, of 25,000.
+    assert looks < 2000
+
+
 # Verify, CutOver, RollBack, Report
+
+
+def test_a_dag_without_a_file_is_not_cut_over(planned: Plan, commands: Commands, call: Handler) -> None:
+    """Unpaused years ago and then deleted, it is unknown to the target, whose CLI fails for it before 2.10."""
+    leave(planned, runs.EXPORT, "quiesce", active_dags=["a", "stale"], paused=2)
+    of_artifact(clients.s3(), planned).write(  # type: ignore[arg-type]
+        "dags.json", {"dags": [{"dag_id": "a", "file": "a.py", "paused": True}], "broken_files": []}
+    )
+    assert call(cut_over, migration=planned, done=0) == {"ready": True, "done": 1, "dags": 1}
+    assert "stale" not in " ".join(commands.given[-1])
 
 
 def table(**parts: Any) -> Plan:
