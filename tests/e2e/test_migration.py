@@ -52,6 +52,7 @@ NOT_USED_HERE = {
     "CreateEnvironmentFunction": (
         "iam:CreateServiceLinkedRole",
         "s3:GetEncryptionConfiguration",
+        "ec2:CreateNetworkInterface",
         "ec2:CreateVpcEndpoint",
         "kms:CreateGrant",
         "kms:DescribeKey",
