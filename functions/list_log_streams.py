@@ -40,8 +40,7 @@ def handler(event: dict[str, Any]) -> dict[str, Any]:
         # An earlier execution got this far: its batches, and what has become of them, are found.
         return {"ready": True, "progress": None, **made}
     # Nobody copies yet, so the whole share is for the listing.
-    pace = {operation: calls * copy["workers"] for operation, calls in copy["paces"].items()}
-    of_source, of_target = invocation.pacers(copy, pace, clock)
+    of_source, of_target = invocation.pacers(copy, clock)
     source = invocation.api(copy["source"], of_source, begun + TRIES_SECONDS, clock)
     target = invocation.api(copy["target"], of_target, begun + TRIES_SECONDS, clock)
     groups: list[listing.Group] | None = progress["groups"]

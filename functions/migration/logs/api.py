@@ -57,6 +57,10 @@ class LogsApi:
 
     # Reading.
 
+    def expect_readers(self, streams: int) -> None:
+        """So many streams more, or fewer, are to be read one by one: what the source's quota is shared by."""
+        self._pacer.expect("GetLogEvents", streams)
+
     def events(self, group: str, stream: str, start: int, end: int, token: str | None) -> tuple[list[Event], str]:
         """A page of a stream's events, oldest first, and the token of the next. `end` is exclusive."""
         more: dict[str, Any] = {"nextToken": token} if token else {}

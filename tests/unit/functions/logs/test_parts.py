@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 
 from bench.log_service import LogService
 from migration import clients, errors
-from migration.logs import batches, crowd, listing, quotas, request
+from migration.logs import batches, listing, quotas, request
 from migration.logs.batches import Packer, size
+from migration.logs.copying import Batch
 from migration.logs.pacing import Pacer
-from migration.logs.results import DONE, journal_key
 from migration.logs.selection import Selection, failed_of
 
 from .conftest import TurnedClock
@@ -57,39 +57,15 @@ def test_sizes_are_bytes(text: str, expected: int) -> None:
     assert size({"message": text}) == expected
 
 
-def test_the_workers_share_the_part_of_the_quotas() -> None:
-    paces = quotas.paces({**QUOTAS, "percent": 80}, 4)
-    assert paces["GetLogEvents"] == 5
-    assert paces["CreateLogStream"] == 10
+def test_a_part_of_the_quotas_is_left_to_others() -> None:
+    paces = quotas.share({**QUOTAS, "percent": 80})
+    assert (paces["GetLogEvents"], paces["CreateLogStream"]) == (20, 40)
 
 
-def test_fewer_batches_than_workers_get_all_of_it() -> None:
+def test_there_are_no_more_workers_than_batches() -> None:
     copy: Any = {"workers": 10, "paces": {"GetLogEvents": 2.0}}
-    assert request.shared(copy, 4) == {"workers": 4, "paces": {"GetLogEvents": 5.0}, "batches": 4}
+    assert request.shared(copy, 4) == {"workers": 4, "paces": {"GetLogEvents": 2.0}, "batches": 4}
     assert request.shared(copy, 0)["workers"] == 1
-
-
-def test_the_last_workers_share_what_the_others_leave() -> None:
-    s3 = clients.s3()
-    copy: Any = {"bucket": "exchange", "prefix": "migrations/m/1", "workers": 3, "batches": 4}
-
-    def put(index: int, more: str = "") -> int:
-        s3.put_object(Bucket="exchange", Key=journal_key(copy["prefix"], index) + more, Body=b"{}")
-        return crowd.workers(s3, copy)
-
-    # While a batch waits to be begun there are as many workers as there can be.
-    assert [put(0), put(0, DONE), put(1), put(2)] == [3, 3, 3, 3]
-    assert [put(3), put(2, DONE), put(1, DONE), put(3, DONE)] == [3, 2, 1, 1]
-
-
-def test_a_larger_share_is_a_faster_pace() -> None:
-    clock = TurnedClock()
-    pacer = Pacer({"GetLogEvents": 10.0}, clock.monotonic, clock.sleep)
-    pacer.share(5.0)
-    begun = clock.monotonic()
-    for _ in range(101):
-        pacer.wait("GetLogEvents")
-    assert 1.4 <= clock.monotonic() - begun <= 2.1
 
 
 def test_the_pace_is_kept() -> None:
@@ -116,9 +92,10 @@ def test_each_throttle_makes_the_pause_longer() -> None:
 @pytest.mark.parametrize(
     ("stored", "streams", "together", "batch"),
     [
-        (0, 20_000, 100, 200),
-        (20_000 * 5_000, 20_000, 100, 200),
-        (1000 * 5_000, 1000, 100, 100),
+        (0, 20_000, 100, 1000),
+        (20_000 * 5_000, 20_000, 100, 1000),
+        (6000 * 5_000, 6000, 100, 600),
+        (1000 * 5_000, 1000, 100, 200),
         (10_000, 100, 100, 20),
         (50 * 20_000_000, 50, 0, 2),
         (10**13, 10, 0, 1),
@@ -127,6 +104,34 @@ def test_each_throttle_makes_the_pause_longer() -> None:
 )
 def test_sizes_of_batches(stored: int, streams: int, together: int, batch: int) -> None:
     assert listing.sizes(stored, streams, streams, 5) == (together, batch)
+
+
+def batches_of(lasted: dict[str, int], workers: int = 5) -> list[Batch]:
+    """The batches of a group with such streams, told by how long each was written to."""
+    group = listing.Group(group="Task", source="a", target="b", retention=None, bytes=0)
+    streams = [{"name": name, "milliseconds": milliseconds} for name, milliseconds in lasted.items()]
+    parts = [
+        {"step": 0, "seen": len(streams), "streams": streams},
+        {"step": 1, "seen": 1, "streams": streams[:1]},
+    ]
+    return list(listing.batches([group], parts, workers))
+
+
+def test_long_streams_come_first_and_are_dealt_out_evenly() -> None:
+    lasted = {f"s{number}": 1000 for number in range(400)} | {f"long{number}": 9000 - number for number in range(10)}
+    found = batches_of(lasted)
+    assert [batch["streams"][:2] for batch in found] == [[f"long{n}", f"long{n + 5}"] for n in range(5)]
+    assert [len(batch["streams"]) for batch in found] == [82] * 5
+    assert sorted(name for batch in found for name in batch["streams"]) == sorted(lasted)
+    assert [name for batch in found for name in batch["there"]] == ["s0"]
+
+
+@pytest.mark.parametrize("letter", ["x", "\N{SNOWMAN}"])
+def test_a_batch_fits_into_the_input_of_an_execution(letter: str) -> None:
+    found = batches_of({f"{letter * 500}{number:012d}": 0 for number in range(3000)}, workers=2)
+    assert sum(len(batch["streams"]) for batch in found) == 3000
+    for batch in found:
+        assert len(json.dumps({**batch, "there": batch["streams"]})) < 230_000
 
 
 @pytest.mark.parametrize(
