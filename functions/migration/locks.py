@@ -9,13 +9,13 @@ where the input asks for that.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, NamedTuple, TypedDict
 
 from botocore.exceptions import ClientError
 
 from . import clients
-from .errors import EnvironmentLocked, LockLost
+from .errors import EnvironmentLocked, LockLost, MigrationError
 from .faults import CONDITION_FAILED, code_of
 from .store import now
 
@@ -53,16 +53,24 @@ class _Found(NamedTuple):
 class Locks:
     """The locks of the environments, as one migration sees them."""
 
-    def __init__(self, s3: S3Client, bucket: str) -> None:
+    def __init__(self, s3: S3Client, bucket: str, folder: str = _FOLDER) -> None:
+        """`folder`: of other locks than the migrations', which are kept in the same way."""
         self._s3 = s3
         self._bucket = bucket
+        self._folder = folder
 
     def acquire(
-        self, places: Iterable[Place], migration_id: str, execution: str, states: SFNClient, break_lock: bool
+        self,
+        places: Iterable[Place],
+        migration_id: str,
+        execution: str,
+        states: SFNClient,
+        break_lock: bool,
+        refusal: Callable[[Place, Lock], MigrationError] | None = None,
     ) -> None:
         """Locks every place for an execution (its ARN), or none of them.
 
-        Having them already is no fault. Raises EnvironmentLocked.
+        Having them already is no fault. Raises EnvironmentLocked, or what `refusal` makes.
         """
         taken: list[Place] = []
         for place in places:
@@ -70,7 +78,7 @@ class Locks:
             while (holder := self._take(place, lock)) is not None:
                 if not break_lock and is_running(states, holder.lock["execution"]):
                     self.release(taken, execution)
-                    raise locked(place, holder.lock)
+                    raise (refusal or locked)(place, holder.lock)
                 if self._write(place, lock, IfMatch=holder.etag):
                     break
             taken.append(place)
@@ -87,9 +95,10 @@ class Locks:
 
     def places(self) -> list[Place]:
         """Every environment that has a lock."""
-        pages = self._s3.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=f"{_FOLDER}/")
+        folder = f"{self._folder}/"
+        pages = self._s3.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=folder)
         keys = [item["Key"] for page in pages for item in page.get("Contents", [])]
-        return [Place(*key.removeprefix(f"{_FOLDER}/").removesuffix(".json").split("/")) for key in keys]
+        return [Place(*key.removeprefix(folder).removesuffix(".json").split("/")) for key in keys]
 
     def release(self, places: Iterable[Place], execution: str) -> None:
         """Unlocks what an execution (its ARN or name) holds; what another has taken over stays locked."""
@@ -111,7 +120,7 @@ class Locks:
         try:
             self._s3.put_object(
                 Bucket=self._bucket,
-                Key=_key(place),
+                Key=self._key(place),
                 Body=json.dumps(lock).encode(),
                 ContentType="application/json",
                 **condition,  # type: ignore[arg-type]  # IfMatch or IfNoneMatch
@@ -124,7 +133,7 @@ class Locks:
 
     def _read(self, place: Place) -> _Found | None:
         try:
-            answer = self._s3.get_object(Bucket=self._bucket, Key=_key(place))
+            answer = self._s3.get_object(Bucket=self._bucket, Key=self._key(place))
         except ClientError as error:
             if code_of(error) == "NoSuchKey":
                 return None
@@ -134,10 +143,13 @@ class Locks:
     def _delete(self, place: Place, etag: str) -> None:
         """Deletes the lock that was read; if it is another by now, that one stays."""
         try:
-            self._s3.delete_object(Bucket=self._bucket, Key=_key(place), IfMatch=etag)
+            self._s3.delete_object(Bucket=self._bucket, Key=self._key(place), IfMatch=etag)
         except ClientError as error:
             if code_of(error) not in CONDITION_FAILED:
                 raise
+
+    def _key(self, place: Place) -> str:
+        return f"{self._folder}/{place.region}/{place.environment}.json"
 
 
 def places_of(migration: Migration) -> list[Place]:
@@ -168,10 +180,6 @@ def locked(place: Place, lock: Lock) -> EnvironmentLocked:
         f"{lock['since']}. Wait until its execution {lock['execution']} has ended, or stop it; options.breakLock takes "
         "the environment away from it."
     )
-
-
-def _key(place: Place) -> str:
-    return f"{_FOLDER}/{place.region}/{place.environment}.json"
 
 
 def _is_of(lock: Lock, execution: str) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from migration import clients
@@ -158,6 +158,8 @@ def test_overtaken_all_the_time(turned: TurnedClock) -> None:
     assert one.renew(ALL, lower) is None
 
 
+# Each is some thirty calls of moto's S3, which may take a while.
+@settings(deadline=None, max_examples=50)
 @given(
     st.lists(
         st.tuples(st.integers(0, 3), st.floats(0, 25), st.integers(1, 9), st.booleans(), st.floats(0, 4)), max_size=30
