@@ -12,7 +12,7 @@ from botocore.exceptions import (
     HTTPClientError,
 )
 
-from .. import errors
+from .. import clients, errors
 from ..faults import code_of, is_transient, message_of
 from .batches import Event
 from .clock import Clock
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 _THROTTLES = frozenset({"RequestLimitExceeded", "Throttling", "ThrottlingException"})
 _DENIALS = frozenset({"AccessDenied", "AccessDeniedException", "KMSAccessDeniedException", "UnauthorizedOperation"})
+# A role's session has ended before the SDK thought it would, because a clock is wrong. The call was not carried out.
+_EXPIRED = frozenset({"ExpiredToken", "ExpiredTokenException"})
 _RETRIES = 6
 
 
@@ -231,6 +233,12 @@ class LogsApi:
             raise errors.LogAccessDenied(
                 f"logs:{operation} on {group} in {self._where}: {message}. Give the function's role this right "
                 "(LogGroupArns), or let CloudWatch Logs use the group's key."
+            ) from error
+        if code in _EXPIRED:
+            # The SDK renews sessions in time by itself; this one it believes to be valid, so it is given up.
+            clients.logs.cache_clear()
+            raise errors.TransientFault(
+                f"logs:{operation} on {group} in {self._where}: {message}. The next try begins a new session."
             ) from error
         if code == "ResourceNotFoundException":
             raise (GroupMissing if "group" in message else StreamMissing)(f"{group}: {message}") from error

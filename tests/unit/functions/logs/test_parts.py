@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -216,6 +217,25 @@ def test_a_role_of_another_account_signs(service: LogService) -> None:
         client.describe_log_groups()
     # A session's access key, which STS gave, and not the function's own.
     assert (keys[0] != "ASIA", keys[1]) == (True, "ASIA")
+
+
+def test_a_role_is_taken_again_before_its_session_ends(service: LogService, monkeypatch: pytest.MonkeyPatch) -> None:
+    keys = []
+
+    def look(request: Any, **_: Any) -> None:
+        keys.append(request.headers["Authorization"].decode().split("Credential=")[1].split("/")[0])
+
+    client: Any = clients.logs("eu-west-1", "arn:aws:iam::999999999999:role/logs")
+    client.meta.events.register("before-send.cloudwatch-logs", look)
+    client.describe_log_groups()
+    client.describe_log_groups()
+    # A session is of an hour; its last quarter has begun.
+    later = datetime.now(UTC) + timedelta(minutes=51)
+    # botocore asks for the time in two places: where it keeps a session, and where it keeps what it has fetched.
+    monkeypatch.setattr(client._request_signer._credentials, "_time_fetcher", lambda: later)
+    monkeypatch.setattr("botocore.credentials._local_now", lambda: later)
+    client.describe_log_groups()
+    assert keys[0] == keys[1] != keys[2]
 
 
 def test_another_account_and_region() -> None:
