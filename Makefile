@@ -77,8 +77,9 @@ matrix: $(READY) ## Every source version to 2.11.2 and on to 3.2.1, into build/m
 	$(PY) -m tests.integration.matrix
 
 .PHONY: build
-build: $(READY) ## Packages the functions as a deployment would, into .aws-sam/
+build: $(READY) ## Packages the functions as a deployment would, into .aws-sam/; build/sbom.json says what of
 	PATH="$$(dirname "$$($(PY) -m local.interpreters 3.13)"):$$PATH" $(BIN)/sam build
+	$(PY) -m tools.bill_of_materials
 
 .PHONY: template
 template: $(READY) ## Template findings: cfn-lint, sam validate, checkov

@@ -7,6 +7,7 @@ from typing import Any
 from aws_lambda_powertools.metrics import MetricUnit
 
 from migration import clients
+from migration.logs import early
 from migration.logs.request import LogCopy
 from migration.logs.results import Sums, journals
 from migration.observability import logger, metrics, state
@@ -18,8 +19,11 @@ def handler(event: dict[str, Any]) -> dict[str, Any]:
     """`{"copy", "failure"}` (empty: none) -> the sums. Raises LogsIncomplete, or the failure of a batch."""
     copy: LogCopy = event["copy"]
     store = Store(clients.s3(), copy["bucket"], copy["prefix"])
-    sums = Sums()
-    for batch, journal in journals(clients.s3(), copy["bucket"], copy["prefix"], store.read("logs/manifest.json")):
+    sums, batches = Sums(), store.read("logs/manifest.json")
+    for batch, journal in journals(clients.s3(), copy["bucket"], copy["prefix"], batches):
+        sums.add(batch, journal)
+    before = early.of(clients.s3(), copy)
+    for batch, journal in before.others(batches) if before is not None else ():
         sums.add(batch, journal)
     index = store.write("logs/archive/index.json", sums.archived) if sums.archived else None
     report = {
@@ -30,8 +34,9 @@ def handler(event: dict[str, Any]) -> dict[str, Any]:
     # Before it is judged: the report of a failed migration says how far the copy came.
     store.write("logs.json", report)
     sums.judge(event["failure"].get("cause", ""))
-    store.end_phase("copy logs")
-    phase = next(phase for phase in store.phases() if phase["name"] == "copy logs")
+    phases = Store(clients.s3(), copy["bucket"], copy["phases"])
+    phases.end_phase(copy["phase"])
+    phase = next(phase for phase in phases.phases() if phase["name"] == copy["phase"])
     report["seconds"] = phase["seconds"]
     store.write("logs.json", report)
     metrics.add_metric(name="LogsCopySeconds", unit=MetricUnit.Seconds, value=report["seconds"])

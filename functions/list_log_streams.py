@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from migration import clients, errors, settings
-from migration.logs import invocation, listing, request, target_lock
+from migration.logs import early, invocation, listing, request, target_lock
 from migration.logs.api import OutOfTime
 from migration.logs.clock import Clock
 from migration.logs.selection import Selection, failed_of
@@ -22,8 +22,8 @@ def handler(event: dict[str, Any]) -> dict[str, Any]:
     """`{"execution", "executionArn", "input", "progress"}` -> `{"ready", "progress", "copy", "manifest", "batches"}`.
 
     The target's log groups are locked for the execution from here on, until it ends. `input` is that of the execution:
-    `{"migration"}`, or what `copy_logs.schema.json` describes. `progress` is null in the first call and what the last
-    one answered in the others.
+    `{"migration", "early"}`, or what `copy_logs.schema.json` describes. `progress` is null in the first call and what
+    the last one answered in the others.
     """
     clock = Clock()
     begun = clock.monotonic()
@@ -31,7 +31,7 @@ def handler(event: dict[str, Any]) -> dict[str, Any]:
     copy: request.LogCopy = progress["copy"]
     target_lock.acquire(clients.s3(), clients.states(), copy, event["executionArn"])
     store = Store(clients.s3(), copy["bucket"], copy["prefix"])
-    store.start_phase("copy logs")
+    Store(clients.s3(), copy["bucket"], copy["phases"]).start_phase(copy["phase"])
     made = store.read("logs/copy.json")
     if made is not None:
         if not request.same(made["copy"], copy):
@@ -60,6 +60,7 @@ def handler(event: dict[str, Any]) -> dict[str, Any]:
         target,
         store,
         Selection(copy["dags"], failed),
+        early.of(clients.s3(), copy),
         progress["cursor"],
         lambda: clock.monotonic() - begun > SECONDS,
     )
@@ -73,7 +74,7 @@ def handler(event: dict[str, Any]) -> dict[str, Any]:
 def _begin(event: dict[str, Any], now: float) -> dict[str, Any]:
     given, quotas = event["input"], settings.log_quotas()
     copy = (
-        request.of_migration(given["migration"], now, quotas)
+        request.of_migration(given["migration"], now, quotas, early=given["early"])
         if "migration" in given
         else request.of_input(given, event["execution"], settings.exchange_bucket(), settings.region(), now, quotas)
     )

@@ -50,12 +50,8 @@ def _places(document: dict[str, Any], store: Store) -> list[Place]:
                 f"report and names its folder under s3://{store.bucket}/migrations/"
             )
         return places_of(before["migration"])
-    region = settings.region()
-    source_region = document["source"].get("region", region)
-    return [
-        Place(source_region, document["source"]["environment"]),
-        Place(document["target"].get("region", source_region), document["target"]["environment"]),
-    ]
+    places = zip(migration_input.regions(document, settings.region()), ("source", "target"), strict=True)
+    return [Place(region, document[side]["environment"]) for region, side in places]
 
 
 def _to_migrate(document: dict[str, Any], migration_id: str, store: Store) -> dict[str, Any]:

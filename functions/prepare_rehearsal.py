@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from migration import clients, rehearsals, settings
+from migration import clients, migration_input, rehearsals, settings
 from migration.locks import Locks, Place, is_running, locked
 from migration.observability import logger, state
 
@@ -19,7 +19,8 @@ def handler(event: dict[str, Any]) -> dict[str, Any]:
     bucket = settings.exchange_bucket()
     given = rehearsals.read(event["input"], clients.s3(), bucket)
     document = rehearsals.of(given, event["executionArn"])
-    source = Place(document["source"].get("region", settings.region()), document["source"]["environment"])
+    region, _ = migration_input.regions(document, settings.region())
+    source = Place(region, document["source"]["environment"])
     lock = Locks(clients.s3(), bucket).holder(source)
     if lock is not None and is_running(clients.states(), lock["execution"]):
         raise locked(source, lock)

@@ -22,7 +22,10 @@ from migration.store import Store, of_artifact, of_attempt
 
 @state
 def handler(event: dict[str, Any]) -> dict[str, Any]:
-    """`{"migration", "failure", "rollBackFailure"}` (empty: none) -> `{"status", "key", "downtimeSeconds"}`."""
+    """`{"migration", "failure", "rollBackFailure"}` -> `{"status", "verdict", "key", "downtimeSeconds"}`.
+
+    Failures are empty where there is none; `key` is None where the bucket has refused the report.
+    """
     migration = event["migration"]
     artifact, store = of_artifact(clients.s3(), migration), of_attempt(clients.s3(), migration)
     results = {name: artifact.read(f"{name}.json") or {} for name in ("quiesce", "drain", "export", "import", "verify")}
@@ -37,6 +40,7 @@ def handler(event: dict[str, Any]) -> dict[str, Any]:
         checked=checks.read(store),
         notes=(store.read("settings.json") or {}).get("notes", []),
     )
+    report["verdict"] = facts.verdict(report)
     if report["mode"] == "rehearse":
         report["rehearsals"] = _remembered(History(clients.s3(), migration), report)
     metrics.add_metric(name="DowntimeSeconds", unit=MetricUnit.Seconds, value=report["downtime_seconds"])
@@ -48,15 +52,20 @@ def handler(event: dict[str, Any]) -> dict[str, Any]:
             f"The bucket {migration['bucket']} refused the report of {migration['id']} and the topic the notification. "
             "The log of the report function has the report; repair the policies of the bucket, the topic and their key."
         )
-    logger.info("reported", extra={"status": report["status"], "key": written})
-    return {"status": report["status"], "key": written, "downtimeSeconds": report["downtime_seconds"]}
+    logger.info("reported", extra={"status": report["status"], "verdict": report["verdict"], "key": written})
+    return {
+        "status": report["status"],
+        "verdict": report["verdict"],
+        "key": written,
+        "downtimeSeconds": report["downtime_seconds"],
+    }
 
 
 def _remembered(history: History, report: dict[str, Any]) -> list[Rehearsal]:
     """The rehearsals before this one, which is remembered from now on; none where the bucket refuses them."""
     try:
         earlier = history.earlier()
-        history.add(report, facts.verdict(report))
+        history.add(report, report["verdict"])
     except ClientError as error:
         logger.warning("the history of rehearsals was not written", extra={"error_message": str(error)})
         if is_transient(error):

@@ -6,7 +6,7 @@ from typing import Any
 
 from aws_lambda_powertools.metrics import MetricUnit
 
-from migration import clients, errors, runs
+from migration import clients, compared, errors, runs
 from migration.observability import metrics, state
 from migration.store import of_artifact, of_attempt
 
@@ -21,7 +21,7 @@ def handler(event: dict[str, Any]) -> dict[str, Any]:
     if "verify" not in results:
         raise errors.ResultMissing("The import's run left no verify.json. Look at its task logs.")
     tables: dict[str, dict[str, Any]] = results["verify"]["tables"]
-    different = differences(tables)
+    different = [name for name, table in tables.items() if compared.differs(table)]
     if different or not results["verify"]["verified"]:
         raise errors.VerificationFailed(
             f"Source and target differ in {', '.join(sorted(different)) or 'a check of the engine'}. The target "
@@ -31,15 +31,3 @@ def handler(event: dict[str, Any]) -> dict[str, Any]:
     metrics.add_metric(name="RowsVerified", unit=MetricUnit.Count, value=rows)
     store.end_phase("verify")
     return {"tables": len(tables), "rows": rows}
-
-
-def differences(tables: dict[str, dict[str, Any]]) -> list[str]:
-    """Tables whose rows do not add up, or whose content differs.
-
-    Every exported row was merged, kept (the target had it), or set aside (by Airflow's own migrations).
-    """
-    return [
-        name
-        for name, table in tables.items()
-        if not table["match"] or table["exported"] != table["merged"] + table["kept"] + table["set_aside"]
-    ]

@@ -55,15 +55,18 @@ def watch(arn: str) -> bool:
     reports = found.reports() if found is not None else []
     if reports:
         Console().print(summary(reports[-1]))
+    output = json.loads(ended.get("output") or "{}")
     if ended["status"] != "SUCCEEDED":
         told = ended.get("error") or ended["status"]
         message = wording.printable(_message(ended.get("cause") or ""))
         console.print(Text(f"{told}: {message}".removesuffix(": "), style="bold red"), soft_wrap=True)
-    elif (output := json.loads(ended.get("output") or "{}")).get("outcome") == "skipped":
+    elif output.get("outcome") == "skipped":
         # What a rehearsal ends with whose source another migration works on.
         message = wording.printable(_message(output["cause"]))
         console.print(Text(f"Skipped: {message}", style="bold dark_orange"), soft_wrap=True)
-    return bool(ended["status"] == "SUCCEEDED" and reports and facts.verdict(reports[-1]) != facts.FAIL)
+    # A bucket that has refused the report leaves the output to tell; who was skipped has neither.
+    verdict = facts.verdict(reports[-1]) if reports else output.get("verdict", facts.FAIL)
+    return bool(ended["status"] == "SUCCEEDED" and verdict != facts.FAIL)
 
 
 def _migration_of(arn: str) -> str:

@@ -77,7 +77,14 @@ def _steps(plan: Migration) -> Iterator[str]:
     yield f"export {f'{days} days of history' if days else 'the whole history'}, import it and compare every row"
     for version in plan["hops"]:
         yield f"upgrade the target in place to {version}"
+    logs = options["logs"]
+    if logs["groups"]:
+        since = "all log events" if logs["days"] is None else f"the log events of {logs['days']} days"
+        yield f"copy {since} of {', '.join(logs['groups'])}"
     if plan["mode"] == "rehearse":
+        tested = options["smokeTest"]
+        runs_of = f", and run {', '.join(tested)} there" if tested else ""
+        yield f"ask the target which DAGs it cannot import or has not parsed{runs_of}"
         yield "report, and delete the target"
     else:
         yield "unpause in the target the DAGs that were active in the source, and report"

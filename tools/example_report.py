@@ -33,11 +33,12 @@ _PHASES = (
     ("plan", 2.1),
     ("create target", 1624.0),
     ("stage resources", 96.4),
+    ("copy logs early", 608.3),
     ("export", 148.2),
     ("import", 401.7),
     ("verify", 94.9),
     ("hop to 3.2.1", 1312.5),
-    ("copy logs", 608.3),
+    ("copy logs", 54.2),
 )
 _WORK = ("load", "export", "sync", "clean", "report", "score", "train", "archive")
 _SUBJECTS = ("orders", "customers", "invoices", "clicks", "stock", "returns", "payments", "shipments", "prices")
@@ -68,7 +69,7 @@ def example(dags: int = 214, tables: int = len(_ROWS) + len(_EMPTY), seed: int =
         "failure": None,
         "roll_back_failure": None,
         "phases": phases,
-        "downtime_seconds": 2017.3,
+        "downtime_seconds": 1463.2,
         "tables": dict(sorted(_tables(tables, chance).items())),
         "verified": True,
         "unfinished": {"dag_runs": 3, "task_instances": 11},

@@ -37,7 +37,8 @@ def _intrinsic(loader: yaml.SafeLoader, suffix: str, node: yaml.Node) -> Any:
         # What matters to a reader is the resource that the stack makes by default.
         return items[1]
     if suffix == "Split":
-        return "${DagBucketArns}/*"
+        # !Split [",", !Sub ["${Arns}/...", {Arns: ...}]]: a list made of another, the DAG buckets'.
+        return str(items[1][0]).replace("${Arns}", "${DagBucketArns}")
     return items
 
 

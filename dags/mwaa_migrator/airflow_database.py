@@ -195,6 +195,13 @@ def log_filename_template() -> str:
     return str(conf.get(section, "log_filename_template", raw=True)).replace("%%", "%")
 
 
+def dags_folder() -> str:
+    """Where this Airflow looks for DAG files."""
+    from airflow.configuration import conf
+
+    return os.path.expanduser(str(conf.get("core", "dags_folder")))
+
+
 def default_pool_slots() -> int:
     """The slots that this Airflow gives to default_pool when it makes it."""
     from airflow.configuration import conf

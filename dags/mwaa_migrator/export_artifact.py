@@ -27,6 +27,7 @@ from mwaa_migrator.errors import (
     StorageUnavailable,
     UndecryptableSecret,
 )
+from mwaa_migrator.known_dags import KNOWN_DAGS, known_dags
 from mwaa_migrator.manifest import MANIFEST, SCHEMA, TABLES
 from mwaa_migrator.parts import PartWriter, row_buffer
 from mwaa_migrator.progress import Progress
@@ -210,7 +211,9 @@ def _export(
         "unfinished": _unfinished(connection, plan, tables, cut),
         "schema_sha256": hashlib.sha256(schema).hexdigest(),
     }
+    dags = known_dags(connection, plan.schema, plan.described)
     connection.rollback()
+    storage.write_json(KNOWN_DAGS, dags)
     storage.write_json(MANIFEST, manifest)
     return manifest
 

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import urllib3
 
 from . import versions
-from .errors import CliAnswerInvalid, CliRefused, CliUnreachable, DagRunRefused, TransientFault
+from .errors import CliAnswerInvalid, CliRefused, CliUnreachable, CommandFailed, DagRunRefused, TransientFault
 
 if TYPE_CHECKING:
     from mypy_boto3_mwaa import MWAAClient
@@ -92,7 +92,8 @@ class Endpoint:
                 body=shlex.join(command).encode(),
                 headers={"Authorization": f"Bearer {token['CliToken']}", "Content-Type": "text/plain"},
             )
-        except urllib3.exceptions.TimeoutError as error:
+        # Not its base class, TimeoutError: to urllib3 a refused connection is one too.
+        except urllib3.exceptions.ReadTimeoutError as error:
             raise TransientFault(f"{self._environment}: `{command[0]}` got no answer from {host} in time.") from error
         except urllib3.exceptions.HTTPError as error:
             raise CliUnreachable(
@@ -156,15 +157,19 @@ class AirflowCli:
         pattern = f"^({'|'.join(re.escape(dag_id) for dag_id in dag_ids)})$"
         return self._run(*command, "--treat-dag-id-as-regex", "--yes", pattern)
 
-    def trigger(self, dag_id: str, run_id: str, execution_date: str, conf: dict[str, Any]) -> bool:
+    def trigger(
+        self, dag_id: str, run_id: str, execution_date: str, conf: dict[str, Any], *, dated: bool = False
+    ) -> bool:
         """Makes sure that a run exists. True: it was made now; False: it was there.
 
-        Raises DagRunRefused. Before 2.2 a run is found again by its execution date, so that is given there.
+        Raises DagRunRefused. Before 2.2 a run is found again by its execution date, so that is given there; with
+        `dated` it is given everywhere, for `runs` to find it by.
         """
         command = ["trigger_dag"] if self._version.major == 1 else ["dags", "trigger"]
         command += ["--run_id" if self._version.major == 1 else "--run-id", run_id]
-        if self._version < _RUN_IDS:
-            command += ["--exec_date" if self._version.major == 1 else "--exec-date", execution_date]
+        if dated or self._version < _RUN_IDS:
+            names = {1: "--exec_date", 2: "--exec-date"}
+            command += [names.get(self._version.major, "--logical-date"), execution_date]
         # No apostrophe in the JSON: the web server splits the line like a shell.
         command += ["--conf", json.dumps(conf).replace("'", "\\u0027"), dag_id]
         answer = self._run(*command)
@@ -189,6 +194,31 @@ class AirflowCli:
             return RunState(None)
         rows = json_of(answer.stdout)
         return run_state_of({row["task_id"]: row["state"] or "none" for row in rows or []})
+
+    def runs(self, dag_id: str, since: str | None = None, until: str | None = None) -> list[dict[str, Any]]:
+        """A DAG's runs (`run_id`, `state`, `start_date`, `end_date`), the latest first; from 2.0 on.
+
+        `since` and `until` are ISO 8601 and limit the logical date. Raises CommandFailed.
+        """
+        command = ["dags", "list-runs", "--output", "json"]
+        for name, date in (("--start-date", since), ("--end-date", until)):
+            command += [name, date] if date is not None else []
+        command += ["--dag-id", dag_id] if self._version.major < 3 else [dag_id]
+        return self._rows(*command)
+
+    def tasks(self, dag_id: str, run_id: str) -> list[dict[str, Any]]:
+        """A run's task instances (`task_id`, `state`, `start_date`, `end_date`); from 2.2 on. Raises CommandFailed."""
+        return self._rows("tasks", "states-for-dag-run", "--output", "json", dag_id, run_id)
+
+    def _rows(self, *command: str) -> list[dict[str, Any]]:
+        answer = self._run(*command)
+        rows = json_of(answer.stdout) if answer.succeeded else None
+        if rows is None:
+            raise CommandFailed(
+                f"`airflow {' '.join(command[:2])}` failed in the environment: {answer.last_words() or 'no output'}. "
+                "Look at the web server's log group."
+            )
+        return rows
 
     def delete_dag(self, dag_id: str) -> bool:
         """Deletes a DAG's rows. Its file must be gone, or the scheduler makes them again."""

@@ -182,6 +182,10 @@ class CliAnswerInvalid(MigrationError):
     """The CLI endpoint's answer is not the JSON that Amazon MWAA documents."""
 
 
+class CommandFailed(MigrationError):
+    """A command that only reads failed in an environment's Airflow."""
+
+
 class DagRunRefused(MigrationError):
     """Airflow refused to create the DAG run."""
 

@@ -7,14 +7,12 @@ The reports themselves are deleted by age; this object is written anew by each r
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, TypedDict
 
-from botocore.exceptions import ClientError
-
+from . import tagged_object
 from .errors import TransientFault
-from .faults import CONDITION_FAILED, code_of
+from .tagged_object import Tagged
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -47,7 +45,7 @@ class History:
 
     def earlier(self) -> list[Rehearsal]:
         """The rehearsals before this migration, oldest first."""
-        return self._read()[0]
+        return self._others(tagged_object.read(self._s3, self._bucket, self._key))
 
     def add(self, report: Mapping[str, Any], verdict: str) -> None:
         """Notes this one's report; a second report of it takes the first one's place. Raises TransientFault."""
@@ -58,35 +56,11 @@ class History:
             downtime_seconds=report["downtime_seconds"],
         )
         for _ in range(_ATTEMPTS):
-            earlier, etag = self._read()
-            if self._write([*earlier, this][-_KEPT:], etag):
+            found = tagged_object.read(self._s3, self._bucket, self._key)
+            rehearsals = [*self._others(found), this][-_KEPT:]
+            if tagged_object.write(self._s3, self._bucket, self._key, rehearsals, over=found):
                 return
         raise TransientFault(f"s3://{self._bucket}/{self._key} was changed by another {_ATTEMPTS} times.")
 
-    def _read(self) -> tuple[list[Rehearsal], str | None]:
-        """Those of other migrations, and the object's tag; None where there is no object."""
-        try:
-            answer = self._s3.get_object(Bucket=self._bucket, Key=self._key)
-        except ClientError as error:
-            if code_of(error) == "NoSuchKey":
-                return [], None
-            raise
-        found: list[Rehearsal] = json.loads(answer["Body"].read())
-        return [item for item in found if item["migration_id"] != self._id], answer["ETag"]
-
-    def _write(self, rehearsals: list[Rehearsal], etag: str | None) -> bool:
-        """Writes if the object is still the one that was read, and tells whether it did."""
-        condition = {"IfNoneMatch": "*"} if etag is None else {"IfMatch": etag}
-        try:
-            self._s3.put_object(
-                Bucket=self._bucket,
-                Key=self._key,
-                Body=json.dumps(rehearsals, indent=2).encode(),
-                ContentType="application/json",
-                **condition,  # type: ignore[arg-type]  # IfMatch or IfNoneMatch
-            )
-        except ClientError as error:
-            if code_of(error) not in CONDITION_FAILED:
-                raise
-            return False
-        return True
+    def _others(self, found: Tagged | None) -> list[Rehearsal]:
+        return [item for item in found.content if item["migration_id"] != self._id] if found else []

@@ -8,16 +8,16 @@ where the input asks for that.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, NamedTuple, TypedDict
 
 from botocore.exceptions import ClientError
 
-from . import clients
+from . import clients, tagged_object
 from .errors import EnvironmentLocked, LockLost, MigrationError
-from .faults import CONDITION_FAILED, code_of
+from .faults import code_of
 from .store import now
+from .tagged_object import Tagged
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -43,11 +43,6 @@ class Place(NamedTuple):
 
     region: str
     environment: str
-
-
-class _Found(NamedTuple):
-    lock: Lock
-    etag: str
 
 
 class Locks:
@@ -76,22 +71,23 @@ class Locks:
         for place in places:
             lock = Lock(migration=migration_id, execution=execution, since=now())
             while (holder := self._take(place, lock)) is not None:
-                if not break_lock and is_running(states, holder.lock["execution"]):
+                if not break_lock and is_running(states, holder.content["execution"]):
                     self.release(taken, execution)
-                    raise (refusal or locked)(place, holder.lock)
-                if self._write(place, lock, IfMatch=holder.etag):
+                    raise (refusal or locked)(place, holder.content)
+                if self._write(place, lock, over=holder):
                     break
             taken.append(place)
 
     def held(self, places: Iterable[Place], execution: str) -> list[Place]:
         """Those of the places that an execution (its ARN or name) holds."""
         found = ((place, self._read(place)) for place in places)
-        return [place for place, item in found if item is not None and _is_of(item.lock, execution)]
+        return [place for place, item in found if item is not None and _is_of(item.content, execution)]
 
     def holder(self, place: Place) -> Lock | None:
         """The lock of an environment, also one whose execution has ended."""
         found = self._read(place)
-        return found.lock if found is not None else None
+        lock: Lock | None = found and found.content
+        return lock
 
     def places(self) -> list[Place]:
         """Every environment that has a lock."""
@@ -104,49 +100,22 @@ class Locks:
         """Unlocks what an execution (its ARN or name) holds; what another has taken over stays locked."""
         for place in places:
             found = self._read(place)
-            if found is not None and _is_of(found.lock, execution):
-                self._delete(place, found.etag)
+            if found is not None and _is_of(found.content, execution):
+                tagged_object.delete(self._s3, self._bucket, self._key(place), found)
 
-    def _take(self, place: Place, lock: Lock) -> _Found | None:
+    def _take(self, place: Place, lock: Lock) -> Tagged | None:
         """Writes the lock, unless there is one. Returns that of another execution."""
-        while not self._write(place, lock, IfNoneMatch="*"):
+        while not self._write(place, lock, over=None):
             found = self._read(place)
             if found is not None:
-                return None if found.lock["execution"] == lock["execution"] else found
+                return None if found.content["execution"] == lock["execution"] else found
         return None
 
-    def _write(self, place: Place, lock: Lock, **condition: str) -> bool:
-        """Writes the lock if the condition holds, and tells whether it did."""
-        try:
-            self._s3.put_object(
-                Bucket=self._bucket,
-                Key=self._key(place),
-                Body=json.dumps(lock).encode(),
-                ContentType="application/json",
-                **condition,  # type: ignore[arg-type]  # IfMatch or IfNoneMatch
-            )
-        except ClientError as error:
-            if code_of(error) not in CONDITION_FAILED:
-                raise
-            return False
-        return True
+    def _write(self, place: Place, lock: Lock, *, over: Tagged | None) -> bool:
+        return tagged_object.write(self._s3, self._bucket, self._key(place), lock, over=over)
 
-    def _read(self, place: Place) -> _Found | None:
-        try:
-            answer = self._s3.get_object(Bucket=self._bucket, Key=self._key(place))
-        except ClientError as error:
-            if code_of(error) == "NoSuchKey":
-                return None
-            raise
-        return _Found(json.loads(answer["Body"].read()), answer["ETag"])
-
-    def _delete(self, place: Place, etag: str) -> None:
-        """Deletes the lock that was read; if it is another by now, that one stays."""
-        try:
-            self._s3.delete_object(Bucket=self._bucket, Key=self._key(place), IfMatch=etag)
-        except ClientError as error:
-            if code_of(error) not in CONDITION_FAILED:
-                raise
+    def _read(self, place: Place) -> Tagged | None:
+        return tagged_object.read(self._s3, self._bucket, self._key(place))
 
     def _key(self, place: Place) -> str:
         return f"{self._folder}/{place.region}/{place.environment}.json"

@@ -26,6 +26,7 @@ _NOT_IDENTIFYING = (
     "environmentTimeoutSeconds",
     "parseTimeoutSeconds",
     "dagRunTimeoutSeconds",
+    "smokeTestMinutes",
 )
 
 _TYPES: dict[str, type | tuple[type, ...]] = {
@@ -86,6 +87,8 @@ def _contradictions(document: dict[str, Any]) -> Iterator[Fault]:
         yield Fault("InvalidValue", "options.xcoms", "is false, and options.tables names xcom; choose one")
     if document.get("mode") == "rehearse" and options.get("quiesce"):
         yield Fault("InvalidValue", "options.quiesce", "is true, and a rehearsal pauses nothing; leave it out")
+    if document.get("mode", "migrate") != "rehearse" and options.get("smokeTest"):
+        yield Fault("InvalidValue", "options.smokeTest", "runs DAGs in a rehearsal's target; leave it out of any other")
     version = document.get("target", {}).get("airflowVersion", "3.0.0")
     if options.get("importVersion") and int(version.split(".")[0]) < 3:
         yield Fault("InvalidValue", "options.importVersion", f"is for a 3.x target; {version} is imported at itself")
@@ -100,6 +103,12 @@ def completed(document: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any
     """A document that is valid by a schema, with the schema's defaults."""
     complete: dict[str, Any] = _complete(copy.deepcopy(document), schema)
     return complete
+
+
+def regions(document: dict[str, Any], default: str) -> tuple[str, str]:
+    """The source's region and the target's. `default`: the stack's, for a source that names none."""
+    source = document["source"].get("region", default)
+    return source, document["target"].get("region", source)
 
 
 def digest(complete: dict[str, Any]) -> str:
@@ -159,6 +168,8 @@ def _check(value: Any, node: dict[str, Any], path: str) -> Iterator[Fault]:
         if value > node.get("maximum", value):
             yield Fault("InvalidValue", path, f"must be at most {node['maximum']}, not {value}")
     elif isinstance(value, list):
+        if len(value) > node.get("maxItems", len(value)):
+            yield Fault("InvalidValue", path, f"must have at most {node['maxItems']} items, not {len(value)}")
         for index, item in enumerate(value):
             yield from _check(item, node.get("items", {}), f"{path}[{index}]")
     elif isinstance(value, dict):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypedDict
 
 from botocore.exceptions import ClientError
 
-from . import environment, errors, staging, versions
+from . import environment, errors, migration_input, staging, versions
 from .faults import code_of, is_transient
 from .migration_input import Fault
 
@@ -73,8 +73,7 @@ def make(
 ) -> Migration:
     """The plan for an input (`document`, valid and complete) and a source (GetEnvironment's answer)."""
     request, overrides = document["target"], document["target"]["overrides"]
-    source_region = document["source"].get("region", region)
-    target_region = request.get("region", source_region)
+    source_region, target_region = migration_input.regions(document, region)
     path = versions.path(source["AirflowVersion"], request["airflowVersion"], import_version)
     artifact_id = migration_id if attempt == 1 else f"{migration_id}-{attempt}"
     source_bucket = environment.bucket_name(source["SourceBucketArn"])
@@ -126,8 +125,8 @@ def environment_faults(
 ) -> Iterator[Fault]:
     """What the environments themselves say against the migration. `shape` is CreateEnvironment's input."""
     request = document["target"]
-    name, source_region = document["source"]["environment"], document["source"].get("region", region)
-    target_region = request.get("region", source_region)
+    name = document["source"]["environment"]
+    source_region, target_region = migration_input.regions(document, region)
     if source is None:
         yield _fault(
             errors.SourceNotFound,

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from botocore.exceptions import EndpointConnectionError
 
-from . import clients, environment, network, planning
+from . import clients, environment, migration_input, network, planning
 from .errors import RegionUnsupported
 from .migration_input import Fault
 from .planning import Migration
@@ -41,8 +41,7 @@ def look(
         import_version: the stack's; the input's own wins.
         started: when the migration starts, ISO 8601 in UTC.
     """
-    source_region = document["source"].get("region", region)
-    target_region = document["target"].get("region", source_region)
+    source_region, target_region = migration_input.regions(document, region)
     import_version = document["options"]["importVersion"] or import_version
     try:
         source = _environment(source_region, document["source"]["environment"], "source.region")

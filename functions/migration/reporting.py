@@ -136,8 +136,8 @@ def downtime(phases: list[Phase]) -> float:
 
 
 def subject(report: Mapping[str, Any]) -> str:
-    what = {"rehearse": "Rehearsal", "rollback": "Roll back"}.get(report["mode"], "Migration")
-    text = f"{what} {report['source']['environment']} -> {report['target']['environment']}: {report['status']}"
+    """The verdict in words, and of what: an execution that has SUCCEEDED may have found much that is wrong."""
+    text = f"{facts.headline(report)}: {report['source']['environment']} -> {report['target']['environment']}"
     return text[:_SUBJECT]
 
 

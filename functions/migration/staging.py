@@ -50,6 +50,14 @@ def list_objects(s3: S3Client, bucket: str, prefix: str) -> Iterator[Source]:
                 yield Source(item["Key"], None if version == "null" else version, item["ETag"], item["Size"])
 
 
+def names(s3: S3Client, bucket: str, path: str) -> set[str]:
+    """The paths of all files below a DAG folder; folder markers are left out."""
+    prefix = folder(path)
+    pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
+    keys = (item["Key"] for page in pages for item in page.get("Contents", []))
+    return {key.removeprefix(prefix) for key in keys if not key.endswith("/")}
+
+
 def copy(s3: S3Client, source: Source, bucket: str, to_bucket: str, to_key: str) -> str | None:
     """Copies one version inside S3, also between regions (`s3` is the target's). Returns the new version's id."""
     pinned = {"Bucket": bucket, "Key": source.key} | ({"VersionId": source.version} if source.version else {})

@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 from local.airflow_installation import AirflowInstallation, install
+from migration import import_errors
 from migration.airflow_cli import AirflowCli, Answer
+from migration.errors import CommandFailed
 
 # A version of each way in which a command is called or answers.
 VERSIONS = ["1.10.12", "2.0.2", "2.5.1", "2.11.2", "3.2.1"]
@@ -103,4 +105,26 @@ def test_commands(version: str, tmp_path: Path) -> None:
         (broken,) = cli.import_errors() or []
         assert broken["filepath"].endswith("broken.py")
         assert "no_such_module" in broken["error"]
+        files = {file.name for file in deployment.dags.iterdir()}
+        (read,) = import_errors.read([broken], files, version)
+        assert (read.file, read.place, read.line) == ("broken.py", "broken.py", 1)
+        assert read.message == "ModuleNotFoundError: No module named 'no_such_module'"
+        _smoke_test(cli)
     assert cli.delete_dag("other")
+
+
+def _smoke_test(cli: AirflowCli) -> None:
+    """The commands of a smoke test, with a run that no scheduler starts."""
+    date = "2026-11-23T10:00:00+00:00"
+    assert cli.trigger("ours", "smoke", date, {}, dated=True) is True
+    assert cli.trigger("ours", "smoke", date, {}, dated=True) is False
+    (run,) = cli.runs("ours", since=date, until=date)
+    assert (run["run_id"], run["state"], run["end_date"]) == ("smoke", "queued", "")
+    assert "smoke" in [run["run_id"] for run in cli.runs("ours")]
+    assert cli.runs("ours", since="2027-01-01T00:00:00+00:00") == []
+    (task,) = cli.tasks("ours", "smoke")
+    assert (task["task_id"], task["state"] or None, task["start_date"], task["end_date"]) == ("export", None, "", "")
+    with pytest.raises(CommandFailed, match="unknown"):
+        cli.runs("unknown")
+    with pytest.raises(CommandFailed, match="never"):
+        cli.tasks("ours", "never")

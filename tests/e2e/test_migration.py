@@ -59,6 +59,15 @@ NOT_USED_HERE = {
     ),
     "UpdateEnvironmentFunction": ("iam:PassRole", "s3:GetEncryptionConfiguration"),
     # This is no rehearsal.
+    "CheckTargetFunction": (
+        "s3:GetObject",
+        "s3:PutObject",
+        "s3:ListBucket",
+        "kms:Decrypt",
+        "kms:GenerateDataKey",
+        "airflow:GetEnvironment",
+        "airflow:CreateCliToken",
+    ),
     "PrepareRehearsalFunction": ("s3:GetObject", "s3:ListBucket", "kms:Decrypt", "states:DescribeExecution"),
     "SweepFunction": (
         "s3:GetObject",

@@ -34,7 +34,7 @@ MIGRATION: Event = {
     "hops": HOPS,
     "finished": [],
     "rollBack": False,
-    "options": {"logs": {"groups": ["Task"]}},
+    "options": {"logs": {"groups": ["Task"], "onlyFailed": False}},
 }
 READY = {"ready": True, "waitSeconds": 0, "waitedSeconds": 0}
 # A copy of logs with two batches.
@@ -57,9 +57,15 @@ WELL: dict[str, Any] = {
     "ListLogStreams": LISTED,
     "CopyLogEvents": {"ready": True, "waitSeconds": 0},
     "CollectLogResults": {"streams": 2},
+    "CheckTarget": READY,
     "CutOver": {"ready": True, "done": 1, "dags": 1},
     "RollBack": {**READY, "done": 0},
-    "Report": {"status": "SUCCEEDED", "key": "migrations/x/1/report.json", "downtimeSeconds": 1.0},
+    "Report": {
+        "status": "SUCCEEDED",
+        "verdict": "pass",
+        "key": "migrations/x/1/report.json",
+        "downtimeSeconds": 1.0,
+    },
     "CleanUp": READY,
     "PrepareRehearsal": {"migrationId": "prod-3-0123456789", "input": {"mode": "rehearse"}},
     "Sweep": READY,

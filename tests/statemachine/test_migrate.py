@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from .conftest import MIGRATION, NOT_READY, READY, Event, Execute, Fails, Outcome, definition
+from .conftest import MIGRATION, NOT_READY, READY, WELL, Event, Execute, Fails, Outcome, definition
 
 STATES = definition()["States"]
 
@@ -14,6 +14,7 @@ BEFORE_EXPORT = ["Plan", "GrantAccess", "Purpose", "StageSettings", "CreateEnvir
 TO_VERIFY = [
     *BEFORE_EXPORT,
     *("StageDags", "CheckParsed", "DagsParsed"),
+    *("LogsEarly", "CopyLogsEarly"),
     *("TriggerExport", "CheckExport", "ExportEnded"),
     *("TriggerImport", "CheckImport", "ImportEnded"),
     "Verify",
@@ -21,6 +22,7 @@ TO_VERIFY = [
 HOP = ["NextHop", "StageHop", "UpdateEnvironment", "PollHop", "HopEnded", "NextHop"]
 LOGS = ["Logs", "CopyLogs"]
 CUT_OVER = ["Mode", "CutOver", "CutOverEnded"]
+CHECKS = ["CheckTarget", "TargetChecked"]
 END = ["Report", "CleanUp", "CleanUpEnded", "Outcome"]
 BACK = ["RollBack", "RolledBack"]
 BY_HAND = ["Plan", "GrantAccess", "Purpose", "StageRollBack", "CheckParsed", "DagsParsed"]
@@ -31,7 +33,12 @@ def test_a_migration_with_a_hop(execute: Execute) -> None:
     assert outcome.states == [*TO_VERIFY, *HOP, *LOGS, *CUT_OVER, *END, "Succeeded"]
     assert (outcome.status, outcome.output) == (
         "SUCCEEDED",
-        {"migrationId": MIGRATION["id"], "bucket": "exchange", "report": "migrations/x/1/report.json"},
+        {
+            "migrationId": MIGRATION["id"],
+            "bucket": "exchange",
+            "report": "migrations/x/1/report.json",
+            "verdict": "pass",
+        },
     )
 
 
@@ -40,9 +47,28 @@ def test_within_2_there_is_no_hop(execute: Execute) -> None:
     assert outcome.states == [*TO_VERIFY, "NextHop", *LOGS, *CUT_OVER, *END, "Succeeded"]
 
 
-def test_a_rehearsal_does_not_cut_over(execute: Execute) -> None:
-    outcome = execute(Plan={**MIGRATION, "mode": "rehearse"})
-    assert outcome.states == [*TO_VERIFY, *HOP, *LOGS, "Mode", *END, "Succeeded"]
+REHEARSAL = {**MIGRATION, "mode": "rehearse"}
+
+
+def test_a_rehearsal_checks_and_does_not_cut_over(execute: Execute) -> None:
+    outcome = execute(Plan=REHEARSAL, Report={**WELL["Report"], "verdict": "fail"})
+    assert outcome.states == [*TO_VERIFY, *HOP, *LOGS, "Mode", *CHECKS, *END, "Succeeded"]
+    # Whoever starts it learns from the output that it is not in order.
+    assert (outcome.status, outcome.output["verdict"]) == ("SUCCEEDED", "fail")
+
+
+def test_checks_are_waited_for(execute: Execute) -> None:
+    # Whatever was waited for before does not count.
+    outcome = execute(Plan=REHEARSAL, PollEnvironment=[NOT_READY, READY], CheckTarget=[NOT_READY, NOT_READY, READY])
+    assert (outcome.status, outcome.states.count("WaitForCheck")) == ("SUCCEEDED", 2)
+    assert [event["waitedSeconds"] for event in outcome.events("CheckTarget")] == [0, 60, 60]
+
+
+def test_checks_that_fail_by_themselves_end_in_the_report(execute: Execute) -> None:
+    outcome = execute(Plan=REHEARSAL, CheckTarget=Fails("AccessDeniedException"))
+    assert outcome.states[-7:] == ["Mode", "CheckTarget", *END, "Succeeded"]
+    (reported,) = outcome.events("Report")
+    assert (reported["failure"], outcome.events("CleanUp")[0]["failed"]) == ({}, False)
 
 
 def test_what_an_earlier_execution_verified_is_not_done_again(execute: Execute) -> None:
@@ -171,31 +197,43 @@ def test_a_failure_rolls_back_and_is_reported(execute: Execute, state: str) -> N
     assert outcome.events("CleanUp")[0]["failed"] is True
 
 
-def test_logs_are_copied_for_the_migration(execute: Execute) -> None:
+def test_logs_are_copied_while_the_dags_run_and_at_the_end(execute: Execute) -> None:
     outcome = execute()
-    assert [function for function, _ in outcome.calls if "Log" in function] == [
-        "ListLogStreams",
-        "CopyLogEvents",
-        "CopyLogEvents",
-        "CollectLogResults",
+    assert [function for function, _ in outcome.calls if "Log" in function or function == "TriggerDagRun"] == [
+        *("ListLogStreams", "CopyLogEvents", "CopyLogEvents", "CollectLogResults"),
+        *("TriggerDagRun", "TriggerDagRun"),
+        *("ListLogStreams", "CopyLogEvents", "CopyLogEvents", "CollectLogResults"),
     ]
-    assert outcome.events("ListLogStreams")[0]["input"]["migration"] == MIGRATION
+    given = [event["input"] for event in outcome.events("ListLogStreams")]
+    assert [one["early"] for one in given] == [True, False]
+    assert all(one["migration"] == MIGRATION for one in given)
 
 
 @pytest.mark.parametrize(
-    "change", [{"options": {"logs": {"groups": []}}}, {"finished": ["plan", "verify", "copy logs"]}], ids=str
+    ("change", "copies"),
+    [
+        ({"options": {"logs": {"groups": [], "onlyFailed": False}}}, []),
+        # Which task instances have failed is known at the end only.
+        ({"options": {"logs": {"groups": ["Task"], "onlyFailed": True}}}, [False]),
+        ({"finished": ["plan", "copy logs early"]}, [False]),
+        ({"finished": ["plan", "verify", "copy logs"]}, []),
+        ({"finished": ["plan", "verify"]}, [False]),
+    ],
+    ids=str,
 )
-def test_no_logs_to_copy(execute: Execute, change: Event) -> None:
+def test_which_copies_are_made(execute: Execute, change: Event, copies: list[bool]) -> None:
     outcome = execute(Plan={**MIGRATION, **change})
-    assert (outcome.status, outcome.events("ListLogStreams")) == ("SUCCEEDED", [])
+    assert outcome.status == "SUCCEEDED"
+    assert [event["input"]["early"] for event in outcome.events("ListLogStreams")] == copies
 
 
-def test_lost_logs_roll_back(execute: Execute) -> None:
-    outcome = execute(CollectLogResults=Fails("LogsIncomplete", "one stream"))
-    assert outcome.states[outcome.states.index("CopyLogs") :] == ["CopyLogs", *BACK, *END, "Failed"]
+@pytest.mark.parametrize(("state", "before"), [("CopyLogsEarly", []), ("CopyLogs", [{"streams": 1}])])
+def test_lost_logs_roll_back(execute: Execute, state: str, before: list[Event]) -> None:
+    outcome = execute(CollectLogResults=[*before, Fails("LogsIncomplete", "one stream")])
+    assert outcome.states[outcome.states.index(state) :] == [state, *BACK, *END, "Failed"]
     assert (outcome.status, outcome.error) == ("FAILED", "LogsIncomplete")
     (reported,) = outcome.events("Report")
-    assert (reported["failure"]["state"], reported["failure"]["error"]) == ("CopyLogs", "LogsIncomplete")
+    assert (reported["failure"]["state"], reported["failure"]["error"]) == (state, "LogsIncomplete")
     assert json.loads(reported["failure"]["cause"])["errorMessage"] == "one stream"
 
 
@@ -248,9 +286,9 @@ def test_a_fault_that_stays_rolls_back(execute: Execute) -> None:
 
 
 def test_every_state_is_reached_by_a_test() -> None:
-    reached = {*TO_VERIFY, *BY_HAND, *HOP, *LOGS, *CUT_OVER, *END, *BACK, "Succeeded", "Failed", "Refused"}
+    reached = {*TO_VERIFY, *BY_HAND, *HOP, *LOGS, *CHECKS, *CUT_OVER, *END, *BACK, "Succeeded", "Failed", "Refused"}
     waits = {"WaitForTarget", "WaitForDags", "WaitForExport", "WaitForImport", "WaitForHop", "WaitForCleanUp"}
-    assert set(STATES) == reached | waits | {"WaitForRollBack"}
+    assert set(STATES) == reached | waits | {"WaitForRollBack", "WaitForCheck"}
 
 
 TASKS = {name: state for name, state in STATES.items() if state["Type"] == "Task"}

@@ -24,8 +24,14 @@ def test_a_rehearsal_that_goes_well(execute: Execute) -> None:
             "migrationId": MIGRATION["id"],
             "bucket": "exchange",
             "report": "migrations/x/1/report.json",
+            "verdict": "pass",
         },
     )
+
+
+def test_a_rehearsal_that_finds_something_says_so_in_its_output(execute: Execute) -> None:
+    outcome = execute(machine="rehearse", Plan=REHEARSAL, Report={**WELL["Report"], "verdict": "fail"})
+    assert (outcome.status, outcome.output["outcome"], outcome.output["verdict"]) == ("SUCCEEDED", "rehearsed", "fail")
 
 
 def test_what_each_part_is_told(execute: Execute) -> None:
@@ -57,7 +63,9 @@ def test_a_rehearsal_that_fails_is_swept_and_fails_by_its_name(execute: Execute,
     assert "what to do" in (outcome.cause or "")
 
 
-@pytest.mark.parametrize("state", ["Plan", "CreateEnvironment", "CheckDagRun", "Verify", "Report", "CleanUp"])
+@pytest.mark.parametrize(
+    "state", ["Plan", "CreateEnvironment", "CheckDagRun", "Verify", "CheckTarget", "Report", "CleanUp"]
+)
 def test_a_rehearsal_that_is_aborted_is_swept(
     execute: Execute, machines: tuple[Any, dict[str, str]], state: str
 ) -> None:

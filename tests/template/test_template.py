@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+from cyclonedx.schema import SchemaVersion
+from cyclonedx.validation.json import JsonStrictValidator
 
 from migration.environment import THROW_AWAY_TAG
+from tools import bill_of_materials
 from tools.generated_docs import PAGES, machine, renewed, statements, tasks, template
 
 ROOT = Path(__file__).parents[2]
@@ -29,7 +33,11 @@ MACHINES = {
     "rehearse": "RehearseStateMachine",
 }
 # Which state of which machine executes which other.
-NESTED = {("migrate", "CopyLogs"): "CopyLogsStateMachine", ("rehearse", "Rehearse"): "MigrateStateMachine"}
+NESTED = {
+    ("migrate", "CopyLogsEarly"): "CopyLogsStateMachine",
+    ("migrate", "CopyLogs"): "CopyLogsStateMachine",
+    ("rehearse", "Rehearse"): "MigrateStateMachine",
+}
 SCHEDULED = {"ScheduledRehearsal": "${RehearseStateMachine}", "ScheduledSweep": "${SweepFunction.Arn}"}
 TASKS = {name: state for file in MACHINES for name, state in tasks(file).items()}
 # AWS's own limit of a function's policies, and what the functions' folder holds besides the functions.
@@ -200,3 +208,21 @@ def test_a_package_has_what_it_runs_and_stages(package: Path) -> None:
     ours = {file.relative_to(ROOT / "dags") for file in (ROOT / "dags").rglob("*.py")}
     assert {file.relative_to(package / "dags") for file in (package / "dags").rglob("*.py")} == ours
     assert not list(package.rglob("__pycache__"))
+
+
+def test_the_bill_of_materials_has_what_is_packaged(package: Path, tmp_path: Path) -> None:
+    layer = tmp_path / "SomeLayer"
+    (about,) = package.glob("jinja2-*.dist-info")
+    shutil.copytree(about, layer / "python" / about.name)
+    text = bill_of_materials.rendered(bill_of_materials.bill([package, layer]))
+    assert JsonStrictValidator(SchemaVersion.V1_6).validate_str(text) is None
+    told = json.loads(text)
+    locked = set(
+        re.findall(r"^([a-z0-9-]+)==(\S+)", (ROOT / "functions" / "requirements.txt").read_text(), re.MULTILINE)
+    )
+    assert {(item["name"], item["version"]) for item in told["components"]} == locked
+    assert all(item["licenses"] and item["purl"] == item["bom-ref"] for item in told["components"])
+    (jinja,) = (item for item in told["components"] if item["name"] == "jinja2")
+    assert [held["value"] for held in jinja["properties"]] == sorted([package.name, "SomeLayer"])
+    (needed,) = (item["dependsOn"] for item in told["dependencies"] if item["ref"] == jinja["bom-ref"])
+    assert [ref.partition("@")[0] for ref in needed] == ["pkg:pypi/markupsafe"]

@@ -208,23 +208,20 @@ class LogsApi:
                     self._raise_named(error, operation, group)
                 if writes:
                     raise Unanswered(f"{operation}: {message_of(error)}") from error
-                faults += 1
-                if faults > _RETRIES:
-                    raise
-            except (ConnectTimeoutError, EndpointConnectionError):
+                fault: Exception = error
+            except (ConnectTimeoutError, EndpointConnectionError) as error:
                 # Nothing was sent.
-                faults += 1
-                if faults > _RETRIES:
-                    raise
+                fault = error
             except HTTPClientError as error:
                 if writes:
                     raise Unanswered(f"{operation}: {error}") from error
-                faults += 1
-                if faults > _RETRIES:
-                    raise
+                fault = error
             else:
                 self._pacer.answered(operation)
                 return answer
+            faults += 1
+            if faults > _RETRIES:
+                raise fault
             self._clock.sleep(min(0.2 * 2**faults, 5.0))
 
     def _raise_named(self, error: ClientError, operation: str, group: str) -> NoReturn:

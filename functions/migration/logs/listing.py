@@ -15,6 +15,7 @@ from .. import errors
 from ..store import Store
 from .api import GroupMissing, LogsApi, OutOfTime
 from .copying import Batch
+from .early import Early
 from .request import LogCopy, group_name
 from .selection import Selection
 from .writing import DAY
@@ -116,6 +117,7 @@ def list_some(
     target: LogsApi,
     store: Store,
     selection: Selection,
+    early: Early | None,
     cursor: Cursor,
     late: Callable[[], bool],
 ) -> Cursor | None:
@@ -142,7 +144,7 @@ def list_some(
                     ended = True
                     break
                 if last is not None and (
-                    not of_source or (_in_range(stream, copy) and _wanted(pair, stream, selection))
+                    not of_source or (_in_range(stream, copy) and _wanted(pair, stream, selection, early))
                 ):
                     found.append(Listed(name=stream["logStreamName"], milliseconds=_lasted(stream, copy)))
         store.write(
@@ -168,7 +170,9 @@ def _lasted(stream: dict[str, Any], copy: LogCopy) -> int:
     return max(0, min(last, copy["end"]) - max(first, copy["start"]))
 
 
-def _wanted(pair: Group, stream: dict[str, Any], selection: Selection) -> bool:
+def _wanted(pair: Group, stream: dict[str, Any], selection: Selection, early: Early | None) -> bool:
+    if early is not None and early.has(pair["source"], stream):
+        return False
     return pair["group"] != "Task" or selection.wants(stream["logStreamName"])
 
 

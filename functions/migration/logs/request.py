@@ -12,6 +12,8 @@ from ..planning import Migration
 from .quotas import share
 from .writing import DAY
 
+# What an early copy leaves is apart from what the last one does.
+_EARLY = "/early"
 SCHEMA_FILE = Path(__file__).with_name("copy_logs.schema.json")
 
 
@@ -26,6 +28,8 @@ class End(TypedDict):
 class LogCopy(TypedDict):
     """A copy as its functions get it; `prefix` is where it lies in the exchange bucket.
 
+    `phase` is the migration's phase that it is, noted under `phases`, a prefix too. `early`: the prefix of the copy
+    that was made before, while the source still ran, or None (`early`).
     `start` and `end` (milliseconds; `end` exclusive) are the times of the events that are copied. `failedOf`: the
     artifact whose failed task instances are the only ones copied, or None. `lenient`: a source group that does not
     exist has nothing to copy. `paces`: calls a second by operation for all of the `workers`, so many at most, together.
@@ -36,6 +40,9 @@ class LogCopy(TypedDict):
     attempt: int
     bucket: str
     prefix: str
+    phases: str
+    phase: str
+    early: str | None
     source: End
     target: End
     groups: list[str]
@@ -49,8 +56,8 @@ class LogCopy(TypedDict):
     batches: int
 
 
-def of_migration(migration: Migration, now: float, quotas: dict[str, Any]) -> LogCopy:
-    """The copy that belongs to a migration, of events until `now` (seconds since 1970)."""
+def of_migration(migration: Migration, now: float, quotas: dict[str, Any], *, early: bool) -> LogCopy:
+    """One of the two copies that belong to a migration, of events until `now` (seconds since 1970)."""
     source, target, logs = migration["source"], migration["target"], migration["options"]["logs"]
     return _copy(
         {"environment": source["environment"], "region": source["region"]},
@@ -58,6 +65,7 @@ def of_migration(migration: Migration, now: float, quotas: dict[str, Any]) -> Lo
         logs,
         copy_id=migration["id"],
         attempt=migration["attempt"],
+        early=early,
         bucket=migration["bucket"],
         dags=logs["dags"] or migration["options"]["dags"],
         failed_of=migration["artifactId"] if logs["onlyFailed"] else None,
@@ -88,6 +96,7 @@ def of_input(
         # One copy an execution: a redrive goes on with it, a new execution looks at everything again.
         copy_id=complete.get("copyId") or f"logs-{readable}-{execution}",
         attempt=1,
+        early=None,
         bucket=bucket,
         dags=logs["dags"] or ".*",
         failed_of=None,
@@ -104,6 +113,7 @@ def _copy(
     *,
     copy_id: str,
     attempt: int,
+    early: bool | None,
     bucket: str,
     dags: str,
     failed_of: str | None,
@@ -112,11 +122,16 @@ def _copy(
     quotas: dict[str, Any],
 ) -> LogCopy:
     end = int(now * 1000)
+    whole = f"migrations/{copy_id}/{attempt}"
     return LogCopy(
         id=copy_id,
         attempt=attempt,
         bucket=bucket,
-        prefix=f"migrations/{copy_id}/{attempt}",
+        prefix=whole + _EARLY if early else whole,
+        phases=whole,
+        phase="copy logs early" if early else "copy logs",
+        # A copy that is no migration's has none before it.
+        early=whole + _EARLY if early is False else None,
         source=End(environment=source["environment"], region=source["region"], role=logs["sourceRoleArn"]),
         target=End(environment=target["environment"], region=target["region"], role=logs["targetRoleArn"]),
         groups=logs["groups"],

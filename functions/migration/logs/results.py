@@ -61,6 +61,8 @@ class Sums:
             self.calls.update(journal["totals"].get("calls", {}))
             self._counts["throttles"] += journal["totals"].get("throttles", 0)
             self._seconds += journal["totals"].get("seconds", 0.0)
+            # Of all its streams: also of those that another copy has looked at again.
+            self._counts["bytes"] += sum(result["bytes"] for result in found.values())
             self.failure = self.failure or journal.get("failure")
         for stream in batch["streams"]:
             result = found.get(stream)
@@ -69,7 +71,7 @@ class Sums:
                 continue
             self._counts["streams"] += result["source"] > 0
             self._counts["gone"] += result["gone"]
-            for name in ("source", "copied", "present", "archived", "foreign", "bytes"):
+            for name in ("source", "copied", "present", "archived", "foreign"):
                 self._counts[name] += result[name]
             self._reasons.update(result["reasons"])
             if result["copied"] + result["present"] + result["archived"] != result["source"]:

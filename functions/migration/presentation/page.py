@@ -42,7 +42,7 @@ class Shown(NamedTuple):
 
 def render(report: Report) -> str:
     """The page for a report that fits `report.schema.json`. It is at most 2 MB."""
-    found = facts.findings(report)
+    found = _fitting(facts.findings(report))
     spans, rehearsals, rows = facts.spans(report), facts.rehearsals(report), facts.table_rows(report)
     return (
         _environment()
@@ -55,7 +55,7 @@ def render(report: Report) -> str:
             kind=facts.kind(report),
             is_rehearsal=facts.is_rehearsal(report),
             figures=_figures(report),
-            problems=_fitting([finding for finding in found if finding.level != facts.PASS]),
+            problems=[finding for finding in found if finding.level != facts.PASS],
             passed=[finding for finding in found if finding.level == facts.PASS],
             timeline=plots.timeline(spans),
             pauses=any(span.paused for span in spans),

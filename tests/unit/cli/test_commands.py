@@ -63,6 +63,7 @@ def test_plan_shows_the_path_the_steps_and_what_differs(run: Run, write: Write, 
     assert lines[0] == "Airflow 2.10.3 → 2.11.2 → 3.2.1"
     assert "1. create prod-3 at 2.11.2, its DAGs in s3://dags/prod-3/dags" in lines
     assert "4. upgrade the target in place to 3.2.1" in lines
+    assert "5. copy the log events of 14 days of Task" in lines
     assert "AirflowVersion 2.10.3 3.2.1" in lines
     assert "MaxWorkers 10 5" in lines
     assert "core.parallelism \N{EN DASH} 64" in lines
@@ -84,9 +85,26 @@ def test_plan_changes_nothing(run: Run, write: Write, mwaa: Environments) -> Non
 
 
 def test_plan_of_a_rehearsal_pauses_nothing(run: Run, write: Write, mwaa: Environments) -> None:
-    told = run("plan", write(mode="rehearse"))
+    told = run("plan", write(mode="rehearse", options={"smokeTest": ["orders", "reports"]}))
     assert "pause" not in told.stdout
+    assert "or has not parsed, and run orders, reports there" in " ".join(told.stdout.split())
     assert "report, and delete the target" in told.stdout
+
+
+@pytest.mark.parametrize(
+    ("logs", "step"),
+    [
+        ({"days": None, "groups": ["Task", "Worker"]}, "copy all log events of Task, Worker"),
+        ({"groups": []}, None),
+    ],
+)
+def test_plan_says_which_logs_are_copied(
+    run: Run, write: Write, mwaa: Environments, logs: dict[str, Any], step: str | None
+) -> None:
+    told = run("plan", write(options={"logs": logs}))
+    assert told.exit_code == 0, told.output
+    assert (". copy" in told.stdout) == (step is not None)
+    assert step is None or step in told.stdout
 
 
 def test_plan_shows_every_fault_at_once(run: Run, write: Write, mwaa: Environments) -> None:
@@ -342,6 +360,12 @@ def test_watch_ends_with_the_report(watch: Callable[..., Any], verdict: str, sta
     assert "export: 62 s" in told.stderr
     assert "task_instance" in told.stdout
     assert "2.10.3 → 2.11.2 → 3.2.1" in told.stdout
+
+
+@pytest.mark.parametrize(("verdict", "code"), [("pass", 0), ("warn", 0), ("fail", 1)])
+def test_without_a_report_the_output_has_the_verdict(watch: Callable[..., Any], verdict: str, code: int) -> None:
+    output = json.dumps({"outcome": "rehearsed", "report": None, "verdict": verdict})
+    assert watch(States({"status": "SUCCEEDED", "output": output}, plan=PLAN)).exit_code == code
 
 
 def test_watch_of_a_rehearsal_shows_its_migration(watch: Callable[..., Any]) -> None:

@@ -143,13 +143,7 @@ def mwaa(monkeypatch: pytest.MonkeyPatch) -> Environments:
 def commands(monkeypatch: pytest.MonkeyPatch) -> Commands:
     """The CLI of every environment."""
     run = Commands()
-    monkeypatch.setattr(runs, "cli", lambda migration, dag: AirflowCli(run, runs.version_of(migration, dag)))
     monkeypatch.setattr(runs, "cli_of", lambda side, version: AirflowCli(run, version))
-    monkeypatch.setattr(
-        runs,
-        "final_cli",
-        lambda migration, version=None: AirflowCli(run, version or migration["target"]["airflowVersion"]),
-    )
     return run
 
 

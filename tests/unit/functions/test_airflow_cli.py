@@ -5,11 +5,13 @@ from __future__ import annotations
 import base64
 import json
 import shlex
+import socket
 from typing import Any
 
 import pytest
+import urllib3
 
-from migration import errors
+from migration import airflow_cli, errors
 from migration.airflow_cli import AirflowCli, Answer, Endpoint, RunState, json_of, run_state_of
 
 DATE = "2026-11-22T10:00:00+00:00"
@@ -108,6 +110,33 @@ def test_run_state_of_1_10_parses_our_file_only(answer: Answer, state: str | Non
 
 
 @pytest.mark.parametrize(
+    ("version", "trigger", "runs"),
+    [
+        ("2.11.2", "dags trigger --run-id r --exec-date", "dags list-runs --output json --start-date {0} --dag-id d"),
+        ("3.2.1", "dags trigger --run-id r --logical-date", "dags list-runs --output json --start-date {0} d"),
+    ],
+)
+def test_a_run_is_found_again_by_its_date(version: str, trigger: str, runs: str) -> None:
+    found = Answer(True, '[{"dag_id": "d", "run_id": "r", "state": "queued", "end_date": ""}]', "")
+    run = Recorder(Answer(True, "", ""), found, found)
+    cli = AirflowCli(run, version)
+    cli.trigger("d", "r", DATE, {}, dated=True)
+    assert cli.runs("d", since=DATE)[0]["run_id"] == "r"
+    cli.tasks("d", "r")
+    assert run.commands == [
+        f"{trigger} {DATE} --conf '{{}}' d",
+        runs.format(DATE),
+        "tasks states-for-dag-run --output json d r",
+    ]
+
+
+@pytest.mark.parametrize("answer", [NOTHING, Answer(True, "", ""), Answer(False, "[]", "DAG: d does not exist")])
+def test_rows_that_cannot_be_read_are_no_empty_list(answer: Answer) -> None:
+    with pytest.raises(errors.CommandFailed, match="`airflow dags list-runs` failed"):
+        AirflowCli(Recorder(answer), "2.11.2").runs("d")
+
+
+@pytest.mark.parametrize(
     ("tasks", "state"),
     [
         ({}, None),
@@ -192,3 +221,29 @@ def test_the_endpoints_answer_is_decoded() -> None:
 def test_what_is_no_answer_has_a_name(status: int, body: bytes, error: type[Exception]) -> None:
     with pytest.raises(error, match="prod"):
         read(status, body)
+
+
+class Tokens:
+    """Amazon MWAA as far as it gives tokens for a web server."""
+
+    def __init__(self, port: int) -> None:
+        self._host = f"127.0.0.1:{port}"
+
+    def create_cli_token(self, Name: str) -> dict[str, str]:  # noqa: N803
+        return {"WebServerHostname": self._host, "CliToken": "token"}
+
+
+@pytest.mark.parametrize(("listens", "error"), [(True, errors.TransientFault), (False, errors.CliUnreachable)])
+def test_a_web_server_that_hangs_or_is_not_there(
+    monkeypatch: pytest.MonkeyPatch, listens: bool, error: type[Exception]
+) -> None:
+    timeout = urllib3.Timeout(connect=0.2, read=0.2)
+    monkeypatch.setattr(airflow_cli, "_pool", lambda: urllib3.PoolManager(timeout=timeout, retries=False))
+    with socket.socket() as server:
+        server.bind(("127.0.0.1", 0))
+        server.listen()
+        endpoint = Endpoint(Tokens(server.getsockname()[1]), "prod")  # type: ignore[arg-type]
+        if not listens:
+            server.close()
+        with pytest.raises(error, match="prod: "):
+            endpoint("version")

@@ -132,6 +132,14 @@ SCHEMA = {
     "a rehearsal that pauses": Case(
         "InvalidValue", "options.quiesce", "pauses nothing", {"mode": "rehearse", "options.quiesce": True}
     ),
+    "smoke test in a migration": Case(
+        "InvalidValue", "options.smokeTest", "in a rehearsal's target", {"options.smokeTest": ["orders"]}
+    ),
+    "smoke test of everything": Case(
+        "InvalidValue", "options.smokeTest", "at most 20 items", {"options.smokeTest": [f"d{n}" for n in range(21)]}
+    ),
+    "option as a DAG": Case("InvalidValue", "options.smokeTest[0]", "must match", {"options.smokeTest": ["--help"]}),
+    "endless smoke test": Case("InvalidValue", "options.smokeTestMinutes", "1440", {"options.smokeTestMinutes": 9999}),
     "import version within 2.x": Case(
         "InvalidValue",
         "options.importVersion",

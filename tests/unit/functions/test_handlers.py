@@ -667,6 +667,7 @@ def test_what_was_checked_is_in_the_report_and_makes_its_verdict(planned: Plan, 
         ("Ruff", "fail"),
         ("Missing DAGs", "pass"),
     ]
+    assert told["verdict"] == written["verdict"] == "fail"
     assert "a.py:3" in read(told["key"].replace(".json", ".html"))
 
 
@@ -683,7 +684,7 @@ def published() -> list[tuple[str, str, str | None]]:
 def test_the_notification_links_to_the_page(planned: Plan, call: Handler) -> None:
     told = call(report, migration=planned, failure={}, rollBackFailure={})
     ((_, message, subject),) = published()
-    assert subject == "Migration prod-2-10 -> prod-3: SUCCEEDED"
+    assert subject == "Migrated, but not in order: prod-2-10 -> prod-3"
     *_, place, _, link = message.splitlines()
     page = told["key"].replace(".json", ".html")
     assert place == f"Report: s3://exchange/{page}"

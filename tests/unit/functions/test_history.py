@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 import report
-from migration import clients, errors
+from migration import clients, errors, tagged_object
 from migration.history import History
 
 from .conftest import Commands, Environments, Handler
@@ -74,15 +74,15 @@ def test_a_year_of_weekly_ones_is_kept(planned: dict[str, Any]) -> None:
 def test_two_that_end_at_once_are_both_remembered(planned: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
     this, other = (History(clients.s3(), planned | {"id": name}) for name in ("this", "other"))  # type: ignore[arg-type]
     said = {"time": "2026-11-25T03:00:00+00:00", "downtime_seconds": 1.0}
-    read = this._read
+    read = tagged_object.read
 
-    def meanwhile() -> Any:
-        found = read()
+    def meanwhile(*place: Any) -> Any:
+        found = read(*place)
         monkeypatch.undo()
         other.add(said, "pass")
         return found
 
-    monkeypatch.setattr(this, "_read", meanwhile)
+    monkeypatch.setattr(tagged_object, "read", meanwhile)
     this.add(said, "warn")
     assert [item["migration_id"] for item in told(KEY)] == ["other", "this"]  # type: ignore[index]
 
@@ -91,7 +91,7 @@ def test_an_object_that_never_stays_is_a_transient_fault(
     planned: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     history = History(clients.s3(), planned)  # type: ignore[arg-type]
-    monkeypatch.setattr(history, "_read", lambda: ([], '"another"'))
+    monkeypatch.setattr(tagged_object, "read", lambda *_: tagged_object.Tagged([], '"another"'))
     with pytest.raises(errors.TransientFault, match=KEY):
         history.add({"time": "2026-11-25T03:00:00+00:00", "downtime_seconds": 1.0}, "pass")
 

@@ -276,6 +276,14 @@ def test_a_page_of_2000_dags_and_40_tables_is_at_most_2_mb(report: Report) -> No
     assert len(page.render(report).encode()) <= 2_000_000
 
 
+def test_what_passed_shows_what_was_looked_at() -> None:
+    finding = {"dag": "orders", "message": "success in 12 s", "detail": "load  success  12 s"}
+    report = small(checks=[{"name": "Smoke test", "result": "pass", "message": "1 of 1", "findings": [finding]}])
+    seen = Reader(page.render(report))
+    for text in ("Checks passed", "orders", "success in 12 s", "load success 12 s"):
+        assert text in seen.text
+
+
 def test_what_has_no_room_is_counted() -> None:
     errors = [{"filepath": f"{number}.py", "error": "<" * 10_000} for number in range(2000)]
     text = Reader(page.render(small(dags={"import_errors": errors}))).text

@@ -71,10 +71,11 @@ def test_no_failure() -> None:
     assert reporting.failure_of({}) is None
 
 
-def test_a_subject_fits_sns() -> None:
-    report: dict[str, Any] = {"mode": "rehearse", "status": "SUCCEEDED"}
+def test_a_subject_says_the_verdict_and_fits_sns() -> None:
+    report: dict[str, Any] = {"mode": "rehearse", "status": "SUCCEEDED", "verdict": "fail"}
     report |= {"source": {"environment": "a" * 80}, "target": {"environment": "b" * 80}}
     assert len(reporting.subject(report)) == 100
+    assert reporting.subject(report).startswith("Rehearsal failed: aaa")
 
 
 def test_pausing_stops_when_its_time_is_over_and_goes_on_later() -> None:

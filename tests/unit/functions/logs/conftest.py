@@ -58,8 +58,9 @@ class Copying:
         begin = self.recent if at is None else at
         self.service.fill(SOURCE, stream, [(begin + i * step, text.format(i)) for i in range(number)])
 
-    def list_streams(self, execution: str = "one", **logs: Any) -> dict[str, Any]:
-        given = {"source": {"environment": "old"}, "target": {"environment": "new"}, "logs": logs}
+    def list_streams(self, execution: str = "one", given: dict[str, Any] | None = None, **logs: Any) -> dict[str, Any]:
+        """`given`: the execution's input, where it is another than for logs alone."""
+        given = given or {"source": {"environment": "old"}, "target": {"environment": "new"}, "logs": logs}
         progress = None
         while True:
             answer = self._call(list_log_streams, execution=execution, input=given, progress=progress)

@@ -1,0 +1,32 @@
+"""What an export tells of the source's DAGs, for whoever compares them with those that a target has parsed."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from tests.integration.engine.deployment import Deployment
+
+
+def test_active_dags_with_their_files(source: Deployment, tmp_path: Path) -> None:
+    folder = source.home / "dags"
+    source.execute(
+        "update dag set fileloc = %(folder)s || '/team/' || dag_id || '.py' where dag_id < 'source_dag_4';"
+        "insert into import_error (filename, stacktrace, timestamp) values (%(folder)s || '/broken.py', 'x', now());"
+        "insert into dag (dag_id, is_paused, is_active, max_active_tasks, max_consecutive_failed_dag_runs, "
+        "has_task_concurrency_limits) values ('mwaa_migrator_export', false, true, 16, 0, false)",
+        {"folder": str(folder)},
+    )
+    source.succeed("export", "--to", str(tmp_path), "--id", "e", "--dags", "source_dag_1", "--tables", "dag_run")
+    told = json.loads((tmp_path / "e" / "dags.json").read_text())
+    # The 5th and the 10th have no file any more; the history's cut does not cut the DAGs.
+    assert [dag["dag_id"] for dag in told["dags"]] == [f"source_dag_{n}" for n in (1, 2, 3, 4, 6, 7, 8, 9)]
+    assert told["dags"][0] == {"dag_id": "source_dag_1", "file": "team/source_dag_1.py", "paused": False}
+    assert told["dags"][3]["file"] == "/dags/4.py"
+    assert told["broken_files"] == ["broken.py"]
+
+
+def test_the_oldest_airflow_tells_them_too(old_artifact: Path) -> None:
+    told = json.loads((old_artifact / "dags.json").read_text())
+    assert told["dags"]
+    assert all(dag["dag_id"].startswith("old_dag_") for dag in told["dags"])

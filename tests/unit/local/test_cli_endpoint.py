@@ -1,0 +1,86 @@
+"""What the functions send to a CLI endpoint is what its Airflow gets, whatever it looks like; over real TLS."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from local import certificates
+from local.mwaa.cli_endpoint import CliEndpoint
+from migration.airflow_cli import AirflowCli, Endpoint
+from tests.hostile import names
+
+
+class Airflow:
+    """Keeps the arguments of the last command, and prints what it is told to."""
+
+    def __init__(self) -> None:
+        self.arguments: list[str] = []
+        self.prints = ""
+
+    def __call__(self, arguments: list[str], timeout: float) -> subprocess.CompletedProcess[bytes]:
+        self.arguments = arguments
+        return subprocess.CompletedProcess(arguments, 0, self.prints.encode(), b"")
+
+
+class Mwaa:
+    """CreateCliToken of one environment."""
+
+    def __init__(self, endpoint: CliEndpoint) -> None:
+        self._endpoint = endpoint
+
+    def create_cli_token(self, Name: str) -> dict[str, str]:  # noqa: N803  # boto3's name
+        return {"WebServerHostname": self._endpoint.host, "CliToken": self._endpoint.token()}
+
+
+@pytest.fixture(scope="module")
+def airflow() -> Airflow:
+    return Airflow()
+
+
+@pytest.fixture(scope="module")
+def run(airflow: Airflow, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Endpoint]:
+    made = certificates.make(tmp_path_factory.mktemp("certificates") / "made")
+    endpoint = CliEndpoint(made, airflow)
+    endpoint.start()
+    mwaa: Any = Mwaa(endpoint)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AWS_CA_BUNDLE", str(Path(made.bundle)))
+        yield Endpoint(mwaa, "an-environment")
+    endpoint.stop()
+
+
+@given(words=st.lists(names(), max_size=4), printed=names())
+@settings(max_examples=60, deadline=None)
+def test_arguments_and_output_are_not_interpreted(
+    run: Endpoint, airflow: Airflow, words: list[str], printed: str
+) -> None:
+    airflow.prints = printed
+    answer = run("dags", "list", *words)
+    assert airflow.arguments == ["dags", "list", *words]
+    assert (answer.succeeded, answer.stdout) == (True, printed)
+
+
+@given(run_id=names(), conf=st.dictionaries(names(), names() | st.lists(names(), max_size=3), max_size=3))
+@settings(max_examples=60, deadline=None)
+def test_conf_is_not_interpreted(run: Endpoint, airflow: Airflow, run_id: str, conf: dict[str, Any]) -> None:
+    AirflowCli(run, "2.11.2").trigger("a_dag", run_id, "2026-11-22T10:00:00+00:00", conf)
+    assert airflow.arguments[:4] == ["dags", "trigger", "--run-id", run_id]
+    assert airflow.arguments[4] == "--conf"
+    assert json.loads(airflow.arguments[5]) == conf
+    assert airflow.arguments[6:] == ["a_dag"]
+
+
+@given(dags=st.lists(names(), min_size=1, max_size=5, unique=True))
+@settings(max_examples=40, deadline=None)
+def test_one_argument_names_many_dags(run: Endpoint, airflow: Airflow, dags: list[str]) -> None:
+    AirflowCli(run, "2.11.2").set_paused(dags, paused=True)
+    assert airflow.arguments[:4] == ["dags", "pause", "--treat-dag-id-as-regex", "--yes"]
+    assert len(airflow.arguments) == 5
