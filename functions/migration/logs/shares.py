@@ -12,16 +12,14 @@ renewed expires, and its owner has stopped by then.
 
 from __future__ import annotations
 
-import json
 import math
 import random
 import uuid
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, NamedTuple, TypedDict
 
-from botocore.exceptions import ClientError
-
-from ..faults import CONDITION_FAILED, code_of
+from .. import tagged_object
+from ..tagged_object import Tagged
 from .clock import Clock
 
 if TYPE_CHECKING:
@@ -80,7 +78,7 @@ class Shares:
         self._clock = clock
         self._name = uuid.uuid4().hex
         self._period = max(_PERIOD, workers / _WRITES)
-        self._tag: str | None = None
+        self._found: Tagged | None = None
 
     def renew(self, needs: Mapping[str, Need], lower: Callable[[Mapping[str, float]], None]) -> Granted | None:
         """Grants what is needed of each operation as far as it is fair and free.
@@ -127,32 +125,13 @@ class Shares:
 
     def _read(self, now: float) -> dict[str, Entry]:
         """The entries that have not expired."""
-        try:
-            answer = self._s3.get_object(Bucket=self._bucket, Key=self._key)
-        except ClientError as error:
-            if code_of(error) != "NoSuchKey":
-                raise
-            self._tag = None
-            return {}
-        self._tag = answer["ETag"]
-        entries: dict[str, Entry] = json.loads(answer["Body"].read())
+        self._found = tagged_object.read(self._s3, self._bucket, self._key)
+        entries: dict[str, Entry] = self._found.content if self._found else {}
         return {name: entry for name, entry in entries.items() if entry["until"] > now}
 
     def _write(self, entries: dict[str, Entry]) -> bool:
         """Writes the entries unless others have been written since they were read; tells whether it did."""
-        try:
-            self._s3.put_object(
-                Bucket=self._bucket,
-                Key=self._key,
-                Body=json.dumps(entries, separators=(",", ":")).encode(),
-                ContentType="application/json",
-                **({"IfMatch": self._tag} if self._tag else {"IfNoneMatch": "*"}),  # type: ignore[arg-type]
-            )
-        except ClientError as error:
-            if code_of(error) not in CONDITION_FAILED:
-                raise
-            return False
-        return True
+        return tagged_object.write(self._s3, self._bucket, self._key, entries, over=self._found)
 
 
 def fair_shares(needs: Mapping[str, Need], whole: float) -> dict[str, float]:
