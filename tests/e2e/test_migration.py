@@ -45,8 +45,8 @@ NOT_USED_HERE = {
     # An object of the migration is missing, as in a first attempt that stopped early.
     "CheckParsedFunction": ("s3:ListBucket",),
     "PollEnvironmentFunction": ("s3:ListBucket",),
-    # The target has no log group yet, another copy has its lock, a stream is big.
-    "ListLogStreamsFunction": ("logs:CreateLogGroup", "logs:PutRetentionPolicy", "states:DescribeExecution"),
+    # The target has no log group yet, a stream is big.
+    "ListLogStreamsFunction": ("logs:CreateLogGroup", "logs:PutRetentionPolicy"),
     "CopyLogEventsFunction": ("logs:GetLogEvents",),
     # Used by Amazon MWAA in the caller's name, which the local one does not do.
     "CreateEnvironmentFunction": (
