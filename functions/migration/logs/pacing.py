@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import Counter
+from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Mapping
 
 from .shares import Need, Shares
@@ -21,7 +21,7 @@ _GROWTH = 1.25
 _LEARNING = 4.0
 # Seconds until the shares are asked for again when other workers wrote all the time.
 _AGAIN = 0.3
-# A wait for nothing less, for who wakes at the same time as others and finds that they were first.
+# A wait for nothing less, for who wakes before the one whose turn it is.
 _SHORTEST = 0.001
 
 
@@ -56,21 +56,29 @@ class Pacer:
         self._renewed = self._begun = now
         self._made: Counter[str] = Counter()
         self._waited: set[str] = set()
+        self._queues: defaultdict[str, deque[object]] = defaultdict(deque)
         self._streams: Counter[str] = Counter()
         self.calls: Counter[str] = Counter()
         self.throttles: Counter[str] = Counter()
 
     def wait(self, operation: str) -> None:
         """Returns when it is this call's turn. Raises what the renewal of the shares raises."""
+        ticket = object()
         with self._lock:
             self.calls[operation] += 1
-        while True:
-            if self._clock() >= self._due:
-                self._renew()
-            seconds = self._turn(operation)
-            if seconds <= 0:
-                return
-            self._sleep(seconds)
+            self._queues[operation].append(ticket)
+        try:
+            while True:
+                if self._clock() >= self._due:
+                    self._renew()
+                seconds = self._turn(operation, ticket)
+                if seconds <= 0:
+                    return
+                self._sleep(seconds)
+        finally:
+            with self._lock:
+                if ticket in self._queues[operation]:
+                    self._queues[operation].remove(ticket)
 
     def expect(self, operation: str, streams: int) -> None:
         """So many streams more, or fewer, are waiting for the operation."""
@@ -100,8 +108,11 @@ class Pacer:
                 self._set(dict.fromkeys(self._whole, 0.0))
                 self._shares.leave()
 
-    def _turn(self, operation: str) -> float:
-        """Takes the turn (0), or tells for how many seconds to wait before asking again."""
+    def _turn(self, operation: str, ticket: object) -> float:
+        """Takes the turn (0), or tells for how many seconds to wait before asking again.
+
+        Who came first is first, so that the streams that wait come on evenly and end at about the same time.
+        """
         with self._lock:
             now = self._clock()
             paused = self._paused_until.get(operation, now) - now
@@ -110,13 +121,16 @@ class Pacer:
             if operation not in self._paces:
                 return 0.0
             self._fill(now)
-            if self._allowed[operation] >= 1:
+            queue = self._queues[operation]
+            before = queue.index(ticket)
+            if not before and self._allowed[operation] >= 1:
+                queue.popleft()
                 self._allowed[operation] -= 1
                 self._made[operation] += 1
                 return 0.0
             self._waited.add(operation)
             pace = self._paces[operation]
-            lacking = (1 - self._allowed[operation]) / pace if pace else float("inf")
+            lacking = (before + 1 - self._allowed[operation]) / pace if pace else float("inf")
             return max(_SHORTEST, min(lacking, self._due - now))
 
     def _fill(self, now: float) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -77,6 +78,23 @@ def test_the_pace_is_kept() -> None:
         pacer.wait("GetLogEvents")
     assert 4.9 <= clock.monotonic() - begun <= 5.6
     assert pacer.calls["GetLogEvents"] == 51
+
+
+def test_who_came_first_is_first() -> None:
+    pacer = Pacer({"GetLogEvents": 50.0})
+    turns: list[int] = []
+
+    def read(stream: int) -> None:
+        for _ in range(20):
+            pacer.wait("GetLogEvents")
+            turns.append(stream)
+
+    with ThreadPoolExecutor(4) as streams:
+        list(streams.map(read, range(4)))
+    # None gets far ahead of another, at any time.
+    for end in range(len(turns)):
+        counts = [turns[:end].count(stream) for stream in range(4)]
+        assert max(counts) - min(counts) <= 3
 
 
 def test_each_throttle_makes_the_pause_longer() -> None:
