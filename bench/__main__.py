@@ -12,7 +12,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from bench import cold_start, command_line, export_speed, import_speed, log_copy, peak_memory, report_page
+from bench import cold_start, command_line, dag_checks, export_speed, import_speed, log_copy, peak_memory, report_page
 from bench.laboratory import Laboratory
 from bench.mwaa_dr import MwaaDr
 from bench.results import Result, table, write_json, write_page
@@ -21,7 +21,7 @@ from local.airflow_installation import ROOT
 PAGE = ROOT / "docs" / "benchmarks.md"
 
 #: What can be measured by itself, in the order of a whole run.
-PARTS = ("speed", "memory", "functions", "report", "command", "logs")
+PARTS = ("speed", "memory", "functions", "report", "checks", "command", "logs")
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -51,6 +51,8 @@ def main(arguments: list[str] | None = None) -> int:
             results += cold_start.measure(directory)
         if "report" in chosen:
             results += report_page.measure(options.runs)
+        if "checks" in chosen:
+            results += dag_checks.measure()
         if "command" in chosen:
             results += command_line.measure()
         if "logs" in chosen:

@@ -11,34 +11,40 @@ from typing import Any
 from aws_lambda_powertools.metrics import MetricUnit
 from botocore.exceptions import ClientError
 
-from migration import checks, clients, environment, errors, reporting, runs, settings
+from migration import checks, clients, environment, errors, price, reporting, runs, settings
 from migration.faults import is_transient
 from migration.history import History, Rehearsal
 from migration.observability import logger, metrics, state
 from migration.planning import Migration
 from migration.presentation import facts
-from migration.store import Store, of_artifact, of_attempt
+from migration.price import Price
+from migration.store import Phase, Store, of_artifact, of_attempt
 
 
 @state
 def handler(event: dict[str, Any]) -> dict[str, Any]:
-    """`{"migration", "failure", "rollBackFailure"}` -> `{"status", "verdict", "key", "downtimeSeconds"}`.
+    """`{"migration", "failure", "rollBackFailure", "unchecked"}` -> `{"status", "verdict", "key", "downtimeSeconds"}`.
 
-    Failures are empty where there is none; `key` is None where the bucket has refused the report.
+    Failures are empty where there is none; `key` is None where the bucket has refused the report. `unchecked` has the
+    failures of states that check; an execution that was started by an older release of the state machine has none.
     """
     migration = event["migration"]
     artifact, store = of_artifact(clients.s3(), migration), of_attempt(clients.s3(), migration)
     results = {name: artifact.read(f"{name}.json") or {} for name in ("quiesce", "drain", "export", "import", "verify")}
+    target = migration["target"]
+    found = environment.get(clients.mwaa(target["region"]), target["environment"])
+    phases = store.phases()
     report = reporting.make(
         migration,
         failure=reporting.failure_of(event["failure"]),
         roll_back_failure=reporting.failure_of(event["rollBackFailure"]),
-        phases=store.phases(),
+        phases=phases,
         results=results,
         logs=store.read("logs.json"),
-        dags=_dags(migration, results),
-        checked=checks.read(store),
-        notes=(store.read("settings.json") or {}).get("notes", []),
+        dags=_dags(migration, found, results),
+        cost=_cost(migration, found, phases),
+        checked=checks.read(store) + reporting.unchecked(event.get("unchecked", [])),
+        notes=_notes(store),
     )
     report["verdict"] = facts.verdict(report)
     if report["mode"] == "rehearse":
@@ -59,6 +65,18 @@ def handler(event: dict[str, Any]) -> dict[str, Any]:
         "key": written,
         "downtimeSeconds": report["downtime_seconds"],
     }
+
+
+def _notes(store: Store) -> list[str]:
+    """What earlier states have noted for the reader."""
+    notes: list[str] = (store.read("settings.json") or {}).get("notes", [])
+    cut_over = store.read("cut_over.json")
+    if cut_over is not None and not cut_over["sourceSeenPaused"]:
+        notes.append(
+            "Whether the source's DAGs were still paused at the cut-over could not be seen through its CLI. Look at "
+            "its web server: a DAG that is active there runs in both environments."
+        )
+    return notes
 
 
 def _remembered(history: History, report: dict[str, Any]) -> list[Rehearsal]:
@@ -120,10 +138,18 @@ def _notify(subject: str, message: str) -> bool:
     return True
 
 
-def _dags(migration: Migration, results: dict[str, dict[str, Any]]) -> dict[str, Any]:
-    """DAGs in the source and in the target, and the target's import errors; None where nobody can be asked."""
-    target = migration["target"]
-    found = environment.get(clients.mwaa(target["region"]), target["environment"])
+def _cost(migration: Migration, found: dict[str, Any] | None, phases: list[Phase]) -> Price | None:
+    """The price of the target; none of a roll back by hand, whose report has the phases of what it takes back."""
+    if migration["rollBack"]:
+        return None
+    return price.of_target(clients.pricing(), found, migration["target"]["region"], phases)
+
+
+def _dags(migration: Migration, found: dict[str, Any] | None, results: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    """DAGs in the source and in the target, and the target's import errors; None where nobody can be asked.
+
+    `found` is GetEnvironment's answer for the target.
+    """
     parsed = broken = None
     if found is not None and found["Status"] == "AVAILABLE":
         cli = runs.final_cli(migration, found["AirflowVersion"])

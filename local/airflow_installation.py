@@ -146,7 +146,7 @@ def install(version: str) -> AirflowInstallation:
         local.interpreters.InterpreterNotFound: the Python it needs is not here and could not be downloaded.
         local.uv.InstallationFailed: uv failed.
     """
-    lock = _lock_file(version)
+    lock = lock_file(version)
     if version not in _recipes() or not lock.is_file():
         raise UnknownAirflowVersion(
             f"Airflow {version} is not among the versions that can be installed here ({', '.join(versions())}); "
@@ -186,7 +186,7 @@ def lock(version: str) -> None:
     if resolved != version:
         own = _compile([f"apache-airflow=={version}"], recipe, "--no-deps")
         locked = locked.replace(_requirement(locked, "apache-airflow"), _requirement(own, "apache-airflow"))
-    _lock_file(version).write_text(
+    lock_file(version).write_text(
         f"# Airflow {version} for Python {recipe['python']}, written by `make lock`.\n{locked}"
     )
 
@@ -228,7 +228,8 @@ def _recipes() -> dict[str, dict[str, Any]]:
     return tomllib.loads((REQUIREMENTS / "versions.toml").read_text())
 
 
-def _lock_file(version: str) -> Path:
+def lock_file(version: str) -> Path:
+    """What an installation of a version is made from."""
     return REQUIREMENTS / f"{version}.txt"
 
 
@@ -239,7 +240,7 @@ def _main(arguments: list[str]) -> None:
             sys.stdout.write(f"{install(version).directory}\n")
         else:
             lock(version)
-            sys.stdout.write(f"{_lock_file(version)}\n")
+            sys.stdout.write(f"{lock_file(version)}\n")
 
 
 if __name__ == "__main__":

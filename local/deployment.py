@@ -26,7 +26,8 @@ from samtranslator.parser.parser import Parser  # type: ignore[import-untyped]
 from samtranslator.translator.translator import Translator  # type: ignore[import-untyped]
 from samtranslator.yaml_helper import yaml_parse  # type: ignore[import-untyped]
 
-from local import interpreters
+from local import interpreters, layers
+from local.file_lock import exclusively
 from local.lambda_runner import Function
 
 logger = logging.getLogger(__name__)
@@ -79,6 +80,12 @@ def build(template: Path = TEMPLATE, built: Path = BUILT) -> Path:
         BuildFailed: sam failed.
         local.interpreters.InterpreterNotFound: the runtime's Python is not here.
     """
+    # Two builds at once into one folder take each other's files away.
+    with exclusively(built.parent / f"{built.name}.lock"):
+        return _build(template, built)
+
+
+def _build(template: Path, built: Path) -> Path:
     fingerprint = _fingerprint(template)
     marker = built / ".sources"
     if marker.is_file() and marker.read_text() == fingerprint and (built / "template.yaml").is_file():
@@ -120,6 +127,7 @@ def deploy(
     """
     written = yaml_parse(template.read_text())
     packages = _take_packages(written, template.parent)
+    layer_folders = _take_layers(written, template.parent)
     _inline_definitions(written, template.parent)
     values = {
         **{name: p["Default"] for name, p in written.get("Parameters", {}).items() if "Default" in p},
@@ -181,6 +189,7 @@ def deploy(
             client("lambda"),
             resources[logical_id],
             packages[logical_id],
+            _layers_of(expanded["Resources"][logical_id]["Properties"], layer_folders),
             expanded["Resources"][logical_id]["Properties"].get("ReservedConcurrentExecutions"),
             outputs.get(_output_name(logical_id, _LOG_GROUP)),
         )
@@ -195,7 +204,7 @@ def deploy(
 def _fingerprint(template: Path) -> str:
     """Of everything that `sam build` reads."""
     digest = hashlib.sha256(template.read_bytes())
-    for folder in ("functions", "statemachine", "requirements"):
+    for folder in ("functions", "layers", "statemachine", "requirements"):
         for file in sorted((template.parent / folder).rglob("*")):
             if file.is_file() and file.suffix not in (".pyc", ".toml"):
                 digest.update(f"{file.relative_to(template.parent)}\n".encode())
@@ -218,6 +227,30 @@ def _take_packages(document: dict[str, Any], folder: Path) -> dict[str, Path]:
             packages[logical_id] = (folder / str(properties.get("CodeUri", logical_id))).resolve()
             properties["CodeUri"] = {"Bucket": _ARTIFACTS, "Key": "package.zip"}
     return packages
+
+
+def _take_layers(document: dict[str, Any], folder: Path) -> dict[str, Path]:
+    """The layers' folders for this machine; in the template an S3 object stands for each from now on."""
+    found = {}
+    for logical_id, resource in document["Resources"].items():
+        if resource["Type"] == "AWS::Serverless::LayerVersion":
+            properties = resource["Properties"]
+            built = (folder / str(properties.get("ContentUri", logical_id))).resolve()
+            found[logical_id] = layers.for_this_machine(built)
+            properties["ContentUri"] = {"Bucket": _ARTIFACTS, "Key": "package.zip"}
+    return found
+
+
+def _layers_of(properties: Mapping[str, Any], layer_folders: Mapping[str, Path]) -> tuple[Path, ...]:
+    """The folders of a function's layers, which must be the template's own: the code of others is not here."""
+    references = [
+        str(layer.get("Ref")) if isinstance(layer, dict) else str(layer) for layer in properties.get("Layers", [])
+    ]
+    # The translator puts a hash of ten digits behind a layer's logical id.
+    unknown = [reference for reference in references if reference[:-10] not in layer_folders]
+    if unknown:
+        raise DeploymentFailed(f"the layers {', '.join(unknown)} are not in the template, so their code is not here")
+    return tuple(layer_folders[reference[:-10]] for reference in references)
 
 
 def _inline_definitions(document: dict[str, Any], folder: Path) -> None:
@@ -321,8 +354,14 @@ def _resolved(value: Any, logical_id: str, outputs: Mapping[str, str], path: tup
 
 
 def _function(
-    client: Any, name: str, package: Path, reserved_concurrency: int | None, log_group: str | None
+    client: Any,
+    name: str,
+    package: Path,
+    layer_folders: tuple[Path, ...],
+    reserved_concurrency: int | None,
+    log_group: str | None,
 ) -> Function:
+    """A function as moto has it; its layers, which moto's CloudFormation leaves out, are given."""
     deployed = client.get_function_configuration(FunctionName=name)
     return Function(
         name=deployed["FunctionName"],
@@ -330,6 +369,7 @@ def _function(
         handler=deployed["Handler"],
         runtime=deployed["Runtime"],
         package=package,
+        layers=layer_folders,
         role_arn=deployed["Role"],
         timeout=int(deployed["Timeout"]),
         memory=int(deployed["MemorySize"]),

@@ -52,6 +52,7 @@ class Function:
 
     Attributes:
         package: the folder that `sam build` made for it.
+        layers: the folders of its layers, each with what Lambda has under /opt of it.
         timeout: seconds.
         memory: megabytes.
         variables: the environment variables of the template, resolved.
@@ -68,6 +69,7 @@ class Function:
     variables: dict[str, str] = field(default_factory=dict)
     log_group: str = ""
     reserved_concurrency: int | None = None
+    layers: tuple[Path, ...] = ()
 
 
 @dataclass
@@ -184,6 +186,14 @@ class LambdaRunner:
             with self._lock:
                 self._busy[function.name] -= 1
 
+    def kill(self, name: str) -> None:
+        """Kills the processes of a function that work on an event, as when a machine is lost."""
+        with self._lock:
+            idle = set(self._idle.get(name, []))
+        for process in list(self._all):
+            if process.name == name and process not in idle:
+                process.kill()
+
     def stop(self) -> None:
         """Ends every process."""
         for process in list(self._all):
@@ -265,8 +275,16 @@ class _Process:
         threading.Thread(target=self._wait, daemon=True).start()
 
     @property
+    def name(self) -> str:
+        return self._function.name
+
+    @property
     def alive(self) -> bool:
         return self._process.poll() is None
+
+    def kill(self) -> None:
+        if self.alive:
+            os.killpg(self._process.pid, signal.SIGKILL)
 
     def run(self, event: bytes) -> tuple[Invocation, str]:
         function = self._function
@@ -363,8 +381,12 @@ class _Process:
             "AWS_XRAY_DAEMON_ADDRESS": f"127.0.0.1:{trace_port}",
             "LAMBDA_TASK_ROOT": str(function.package),
             "LANG": "en_US.UTF-8",
-            "PATH": "/usr/local/bin:/usr/bin:/bin",
-            "PYTHONPATH": str(function.package),
+            "PATH": os.pathsep.join(
+                ["/usr/local/bin", "/usr/bin", "/bin", *(str(layer / "bin") for layer in function.layers)]
+            ),
+            "PYTHONPATH": os.pathsep.join(
+                [str(function.package), *(str(layer / "python") for layer in function.layers)]
+            ),
             "PYTHONUNBUFFERED": "1",
             "TZ": ":UTC",
             **function.variables,

@@ -44,8 +44,9 @@ def environment_from_lock(directory: Path, python_version: str, lock: Path, *opt
     return python
 
 
-def run(*arguments: str) -> None:
-    """
+def run(*arguments: str) -> str:
+    """Runs uv to its end and returns what it told.
+
     Raises:
         InstallationFailed: its exit code is not 0.
     """
@@ -59,6 +60,7 @@ def run(*arguments: str) -> None:
     )
     if done.returncode != 0:
         raise InstallationFailed(f"`uv {' '.join(arguments)}` failed:\n{done.stderr.strip()}")
+    return done.stderr
 
 
 def _package_index() -> dict[str, str]:

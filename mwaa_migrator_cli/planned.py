@@ -84,6 +84,7 @@ def _steps(plan: Migration) -> Iterator[str]:
     if plan["mode"] == "rehearse":
         tested = options["smokeTest"]
         runs_of = f", and run {', '.join(tested)} there" if tested else ""
+        yield "check the DAGs' code, the requirements and the Airflow options against the target's version"
         yield f"ask the target which DAGs it cannot import or has not parsed{runs_of}"
         yield "report, and delete the target"
     else:

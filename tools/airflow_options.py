@@ -2,7 +2,8 @@
 
 Two releases are asked, each in an installation of its own: the last 2.x for what was renamed up to it
 (`AirflowConfigParser.deprecated_options` and its kin), and a 3.x for what 3.0 removed or renamed (`CONFIGS_CHANGES` of
-`airflow config lint`). A newer Airflow is taken in by raising a version here and running this again.
+`airflow config lint`). Both are asked which options they know, and since when. A newer Airflow is taken in by raising a
+version here and running this again.
 """
 
 from __future__ import annotations
@@ -54,12 +55,19 @@ for change in CONFIGS_CHANGES:
     if change.suggestion:
         entry["suggestion"] = change.suggestion
     removed.append(entry)
-known = sorted(
-    dotted(section, option)
+from airflow.configuration import retrieve_configuration_description
+own = retrieve_configuration_description(include_providers=False)
+known = {
+    dotted(section, option): (description or {}).get("version_added")
     for section, content in (parser().configuration_description or {}).items()
-    for option in content["options"]
-)
-print(json.dumps({"changes": changes, "removed": removed, "known": known}))
+    for option, description in content["options"].items()
+}
+for option in known:
+    section, _, name = option.partition(".")
+    if name not in own.get(section, {}).get("options", {}):
+        # A provider's; its version_added is the provider's too.
+        known[option] = None
+print(json.dumps({"changes": changes, "removed": removed, "known": known, "sections": sorted(own)}))
 """
 
 
@@ -91,10 +99,14 @@ def make() -> dict[str, Any]:
         entry["since"] = ".".join([*entry["since"].split("."), "0"][:3])
     unique = {(entry["option"], entry["since"]): entry for entry in reversed(changes)}
     ordered = sorted(unique.values(), key=lambda entry: (versions.parse(entry["since"]), entry["option"]))
-    return {"made_from": [LAST_2, NEWEST_3], "changes": ordered}
+    options = {
+        str(versions.parse(release).major): {"sections": said["sections"], "known": said["known"]}
+        for release, said in ((LAST_2, two), (NEWEST_3, three))
+    }
+    return {"made_from": [LAST_2, NEWEST_3], "changes": ordered, "options": options}
 
 
-def _flat(changes: list[dict[str, Any]], known: list[str]) -> list[dict[str, Any]]:
+def _flat(changes: list[dict[str, Any]], known: dict[str, str | None]) -> list[dict[str, Any]]:
     """A renamed section as one change an option, for the options that the new section has."""
     flat: list[dict[str, Any]] = []
     for entry in changes:

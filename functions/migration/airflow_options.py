@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import functools
 import json
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import NamedTuple, NotRequired, TypedDict
+from typing import Any, NamedTuple, NotRequired, TypedDict
 
 from . import versions
 
@@ -74,10 +75,50 @@ class Translation(NamedTuple):
 
 
 @functools.cache
+def _content() -> dict[str, Any]:
+    content: dict[str, Any] = json.loads(Path(__file__).with_name("airflow_options.json").read_text(encoding="utf-8"))
+    return content
+
+
 def changes() -> list[Change]:
-    content = json.loads(Path(__file__).with_name("airflow_options.json").read_text(encoding="utf-8"))
-    found: list[Change] = content["changes"]
+    found: list[Change] = _content()["changes"]
     return found
+
+
+def removed(options: Mapping[str, str], target: str) -> dict[str, str]:
+    """The options that Airflow `target` has no more under any name, and what it suggests instead of each."""
+    by_name = _by_name(target)
+    followed = {option: _follow(option, value, by_name) for option, value in options.items()}
+    return {option: suggestion for option, (name, suggestion) in followed.items() if name is None}
+
+
+def unknown(options: Iterable[str], target: str) -> list[str]:
+    """The options that Airflow `target` never had, in those sections that are its own.
+
+    Other sections belong to providers and plugins, which may read what they like. Old names of what was renamed are
+    not unknown.
+    """
+    version = versions.parse(target)
+    release = _content()["options"].get(str(version.major))
+    if release is None:
+        return []
+    old = {change["option"] for change in changes()}
+    known = {name for name, since in release["known"].items() if since is None or _since(since) <= version}
+    return sorted(
+        option
+        for option in options
+        if option.partition(".")[0] in release["sections"] and option not in known and option not in old
+    )
+
+
+def _since(text: str) -> versions.Version:
+    """Airflow writes 2.7 for 2.7.0."""
+    return versions.parse(".".join([*text.split("."), "0"][:3]))
+
+
+def _by_name(target: str) -> dict[str, Change]:
+    limit = versions.parse(target)
+    return {change["option"]: change for change in changes() if versions.parse(change["since"]) <= limit}
 
 
 def translate(options: dict[str, str], target: str) -> Translation:
@@ -88,7 +129,7 @@ def translate(options: dict[str, str], target: str) -> Translation:
     are never in the notes: they can be secrets.
     """
     limit = versions.parse(target)
-    by_name = {change["option"]: change for change in changes() if versions.parse(change["since"]) <= limit}
+    by_name = _by_name(target)
     translated: dict[str, str] = {}
     notes: list[str] = []
     for option, value in options.items():

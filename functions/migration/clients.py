@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from mypy_boto3_kms import KMSClient
     from mypy_boto3_logs import CloudWatchLogsClient
     from mypy_boto3_mwaa import MWAAClient
+    from mypy_boto3_pricing import PricingClient
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_sns import SNSClient
     from mypy_boto3_stepfunctions import SFNClient
@@ -91,6 +92,14 @@ def states() -> SFNClient:
 
 def ec2(region: str) -> EC2Client:
     client: EC2Client = _client("ec2", region)
+    return client
+
+
+@functools.cache
+def pricing() -> PricingClient:
+    """The AWS Price List; this endpoint has the prices of all regions. It gets little time: no report waits for it."""
+    config = Config(retries={"mode": "standard", "total_max_attempts": 2}, connect_timeout=3, read_timeout=10)
+    client: PricingClient = boto3.client("pricing", region_name="us-east-1", config=config)
     return client
 
 

@@ -233,11 +233,22 @@ class LogsIncomplete(MigrationError):
     """The target and the archive do not hold what was read from the source, or batches are missing."""
 
 
+# Checks of a rehearsal. They end in the report and fail nothing.
+
+
+class LinterFailed(MigrationError):
+    """The linter of the DAGs' code is not there, failed, or took too long."""
+
+
 # Judgement and cut-over.
 
 
 class VerificationFailed(MigrationError):
     """Source and target differ in at least one table."""
+
+
+class SourceActive(MigrationError):
+    """Somebody has unpaused DAGs of the source during the migration; cut over, they would run in both environments."""
 
 
 class CutOverFailed(MigrationError):

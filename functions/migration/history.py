@@ -8,7 +8,7 @@ The reports themselves are deleted by age; this object is written anew by each r
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, TypedDict
+from typing import TYPE_CHECKING, Any, NotRequired, TypedDict
 
 from . import tagged_object
 from .errors import TransientFault
@@ -31,6 +31,7 @@ class Rehearsal(TypedDict):
     migration_id: str
     verdict: str
     downtime_seconds: float
+    price_usd: NotRequired[float]
 
 
 class History:
@@ -55,6 +56,8 @@ class History:
             verdict=verdict,
             downtime_seconds=report["downtime_seconds"],
         )
+        if "price_usd" in report:
+            this["price_usd"] = report["price_usd"]
         for _ in range(_ATTEMPTS):
             found = tagged_object.read(self._s3, self._bucket, self._key)
             rehearsals = [*self._others(found), this][-_KEPT:]

@@ -10,6 +10,7 @@ from . import runs
 from .checks import Check
 from .planning import Migration
 from .presentation import facts, wording
+from .price import Price
 from .store import Phase, now, seconds_between, shifted
 
 # From the first paused DAG of the source to the last unpaused one of the target.
@@ -48,6 +49,20 @@ def failure_of(caught: Mapping[str, str]) -> Failure | None:
     return Failure(state=caught["state"], error=caught["error"], message=message)
 
 
+def unchecked(caught: Iterable[Mapping[str, str]]) -> list[Check]:
+    """A check that warns for each state of checks that failed, from what the Catches kept."""
+    failures = [failure for failure in map(failure_of, caught) if failure is not None]
+    return [
+        Check(
+            name=f"{failure['state']} was not made",
+            result="warn",
+            message=f"{failure['error']}: {failure['message']}",
+            remedy="The rehearsal went on without it. Repair what it names, and rehearse again to have it checked.",
+        )
+        for failure in failures
+    ]
+
+
 def make(
     migration: Migration,
     *,
@@ -57,6 +72,7 @@ def make(
     results: Mapping[str, Mapping[str, Any]],
     logs: Mapping[str, Any] | None,
     dags: Mapping[str, Any],
+    cost: Price | None,
     checked: list[Check],
     notes: Iterable[str],
 ) -> dict[str, Any]:
@@ -82,6 +98,7 @@ def make(
             for phase in timeline(phases, results)
         ],
         "downtime_seconds": downtime(phases),
+        **({"price_usd": cost.usd, "price_basis": cost.basis} if cost else {}),
         "tables": {
             name: {field: table.get(field) for field in _TABLE_FIELDS}
             for name, table in sorted(verified.get("tables", {}).items())

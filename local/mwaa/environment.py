@@ -16,7 +16,7 @@ import zipfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -25,6 +25,7 @@ from local.airflow_installation import AirflowCommandFailed, AirflowInstallation
 from local.certificates import Certificates
 from local.identity import Identities, RoleNotFound
 from local.interpreters import InterpreterNotFound
+from local.mwaa import requirements_log
 from local.mwaa.airflow_processes import AirflowDidNotStart, AirflowProcesses
 from local.mwaa.cli_endpoint import CliEndpoint
 from local.mwaa.dag_sync import DagSync, unpack_plugins
@@ -66,8 +67,16 @@ class Surroundings:
     client: Callable[..., Any]
 
 
+#: What is called with an environment that is about to be deleted.
+LastLook = Callable[["Environment"], None]
+
+
 class Environment:
     """An environment from its creation to its deletion."""
+
+    #: What runs behind it, and where its rows are.
+    airflow_type: ClassVar[type[AirflowProcesses]] = AirflowProcesses
+    database_type: ClassVar[type[MetadataDatabase]] = MetadataDatabase
 
     def __init__(self, arn: str, settings: dict[str, Any], surroundings: Surroundings) -> None:
         """`settings` are CreateEnvironment's members, defaults filled in, Name included."""
@@ -87,7 +96,7 @@ class Environment:
         self._queue = (
             f"arn:aws:sqs:{surroundings.region}:{surroundings.identities.account}:airflow-celery-{uuid.uuid4()}"
         )
-        self.database = MetadataDatabase(surroundings.postgres, self.name)
+        self.database = self.database_type(surroundings.postgres, self.name)
         self.airflow: AirflowProcesses | None = None
         self._dag_sync: DagSync | None = None
         self._shipping: LogShipping | None = None
@@ -135,10 +144,14 @@ class Environment:
         self.last_update = {"Status": "PENDING", "CreatedAt": time.time()}
         self._in_background(lambda: self._update(changes))
 
-    def delete(self) -> None:
-        """Starts the deletion; `gone` is set when nothing of it is left."""
+    def delete(self, last_look: LastLook) -> None:
+        """Starts the deletion; `gone` is set when nothing of it is left.
+
+        Args:
+            last_look: called before, while Airflow still runs; whatever it raises, the environment is deleted.
+        """
         self.status = "DELETING"
-        self._in_background(self._delete)
+        self._in_background(lambda: self._delete(last_look))
 
     def stop(self) -> None:
         """Ends everything at once, when nothing of it will be needed again."""
@@ -189,6 +202,7 @@ class Environment:
             task_files=not airflow.has_remote_task_logs,
         )
         self._shipping.start()
+        self._log_requirements(airflow.installation, groups)
         airflow.start()
 
     def _processes(self, installation: AirflowInstallation) -> AirflowProcesses:
@@ -197,7 +211,7 @@ class Environment:
         group = (
             f"arn:aws:logs:{surroundings.region}:{surroundings.identities.account}:log-group:airflow-{self.name}-Task"
         )
-        return AirflowProcesses(
+        return self.airflow_type(
             installation,
             self._home,
             self.database,
@@ -238,6 +252,21 @@ class Environment:
         if key:
             bucket = self.settings["SourceBucketArn"].split(":")[-1]
             unpack_plugins(self._client("s3"), bucket, key, self.settings.get("PluginsS3ObjectVersion"), folder)
+
+    def _log_requirements(self, installation: AirflowInstallation, groups: set[str]) -> None:
+        """Logs whether the requirements can be installed. As on MWAA, the environment starts where they cannot."""
+        key = self.settings.get("RequirementsS3Path")
+        if not key:
+            return
+        pinned = self.settings.get("RequirementsS3ObjectVersion")
+        body = self._client("s3").get_object(
+            Bucket=self.settings["SourceBucketArn"].split(":")[-1],
+            Key=key,
+            **({"VersionId": pinned} if pinned else {}),
+        )["Body"]
+        lines = requirements_log.resolve(installation, body.read().decode(errors="replace"))
+        logs = self._surroundings.client("logs", self._surroundings.identities.service)
+        requirements_log.publish(logs, self.name, groups, lines)
 
     # ------------------------------------------------------------------------------------------------- updating
 
@@ -294,7 +323,13 @@ class Environment:
 
     # ------------------------------------------------------------------------------------------------- deleting
 
-    def _delete(self) -> None:
+    def _delete(self, last_look: LastLook) -> None:
+        try:
+            last_look(self)
+        finally:
+            self._take_away()
+
+    def _take_away(self) -> None:
         self._stop_all()
         self.database.drop()
         shutil.rmtree(self._folder, ignore_errors=True)

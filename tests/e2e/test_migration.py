@@ -59,6 +59,17 @@ NOT_USED_HERE = {
     ),
     "UpdateEnvironmentFunction": ("iam:PassRole", "s3:GetEncryptionConfiguration"),
     # This is no rehearsal.
+    "CheckFilesFunction": (
+        "airflow:GetEnvironment",
+        "kms:Decrypt",
+        "kms:GenerateDataKey",
+        "logs:DescribeLogStreams",
+        "logs:GetLogEvents",
+        "s3:GetObject",
+        "s3:GetObjectVersion",
+        "s3:ListBucket",
+        "s3:PutObject",
+    ),
     "CheckTargetFunction": (
         "s3:GetObject",
         "s3:PutObject",

@@ -165,9 +165,26 @@ def test_the_scheduler_runs_what_is_due_while_a_dag_is_unpaused(rehearsed: Rehea
 
 
 @pytest.mark.timeout(900)
-def test_what_the_function_may_do_is_what_it_does(rehearsed: Rehearsed) -> None:
+def test_code_requirements_and_options_are_checked(rehearsed: Rehearsed) -> None:
+    removed = check(rehearsed, "Removed in Airflow 3")
+    (place,) = removed["findings"]
+    assert (removed["result"], place["file"], place["line"]) == ("fail", "team/reports.py", 6)
+    assert "apache-airflow-providers-standard" in place["remedy"]
+    for name in ("Python syntax", "Requirements", "Installation of the requirements", "Airflow options"):
+        assert check(rehearsed, name)["result"] == "pass"
+
+
+@pytest.mark.timeout(900)
+def test_the_target_has_a_price(rehearsed: Rehearsed) -> None:
+    assert rehearsed.report["price_usd"] >= 0
+    assert " hours of mw1.small in eu-west-1 at 0.49 USD an hour. " in rehearsed.report["price_basis"]
+
+
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("function", ["CheckFilesFunction", "CheckTargetFunction"])
+def test_what_the_function_may_do_is_what_it_does(rehearsed: Rehearsed, function: str) -> None:
     calls = rehearsed.aws.endpoint.record.calls()
     assert [call for call in calls if call.decision != "allowed"] == []
-    role = rehearsed.aws.deployed.functions["CheckTargetFunction"].role_arn
+    role = rehearsed.aws.deployed.functions[function].role_arn
     used = {call.action for call in calls if call.role_arn == role}
-    assert allowed_actions(template()["Resources"]["CheckTargetFunction"]) <= used
+    assert allowed_actions(template()["Resources"][function]) <= used

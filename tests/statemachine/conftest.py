@@ -57,6 +57,7 @@ WELL: dict[str, Any] = {
     "ListLogStreams": LISTED,
     "CopyLogEvents": {"ready": True, "waitSeconds": 0},
     "CollectLogResults": {"streams": 2},
+    "CheckFiles": {"checks": 6},
     "CheckTarget": READY,
     "CutOver": {"ready": True, "done": 1, "dags": 1},
     "RollBack": {**READY, "done": 0},

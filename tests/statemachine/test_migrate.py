@@ -22,7 +22,7 @@ TO_VERIFY = [
 HOP = ["NextHop", "StageHop", "UpdateEnvironment", "PollHop", "HopEnded", "NextHop"]
 LOGS = ["Logs", "CopyLogs"]
 CUT_OVER = ["Mode", "CutOver", "CutOverEnded"]
-CHECKS = ["CheckTarget", "TargetChecked"]
+CHECKS = ["CheckFiles", "CheckTarget", "TargetChecked"]
 END = ["Report", "CleanUp", "CleanUpEnded", "Outcome"]
 BACK = ["RollBack", "RolledBack"]
 BY_HAND = ["Plan", "GrantAccess", "Purpose", "StageRollBack", "CheckParsed", "DagsParsed"]
@@ -66,9 +66,33 @@ def test_checks_are_waited_for(execute: Execute) -> None:
 
 def test_checks_that_fail_by_themselves_end_in_the_report(execute: Execute) -> None:
     outcome = execute(Plan=REHEARSAL, CheckTarget=Fails("AccessDeniedException"))
-    assert outcome.states[-7:] == ["Mode", "CheckTarget", *END, "Succeeded"]
+    assert outcome.states[-8:] == ["Mode", "CheckFiles", "CheckTarget", *END, "Succeeded"]
     (reported,) = outcome.events("Report")
     assert (reported["failure"], outcome.events("CleanUp")[0]["failed"]) == ({}, False)
+
+
+def test_a_migration_checks_nothing(execute: Execute) -> None:
+    outcome = execute()
+    assert outcome.events("CheckFiles") == []
+    assert outcome.events("Report")[0]["unchecked"] == []
+
+
+@pytest.mark.parametrize("failure", ["LinterFailed", "Sandbox.Timedout"])
+def test_files_that_cannot_be_checked_are_reported_and_take_nothing_back(execute: Execute, failure: str) -> None:
+    outcome = execute(Plan=REHEARSAL, CheckFiles=Fails(failure, "look there"))
+    assert outcome.states[outcome.states.index("CheckFiles") :] == [*CHECKS, *END, "Succeeded"]
+    (reported,) = outcome.events("Report")
+    (unchecked,) = reported["unchecked"]
+    assert (unchecked["state"], unchecked["error"]) == ("CheckFiles", failure)
+    assert json.loads(unchecked["cause"])["errorMessage"] == "look there"
+    assert reported["failure"] == {}
+    assert outcome.events("CleanUp")[0]["failed"] is False
+
+
+def test_files_are_checked_again_when_the_fault_passes(execute: Execute) -> None:
+    outcome = execute(Plan=REHEARSAL, CheckFiles=[Fails("TransientFault"), {"checks": 6}])
+    assert len(outcome.events("CheckFiles")) == 2
+    assert outcome.events("Report")[0]["unchecked"] == []
 
 
 def test_what_an_earlier_execution_verified_is_not_done_again(execute: Execute) -> None:

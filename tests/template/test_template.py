@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -166,7 +167,7 @@ def test_no_function_may_do_everything(name: str) -> None:
     for statement in statements(FUNCTIONS[name]):
         assert not any("*" in action for action in statement["Action"])
         # Keys of DAG buckets and environments are the user's: only through the service that uses them.
-        if statement["Resource"] == "*" and statement["Sid"] not in ("Networks", "ListOfEnvironments"):
+        if statement["Resource"] == "*" and statement["Sid"] not in ("Networks", "ListOfEnvironments", "Prices"):
             assert "kms:ViaService" in str(statement["Condition"])
 
 
@@ -226,3 +227,34 @@ def test_the_bill_of_materials_has_what_is_packaged(package: Path, tmp_path: Pat
     assert [held["value"] for held in jinja["properties"]] == sorted([package.name, "SomeLayer"])
     (needed,) = (item["dependsOn"] for item in told["dependencies"] if item["ref"] == jinja["bom-ref"])
     assert [ref.partition("@")[0] for ref in needed] == ["pkg:pypi/markupsafe"]
+
+
+def test_only_the_function_that_runs_it_has_the_layer() -> None:
+    having = {name: properties["Layers"] for name, properties in FUNCTIONS.items() if "Layers" in properties}
+    assert having == {"CheckFilesFunction": ["${RuffLayer}"]}
+    layer = RESOURCES["RuffLayer"]["Properties"]
+    everywhere = template()["Globals"]["Function"]
+    assert layer["CompatibleArchitectures"] == everywhere["Architectures"]
+    assert layer["CompatibleRuntimes"] == [everywhere["Runtime"]]
+
+
+def test_a_layer_is_a_program_for_lambda_that_may_be_executed(tmp_path: Path) -> None:
+    subprocess.run(
+        ["make", "--silent", "build-RuffLayer", f"ARTIFACTS_DIR={tmp_path}", f"PYTHON={sys.executable}"],
+        cwd=ROOT / "layers" / "ruff",
+        check=True,
+    )
+    program = tmp_path / "bin" / "ruff"
+    assert os.access(program, os.X_OK)
+    # ELF, and for which machine: 183 is AArch64.
+    head = program.read_bytes()[:20]
+    assert (head[:4], int.from_bytes(head[18:20], "little")) == (b"\x7fELF", 183)
+    assert {item.name for item in tmp_path.iterdir()} == {"bin", "python", "requirements.txt"}
+
+
+def test_the_layer_has_the_release_that_the_tests_run() -> None:
+    locked = [
+        re.search(r"^ruff==(\S+)", file.read_text(), re.MULTILINE)
+        for file in (ROOT / "requirements" / "dev.txt", ROOT / "layers" / "ruff" / "requirements.txt")
+    ]
+    assert len({found[1] for found in locked if found}) == 1

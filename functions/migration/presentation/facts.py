@@ -268,6 +268,7 @@ def rehearsals(report: Report) -> list[Mapping[str, Any]]:
         "migration_id": report["migration_id"],
         "verdict": verdict(report),
         "downtime_seconds": report["downtime_seconds"],
+        **({"price_usd": report["price_usd"]} if "price_usd" in report else {}),
     }
     return [*earlier, this]
 

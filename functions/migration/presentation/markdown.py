@@ -32,6 +32,8 @@ def _lines(report: Report) -> Iterator[str]:
     expected = "Downtime to expect" if facts.is_rehearsal(report) else "Downtime"
     whole = wording.duration(facts.duration(report))
     yield f"- {expected}: {wording.duration(report['downtime_seconds'])} ({whole} from start to end)"
+    if report.get("price_usd") is not None:
+        yield f"- Price of the target's hours: {wording.dollars(report['price_usd'])}"
     earlier = facts.rehearsals(report)[:-1]
     if earlier:
         before = wording.duration(earlier[-1]["downtime_seconds"])

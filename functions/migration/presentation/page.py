@@ -61,6 +61,7 @@ def render(report: Report) -> str:
             pauses=any(span.paused for span in spans),
             downtimes=plots.downtimes(rehearsals),
             rehearsals=rehearsals,
+            priced=any("price_usd" in item for item in rehearsals),
             levels=[level for level in plots.LEVELS if any(item["verdict"] == level for item in rehearsals)],
             filled=[row for row in rows if row.exported or not row.match],
             empty=[row.name for row in rows if not row.exported and row.match],
@@ -82,6 +83,7 @@ def _environment() -> jinja2.Environment:
     environment.filters |= {
         "count": wording.count,
         "counted": wording.counted,
+        "dollars": wording.dollars,
         "duration": wording.duration,
         "day": facts.day,
     }
@@ -112,7 +114,7 @@ def _figures(report: Report) -> Iterator[Figure]:
     if (report.get("logs") or {}).get("events_source"):
         yield Figure("Log events", wording.count(report["logs"]["events_source"]))
     if report.get("price_usd") is not None:
-        yield Figure("Price", f"${report['price_usd']:,.2f}")
+        yield Figure("Price", wording.dollars(report["price_usd"]), "of the target's hours")
 
 
 def _seconds(report: Report) -> str:

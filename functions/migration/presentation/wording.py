@@ -45,6 +45,11 @@ def counted(number: int, thing: str, things: str = "") -> str:
     return f"{count(number)} {thing if number == 1 else things or f'{thing}s'}"
 
 
+def dollars(usd: float) -> str:
+    """`$1,234.50`."""
+    return f"${usd:,.2f}"
+
+
 def listed(names: Sequence[str], most: int = 5) -> str:
     """`a, b and 3 more`."""
     shown = ", ".join(names[:most])

@@ -80,3 +80,33 @@ def test_what_old_history_needs(source: str, target: str, options: set[str]) -> 
     found, notes = needed(source, target)
     assert found == dict.fromkeys(options, "True")
     assert [note.split(" is True, ")[0] for note in notes] == list(found)
+
+
+@pytest.mark.parametrize(
+    ("option", "target", "known"),
+    [
+        ("core.parallelism", "2.7.2", True),
+        ("core.paralelism", "2.7.2", False),
+        # Unknown before the release that brought it.
+        ("scheduler.task_queued_timeout", "2.11.2", True),
+        ("scheduler.task_queued_timeout", "2.4.3", False),
+        # Only Airflow 3 has it.
+        ("core.execution_api_server_url", "2.11.2", False),
+        ("core.execution_api_server_url", "3.2.1", True),
+        # Old names are not unknown; what becomes of them, `translate` says.
+        ("core.dag_concurrency", "3.2.1", True),
+        # Sections of providers and plugins are theirs.
+        ("celery.whatever", "3.2.1", True),
+        ("my_plugin.option", "2.11.2", True),
+        # A release that the file does not know.
+        ("core.paralelism", "4.0.0", True),
+    ],
+)
+def test_unknown(option: str, target: str, known: bool) -> None:
+    assert airflow_options.unknown([option], target) == ([] if known else [option])
+
+
+def test_removed() -> None:
+    options = {"core.check_slas": "True", "core.dag_concurrency": "9"}
+    assert airflow_options.removed(options, "2.11.2") == {}
+    assert list(airflow_options.removed(options, "3.2.1")) == ["core.check_slas"]

@@ -1,0 +1,123 @@
+"""What checking the DAGs of a large deployment costs: S3, decoding, ruff, in a process that has to import everything.
+
+It runs from the package that `sam build` makes, with its layer, against the local AWS's S3, on all cores there are.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import boto3
+
+from bench.results import Result
+from local import deployment, layers
+from local.airflow_installation import ROOT
+from local.endpoint import Endpoint
+from local.identity import Identities
+from local.uv import environment_from_lock
+
+FILES = 2000
+#: One of them has as many.
+LINES = 10_000
+MEGABYTE = 1024 * 1024
+REGION = "eu-west-1"
+
+_OPERATOR = """
+    step_{n} = BashOperator(task_id="step_{n}", bash_command="echo {{{{ ds }}}} {n}", retries=2)
+    check_{n} = PythonOperator(task_id="check_{n}", python_callable=lambda **context: context["ti"].xcom_pull())
+    step_{n} >> check_{n}
+"""
+_HEAD = """
+import pendulum
+from airflow import DAG
+from airflow.operators.{module} import BashOperator
+from airflow.operators.python import PythonOperator
+
+with DAG("dag_{n}", schedule="@daily", start_date=pendulum.datetime(2024, 1, 1)) as dag:
+"""
+
+_CHECK = """
+import json, resource, sys, tempfile, time
+from pathlib import Path
+begun = time.perf_counter()
+from migration import clients
+from migration.inspection import certain, dag_code, dag_files, linter
+with tempfile.TemporaryDirectory() as folder:
+    files = dag_files.fetch(clients.s3(None, 32), "dags", "dags", Path(folder))
+    fetched = time.perf_counter()
+    violations = certain.certain(files.folder, linter.lint(files.folder, "3.12", dag_code.RULES))
+    checks = dag_code.check(files, violations, "3.2.1")
+ended = time.perf_counter()
+peaks = [resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+found = {check["name"]: len(check.get("findings", [])) for check in checks}
+told = {"fetch": fetched - begun, "all": ended - begun, "kb": peaks, "files": len(files.files), "found": found}
+sys.stdout.write(json.dumps(told))
+"""
+
+
+def measure() -> list[Result]:
+    """The seconds of one process, those before ruff starts, and the memory that both have taken."""
+    told = _checked()
+    if told["files"] != FILES or not told["found"]["Removed in Airflow 3"]:
+        raise RuntimeError(f"the checks did not see what is there: {told}")
+    what = f"{FILES:,} DAG files"
+    return [
+        Result(f"Checks of {what}, one of {LINES:,} lines, imports included", told["all"], "s", 60),
+        Result(f"Of that, fetching the {what} from the local S3", told["fetch"], "s"),
+        Result(f"Memory of the checks of {what}: Python and ruff", sum(told["kb"]) / 1024, "MB"),
+    ]
+
+
+def _checked() -> dict[str, Any]:
+    built = deployment.build().parent
+    opt = layers.for_this_machine(built / "RuffLayer")
+    python = environment_from_lock(
+        ROOT / "build" / "lambda-runtime" / "python3.13", "3.13", ROOT / "requirements" / "lambda-runtime.txt"
+    )
+    identities = Identities()
+    endpoint = Endpoint(identities)
+    endpoint.start()
+    try:
+        variables = {
+            **identities.administrator.environment(),
+            "AWS_ENDPOINT_URL": endpoint.url,
+            "AWS_DEFAULT_REGION": REGION,
+            "PATH": f"{os.defpath}{os.pathsep}{opt / 'bin'}",
+        }
+        _put_dags(identities, endpoint.url)
+        done = subprocess.run(
+            [str(python), "-c", _CHECK],
+            cwd=built / "CheckFilesFunction",
+            env=variables,
+            stdout=subprocess.PIPE,
+            check=True,
+        )
+    finally:
+        endpoint.stop()
+    told: dict[str, Any] = json.loads(done.stdout)
+    return told
+
+
+def _put_dags(identities: Identities, url: str) -> None:
+    s3: Any = boto3.client(
+        "s3",
+        endpoint_url=url,
+        region_name=REGION,
+        aws_access_key_id=identities.administrator.access_key_id,
+        aws_secret_access_key=identities.administrator.secret_access_key,
+    )
+    s3.create_bucket(Bucket="dags", CreateBucketConfiguration={"LocationConstraint": REGION})
+
+    def put(number: int) -> None:
+        # Every tenth has an import that Airflow 3 has removed.
+        module = "bash" if number % 10 else "bash_operator"
+        steps = LINES // 4 if number == 0 else 40
+        text = _HEAD.format(module=module, n=number) + "".join(_OPERATOR.format(n=step) for step in range(steps))
+        s3.put_object(Bucket="dags", Key=f"dags/team_{number % 20}/dag_{number}.py", Body=text.encode())
+
+    with ThreadPoolExecutor(4) as writers:
+        list(writers.map(put, range(FILES)))

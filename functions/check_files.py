@@ -1,0 +1,81 @@
+"""CheckFiles: the user's DAGs, requirements and Airflow options against the target's version, for a rehearsal's report.
+
+What it finds is in the report and fails nothing; if it fails itself, the report says so.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from migration import checks, clients, environment, errors, staging, versions
+from migration.checks import Check
+from migration.inspection import certain, dag_code, dag_files, installation, linter, options, requirements
+from migration.observability import logger, state
+from migration.planning import Migration
+from migration.store import Store, of_attempt
+
+
+@state
+def handler(event: dict[str, Any]) -> dict[str, Any]:
+    """`{"migration"}` -> `{"checks"}`: how many there are. What each found lies in the exchange bucket."""
+    migration = event["migration"]
+    store = of_attempt(clients.s3(), migration)
+    # Each part as soon as it is there, so that a later one that fails takes nothing away.
+    parts = {"dag_code": _dag_code, "requirements": _requirements, "airflow_options": _options}
+    made = 0
+    for name, check in parts.items():
+        found = check(migration, store)
+        checks.write(store, name, found)
+        made += len(found)
+    return {"checks": made}
+
+
+def _dag_code(migration: Migration, _: Store) -> list[Check]:
+    target = migration["target"]
+    version = target["airflowVersion"]
+    with tempfile.TemporaryDirectory() as folder:
+        s3 = clients.s3(target["region"], staging.COPIERS)
+        files = dag_files.fetch(s3, target["bucket"], target["dagsPath"], Path(folder))
+        found = linter.lint(files.folder, versions.python_of(version), dag_code.RULES)
+        violations = certain.certain(files.folder, found)
+    logger.info("linted", extra={"files": len(files.files), "violations": len(violations)})
+    return dag_code.check(files, violations, version)
+
+
+def _requirements(migration: Migration, store: Store) -> list[Check]:
+    target = migration["target"]
+    found = _found(migration, "target")
+    key = found.get("RequirementsS3Path")
+    if not key:
+        return [requirements.none()]
+    s3 = clients.s3(target["region"])
+    pinned = staging.pin(s3, target["bucket"], key, found.get("RequirementsS3ObjectVersion"))
+    try:
+        text = staging.read_text(s3, target["bucket"], pinned)
+    except UnicodeDecodeError:
+        file = requirements.undecodable(key)
+    else:
+        file = requirements.check(text, target["airflowVersion"], key)
+    since = max(
+        (p["started"] for p in store.phases() if p["name"] == "create target" or p["name"].startswith("hop to ")),
+        default=None,
+    )
+    return [file, installation.check(clients.logs(target["region"]), found, since)]
+
+
+def _options(migration: Migration, _: Store) -> list[Check]:
+    source, target = (_found(migration, side).get("AirflowConfigurationOptions", {}) for side in ("source", "target"))
+    return [options.check(source, target, migration["target"]["airflowVersion"])]
+
+
+def _found(migration: Migration, side: str) -> dict[str, Any]:
+    """GetEnvironment's answer. Raises EnvironmentUnavailable."""
+    named = migration["source"] if side == "source" else migration["target"]
+    found = environment.get(clients.mwaa(named["region"]), named["environment"])
+    if found is None:
+        raise errors.EnvironmentUnavailable(
+            f"The {side} {named['environment']} does not exist any more, so its settings cannot be checked."
+        )
+    return found
