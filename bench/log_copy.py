@@ -35,6 +35,10 @@ WORKERS = 5
 PEER_STREAMS = 60
 MEGABYTE = 1024 * 1024
 _REGION = "eu-west-1"
+_EXECUTION = {
+    "execution": "bench",
+    "executionArn": f"arn:aws:states:{_REGION}:123456789012:execution:mwaa-migrator-copy-logs:bench",
+}
 
 
 class CopyNotWhole(Exception):
@@ -155,7 +159,7 @@ def _invoke(module: str, event: dict[str, Any]) -> tuple[dict[str, Any], Used]:
         aws_request_id = "request"
 
     begun = time.process_time()
-    answer = importlib.import_module(module).handler({"execution": "bench", **event}, Context())
+    answer = importlib.import_module(module).handler({**_EXECUTION, **event}, Context())
     return answer, Used(time.process_time() - begun, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from migration import clients
+from migration.logs import target_lock
 from migration.logs.clock import Clock
 from migration.logs.invocation import copy_batch
 from migration.observability import state
@@ -16,7 +17,8 @@ TRIES_SECONDS = 820.0
 
 @state
 def handler(event: dict[str, Any]) -> dict[str, Any]:
-    """`{"copy", "batch"}` -> `{"ready", "waitSeconds"}`."""
+    """`{"execution", "copy", "batch"}` -> `{"ready", "waitSeconds"}`. Raises LogCopyUnderWay when the lock is lost."""
+    target_lock.require(clients.s3(), event["copy"], event["execution"])
     return copy_batch(
         clients.s3(), event["copy"], event["batch"], seconds=SECONDS, tries_seconds=TRIES_SECONDS, clock=Clock()
     )

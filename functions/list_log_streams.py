@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from migration import clients, errors, settings
-from migration.logs import early, invocation, listing, request
+from migration.logs import early, invocation, listing, request, target_lock
 from migration.logs.api import OutOfTime
 from migration.logs.clock import Clock
 from migration.logs.selection import Selection, failed_of
@@ -19,15 +19,17 @@ TRIES_SECONDS = 780.0
 
 @state
 def handler(event: dict[str, Any]) -> dict[str, Any]:
-    """`{"execution", "input", "progress"}` -> `{"ready", "progress", "copy", "manifest", "batches"}`.
+    """`{"execution", "executionArn", "input", "progress"}` -> `{"ready", "progress", "copy", "manifest", "batches"}`.
 
-    `input` is that of the execution: `{"migration", "early"}`, or what `copy_logs.schema.json` describes. `progress` is
-    null in the first call and what the last one answered in the others.
+    The target's log groups are locked for the execution from here on, until it ends. `input` is that of the execution:
+    `{"migration", "early"}`, or what `copy_logs.schema.json` describes. `progress` is null in the first call and what
+    the last one answered in the others.
     """
     clock = Clock()
     begun = clock.monotonic()
     progress = event["progress"] or _begin(event, clock.now())
     copy: request.LogCopy = progress["copy"]
+    target_lock.acquire(clients.s3(), clients.states(), copy, event["executionArn"])
     store = Store(clients.s3(), copy["bucket"], copy["prefix"])
     Store(clients.s3(), copy["bucket"], copy["phases"]).start_phase(copy["phase"])
     made = store.read("logs/copy.json")
@@ -40,8 +42,7 @@ def handler(event: dict[str, Any]) -> dict[str, Any]:
         # An earlier execution got this far: its batches, and what has become of them, are found.
         return {"ready": True, "progress": None, **made}
     # Nobody copies yet, so the whole share is for the listing.
-    pace = {operation: calls * copy["workers"] for operation, calls in copy["paces"].items()}
-    of_source, of_target = invocation.pacers(copy, pace, clock)
+    of_source, of_target = invocation.pacers(copy, clock)
     source = invocation.api(copy["source"], of_source, begun + TRIES_SECONDS, clock)
     target = invocation.api(copy["target"], of_target, begun + TRIES_SECONDS, clock)
     groups: list[listing.Group] | None = progress["groups"]

@@ -221,6 +221,10 @@ class LogWriteRefused(MigrationError):
     """CloudWatch Logs refused to write events for a reason that has no name of its own."""
 
 
+class LogCopyUnderWay(MigrationError):
+    """Another execution copies logs to the same environment."""
+
+
 class LogCopyTakenOver(MigrationError):
     """Another invocation took this batch of log streams over; this one stopped writing."""
 

@@ -8,13 +8,13 @@ where the input asks for that.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, NamedTuple, TypedDict
 
 from botocore.exceptions import ClientError
 
 from . import clients, tagged_object
-from .errors import EnvironmentLocked, LockLost
+from .errors import EnvironmentLocked, LockLost, MigrationError
 from .faults import code_of
 from .store import now
 from .tagged_object import Tagged
@@ -48,16 +48,24 @@ class Place(NamedTuple):
 class Locks:
     """The locks of the environments, as one migration sees them."""
 
-    def __init__(self, s3: S3Client, bucket: str) -> None:
+    def __init__(self, s3: S3Client, bucket: str, folder: str = _FOLDER) -> None:
+        """`folder`: of other locks than the migrations', which are kept in the same way."""
         self._s3 = s3
         self._bucket = bucket
+        self._folder = folder
 
     def acquire(
-        self, places: Iterable[Place], migration_id: str, execution: str, states: SFNClient, break_lock: bool
+        self,
+        places: Iterable[Place],
+        migration_id: str,
+        execution: str,
+        states: SFNClient,
+        break_lock: bool,
+        refusal: Callable[[Place, Lock], MigrationError] | None = None,
     ) -> None:
         """Locks every place for an execution (its ARN), or none of them.
 
-        Having them already is no fault. Raises EnvironmentLocked.
+        Having them already is no fault. Raises EnvironmentLocked, or what `refusal` makes.
         """
         taken: list[Place] = []
         for place in places:
@@ -65,7 +73,7 @@ class Locks:
             while (holder := self._take(place, lock)) is not None:
                 if not break_lock and is_running(states, holder.content["execution"]):
                     self.release(taken, execution)
-                    raise locked(place, holder.content)
+                    raise (refusal or locked)(place, holder.content)
                 if self._write(place, lock, over=holder):
                     break
             taken.append(place)
@@ -83,16 +91,17 @@ class Locks:
 
     def places(self) -> list[Place]:
         """Every environment that has a lock."""
-        pages = self._s3.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=f"{_FOLDER}/")
+        folder = f"{self._folder}/"
+        pages = self._s3.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=folder)
         keys = [item["Key"] for page in pages for item in page.get("Contents", [])]
-        return [Place(*key.removeprefix(f"{_FOLDER}/").removesuffix(".json").split("/")) for key in keys]
+        return [Place(*key.removeprefix(folder).removesuffix(".json").split("/")) for key in keys]
 
     def release(self, places: Iterable[Place], execution: str) -> None:
         """Unlocks what an execution (its ARN or name) holds; what another has taken over stays locked."""
         for place in places:
             found = self._read(place)
             if found is not None and _is_of(found.content, execution):
-                tagged_object.delete(self._s3, self._bucket, _key(place), found)
+                tagged_object.delete(self._s3, self._bucket, self._key(place), found)
 
     def _take(self, place: Place, lock: Lock) -> Tagged | None:
         """Writes the lock, unless there is one. Returns that of another execution."""
@@ -103,10 +112,13 @@ class Locks:
         return None
 
     def _write(self, place: Place, lock: Lock, *, over: Tagged | None) -> bool:
-        return tagged_object.write(self._s3, self._bucket, _key(place), lock, over=over)
+        return tagged_object.write(self._s3, self._bucket, self._key(place), lock, over=over)
 
     def _read(self, place: Place) -> Tagged | None:
-        return tagged_object.read(self._s3, self._bucket, _key(place))
+        return tagged_object.read(self._s3, self._bucket, self._key(place))
+
+    def _key(self, place: Place) -> str:
+        return f"{self._folder}/{place.region}/{place.environment}.json"
 
 
 def places_of(migration: Migration) -> list[Place]:
@@ -137,10 +149,6 @@ def locked(place: Place, lock: Lock) -> EnvironmentLocked:
         f"{lock['since']}. Wait until its execution {lock['execution']} has ended, or stop it; options.breakLock takes "
         "the environment away from it."
     )
-
-
-def _key(place: Place) -> str:
-    return f"{_FOLDER}/{place.region}/{place.environment}.json"
 
 
 def _is_of(lock: Lock, execution: str) -> bool:

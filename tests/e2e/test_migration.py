@@ -45,9 +45,9 @@ NOT_USED_HERE = {
     # An object of the migration is missing, as in a first attempt that stopped early.
     "CheckParsedFunction": ("s3:ListBucket",),
     "PollEnvironmentFunction": ("s3:ListBucket",),
-    # The target has no log group yet, a batch goes on, a stream is big.
+    # The target has no log group yet, a stream is big.
     "ListLogStreamsFunction": ("logs:CreateLogGroup", "logs:PutRetentionPolicy"),
-    "CopyLogEventsFunction": ("kms:Decrypt", "logs:GetLogEvents"),
+    "CopyLogEventsFunction": ("logs:GetLogEvents",),
     # Used by Amazon MWAA in the caller's name, which the local one does not do.
     "CreateEnvironmentFunction": (
         "iam:CreateServiceLinkedRole",

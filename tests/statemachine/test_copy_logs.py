@@ -56,6 +56,18 @@ def test_a_batch_is_retried(execute: Execute) -> None:
     assert (outcome.status, len(outcome.events("CopyLogEvents"))) == ("SUCCEEDED", 4)
 
 
+def test_what_is_told_of_an_execution_that_has_just_ended_is_late(execute: Execute) -> None:
+    outcome = execute(machine="copy_logs", ListLogStreams=[Fails("LogCopyUnderWay"), Fails("LogCopyUnderWay"), LISTED])
+    assert outcome.status == "SUCCEEDED"
+    assert all(event["executionArn"].endswith(f":{event['execution']}") for event in outcome.events("ListLogStreams"))
+
+
+def test_one_that_still_runs_is_told_of(execute: Execute) -> None:
+    outcome = execute(machine="copy_logs", ListLogStreams=Fails("LogCopyUnderWay"))
+    assert (outcome.status, outcome.error) == ("FAILED", "LogCopyUnderWay")
+    assert len(outcome.events("ListLogStreams")) == 4
+
+
 def test_a_failed_batch_is_named_by_who_collects(execute: Execute) -> None:
     outcome = execute(
         machine="copy_logs",

@@ -12,7 +12,7 @@ from botocore.exceptions import (
     HTTPClientError,
 )
 
-from .. import errors
+from .. import clients, errors
 from ..faults import code_of, is_transient, message_of
 from .batches import Event
 from .clock import Clock
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 _THROTTLES = frozenset({"RequestLimitExceeded", "Throttling", "ThrottlingException"})
 _DENIALS = frozenset({"AccessDenied", "AccessDeniedException", "KMSAccessDeniedException", "UnauthorizedOperation"})
+# A role's session has ended before the SDK thought it would, because a clock is wrong. The call was not carried out.
+_EXPIRED = frozenset({"ExpiredToken", "ExpiredTokenException"})
 _RETRIES = 6
 
 
@@ -56,6 +58,10 @@ class LogsApi:
         self._clock = clock or Clock()
 
     # Reading.
+
+    def expect_readers(self, streams: int) -> None:
+        """So many streams more, or fewer, are to be read one by one: what the source's quota is shared by."""
+        self._pacer.expect("GetLogEvents", streams)
 
     def events(self, group: str, stream: str, start: int, end: int, token: str | None) -> tuple[list[Event], str]:
         """A page of a stream's events, oldest first, and the token of the next. `end` is exclusive."""
@@ -224,6 +230,12 @@ class LogsApi:
             raise errors.LogAccessDenied(
                 f"logs:{operation} on {group} in {self._where}: {message}. Give the function's role this right "
                 "(LogGroupArns), or let CloudWatch Logs use the group's key."
+            ) from error
+        if code in _EXPIRED:
+            # The SDK renews sessions in time by itself; this one it believes to be valid, so it is given up.
+            clients.logs.cache_clear()
+            raise errors.TransientFault(
+                f"logs:{operation} on {group} in {self._where}: {message}. The next try begins a new session."
             ) from error
         if code == "ResourceNotFoundException":
             raise (GroupMissing if "group" in message else StreamMissing)(f"{group}: {message}") from error

@@ -98,10 +98,10 @@ class BatchCopy:
         # Streams with a position are big, whatever the others are.
         big = [name for name in names if self._journal.position(name) or not self._batch["together"]]
         with ThreadPoolExecutor(_AT_ONCE) as for_small, ThreadPoolExecutor(_AT_ONCE_BIG) as for_big:
-            copied = [for_big.submit(self._in_time, name) for name in big]
+            copied = self._big(big, for_big)
             try:
                 for alone in self._small([name for name in names if name not in set(big)], for_small):
-                    copied += [for_big.submit(self._in_time, name) for name in alone]
+                    copied += self._big(alone, for_big)
             except OutOfTime:
                 self._until = float("-inf")
             except BaseException:
@@ -110,6 +110,17 @@ class BatchCopy:
             for one in copied:
                 one.result()
         return len(self._journal.streams) == len(self._batch["streams"])
+
+    def _big(self, names: list[str], copiers: ThreadPoolExecutor) -> list[Future[None]]:
+        """Begins to copy streams that are read one by one."""
+        self._source.expect_readers(len(names))
+        return [copiers.submit(self._in_time_alone, name) for name in names]
+
+    def _in_time_alone(self, stream: str) -> None:
+        try:
+            self._in_time(stream)
+        finally:
+            self._source.expect_readers(-1)
 
     def _small(self, names: list[str], copiers: ThreadPoolExecutor) -> Iterator[list[str]]:
         """Copies the streams that can be read together; yields the others. While some are written, more are read."""

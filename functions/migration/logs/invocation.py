@@ -9,7 +9,6 @@ from aws_lambda_powertools.metrics import MetricUnit
 
 from .. import clients, errors
 from ..observability import logger, metrics
-from . import crowd
 from .api import GroupMissing, LogsApi, StreamMissing, Unanswered
 from .clock import Clock
 from .copying import Batch, BatchCopy
@@ -17,7 +16,8 @@ from .journal import Journal, Wait
 from .pacing import Pacer
 from .reading import Window
 from .request import End, LogCopy
-from .results import DONE, journal_key
+from .results import journal_key
+from .shares import Shares
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -32,11 +32,22 @@ def api(end: End, pacer: Pacer, until: float, clock: Clock) -> LogsApi:
     )
 
 
-def pacers(copy: LogCopy, paces: dict[str, float], clock: Clock) -> tuple[Pacer, Pacer]:
-    """The source's and the target's: one and the same where both ends share their quotas."""
-    source = Pacer(paces, clock.monotonic, clock.sleep)
+def pacers(copy: LogCopy, clock: Clock, s3: S3Client | None = None) -> tuple[Pacer, Pacer]:
+    """The source's and the target's: one and the same where both ends share their quotas.
+
+    With `s3` the workers of the copy share what it may use; without, it is all for one.
+    """
+
+    def pacer(end: str) -> Pacer:
+        shares = None
+        if s3 is not None:
+            key = f"{copy['prefix']}/logs/shares/{end}.json"
+            shares = Shares(s3, copy["bucket"], key, copy["paces"], copy["workers"], clock)
+        return Pacer(copy["paces"], clock.monotonic, clock.sleep, shares)
+
+    source = pacer("source")
     shared = (copy["source"]["region"], copy["source"]["role"]) == (copy["target"]["region"], copy["target"]["role"])
-    return source, source if shared else Pacer(paces, clock.monotonic, clock.sleep)
+    return source, source if shared else pacer("target")
 
 
 def copy_batch(
@@ -47,14 +58,8 @@ def copy_batch(
     After `seconds` no page and no stream is begun; after `tries_seconds` a throttled call is given up.
     """
     begun = clock.monotonic()
-    of_source, of_target = pacers(copy, copy["paces"], clock)
-
-    def share() -> None:
-        factor = copy["workers"] / crowd.workers(s3, copy)
-        for pacer in (of_source, of_target):
-            pacer.share(factor)
-
-    journal = Journal(s3, copy["bucket"], journal_key(copy["prefix"], batch["index"]), clock, share)
+    of_source, of_target = pacers(copy, clock, s3)
+    journal = Journal(s3, copy["bucket"], journal_key(copy["prefix"], batch["index"]), clock)
     try:
         journal.take()
     except Wait as wait:
@@ -80,6 +85,8 @@ def copy_batch(
         _total(journal, list(all_pacers), clock.monotonic() - begun)
         journal.leave(state, failure)
         _measure(before, _sums(journal), sum(pacer.throttles.total() for pacer in all_pacers))
+        for pacer in all_pacers:
+            pacer.leave()
 
     try:
         done = _named(copying, batch)
@@ -95,8 +102,6 @@ def copy_batch(
         leave("suspended")
         raise
     leave("done" if done else "suspended")
-    if done:
-        s3.put_object(Bucket=copy["bucket"], Key=journal_key(copy["prefix"], batch["index"]) + DONE, Body=b"")
     logger.info("copied", extra={"batch": batch["index"], "done": done, "streams": len(journal.streams)})
     return {"ready": done, "waitSeconds": 0}
 

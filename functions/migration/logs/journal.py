@@ -11,7 +11,6 @@ from __future__ import annotations
 import json
 import threading
 import uuid
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypedDict
 
 from botocore.exceptions import ClientError
@@ -67,20 +66,11 @@ class Wait(Exception):
 class Journal:
     """The journal of one batch, held by one invocation. For any number of threads."""
 
-    def __init__(
-        self,
-        s3: S3Client,
-        bucket: str,
-        key: str,
-        clock: Clock | None = None,
-        marked: Callable[[], None] = lambda: None,
-    ) -> None:
-        """`marked` is called after each mark, every few seconds."""
+    def __init__(self, s3: S3Client, bucket: str, key: str, clock: Clock | None = None) -> None:
         self._s3 = s3
         self._bucket = bucket
         self._key = key
         self._clock = clock or Clock()
-        self._after_mark = marked
         self._owner = uuid.uuid4().hex
         self._lock = threading.Lock()
         self._tag: str | None = None
@@ -121,7 +111,6 @@ class Journal:
             # Until one was stored so fast that it is still fresh.
             while self._clock.now() - self._marked >= MARK:
                 self._mark("open")
-        self._after_mark()
 
     def position(self, stream: str) -> Position | None:
         """Where an earlier invocation left off a stream."""

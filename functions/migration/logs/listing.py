@@ -7,6 +7,7 @@ goes on is the cursor.
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Callable, Iterator
 from typing import Any, TypedDict
 
@@ -21,15 +22,16 @@ from .writing import DAY
 
 # FilterLogEvents takes so many names.
 _TOGETHER = 100
-# The most streams of a batch: their names, of 512 characters at most, fit twice into the input of a child execution.
-_MOST_STREAMS = 200
-# Batches for each worker, at least, so that all end at about the same time. Not more, because a batch of many streams
-# has something for each quota at any time: big ones are read while small ones are made. Streams that are read one by
-# one are the larger ones. Small ones are not cut into batches of fewer than 20, for which reading them would take
-# longer than making them.
-_ROUNDS = 2
-_ROUNDS_ALONE = 5
+# The most streams of a batch, for its journal is written every few seconds, and the most bytes of their names, which
+# have to fit twice into the input of a child execution, of 256 KiB.
+_MOST_STREAMS = 1000
+_MOST_BYTES = 100_000
+# Small streams are cut into as few batches as can be, one for each worker: while a batch waits for another to end, its
+# small streams are not made, and its big ones not found. Not fewer than 20 each, for which reading them would take
+# longer than making them. Batches of big ones, which have nothing to wait for but pages, are several for each worker,
+# so that all end at about the same time.
 _FEWEST_STREAMS = 20
+_ROUNDS_ALONE = 5
 # Groups whose streams have more on average are read stream by stream from the begin. An average says little of most of
 # the streams, so it has to be high: in a group of very different ones most are small.
 _ALONE_BYTES = 5_000_000
@@ -39,6 +41,13 @@ _BATCH_BYTES = 100_000_000
 _LATE = DAY
 # Streams that are kept before they are stored.
 _PART = 50_000
+
+
+class Listed(TypedDict):
+    """A stream, and for how long it was written to."""
+
+    name: str
+    milliseconds: int
 
 
 class Cursor(TypedDict):
@@ -117,7 +126,7 @@ def list_some(
         pair = groups[cursor["step"] // 2]
         of_source = cursor["step"] % 2 == 0
         api, name = (source, pair["source"]) if of_source else (target, pair["target"])
-        found: list[str] = []
+        found: list[Listed] = []
         seen, token, ended = 0, cursor["token"], False
         while not ended and len(found) < _PART and not late():
             try:
@@ -137,7 +146,7 @@ def list_some(
                 if last is not None and (
                     not of_source or (_in_range(stream, copy) and _wanted(pair, stream, selection, early))
                 ):
-                    found.append(stream["logStreamName"])
+                    found.append(Listed(name=stream["logStreamName"], milliseconds=_lasted(stream, copy)))
         store.write(
             f"logs/listing/{cursor['part']:06d}.json",
             {"step": cursor["step"], "seen": seen, "streams": found},
@@ -154,6 +163,13 @@ def _in_range(stream: dict[str, Any], copy: LogCopy) -> bool:
     return first is None or first < copy["end"]
 
 
+def _lasted(stream: dict[str, Any], copy: LogCopy) -> int:
+    """How long the stream was written to, of the time that is copied."""
+    last: int = stream["lastEventTimestamp"]
+    first: int = stream.get("firstEventTimestamp", last)
+    return max(0, min(last, copy["end"]) - max(first, copy["start"]))
+
+
 def _wanted(pair: Group, stream: dict[str, Any], selection: Selection, early: Early | None) -> bool:
     if early is not None and early.has(pair["source"], stream):
         return False
@@ -161,18 +177,23 @@ def _wanted(pair: Group, stream: dict[str, Any], selection: Selection, early: Ea
 
 
 def batches(groups: list[Group], parts: list[dict[str, Any]], workers: int) -> Iterator[Batch]:
-    """The manifest's items, from what was listed, for `workers` to share."""
+    """The manifest's items, from what was listed, for `workers` to share.
+
+    Who wrote for long has probably written much, and a big stream is read page after page, which takes long whatever
+    the quotas are. So those that lasted longest are dealt out evenly, and each batch begins with its own.
+    """
     index = 0
     for number, pair in enumerate(groups):
-        names = [name for part in parts if part["step"] == 2 * number for name in part["streams"]]
+        # A stream that was written to while the group was listed can be on two pages.
+        lasted: dict[str, int] = {}
+        for part in parts:
+            if part["step"] == 2 * number:
+                for stream in part["streams"]:
+                    lasted[stream["name"]] = max(stream["milliseconds"], lasted.get(stream["name"], 0))
         seen = sum(part["seen"] for part in parts if part["step"] == 2 * number)
-        there = {name for part in parts if part["step"] == 2 * number + 1 for name in part["streams"]}
-        # A stream that was written to while the group was listed can be on two pages. They are mixed, because those
-        # with the latest events, which come first, may be alike and big.
-        names = sorted(set(names), key=lambda name: hashlib.sha256(name.encode()).digest())
-        together, size = sizes(pair["bytes"], seen, len(names), workers)
-        for first in range(0, len(names), size):
-            some = names[first : first + size]
+        there = {stream["name"] for part in parts if part["step"] == 2 * number + 1 for stream in part["streams"]}
+        together, size = sizes(pair["bytes"], seen, len(lasted), workers)
+        for some in _dealt(_longest_first(lasted), size):
             yield Batch(
                 index=index,
                 source=pair["source"],
@@ -185,6 +206,22 @@ def batches(groups: list[Group], parts: list[dict[str, Any]], workers: int) -> I
             index += 1
 
 
+def _longest_first(lasted: dict[str, int]) -> list[str]:
+    """Those that lasted equally long are mixed, because neighbours in the listing may be alike and big."""
+    return sorted(lasted, key=lambda name: (-lasted[name], hashlib.sha256(name.encode()).digest()))
+
+
+def _dealt(names: list[str], size: int) -> list[list[str]]:
+    """Batches of up to `size` streams, or fewer where their names are long; each has names from begin to end."""
+    length = {name: len(json.dumps(name)) + 1 for name in names}
+    count = max(-(-len(names) // size), -(-sum(length.values()) // _MOST_BYTES))
+    while True:
+        dealt = [names[first::count] for first in range(count)]
+        if all(sum(length[name] for name in some) <= _MOST_BYTES for some in dealt):
+            return dealt
+        count += 1
+
+
 def sizes(stored: int, streams: int, wanted: int, workers: int) -> tuple[int, int]:
     """How many streams are read together (0: none), and how many make a batch.
 
@@ -193,5 +230,6 @@ def sizes(stored: int, streams: int, wanted: int, workers: int) -> tuple[int, in
     """
     average = max(1, stored // max(1, streams))
     if average < _ALONE_BYTES:
-        return _TOGETHER, min(_MOST_STREAMS, max(_FEWEST_STREAMS, -(-wanted // (_ROUNDS * workers))))
+        rounds = max(1, -(-wanted // (_MOST_STREAMS * workers)))
+        return _TOGETHER, max(_FEWEST_STREAMS, -(-wanted // (rounds * workers)))
     return 0, max(1, min(_MOST_STREAMS, _BATCH_BYTES // average, -(-wanted // (_ROUNDS_ALONE * workers))))

@@ -1,4 +1,4 @@
-"""CloudWatch Logs' quotas, and what of them each of the side by side working copies may use.
+"""CloudWatch Logs' quotas, and what of them a copy may use.
 
 The quotas are those of one account in one region, in calls a second (CloudWatch Logs user guide, "CloudWatch Logs
 quotas"); some regions have smaller ones, and all can be raised, so they are parameters of the template.
@@ -20,8 +20,3 @@ def share(settings: Mapping[str, Any]) -> dict[str, float]:
     account's other work.
     """
     return {operation: float(settings[operation]) * float(settings["percent"]) / 100 for operation in OPERATIONS}
-
-
-def paces(settings: Mapping[str, Any], workers: int) -> dict[str, float]:
-    """Calls a second of each operation for one of `workers` that work at the same time."""
-    return {operation: allowed / workers for operation, allowed in share(settings).items()}

@@ -16,8 +16,9 @@ _PAGES_HELD = 4
 # calls of GetLogEvents, of which 25 a second are allowed, cost no more than its part of FilterLogEvents with its 5.
 _SMALL_EVENTS = 400
 _SMALL_BYTES = 40_000
-# How often the rest of a set is tried after big streams were taken out of it.
-_ROUNDS = 5
+# How often the rest of a set is tried after big streams were taken out of it. Each try finds one at least, for a call
+# of FilterLogEvents or a few; what is left is read stream by stream.
+_ROUNDS = 20
 
 
 class Page(NamedTuple):

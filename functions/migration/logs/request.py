@@ -9,7 +9,7 @@ from typing import Any, TypedDict
 
 from .. import errors, migration_input
 from ..planning import Migration
-from .quotas import paces
+from .quotas import share
 from .writing import DAY
 
 # What an early copy leaves is apart from what the last one does.
@@ -32,8 +32,8 @@ class LogCopy(TypedDict):
     that was made before, while the source still ran, or None (`early`).
     `start` and `end` (milliseconds; `end` exclusive) are the times of the events that are copied. `failedOf`: the
     artifact whose failed task instances are the only ones copied, or None. `lenient`: a source group that does not
-    exist has nothing to copy. `paces`: calls a second by operation for each of `workers`. `batches`: in the manifest,
-    once it is made.
+    exist has nothing to copy. `paces`: calls a second by operation for all of the `workers`, so many at most, together.
+    `batches`: in the manifest, once it is made.
     """
 
     id: str
@@ -122,7 +122,6 @@ def _copy(
     quotas: dict[str, Any],
 ) -> LogCopy:
     end = int(now * 1000)
-    workers = int(quotas["workers"])
     whole = f"migrations/{copy_id}/{attempt}"
     return LogCopy(
         id=copy_id,
@@ -141,8 +140,8 @@ def _copy(
         lenient=lenient,
         start=0 if logs["days"] is None else end - logs["days"] * DAY,
         end=end,
-        workers=workers,
-        paces=paces(quotas, workers),
+        workers=int(quotas["workers"]),
+        paces=share(quotas),
         batches=0,
     )
 
@@ -159,10 +158,8 @@ def same(one: LogCopy, other: LogCopy) -> bool:
 
 
 def shared(copy: LogCopy, batches: int) -> LogCopy:
-    """The same with no more workers than batches, who share what the others would have had."""
-    workers = max(1, min(copy["workers"], batches))
-    paces = {operation: calls * copy["workers"] / workers for operation, calls in copy["paces"].items()}
-    return {**copy, "workers": workers, "paces": paces, "batches": batches}
+    """The same with no more workers than batches."""
+    return {**copy, "workers": max(1, min(copy["workers"], batches)), "batches": batches}
 
 
 def group_name(end: End, group: str) -> str:

@@ -19,10 +19,6 @@ _READERS = 10
 _NAMED = 5
 
 
-# What a journal's key ends with in addition when its batch is done.
-DONE = ".done"
-
-
 def journal_key(prefix: str, index: int) -> str:
     return f"{prefix}/logs/batches/{index:06d}.json"
 

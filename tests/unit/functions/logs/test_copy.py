@@ -41,8 +41,8 @@ def test_many_small_streams(copying: Copying) -> None:
     assert copying.target == copying.source
     assert (report["streams"], report["events_lost"], report["events_archived"]) == (230, 0, 0)
     assert report["events_source"] == report["events_copied"] == sum(map(len, copying.source.values()))
-    # Read twenty-three at a time, so that the workers have something to share, and written once each.
-    assert copying.service.calls["FilterLogEvents"] == 10
+    # A batch for each worker, read at once, and each stream written once.
+    assert copying.service.calls["FilterLogEvents"] == 5
     assert copying.service.calls["GetLogEvents"] == 0
     assert copying.service.calls["CreateLogStream"] == copying.service.calls["PutLogEvents"] == 230
 

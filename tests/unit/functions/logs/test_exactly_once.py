@@ -280,6 +280,29 @@ def test_no_answer_is_tried_again_by_the_state_machine(copying: Copying) -> None
     assert copying.target == copying.source
 
 
+@pytest.mark.parametrize("operation", ["FilterLogEvents", "PutLogEvents"])
+def test_a_session_that_ends_too_soon(copying: Copying, operation: str) -> None:
+    """The next try of the state machine begins a new one."""
+    for number in range(3):
+        copying.fill(f"s{number}", 2)
+    copying.list_streams()
+    client = clients.logs("eu-west-1")
+    expired: list[str] = []
+
+    def fail(called: str, request: dict[str, Any]) -> None:
+        if called == operation and not expired:
+            expired.append(called)
+            raise ServiceError("ExpiredTokenException", "The security token included in the request is expired")
+
+    copying.service.trouble = fail
+    with pytest.raises(errors.TransientFault, match=f"logs:{operation} on .* expired.* a new session"):
+        copying.copy()
+    assert clients.logs("eu-west-1") is not client
+    copying.copy()
+    copying.collect()
+    assert copying.target == copying.source
+
+
 def test_late_beyond_measure_is_no_silent_duplicate(copying: Copying, killer: Killer) -> None:
     copying.fill("s", 3)
     copying.service.late = 1000

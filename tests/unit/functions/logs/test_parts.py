@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gzip
 import json
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +15,10 @@ from hypothesis import strategies as st
 
 from bench.log_service import LogService
 from migration import clients, errors
-from migration.logs import batches, crowd, listing, quotas, request
+from migration.logs import batches, listing, quotas, request
 from migration.logs.batches import Packer, size
+from migration.logs.copying import Batch
 from migration.logs.pacing import Pacer
-from migration.logs.results import DONE, journal_key
 from migration.logs.selection import Selection, failed_of
 
 from .conftest import TurnedClock
@@ -57,39 +59,15 @@ def test_sizes_are_bytes(text: str, expected: int) -> None:
     assert size({"message": text}) == expected
 
 
-def test_the_workers_share_the_part_of_the_quotas() -> None:
-    paces = quotas.paces({**QUOTAS, "percent": 80}, 4)
-    assert paces["GetLogEvents"] == 5
-    assert paces["CreateLogStream"] == 10
+def test_a_part_of_the_quotas_is_left_to_others() -> None:
+    paces = quotas.share({**QUOTAS, "percent": 80})
+    assert (paces["GetLogEvents"], paces["CreateLogStream"]) == (20, 40)
 
 
-def test_fewer_batches_than_workers_get_all_of_it() -> None:
+def test_there_are_no_more_workers_than_batches() -> None:
     copy: Any = {"workers": 10, "paces": {"GetLogEvents": 2.0}}
-    assert request.shared(copy, 4) == {"workers": 4, "paces": {"GetLogEvents": 5.0}, "batches": 4}
+    assert request.shared(copy, 4) == {"workers": 4, "paces": {"GetLogEvents": 2.0}, "batches": 4}
     assert request.shared(copy, 0)["workers"] == 1
-
-
-def test_the_last_workers_share_what_the_others_leave() -> None:
-    s3 = clients.s3()
-    copy: Any = {"bucket": "exchange", "prefix": "migrations/m/1", "workers": 3, "batches": 4}
-
-    def put(index: int, more: str = "") -> int:
-        s3.put_object(Bucket="exchange", Key=journal_key(copy["prefix"], index) + more, Body=b"{}")
-        return crowd.workers(s3, copy)
-
-    # While a batch waits to be begun there are as many workers as there can be.
-    assert [put(0), put(0, DONE), put(1), put(2)] == [3, 3, 3, 3]
-    assert [put(3), put(2, DONE), put(1, DONE), put(3, DONE)] == [3, 2, 1, 1]
-
-
-def test_a_larger_share_is_a_faster_pace() -> None:
-    clock = TurnedClock()
-    pacer = Pacer({"GetLogEvents": 10.0}, clock.monotonic, clock.sleep)
-    pacer.share(5.0)
-    begun = clock.monotonic()
-    for _ in range(101):
-        pacer.wait("GetLogEvents")
-    assert 1.4 <= clock.monotonic() - begun <= 2.1
 
 
 def test_the_pace_is_kept() -> None:
@@ -100,6 +78,23 @@ def test_the_pace_is_kept() -> None:
         pacer.wait("GetLogEvents")
     assert 4.9 <= clock.monotonic() - begun <= 5.6
     assert pacer.calls["GetLogEvents"] == 51
+
+
+def test_who_came_first_is_first() -> None:
+    pacer = Pacer({"GetLogEvents": 50.0})
+    turns: list[int] = []
+
+    def read(stream: int) -> None:
+        for _ in range(20):
+            pacer.wait("GetLogEvents")
+            turns.append(stream)
+
+    with ThreadPoolExecutor(4) as streams:
+        list(streams.map(read, range(4)))
+    # None gets far ahead of another, at any time.
+    for end in range(len(turns)):
+        counts = [turns[:end].count(stream) for stream in range(4)]
+        assert max(counts) - min(counts) <= 3
 
 
 def test_each_throttle_makes_the_pause_longer() -> None:
@@ -116,9 +111,10 @@ def test_each_throttle_makes_the_pause_longer() -> None:
 @pytest.mark.parametrize(
     ("stored", "streams", "together", "batch"),
     [
-        (0, 20_000, 100, 200),
-        (20_000 * 5_000, 20_000, 100, 200),
-        (1000 * 5_000, 1000, 100, 100),
+        (0, 20_000, 100, 1000),
+        (20_000 * 5_000, 20_000, 100, 1000),
+        (6000 * 5_000, 6000, 100, 600),
+        (1000 * 5_000, 1000, 100, 200),
         (10_000, 100, 100, 20),
         (50 * 20_000_000, 50, 0, 2),
         (10**13, 10, 0, 1),
@@ -127,6 +123,34 @@ def test_each_throttle_makes_the_pause_longer() -> None:
 )
 def test_sizes_of_batches(stored: int, streams: int, together: int, batch: int) -> None:
     assert listing.sizes(stored, streams, streams, 5) == (together, batch)
+
+
+def batches_of(lasted: dict[str, int], workers: int = 5) -> list[Batch]:
+    """The batches of a group with such streams, told by how long each was written to."""
+    group = listing.Group(group="Task", source="a", target="b", retention=None, bytes=0)
+    streams = [{"name": name, "milliseconds": milliseconds} for name, milliseconds in lasted.items()]
+    parts = [
+        {"step": 0, "seen": len(streams), "streams": streams},
+        {"step": 1, "seen": 1, "streams": streams[:1]},
+    ]
+    return list(listing.batches([group], parts, workers))
+
+
+def test_long_streams_come_first_and_are_dealt_out_evenly() -> None:
+    lasted = {f"s{number}": 1000 for number in range(400)} | {f"long{number}": 9000 - number for number in range(10)}
+    found = batches_of(lasted)
+    assert [batch["streams"][:2] for batch in found] == [[f"long{n}", f"long{n + 5}"] for n in range(5)]
+    assert [len(batch["streams"]) for batch in found] == [82] * 5
+    assert sorted(name for batch in found for name in batch["streams"]) == sorted(lasted)
+    assert [name for batch in found for name in batch["there"]] == ["s0"]
+
+
+@pytest.mark.parametrize("letter", ["x", "\N{SNOWMAN}"])
+def test_a_batch_fits_into_the_input_of_an_execution(letter: str) -> None:
+    found = batches_of({f"{letter * 500}{number:012d}": 0 for number in range(3000)}, workers=2)
+    assert sum(len(batch["streams"]) for batch in found) == 3000
+    for batch in found:
+        assert len(json.dumps({**batch, "there": batch["streams"]})) < 230_000
 
 
 @pytest.mark.parametrize(
@@ -211,6 +235,25 @@ def test_a_role_of_another_account_signs(service: LogService) -> None:
         client.describe_log_groups()
     # A session's access key, which STS gave, and not the function's own.
     assert (keys[0] != "ASIA", keys[1]) == (True, "ASIA")
+
+
+def test_a_role_is_taken_again_before_its_session_ends(service: LogService, monkeypatch: pytest.MonkeyPatch) -> None:
+    keys = []
+
+    def look(request: Any, **_: Any) -> None:
+        keys.append(request.headers["Authorization"].decode().split("Credential=")[1].split("/")[0])
+
+    client: Any = clients.logs("eu-west-1", "arn:aws:iam::999999999999:role/logs")
+    client.meta.events.register("before-send.cloudwatch-logs", look)
+    client.describe_log_groups()
+    client.describe_log_groups()
+    # A session is of an hour; its last quarter has begun.
+    later = datetime.now(UTC) + timedelta(minutes=51)
+    # botocore asks for the time in two places: where it keeps a session, and where it keeps what it has fetched.
+    monkeypatch.setattr(client._request_signer._credentials, "_time_fetcher", lambda: later)
+    monkeypatch.setattr("botocore.credentials._local_now", lambda: later)
+    client.describe_log_groups()
+    assert keys[0] == keys[1] != keys[2]
 
 
 def test_another_account_and_region() -> None:
