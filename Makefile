@@ -20,7 +20,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 CHECKED := $(wildcard local functions mwaa_migrator_cli tools tests bench)
 QUICK_TESTS = $(wildcard tests/unit tests/template)
-REAL_TESTS = $(wildcard tests/statemachine tests/integration tests/browser tests/e2e)
+REAL_TESTS = $(wildcard tests/statemachine tests/integration tests/browser tests/chaos tests/e2e)
 LOCK := pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	--custom-compile-command "make lock"
 
@@ -65,12 +65,20 @@ e2e: $(READY) ## The end-to-end tests alone
 	$(BIN)/pytest -q tests/e2e
 
 .PHONY: rehearsal
-rehearsal: $(READY) ## A whole migration on this machine: SOURCE= TARGET= DAGS= SEED_SQL= OUT= KEEP=1
+rehearsal: $(READY) ## A rehearsal on this machine: SOURCE= TARGET= DAGS= SEED_SQL= OUT= KEEP=1 MODE=migrate
 	$(PY) -m local rehearsal
 
 .PHONY: bench
 bench: $(READY) ## Benchmarks against peers, into build/bench.json
 	$(PY) -m bench
+
+.PHONY: chaos
+chaos: $(READY) ## Migrations in which something goes wrong: SEED=1 RUNS=20, into build/chaos.json
+	$(PY) -m tests.chaos --seed $(or $(SEED),1) --runs $(or $(RUNS),20)
+
+.PHONY: load
+load: $(READY) ## A source of 3,000 DAGs and 5 million task instances, migrated: SCALE=1, into build/load.json
+	$(PY) -m bench.load --scale $(or $(SCALE),1)
 
 .PHONY: matrix
 matrix: $(READY) ## Every source version to 2.11.2 and on to 3.2.1, into build/matrix.json

@@ -55,18 +55,20 @@ def table(results: Sequence[Result]) -> str:
     return "\n".join(lines)
 
 
-def write_page(results: Sequence[Result], conditions: str, page: Path) -> None:
+def write_page(results: Sequence[Result], conditions: str, page: Path, begin_line: str = BEGIN) -> None:
     """Replaces what lies between the page's markers by the conditions of the run and its table.
+
+    The markers are `begin_line` and the next `END`.
 
     Raises:
         MarkersMissing: the page has no such markers.
     """
     text = page.read_text()
-    before, begin, rest = text.partition(BEGIN)
+    before, begin, rest = text.partition(begin_line)
     _, end, after = rest.partition(END)
     if not begin or not end:
-        raise MarkersMissing(f"{page.name} has no lines {BEGIN} and {END}; put them where the results belong")
-    page.write_text(f"{before}{BEGIN}\n\n{conditions}\n\n{table(results)}\n\n{END}{after}")
+        raise MarkersMissing(f"{page.name} has no lines {begin_line} and {END}; put them where the results belong")
+    page.write_text(f"{before}{begin_line}\n\n{conditions}\n\n{table(results)}\n\n{END}{after}")
 
 
 def _quantity(value: float, unit: str) -> str:

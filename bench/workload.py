@@ -92,16 +92,16 @@ _JOBS = """
 """
 
 
-def runs_at(scale: float) -> int:
+def runs_at(scale: float, dags: int = DAGS) -> int:
     """The number of runs at a scale: a tenth of the rows at 0.1, and at least one run of each DAG."""
-    return max(DAGS, round(RUNS * scale))
+    return max(dags, round(RUNS * scale))
 
 
-def fill(connection: Any, scale: float = 1.0) -> None:
+def fill(connection: Any, scale: float = 1.0, dags: int = DAGS) -> None:
     """Fills the empty tables of Airflow 2.10.3, or of another version with the same columns, and analyzes them."""
     numbers = {
-        "runs": runs_at(scale),
-        "dags": DAGS,
+        "runs": runs_at(scale, dags),
+        "dags": dags,
         "tasks": TASKS_PER_RUN,
         "xcoms": XCOMS_PER_RUN,
         "log_rows": LOG_ROWS_PER_RUN,

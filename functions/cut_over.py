@@ -1,4 +1,7 @@
-"""CutOver: unpauses in the target exactly the DAGs that were active in the source. The source stays paused."""
+"""CutOver: unpauses in the target exactly the DAGs that were active in the source. The source stays paused.
+
+Just before, it looks whether the source still is: what runs there after the export is not in the target.
+"""
 
 from __future__ import annotations
 
@@ -18,6 +21,10 @@ def handler(event: dict[str, Any]) -> dict[str, Any]:
     store = of_attempt(clients.s3(), migration)
     store.start_phase("cut over")
     active = runs.active_dags(of_artifact(clients.s3(), migration))
+    if event["done"] == 0 and runs.quiesces(migration):
+        source = migration["source"]
+        seen = pausing.require_paused(runs.cli_of(source, source["airflowVersion"]), source["environment"], active)
+        store.write("cut_over.json", {"sourceSeenPaused": seen})
     done = pausing.set_paused(
         runs.final_cli(migration), active, paused=False, done=event["done"], seconds=pausing.SECONDS
     )

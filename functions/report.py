@@ -44,7 +44,7 @@ def handler(event: dict[str, Any]) -> dict[str, Any]:
         dags=_dags(migration, found, results),
         cost=_cost(migration, found, phases),
         checked=checks.read(store) + reporting.unchecked(event.get("unchecked", [])),
-        notes=(store.read("settings.json") or {}).get("notes", []),
+        notes=_notes(store),
     )
     report["verdict"] = facts.verdict(report)
     if report["mode"] == "rehearse":
@@ -65,6 +65,18 @@ def handler(event: dict[str, Any]) -> dict[str, Any]:
         "key": written,
         "downtimeSeconds": report["downtime_seconds"],
     }
+
+
+def _notes(store: Store) -> list[str]:
+    """What earlier states have noted for the reader."""
+    notes: list[str] = (store.read("settings.json") or {}).get("notes", [])
+    cut_over = store.read("cut_over.json")
+    if cut_over is not None and not cut_over["sourceSeenPaused"]:
+        notes.append(
+            "Whether the source's DAGs were still paused at the cut-over could not be seen through its CLI. Look at "
+            "its web server: a DAG that is active there runs in both environments."
+        )
+    return notes
 
 
 def _remembered(history: History, report: dict[str, Any]) -> list[Rehearsal]:

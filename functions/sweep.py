@@ -15,8 +15,6 @@ from migration import cleaning, errors, settings, sweeping, waiting
 from migration.observability import logger, state
 from migration.sweeping import Sweeper
 
-# Of a rehearsal that was not planned there is nothing to wait for, so these are its limits while it may still run.
-_POLL_SECONDS = 60
 _LIMIT_SECONDS = 7200
 # The files were gone before: an hour ago, when the schedule was last here, or at the rehearsal's own clean-up.
 _LATER = 1
@@ -36,11 +34,13 @@ def handler(event: dict[str, Any]) -> dict[str, Any]:
 
 def _one(sweeper: Sweeper, event: dict[str, Any]) -> dict[str, Any]:
     name = event["migrationId"]
-    if not sweeper.is_planned(name) or _is_gone(sweeper, name, event["waitedSeconds"]):
+    # Of a rehearsal that was not planned there is nothing to wait for.
+    planned = sweeper.plan(name)
+    if planned is None or _is_gone(sweeper, name, event["waitedSeconds"]):
         return waiting.ready(event)
     return waiting.not_ready(
         event,
-        seconds=_POLL_SECONDS,
+        seconds=planned["options"]["pollSeconds"],
         limit=_LIMIT_SECONDS,
         timed_out=lambda: errors.CleanUpTimedOut(
             f"Something of rehearsal {name} is left after {_LIMIT_SECONDS} s; its environment is not gone, or its "
@@ -55,7 +55,7 @@ def _all(sweeper: Sweeper, before: datetime) -> dict[str, Any]:
     failed: list[str] = []
     for name in sweeper.overdue(settings.region(), before):
         try:
-            if not sweeper.is_planned(name):
+            if sweeper.plan(name) is None:
                 continue
             (swept if _is_gone(sweeper, name, _LATER) else later).append(name)
         except (errors.MigrationError, ClientError) as error:

@@ -31,7 +31,7 @@ def main(arguments: list[str] | None = None) -> int:
     up.add_argument("--airflow-version", default="2.10.3", help="of that environment")
     down = commands.add_parser("down", help="stop a local AWS; nothing of it is left")
     down.add_argument("--name", default="default")
-    commands.add_parser("rehearsal", help="a whole migration; see docs/rehearsing.md for its variables")
+    commands.add_parser("rehearsal", help="a rehearsal or a migration; see docs/rehearsing.md for its variables")
     chosen = parser.parse_args(arguments)
 
     logging.basicConfig(

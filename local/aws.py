@@ -22,7 +22,7 @@ from local.function_logs import FunctionLogs
 from local.identity import Credentials, Identities
 from local.lambda_runner import Function, LambdaRunner
 from local.mwaa.control_plane import MwaaControlPlane
-from local.mwaa.environment import Surroundings
+from local.mwaa.environment import Environment, Surroundings
 from local.postgres import PostgresServer
 from local.price_list import PriceList
 from local.schedules import Schedules
@@ -39,10 +39,17 @@ class LocalAws:
     Nothing is left when it ends: no process, no file.
     """
 
-    def __init__(self, name: str | None = None, region: str = DEFAULT_REGION) -> None:
+    def __init__(
+        self, name: str | None = None, region: str = DEFAULT_REGION, environments: type[Environment] = Environment
+    ) -> None:
+        """
+        Args:
+            environments: what stands behind Amazon MWAA's API; real Airflow, unless a test wants something lighter.
+        """
         self.name = name or f"run-{secrets.token_hex(4)}"
         self.region = region
         self.folder = processes.RUNNING / self.name
+        self._environments = environments
         self.identities = Identities()
         self.endpoint = Endpoint(self.identities)
         self.postgres = PostgresServer(self.folder / "postgres")
@@ -81,7 +88,8 @@ class LocalAws:
                 identities=self.identities,
                 endpoint_url=lambda: self.endpoint.url,
                 client=self.client,
-            )
+            ),
+            self._environments,
         )
         self.endpoint.add(self.functions)
         self.endpoint.add(self.mwaa)

@@ -72,7 +72,25 @@ def make(
     Raises:
         SourceNotReady: it could not be made.
     """
-    role, bucket = _role(aws), _bucket(aws, dags or DEMO_DAGS, airflow_version)
+    environment = create(aws, name, airflow_version, dags or DEMO_DAGS, say)
+    say("waiting until the source has parsed its DAGs")
+    found = parsed(environment, wanted=None if dags else {*_DEMO_ACTIVE, "demo_paused"})
+    say("letting the source's DAGs run")
+    if dags is None:
+        population = Population(_DEMO_ACTIVE, _DEMO_RUNS, **_SETTINGS)
+    else:
+        population = Population(found, [(dag_id, f"rehearsal_{dag_id}", {}) for dag_id in found], **_SETTINGS)
+    _populate(environment, population)
+    _wait_for_runs(environment, say)
+    if seed_sql is not None:
+        say(f"running {seed_sql.name} in the source's database")
+        environment.database.run_sql_file(seed_sql.resolve())
+    return environment
+
+
+def create(aws: LocalAws, name: str, airflow_version: str, dags: Path, say: Callable[[str], None]) -> Environment:
+    """Creates an environment with its role, its bucket and the DAGs of a folder. Raises SourceNotReady."""
+    role, bucket = execution_role(aws, _bucket_name(aws)), _bucket(aws, dags, airflow_version)
     say(f"creating the source environment at Airflow {airflow_version}")
     aws.client("mwaa").create_environment(
         Name=name,
@@ -95,22 +113,10 @@ def make(
         time.sleep(0.2)
     if environment.status != "AVAILABLE":
         raise SourceNotReady(f"the source is {environment.status}: {environment.last_update.get('Error')}")
-    say("waiting until the source has parsed its DAGs")
-    parsed = _parsed(environment, wanted=None if dags else {*_DEMO_ACTIVE, "demo_paused"})
-    say("letting the source's DAGs run")
-    if dags is None:
-        population = Population(_DEMO_ACTIVE, _DEMO_RUNS, **_SETTINGS)
-    else:
-        population = Population(parsed, [(dag_id, f"rehearsal_{dag_id}", {}) for dag_id in parsed], **_SETTINGS)
-    _populate(environment, population)
-    _wait_for_runs(environment, say)
-    if seed_sql is not None:
-        say(f"running {seed_sql.name} in the source's database")
-        environment.database.run_sql_file(seed_sql.resolve())
     return environment
 
 
-def _role(aws: LocalAws) -> str:
+def execution_role(aws: LocalAws, bucket: str) -> str:
     """An execution role as MWAA's user guide has it: the DAG bucket, the environment's own log groups, and no more."""
     iam = aws.client("iam")
     trust = {
@@ -123,7 +129,6 @@ def _role(aws: LocalAws) -> str:
             }
         ],
     }
-    bucket = _bucket_name(aws)
     policy = {
         "Version": "2012-10-17",
         "Statement": [
@@ -170,8 +175,11 @@ def _bucket(aws: LocalAws, dags: Path, airflow_version: str) -> str:
     return name
 
 
-def _parsed(environment: Environment, wanted: set[str] | None) -> list[str]:
-    """The DAGs that the source knows: all of `wanted`, or, where that is not known, when no more come."""
+def parsed(environment: Environment, wanted: set[str] | None) -> list[str]:
+    """The DAGs that the source knows: all of `wanted`, or, where that is not known, when no more come.
+
+    Raises SourceNotReady.
+    """
     deadline = time.monotonic() + _PARSE_TIMEOUT
     seen: list[tuple[str, ...]] = []
     while True:

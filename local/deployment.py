@@ -27,6 +27,7 @@ from samtranslator.translator.translator import Translator  # type: ignore[impor
 from samtranslator.yaml_helper import yaml_parse  # type: ignore[import-untyped]
 
 from local import interpreters, layers
+from local.file_lock import exclusively
 from local.lambda_runner import Function
 
 logger = logging.getLogger(__name__)
@@ -79,6 +80,12 @@ def build(template: Path = TEMPLATE, built: Path = BUILT) -> Path:
         BuildFailed: sam failed.
         local.interpreters.InterpreterNotFound: the runtime's Python is not here.
     """
+    # Two builds at once into one folder take each other's files away.
+    with exclusively(built.parent / f"{built.name}.lock"):
+        return _build(template, built)
+
+
+def _build(template: Path, built: Path) -> Path:
     fingerprint = _fingerprint(template)
     marker = built / ".sources"
     if marker.is_file() and marker.read_text() == fingerprint and (built / "template.yaml").is_file():

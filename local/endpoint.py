@@ -9,7 +9,7 @@ import logging
 import os
 import threading
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any, Protocol, runtime_checkable
 from wsgiref.types import StartResponse
@@ -51,14 +51,33 @@ class Tagged(Service, Protocol):
         """The tags of the resource that a request is about; none where there is none."""
 
 
+Between = Callable[[AwsRequest, Principal, Callable[[], Response]], Response]
+
+
+class _Moto(DomainDispatcherApplication):
+    """moto's server, which otherwise looks through its own folder and hundreds of patterns for each request."""
+
+    def __init__(self) -> None:
+        super().__init__(create_backend_app)
+        self._backends: dict[str | None, Any] = {}
+
+    def get_backend_for_host(self, host: str | None) -> Any:
+        if host not in self._backends:
+            self._backends[host] = super().get_backend_for_host(host)
+        return self._backends[host]
+
+
 class Endpoint:
     """The endpoint's WSGI application and its server on a free port of 127.0.0.1."""
 
     def __init__(self, identities: Identities) -> None:
         self.identities = identities
         self.record = CallRecord()
+        #: What a fault harness puts between a caller and the service: gets the request, who asks, and what would carry
+        #: it out, and answers in its place or raises AwsError.
+        self.between: Between | None = None
         self._services: list[Service] = []
-        self._moto = DomainDispatcherApplication(create_backend_app)
+        self._moto = _Moto()
         self._server: BaseWSGIServer | None = None
         self._thread: threading.Thread | None = None
 
@@ -105,19 +124,24 @@ class Endpoint:
             )
         try:
             principal = self._authorise(request)
-            service = next((service for service in self._services if service.handles(request)), None)
-            if service is not None:
-                return service.answer(request, environ, principal)(environ, start_response)
+            if self.between is not None:
+                response = self.between(request, principal, lambda: self._carry_out(request, environ, principal))
+            else:
+                response = self._carry_out(request, environ, principal)
         except AwsError as error:
-            return error_response(error, request.protocol)(environ, start_response)
-        if request.service == "s3" and request.operation.name in ("GetObject", "HeadObject"):
-            response = Response.from_app(self._moto, environ)
-            if response.status_code == 404 and not self._may_list(request, principal):
-                # S3 tells only those who may list a bucket that an object is missing.
-                response = error_response(AwsError("AccessDenied", "Access Denied", 403), request.protocol)
-            return response(environ, start_response)
-        answered: Iterable[bytes] = self._moto(environ, start_response)
-        return answered
+            response = error_response(error, request.protocol)
+        return response(environ, start_response)
+
+    def _carry_out(self, request: AwsRequest, environ: dict[str, Any], principal: Principal) -> Response:
+        service = next((service for service in self._services if service.handles(request)), None)
+        if service is not None:
+            return service.answer(request, environ, principal)
+        response = Response.from_app(self._moto, environ)
+        missing = request.operation.name in ("GetObject", "HeadObject") and response.status_code == 404
+        if request.service == "s3" and missing and not self._may_list(request, principal):
+            # S3 tells only those who may list a bucket that an object is missing.
+            raise AwsError("AccessDenied", "Access Denied", 403)
+        return response
 
     def _authorise(self, request: AwsRequest) -> Principal:
         if request.access_key_id is None:

@@ -186,6 +186,14 @@ class LambdaRunner:
             with self._lock:
                 self._busy[function.name] -= 1
 
+    def kill(self, name: str) -> None:
+        """Kills the processes of a function that work on an event, as when a machine is lost."""
+        with self._lock:
+            idle = set(self._idle.get(name, []))
+        for process in list(self._all):
+            if process.name == name and process not in idle:
+                process.kill()
+
     def stop(self) -> None:
         """Ends every process."""
         for process in list(self._all):
@@ -267,8 +275,16 @@ class _Process:
         threading.Thread(target=self._wait, daemon=True).start()
 
     @property
+    def name(self) -> str:
+        return self._function.name
+
+    @property
     def alive(self) -> bool:
         return self._process.poll() is None
+
+    def kill(self) -> None:
+        if self.alive:
+            os.killpg(self._process.pid, signal.SIGKILL)
 
     def run(self, event: bytes) -> tuple[Invocation, str]:
         function = self._function

@@ -17,6 +17,7 @@ from urllib.parse import quote
 import requests
 
 from local.aws import LocalAws
+from local.mwaa.airflow_processes import AirflowDidNotStart
 
 #: Logs that are read; a rehearsal with many runs need not read them all.
 _MOST = 40
@@ -113,7 +114,7 @@ class _RestApi:
     def __init__(self, aws: LocalAws, environment: str) -> None:
         airflow = aws.mwaa.environment(environment).airflow
         if airflow is None:
-            raise RuntimeError(f"{environment} has no Airflow that runs")
+            raise AirflowDidNotStart(f"{environment} has no Airflow that runs")
         self._url = airflow.rest_api()
         self._headers = {"Accept": "application/json"}
         if self._url.endswith("/api/v2"):

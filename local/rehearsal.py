@@ -1,6 +1,7 @@
-"""A whole migration on this machine: `python -m local rehearsal`, which `make rehearsal` calls.
+"""A rehearsal, or a whole migration, on this machine: `python -m local rehearsal`, which `make rehearsal` calls.
 
-Makes a source environment, starts the state machine through Step Functions' API, watches it, and judges its report.
+Makes a source environment, starts a state machine through Step Functions' API, watches it, judges its report, and lists
+what a rehearsal has left.
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,17 +18,23 @@ from typing import Any
 
 from rich.console import Console
 
-from local import airflow_installation, demo_source, old_logs
+from local import airflow_installation, demo_source, last_look, old_logs
 from local.airflow_installation import install
 from local.aws import ROOT, LocalAws
 from local.deployment import BuildFailed, DeploymentFailed
+from local.last_look import LastLook, NotSeen
+from local.listing import listed
+from local.mwaa.environment import Environment
+from migration.presentation import facts
 from mwaa_migrator_cli.exchange import Exchange
 from mwaa_migrator_cli.progress import summary
 from mwaa_migrator_cli.watching import watch
 
 SOURCE_NAME = "rehearsal-source"
+#: Of a migration; a rehearsal's target gets a name that is made for it.
 TARGET_NAME = "rehearsal-target"
-STATE_MACHINE = "MigrateStateMachine"
+#: The state machine that each mode starts.
+STATE_MACHINES = {"rehearse": "RehearseStateMachine", "migrate": "MigrateStateMachine"}
 EXCHANGE_BUCKET = "ExchangeBucket"
 
 _POLL_SECONDS = 2
@@ -43,7 +50,7 @@ class Settings:
     seed_sql: Path | None = None
     out: Path = ROOT / "build" / "rehearsal"
     keep: bool = False
-    mode: str = "migrate"
+    mode: str = "rehearse"
 
     @classmethod
     def from_variables(cls, variables: Mapping[str, str]) -> Settings:
@@ -65,7 +72,7 @@ class InvalidSettings(Exception):
 
 
 def run(settings: Settings, console: Console) -> int:
-    """Returns the exit code: 0 if the migration succeeded and everything in it was verified, else 1."""
+    """Returns the exit code: 0 if it succeeded, everything in it was verified, and a rehearsal has left nothing."""
     check(settings)
     started = time.monotonic()
     settings.out.mkdir(parents=True, exist_ok=True)
@@ -76,35 +83,35 @@ def run(settings: Settings, console: Console) -> int:
         with ThreadPoolExecutor() as pool:
             background: list[Future[Any]] = [pool.submit(aws.deploy)]
             background += [pool.submit(install, version) for version in _versions_of_target(settings)]
-            demo_source.make(aws, SOURCE_NAME, settings.source, settings.dags, settings.seed_sql, say)
+            source = demo_source.make(aws, SOURCE_NAME, settings.source, settings.dags, settings.seed_sql, say)
             for work in background:
                 work.result()
         deployment = aws.deployed
         say(f"deployed {len(deployment.functions)} functions and {len(deployment.state_machines)} state machines")
+        before = listed(aws, source)
+        look = aws.mwaa.last_look = LastLook(aws, SOURCE_NAME)
         execution = aws.client("stepfunctions").start_execution(
-            stateMachineArn=deployment.state_machines[STATE_MACHINE], input=json.dumps(migration_input(settings, aws))
+            stateMachineArn=deployment.state_machines[STATE_MACHINES[settings.mode]],
+            input=json.dumps(migration_input(settings, aws)),
         )["executionArn"]
         say(f"started {execution}")
         ended = _watch(aws, execution, deployment.resources[EXCHANGE_BUCKET], console)
         report = _report(aws, deployment.resources[EXCHANGE_BUCKET], ended)
-        _write(settings.out, aws, report, execution)
+        _write(settings.out, aws, report, execution, look)
         _write_for_people(settings.out, aws.client("s3"), deployment.resources[EXCHANGE_BUCKET], report)
         console.print(summary(report))
-        verified = is_verified(report)
-        if verified and settings.mode == "migrate":
-            # The target of mode `rehearse` is deleted by then.
-            logs = old_logs.read(aws, SOURCE_NAME, TARGET_NAME)
-            say(f"the target's Airflow shows {logs.read - len(logs.missing)} of {logs.read} logs of old runs")
-            for missing in logs.missing:
-                console.print(f"missing in {missing}", style="bold red", markup=False)
-            verified = not logs.missing
-        if not verified:
+        good = ended["status"] == "SUCCEEDED" and is_verified(report)
+        if not good:
             _explain(console, ended, report, settings.out)
+        elif not _old_logs_are_shown(settings, aws, look, say, console):
+            good = False
+        if settings.mode == "rehearse" and not _nothing_is_left(aws, source, before, say, console):
+            good = False
         name = "report.html" if "migration_id" in report else "report.json"
-        say(f"{'verified' if verified else 'NOT verified'}; the report is {settings.out / name}")
+        say(f"{'verified' if good else 'NOT verified'}; the report is {settings.out / name}")
         if settings.keep:
             _keep(console, aws)
-    return 0 if verified else 1
+    return 0 if good else 1
 
 
 def check(settings: Settings) -> None:
@@ -132,19 +139,21 @@ def check(settings: Settings) -> None:
 
 def migration_input(settings: Settings, aws: LocalAws) -> dict[str, Any]:
     """The state machine's input, the same as somebody would give it in an account; only the waits are shorter."""
+    name = {"environment": TARGET_NAME} if settings.mode == "migrate" else {}
     return {
         "source": {"environment": SOURCE_NAME, "region": aws.region},
-        "target": {"environment": TARGET_NAME, "airflowVersion": settings.target},
+        "target": {**name, "airflowVersion": settings.target},
         "mode": settings.mode,
         "options": {"pollSeconds": _POLL_SECONDS},
     }
 
 
 def is_verified(report: Mapping[str, Any]) -> bool:
-    """Whether a report says that everything arrived."""
+    """Whether a report says that everything arrived, and finds nothing that speaks against the target's version."""
     tables = report.get("tables") or {}
     return bool(
         report.get("status") == "SUCCEEDED"
+        and facts.verdict(report) != facts.FAIL
         and report.get("verified", False)
         and tables
         and all(table.get("match") for table in tables.values())
@@ -173,7 +182,38 @@ def _report(aws: LocalAws, bucket: str, ended: Mapping[str, Any]) -> dict[str, A
     return {"status": "FAILED", "failure": failure}
 
 
-def _write(out: Path, aws: LocalAws, report: Mapping[str, Any], execution: str) -> None:
+def _old_logs_are_shown(
+    settings: Settings, aws: LocalAws, look: LastLook, say: Callable[[str], None], console: Console
+) -> bool:
+    """Whether the target's Airflow shows the logs of runs that happened in the source."""
+    try:
+        # A rehearsal's target was asked when it was about to be deleted.
+        logs = look.old_logs() if settings.mode == "rehearse" else old_logs.read(aws, SOURCE_NAME, TARGET_NAME)
+    except NotSeen as error:
+        console.print(str(error), style="bold red", markup=False)
+        return False
+    say(f"the target's Airflow shows {logs.read - len(logs.missing)} of {logs.read} logs of old runs")
+    for missing in logs.missing:
+        console.print(f"missing in {missing}", style="bold red", markup=False)
+    return not logs.missing
+
+
+def _nothing_is_left(
+    aws: LocalAws, source: Environment, before: set[str], say: Callable[[str], None], console: Console
+) -> bool:
+    """Whether there is nothing more than before; lists what there is."""
+    after = listed(aws, source)
+    left = sorted(after - before)
+    if not left:
+        say(
+            f"nothing of it is left: the listing of {len(after)} things (environments, objects, grants...) is as before"
+        )
+    for thing in left:
+        console.print(f"left: {thing}", style="bold red", markup=False, highlight=False)
+    return not left
+
+
+def _write(out: Path, aws: LocalAws, report: Mapping[str, Any], execution: str, look: LastLook) -> None:
     """report.json, and beside it what one needs to find out why something failed."""
     (out / "report.json").write_text(json.dumps(report, indent=2, default=str) + "\n")
     logs = aws.client("logs")
@@ -181,12 +221,26 @@ def _write(out: Path, aws: LocalAws, report: Mapping[str, Any], execution: str) 
         with (out / name).open("w") as file:
             for group in logs.describe_log_groups(logGroupNamePrefix=prefix)["logGroups"]:
                 if name == "functions.log" or group["logGroupName"].endswith("-Task"):
-                    for line in _lines(logs, group["logGroupName"]):
-                        file.write(f"{line}\n")
+                    file.writelines(f"{line}\n" for line in last_look.lines(logs, group["logGroupName"]))
+            if name == "tasks.log":
+                file.writelines(f"{line}\n" for line in look.task_log())
     calls = [{**call.__dict__, "times": times} for call, times in aws.endpoint.record.calls().items()]
     (out / "calls.json").write_text(json.dumps(calls, indent=2) + "\n")
-    history = aws.client("stepfunctions").get_execution_history(executionArn=execution, maxResults=1000)["events"]
-    (out / "history.json").write_text(json.dumps(history, indent=2, default=str) + "\n")
+    (out / "history.json").write_text(json.dumps(_histories(aws, execution), indent=2, default=str) + "\n")
+
+
+def _histories(aws: LocalAws, execution: str) -> dict[str, list[dict[str, Any]]]:
+    """The events of an execution, and of the migration that a rehearsal is made of, by the state machines' names."""
+    states, machines = aws.client("stepfunctions"), aws.deployed.state_machines
+    found = {}
+    for name in STATE_MACHINES.values():
+        arn = f"{machines[name].replace(':stateMachine:', ':execution:')}:{execution.rsplit(':', 1)[-1]}"
+        try:
+            found[name] = states.get_execution_history(executionArn=arn, maxResults=1000)["events"]
+        except states.exceptions.ExecutionDoesNotExist:
+            # A migration is in no rehearsal, and a rehearsal that was refused has none.
+            continue
+    return found
 
 
 def _write_for_people(out: Path, s3: Any, bucket: str, report: Mapping[str, Any]) -> None:
@@ -197,14 +251,6 @@ def _write_for_people(out: Path, s3: Any, bucket: str, report: Mapping[str, Any]
         if "migration_id" in report:
             key = f"migrations/{report['migration_id']}/{report['attempt']}/{name}"
             (out / name).write_bytes(s3.get_object(Bucket=bucket, Key=key)["Body"].read())
-
-
-def _lines(logs: Any, group: str) -> Iterator[str]:
-    for page in logs.get_paginator("describe_log_streams").paginate(logGroupName=group):
-        for stream in page["logStreams"]:
-            yield f"==== {group} {stream['logStreamName']}"
-            events = logs.get_log_events(logGroupName=group, logStreamName=stream["logStreamName"], startFromHead=True)
-            yield from (str(event["message"]) for event in events["events"])
 
 
 def _explain(console: Console, ended: Mapping[str, Any], report: Mapping[str, Any], out: Path) -> None:
@@ -223,12 +269,15 @@ def _say(console: Console, started: float) -> Any:
 
 def _keep(console: Console, aws: LocalAws) -> None:
     console.print(exports(aws), markup=False, highlight=False, soft_wrap=True)
-    for environment in (SOURCE_NAME, TARGET_NAME):
+    # Of a rehearsal the source alone: its target is gone.
+    for environment in aws.client("mwaa").list_environments()["Environments"]:
         with _quietly():
             found = aws.mwaa.environment(environment)
             if found.airflow is not None and found.airflow.installation.release >= (2,):
                 console.print(f"{environment}: {found.airflow.rest_api().split('/api/')[0]}")
-    console.print("It runs until you press Ctrl-C.")
+    console.print(
+        f"mwaa-migrator --local-name {aws.name} talks to it. It runs until you press Ctrl-C.", highlight=False
+    )
     with _quietly():
         until_interrupted()
 

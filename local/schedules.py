@@ -1,7 +1,7 @@
 """Fires EventBridge Scheduler's schedules, which moto only keeps.
 
-Known are `at(...)` and `rate(...)`, whose first time is one period after the schedule was made or changed. Targets are
-state machines and functions; they are started as the schedule's role, so that its policies count. There is no flexible
+Of `rate(...)` the first time is one period after the schedule was made or changed. Targets are state machines and
+functions; they are started as the schedule's role, so that its policies count. There is no flexible
 time window, and no second try: what cannot be started goes to the schedule's dead-letter queue at once.
 """
 
@@ -15,6 +15,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 from zoneinfo import ZoneInfo
 
+from aws_croniter import AwsCroniter  # type: ignore[import-untyped]
 from botocore.exceptions import ClientError
 from moto.scheduler.models import scheduler_backends
 
@@ -24,6 +25,7 @@ logger = logging.getLogger(__name__)
 
 _RATE = re.compile(r"rate\((\d+) (minute|hour|day)s?\)")
 _AT = re.compile(r"at\((\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)\)")
+_CRON = re.compile(r"cron\((.+)\)")
 _LOOKS_SECONDS = 0.5
 
 
@@ -41,13 +43,33 @@ class Schedule(Protocol):
 
 def next_time(schedule: Schedule, fired: datetime | None) -> datetime | None:
     """When a schedule fires, after it has `fired` last; None for never."""
-    expression = schedule.schedule_expression
+    expression, zone = schedule.schedule_expression, ZoneInfo(schedule.schedule_expression_timezone)
+    changed = datetime.fromtimestamp(schedule.last_modified_date, UTC)
+    after = max(fired or changed, changed)
     if rate := _RATE.fullmatch(expression):
-        changed = datetime.fromtimestamp(schedule.last_modified_date, UTC)
-        return max(fired or changed, changed) + timedelta(**{f"{rate[2]}s": int(rate[1])})
+        return after + timedelta(**{f"{rate[2]}s": int(rate[1])})
     if at := _AT.fullmatch(expression):
-        zone = ZoneInfo(schedule.schedule_expression_timezone)
         return None if fired else datetime.fromisoformat(at[1]).replace(tzinfo=zone)
+    if cron := _CRON.fullmatch(expression):
+        return _next_of_cron(cron[1], zone, after)
+    return None
+
+
+def _next_of_cron(fields: str, zone: ZoneInfo, after: datetime) -> datetime | None:
+    """The next time on the clocks of a zone. One that they skip is skipped, one that they show twice is taken once.
+
+    Both as EventBridge Scheduler's user guide has it (schedule types, daylight savings time).
+
+    Raises:
+        ValueError: `fields` are not six, or mean nothing.
+    """
+    # The library counts on a clock without a zone, which it wants to be called UTC.
+    clock = after.astimezone(zone).replace(tzinfo=UTC)
+    while (clock := AwsCroniter(fields).get_next(clock)[0]) is not None:
+        due: datetime = clock.replace(tzinfo=zone).astimezone(UTC)
+        exists = due.astimezone(zone).replace(tzinfo=UTC) == clock
+        if exists and due > after:
+            return due
     return None
 
 
@@ -81,7 +103,12 @@ class Schedules:
         backend = scheduler_backends[self._identities.account][self._region]
         for group in list(backend.schedule_groups.values()):
             for schedule in list(group.schedules.values()):
-                due = next_time(schedule, self._fired.get(schedule.arn))
+                try:
+                    due = next_time(schedule, self._fired.get(schedule.arn))
+                except ValueError as error:
+                    # AWS refuses it when the schedule is made, moto does not.
+                    logger.warning("the schedule %s cannot be read: %s", schedule.name, error)
+                    continue
                 if schedule.state == "ENABLED" and due is not None and due <= now:
                     self._fired[schedule.arn] = now
                     self._start(schedule)

@@ -18,9 +18,19 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 import urllib3
+from botocore.exceptions import ClientError
 
 from . import versions
-from .errors import CliAnswerInvalid, CliRefused, CliUnreachable, CommandFailed, DagRunRefused, TransientFault
+from .errors import (
+    CliAnswerInvalid,
+    CliRefused,
+    CliUnreachable,
+    CommandFailed,
+    DagRunRefused,
+    EnvironmentUnavailable,
+    TransientFault,
+)
+from .faults import code_of
 
 if TYPE_CHECKING:
     from mypy_boto3_mwaa import MWAAClient
@@ -73,8 +83,8 @@ class Endpoint:
     def __call__(self, *command: str) -> Answer:
         """Runs `airflow <command>`, each argument quoted.
 
-        Raises CliRefused, CliUnreachable, CliAnswerInvalid, or TransientFault for 429 and 5xx. The command itself may
-        have failed: see `Answer.succeeded`.
+        Raises EnvironmentUnavailable, CliRefused, CliUnreachable, CliAnswerInvalid, or TransientFault for 429 and 5xx.
+        The command itself may have failed: see `Answer.succeeded`.
         """
         try:
             return self._ask(command)
@@ -83,7 +93,14 @@ class Endpoint:
             return self._ask(command)
 
     def _ask(self, command: tuple[str, ...]) -> Answer:
-        token = self._mwaa.create_cli_token(Name=self._environment)
+        try:
+            token = self._mwaa.create_cli_token(Name=self._environment)
+        except ClientError as error:
+            if code_of(error) != "ResourceNotFoundException":
+                raise
+            raise EnvironmentUnavailable(
+                f"{self._environment}: Amazon MWAA has no web server of that name any more. Was it deleted meanwhile?"
+            ) from error
         host = token["WebServerHostname"]
         try:
             response = _pool().request(
@@ -221,9 +238,14 @@ class AirflowCli:
         return rows
 
     def delete_dag(self, dag_id: str) -> bool:
-        """Deletes a DAG's rows. Its file must be gone, or the scheduler makes them again."""
-        command = ("delete_dag",) if self._version.major == 1 else ("dags", "delete")
-        return self._run(*command, "--yes", dag_id).succeeded
+        """Deletes a DAG's rows. True: there were some. Its file must be gone, or the scheduler makes them again."""
+        if self._version.major == 1:
+            # It has no command that tells: all others look into the file.
+            return self._run("delete_dag", "--yes", dag_id).succeeded
+        known = self.knows_dag(dag_id)
+        if known:
+            self._run("dags", "delete", "--yes", dag_id)
+        return known
 
     def import_errors(self) -> list[dict[str, Any]] | None:
         """Import errors of the DAG folder (`filepath`, `error`), or None where the command fails."""

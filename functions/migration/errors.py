@@ -243,6 +243,10 @@ class VerificationFailed(MigrationError):
     """Source and target differ in at least one table."""
 
 
+class SourceActive(MigrationError):
+    """Somebody has unpaused DAGs of the source during the migration; cut over, they would run in both environments."""
+
+
 class CutOverFailed(MigrationError):
     """DAGs could not be unpaused in the target."""
 

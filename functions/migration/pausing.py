@@ -6,7 +6,8 @@ import time
 from collections.abc import Callable
 
 from .airflow_cli import AirflowCli
-from .errors import CutOverFailed
+from .errors import CutOverFailed, MigrationError, SourceActive
+from .observability import logger
 
 # Of a function's 15 minutes; the state machine calls again for the rest.
 SECONDS = 600.0
@@ -40,3 +41,24 @@ def set_paused(
             )
         done += len(batch)
     return done
+
+
+def require_paused(cli: AirflowCli, environment: str, dag_ids: list[str]) -> bool:
+    """Whether DAGs are known to be paused; False where nobody can tell.
+
+    1.10's CLI does not say it, and later ones parse the DAG folder first, which a web server may not have the time for.
+    Raises SourceActive.
+    """
+    try:
+        listed = cli.dags()
+    except MigrationError as error:
+        logger.warning("whether the source is paused was not seen", extra={"error_message": str(error)})
+        return False
+    states = {dag["dag_id"]: dag.get("is_paused", dag.get("paused")) for dag in listed or []}
+    active = [dag_id for dag_id in dag_ids if str(states.get(dag_id)) == "False"]
+    if active:
+        raise SourceActive(
+            f"{len(active)} DAGs of {environment} are active again, {active[0]!r} among them: what they have run since "
+            "the export is not in the target. Find out who unpaused them, and start the migration again."
+        )
+    return all(str(states.get(dag_id)) == "True" for dag_id in dag_ids)

@@ -47,7 +47,7 @@ class Sweeper:
 
     def one(self, migration_id: str) -> Left | None:
         """What a rehearsal has left; None where it was not planned, or where an execution of it still runs."""
-        migration = self._plan(migration_id)
+        migration = self.plan(migration_id)
         if migration is None:
             return None
         source, target = places_of(migration)
@@ -62,9 +62,6 @@ class Sweeper:
             held[target] = locks[target]
         return Left(migration, held)
 
-    def is_planned(self, migration_id: str) -> bool:
-        return self._plan(migration_id) is not None
-
     def overdue(self, region: str, before: datetime) -> list[str]:
         """The ids of rehearsals that began before a time, in a region and where there are locks, by their names."""
         places = self.locks.places()
@@ -77,7 +74,7 @@ class Sweeper:
             found |= set(_throw_away(clients.mwaa(one), before))
         return sorted(found)
 
-    def _plan(self, migration_id: str) -> Migration | None:
+    def plan(self, migration_id: str) -> Migration | None:
         """The plan of a rehearsal that this stack has made."""
         written = Store(clients.s3(), self._bucket, f"migrations/{migration_id}").read("plan.json")
         migration: Migration | None = written and written["migration"]

@@ -44,6 +44,8 @@ class CliEndpoint:
     """One environment's HTTPS server on a free port, and the tokens for it."""
 
     def __init__(self, certificates: Certificates, run: Commands, clock: Callable[[], float] = time.monotonic) -> None:
+        #: What a fault harness puts between a caller and the web server: gets the command and what would carry it out.
+        self.between: Callable[[str, Callable[[], Response]], Response] | None = None
         self._run = run
         self._clock = clock
         self._tokens: dict[str, float] = {}
@@ -88,6 +90,11 @@ class CliEndpoint:
         until = self._tokens.get(token)
         if kind != "Bearer" or until is None or until < self._clock():
             return Response("Forbidden", 403)
+        if self.between is not None:
+            return self.between(command, lambda: self._carry_out(command))
+        return self._carry_out(command)
+
+    def _carry_out(self, command: str) -> Response:
         try:
             arguments = shlex.split(command)
         except ValueError as error:

@@ -18,7 +18,7 @@ from local import airflow_installation
 from local.aws_request import AwsRequest
 from local.identity import RoleNotFound
 from local.mwaa.airflow_processes import AirflowDidNotStart
-from local.mwaa.environment import LOG_MODULES, Environment, Surroundings
+from local.mwaa.environment import LOG_MODULES, Environment, LastLook, Surroundings
 from local.mwaa.validation import validate
 from local.permissions import Principal
 from local.responses import AwsError, json_response
@@ -41,9 +41,18 @@ _DEFAULTS: dict[str, Any] = {
 
 
 class MwaaControlPlane:
-    """Answers requests signed for `airflow`."""
+    """Answers requests signed for `airflow`.
 
-    def __init__(self, surroundings: Surroundings) -> None:
+    Attributes:
+        last_look: called with each environment before it is deleted, while its Airflow still runs. For whoever wants to
+            see what a throw-away target was like; the deletion waits for it, and happens whatever it raises.
+        quota: environments that there can be at once; None is no limit. An account has one (Service Quotas).
+    """
+
+    def __init__(self, surroundings: Surroundings, kind: type[Environment] = Environment) -> None:
+        self.last_look: LastLook = lambda _: None
+        self.quota: int | None = None
+        self._kind = kind
         self._surroundings = surroundings
         self._environments: dict[str, Environment] = {}
         self._lock = threading.Lock()
@@ -115,7 +124,11 @@ class MwaaControlPlane:
             existing = self._environments.get(name)
             if existing is not None and not existing.gone.is_set():
                 raise AwsError("ValidationException", f"Environment {name} already exists.")
-            environment = self._environments[name] = Environment(arn, settings, surroundings)
+            there_are = [one for one in self._environments.values() if not one.gone.is_set()]
+            if self.quota is not None and len(there_are) >= self.quota:
+                # The API model has no error of its own for this.
+                raise AwsError("ValidationException", f"The quota of {self.quota} environments has been reached.")
+            environment = self._environments[name] = self._kind(arn, settings, surroundings)
         environment.create()
         return {"Arn": arn}
 
@@ -152,7 +165,7 @@ class MwaaControlPlane:
                     "ValidationException",
                     f"Environment {environment.name} is {environment.status} and cannot be deleted now.",
                 )
-            environment.delete()
+            environment.delete(self.last_look)
         return {}
 
     def _list(self, parameters: dict[str, Any]) -> dict[str, Any]:

@@ -16,7 +16,7 @@ import zipfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -67,8 +67,16 @@ class Surroundings:
     client: Callable[..., Any]
 
 
+#: What is called with an environment that is about to be deleted.
+LastLook = Callable[["Environment"], None]
+
+
 class Environment:
     """An environment from its creation to its deletion."""
+
+    #: What runs behind it, and where its rows are.
+    airflow_type: ClassVar[type[AirflowProcesses]] = AirflowProcesses
+    database_type: ClassVar[type[MetadataDatabase]] = MetadataDatabase
 
     def __init__(self, arn: str, settings: dict[str, Any], surroundings: Surroundings) -> None:
         """`settings` are CreateEnvironment's members, defaults filled in, Name included."""
@@ -88,7 +96,7 @@ class Environment:
         self._queue = (
             f"arn:aws:sqs:{surroundings.region}:{surroundings.identities.account}:airflow-celery-{uuid.uuid4()}"
         )
-        self.database = MetadataDatabase(surroundings.postgres, self.name)
+        self.database = self.database_type(surroundings.postgres, self.name)
         self.airflow: AirflowProcesses | None = None
         self._dag_sync: DagSync | None = None
         self._shipping: LogShipping | None = None
@@ -136,10 +144,14 @@ class Environment:
         self.last_update = {"Status": "PENDING", "CreatedAt": time.time()}
         self._in_background(lambda: self._update(changes))
 
-    def delete(self) -> None:
-        """Starts the deletion; `gone` is set when nothing of it is left."""
+    def delete(self, last_look: LastLook) -> None:
+        """Starts the deletion; `gone` is set when nothing of it is left.
+
+        Args:
+            last_look: called before, while Airflow still runs; whatever it raises, the environment is deleted.
+        """
         self.status = "DELETING"
-        self._in_background(self._delete)
+        self._in_background(lambda: self._delete(last_look))
 
     def stop(self) -> None:
         """Ends everything at once, when nothing of it will be needed again."""
@@ -199,7 +211,7 @@ class Environment:
         group = (
             f"arn:aws:logs:{surroundings.region}:{surroundings.identities.account}:log-group:airflow-{self.name}-Task"
         )
-        return AirflowProcesses(
+        return self.airflow_type(
             installation,
             self._home,
             self.database,
@@ -311,7 +323,13 @@ class Environment:
 
     # ------------------------------------------------------------------------------------------------- deleting
 
-    def _delete(self) -> None:
+    def _delete(self, last_look: LastLook) -> None:
+        try:
+            last_look(self)
+        finally:
+            self._take_away()
+
+    def _take_away(self) -> None:
         self._stop_all()
         self.database.drop()
         shutil.rmtree(self._folder, ignore_errors=True)

@@ -1,9 +1,10 @@
-"""A whole migration, as `make rehearsal` runs it, in its smallest form; and what a missing permission looks like."""
+"""A rehearsal, as `make rehearsal` runs it, in its smallest form; and what a missing permission looks like."""
 
 from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import time
@@ -29,8 +30,14 @@ def test_rehearsal(tmp_path: Path) -> None:
         check=False,
     )
     assert done.returncode == 0, f"{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
+    # Its target is deleted, and was asked for the old runs' logs before.
+    assert "nothing of it is left: " in done.stdout
+    shown = re.search(r"shows (\d+) of (\d+) logs of old runs", done.stdout)
+    assert shown is not None
+    assert int(shown[1]) == int(shown[2]) >= 10
+    assert "airflow-rehearsal-source-rehearsal-" in (tmp_path / "tasks.log").read_text()
     report = json.loads((tmp_path / "report.json").read_text())
-    assert report["status"] == "SUCCEEDED"
+    assert (report["mode"], report["status"]) == ("rehearse", "SUCCEEDED")
     assert report["source"]["airflow_version"] == "2.10.3"
     assert report["target"]["airflow_version"] == "2.11.2"
     assert report["path"][-1] == "2.11.2"
@@ -40,8 +47,8 @@ def test_rehearsal(tmp_path: Path) -> None:
     assert all(table["match"] for table in report["tables"].values())
     assert report["dags"]["import_errors"] == []
     Draft202012Validator(json.loads((ROOT / "functions/migration/report.schema.json").read_text())).validate(report)
-    assert "Migrated and verified" in (tmp_path / "report.html").read_text()
-    assert "Migrated and verified" in (tmp_path / "report.md").read_text()
+    assert "Rehearsal passed" in (tmp_path / "report.html").read_text()
+    assert "Rehearsal passed" in (tmp_path / "report.md").read_text()
     assert report["logs"]["events_source"] == report["logs"]["events_copied"] > 0
     denied = [call for call in json.loads((tmp_path / "calls.json").read_text()) if call["decision"] != "allowed"]
     assert denied == []

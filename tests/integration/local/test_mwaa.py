@@ -13,6 +13,7 @@ from botocore.exceptions import ClientError
 
 from local import processes
 from local.aws import LocalAws
+from local.mwaa.environment import Environment
 from tests.integration.local.conftest import MakeRole
 
 NAME = "some-environment"
@@ -97,6 +98,8 @@ def test_an_unknown_environment(aws: LocalAws) -> None:
         aws.client("mwaa").get_environment(Name="nobody")
 
 
+# The last look fails, in the thread that deletes the environment.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 def test_a_life(aws: LocalAws, role: str, bucket: str) -> None:
     mwaa = aws.client("mwaa")
     mwaa.create_environment(**request(role, bucket))
@@ -127,8 +130,16 @@ def test_a_life(aws: LocalAws, role: str, bucket: str) -> None:
     ]
     assert "I am arn:aws:sts::123456789012:assumed-role/ExecutionRole/" in json.dumps(read)
 
+    seen = []
+
+    def look(environment: Environment) -> None:
+        seen.append((environment.status, environment.airflow is not None))
+        raise OSError("whoever looks has a fault")
+
+    aws.mwaa.last_look = look
     mwaa.delete_environment(Name=NAME)
     assert wait(aws)[-1] == "gone"
+    assert seen == [("DELETING", True)]
     assert processes.marked(f"{aws.name}/{NAME}") == []
     assert not (aws.folder / "environments" / NAME).exists()
 

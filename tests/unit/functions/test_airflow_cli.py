@@ -14,6 +14,8 @@ import urllib3
 from migration import airflow_cli, errors
 from migration.airflow_cli import AirflowCli, Answer, Endpoint, RunState, json_of, run_state_of
 
+from .conftest import Environments
+
 DATE = "2026-11-22T10:00:00+00:00"
 NOTHING = Answer(False, "", "")
 
@@ -166,6 +168,23 @@ def test_run_state_of(tasks: dict[str, str], state: str | None) -> None:
 )
 def test_json_of(stdout: str, rows: Any) -> None:
     assert json_of(stdout) == rows
+
+
+def test_of_1_10_the_deletion_tells_whether_there_were_rows() -> None:
+    """Its other commands look into the file, which is gone by then."""
+    run = Recorder(Answer(True, "", ""), NOTHING)
+    assert AirflowCli(run, "1.10.12").delete_dag("d")
+    assert not AirflowCli(run, "1.10.12").delete_dag("d")
+    assert run.commands == ["delete_dag --yes d"] * 2
+
+
+def test_an_environment_that_is_gone_has_a_name(mwaa: Environments) -> None:
+    def gone(Name: str) -> None:  # noqa: N803
+        raise mwaa.error("CreateCliToken", "ResourceNotFoundException")
+
+    mwaa.create_cli_token = gone  # type: ignore[attr-defined]
+    with pytest.raises(errors.EnvironmentUnavailable, match="prod: "):
+        Endpoint(mwaa, "prod")("version")  # type: ignore[arg-type]
 
 
 def test_many_dags_are_one_command_since_2_10() -> None:

@@ -487,8 +487,57 @@ def test_cut_over_unpauses_what_was_active(planned: Plan, commands: Commands, ca
     active = [f"dag.{number}" for number in range(150)]
     leave(planned, runs.EXPORT, "quiesce", active_dags=[*active, runs.EXPORT], paused=150)
     assert call(cut_over, migration=planned, done=0) == {"ready": True, "done": 150, "dags": 150}
-    assert [command[:3] for command in commands.given] == [("dags", "unpause", "--treat-dag-id-as-regex")] * 2
-    assert runs.EXPORT not in " ".join(commands.given[1])
+    assert [command[:2] for command in commands.given] == [("dags", "list"), *[("dags", "unpause")] * 2]
+    assert all("--treat-dag-id-as-regex" in command for command in commands.given[1:])
+    assert runs.EXPORT not in " ".join(commands.given[2])
+
+
+@pytest.mark.parametrize("name", ["is_paused", "paused"])
+def test_a_source_that_somebody_has_unpaused_is_not_cut_over(
+    planned: Plan, commands: Commands, call: Handler, name: str
+) -> None:
+    leave(planned, runs.EXPORT, "quiesce", active_dags=["a", "b"], paused=2)
+    listed = [{"dag_id": "a", name: "True"}, {"dag_id": "b", name: "False"}, {"dag_id": "c", name: "False"}]
+    commands.answers[("dags", "list")] = Answer(True, json.dumps(listed), "")
+    with pytest.raises(errors.SourceActive, match="1 DAGs of prod-2-10 are active again, 'b'"):
+        call(cut_over, migration=planned, done=0)
+    assert [command[:2] for command in commands.given] == [("dags", "list")]
+
+
+@pytest.mark.parametrize(
+    ("answer", "seen"),
+    [
+        (Answer(True, '[{"dag_id": "a", "is_paused": "True"}]', ""), True),
+        (Answer(True, '[{"dag_id": "b", "is_paused": "True"}]', ""), False),
+        (Answer(True, '[{"dag_id": "a"}]', ""), False),
+        (Answer(False, "", "no such command"), False),
+    ],
+)
+def test_what_could_not_be_seen_is_in_the_report(
+    planned: Plan, commands: Commands, call: Handler, answer: Answer, seen: bool
+) -> None:
+    leave(planned, runs.EXPORT, "quiesce", active_dags=["a"], paused=1)
+    commands.answers[("dags", "list")] = answer
+    assert call(cut_over, migration=planned, done=0)["ready"] is True
+    told = json.loads(read(call(report, migration=planned, failure={}, rollBackFailure={})["key"]))
+    assert any("still paused" in note for note in told["notes"]) is not seen
+
+
+def test_a_source_whose_web_server_hangs_is_cut_over(
+    planned: Plan, commands: Commands, call: Handler, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def hang(*command: str) -> Answer:
+        raise errors.TransientFault("no answer in time")
+
+    leave(planned, runs.EXPORT, "quiesce", active_dags=["a"], paused=1)
+    asked = runs.cli_of
+    monkeypatch.setattr(
+        runs,
+        "cli_of",
+        lambda side, version: AirflowCli(hang, version) if side["environment"] == "prod-2-10" else asked(side, version),
+    )
+    assert call(cut_over, migration=planned, done=0)["ready"] is True
+    assert commands.given[-1][:2] == ("dags", "unpause")
 
 
 def test_a_refused_cut_over_is_a_failure(planned: Plan, commands: Commands, call: Handler) -> None:

@@ -1,0 +1,256 @@
+"""What goes wrong in a migration, where, and how often: all of it follows from a seed.
+
+The place of a fault is a number: the n-th call of AWS that a function or a task makes, the n-th invocation of a
+function, the n-th command of a CLI, the n-th task of ours. The numbers are counted while the migration runs, and what
+runs side by side is counted in the order of its arrival; so a seed gives the same faults at the same numbers, and
+nearly always at the same calls.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import random
+import signal
+import threading
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import dataclass
+
+import psycopg2
+from werkzeug.wrappers import Response
+
+from local.aws import LocalAws
+from local.aws_request import AwsRequest
+from local.mwaa.environment import Environment
+from local.permissions import Principal
+from local.responses import AwsError
+from tests.chaos.light_airflow import LightAirflow
+from tests.chaos.world import BUCKET
+
+#: Faults by where they strike, each with the places of a migration that went well (about), from which one is drawn.
+AWS_CALLS, INVOCATIONS, COMMANDS, TASKS = 600, 34, 38, 5
+KINDS: dict[str, int] = {
+    "AWS call throttled": AWS_CALLS,
+    "AWS call answered 500": AWS_CALLS,
+    "AWS call answered 503": AWS_CALLS,
+    "AWS call carried out, its answer lost": AWS_CALLS,
+    "function killed before a call": AWS_CALLS,
+    "function killed after a call": AWS_CALLS,
+    "function run twice for one event": INVOCATIONS,
+    "function timed out after its work": INVOCATIONS,
+    "execution aborted, started again": INVOCATIONS,
+    "CLI answers 403": COMMANDS,
+    "CLI answers 502": COMMANDS,
+    "CLI answers truncated base64": COMMANDS,
+    "CLI runs the command, answers 502": COMMANDS,
+    "task killed": TASKS,
+    "connection lost in COPY": 1,
+    "connection lost in the merge": 1,
+    "target CREATE_FAILED": 1,
+    "target UNAVAILABLE": 1,
+    "target in MAINTENANCE for some polls": 1,
+}
+# How many calls in a row, and so whether the SDK's own retries outlast it.
+_IN_A_ROW = (1, 3, 8, 20)
+_STATUSES = {
+    "target CREATE_FAILED": ("CREATE_FAILED", 10_000),
+    "target UNAVAILABLE": ("UNAVAILABLE", 10_000),
+    "target in MAINTENANCE for some polls": ("MAINTENANCE", 3),
+}
+_QUERIES = {"connection lost in COPY": "copy %", "connection lost in the merge": 'insert into "public"%'}
+
+
+@dataclass
+class Fault:
+    """One of KINDS at the `place`-th opportunity; `struck` when it has happened."""
+
+    kind: str
+    place: int
+    times: int
+    delay: float
+    struck: int = 0
+
+    def __str__(self) -> str:
+        return f"{self.kind} (place {self.place}, {self.times} in a row, {'struck' if self.struck else 'not reached'})"
+
+
+def plan(seed: int) -> list[Fault]:
+    """One to three faults."""
+    chance = random.Random(seed)
+    # Each kind in its turn, so that a number of seeds has all of them; the others are drawn.
+    kinds = [list(KINDS)[seed % len(KINDS)]]
+    kinds += chance.sample(sorted(KINDS), chance.randrange(3))
+    return [
+        Fault(kind, chance.randrange(KINDS[kind]), chance.choice(_IN_A_ROW), chance.random() * 1.5)
+        for kind in dict.fromkeys(kinds)
+    ]
+
+
+class Injection:
+    """Puts the faults into one migration, from its start to `stop`."""
+
+    def __init__(self, aws: LocalAws, faults: list[Fault], source: Environment, target: str) -> None:
+        self.faults = faults
+        #: Set to the execution, so that it can be aborted.
+        self.execution: str | None = None
+        self.counts = {"calls": 0, "invocations": 0, "commands": 0, "tasks": 0}
+        self._aws = aws
+        self._target = target
+        self._lock = threading.Lock()
+        self._stopped = threading.Event()
+        self._functions = {function.role_arn: function.name for function in aws.deployed.functions.values()}
+        aws.endpoint.between = self._call
+        source.cli.between = self._command
+        LightAirflow.listeners.append(self._task)
+        self._watcher = threading.Thread(target=self._watch_database, args=(aws.postgres.dsn("postgres"),), daemon=True)
+        self._watcher.start()
+
+    def stop(self) -> None:
+        self._stopped.set()
+        self._aws.endpoint.between = None
+        LightAirflow.listeners.remove(self._task)
+        self._watcher.join()
+
+    def _strikes(self, kind: str, place: int) -> Fault | None:
+        """The fault of a kind, if it strikes here. From its place on, so that one that is passed over is not lost."""
+        for fault in self.faults:
+            if fault.kind == kind and fault.place <= place and fault.struck < fault.times:
+                fault.struck += 1
+                return fault
+        return None
+
+    def _once(self, kind: str, place: int) -> Fault | None:
+        for fault in self.faults:
+            if fault.kind == kind and fault.place <= place and not fault.struck:
+                fault.struck = 1
+                return fault
+        return None
+
+    # Calls of AWS
+
+    def _call(self, request: AwsRequest, principal: Principal, carry_out: Callable[[], Response]) -> Response:
+        if request.service == "lambda" and request.operation.name == "Invoke":
+            return self._invocation(carry_out)
+        function = self._functions.get(principal.role_arn)
+        # What copies the DAG folder all the time is Amazon MWAA's, and no part of a migration.
+        if principal.is_administrator or (request.parameters.get("Bucket") == BUCKET and function is None):
+            return carry_out()
+        with self._lock:
+            self.counts["calls"] += 1
+            place = self.counts["calls"]
+            fault = next(
+                (
+                    fault
+                    for kind in ("AWS call throttled", "AWS call answered 500", "AWS call answered 503")
+                    if (fault := self._strikes(kind, place))
+                ),
+                None,
+            )
+        if fault is not None:
+            raise _error(fault.kind, request)
+        if function is not None and self._once("function killed before a call", place):
+            self._aws.functions.kill(function)
+            raise AwsError("InternalError", "the caller is gone", 500)
+        answer = self._status(request) or carry_out()
+        if function is not None and self._once("function killed after a call", place):
+            self._aws.functions.kill(function)
+        if self._once("AWS call carried out, its answer lost", place):
+            raise AwsError("InternalError", "We encountered an internal error. Please try again.", 500)
+        return answer
+
+    def _status(self, request: AwsRequest) -> Response | None:
+        """GetEnvironment of the target with another status."""
+        if request.operation.name != "GetEnvironment" or request.parameters.get("Name") != self._target:
+            return None
+        for kind, (status, times) in _STATUSES.items():
+            for fault in self.faults:
+                if fault.kind == kind and fault.struck < times:
+                    fault.struck += 1
+                    environment = self._aws.mwaa.environment(self._target)
+                    description = environment.description() | {"Status": status}
+                    return Response(json.dumps({"Environment": description}), 200, {"Content-Type": "application/json"})
+        return None
+
+    # Invocations of functions
+
+    def _invocation(self, carry_out: Callable[[], Response]) -> Response:
+        with self._lock:
+            self.counts["invocations"] += 1
+            place = self.counts["invocations"]
+        if self.execution is not None and self._once("execution aborted, started again", place):
+            self._aws.client("stepfunctions").stop_execution(executionArn=self.execution, cause="chaos")
+        answer = carry_out()
+        if self._once("function run twice for one event", place):
+            answer = carry_out()
+        if self._once("function timed out after its work", place):
+            body = {"errorType": "Sandbox.Timedout", "errorMessage": "Task timed out after 900.00 seconds"}
+            return Response(json.dumps(body), headers={"X-Amz-Function-Error": "Unhandled"})
+        return answer
+
+    # Commands of a CLI
+
+    def _command(self, command: str, carry_out: Callable[[], Response]) -> Response:
+        with self._lock:
+            self.counts["commands"] += 1
+            place = self.counts["commands"]
+        if self._strikes("CLI answers 403", place):
+            return Response("Forbidden", 403)
+        if self._strikes("CLI answers 502", place):
+            return Response("Bad Gateway", 502)
+        answer = carry_out()
+        if self._once("CLI runs the command, answers 502", place):
+            return Response("Bad Gateway", 502)
+        if self._once("CLI answers truncated base64", place):
+            content = json.loads(answer.get_data())
+            content["stdout"] = content["stdout"][:-3] or "x"
+            return Response(json.dumps(content), answer.status_code, {"Content-Type": "application/json"})
+        return answer
+
+    def watch_target(self, environment: Environment) -> None:
+        """The target's CLI counts as well, from its creation on."""
+        environment.cli.between = self._command
+
+    # Tasks and their database
+
+    def _task(self, pid: int) -> None:
+        with self._lock:
+            self.counts["tasks"] += 1
+            place = self.counts["tasks"]
+        if fault := self._once("task killed", place):
+            threading.Timer(fault.delay, _kill, args=(pid,)).start()
+
+    def _watch_database(self, dsn: str) -> None:
+        """Ends the session of a statement of ours as soon as it is seen."""
+        wanted = {fault.kind: fault for fault in self.faults if fault.kind in _QUERIES}
+        if not wanted:
+            return
+        with closing(psycopg2.connect(dsn)) as connection, connection.cursor() as cursor:
+            connection.autocommit = True
+            while wanted and not self._stopped.wait(0.005):
+                for kind, fault in list(wanted.items()):
+                    cursor.execute(
+                        "select pg_terminate_backend(pid) from pg_stat_activity where state = 'active' "
+                        "and application_name like %s and query ilike %s limit 1",
+                        ("mwaa_migrator%", _QUERIES[kind]),
+                    )
+                    if cursor.fetchone():
+                        fault.struck = 1
+                        del wanted[kind]
+
+
+def _error(kind: str, request: AwsRequest) -> AwsError:
+    if kind == "AWS call answered 500":
+        name = "InternalError" if request.service == "s3" else "InternalServerException"
+        return AwsError(name, "We encountered an internal error. Please try again.", 500)
+    if request.service == "s3":
+        return AwsError("SlowDown", "Please reduce your request rate.", 503)
+    if kind == "AWS call answered 503":
+        return AwsError("ServiceUnavailableException", "Service Unavailable", 503)
+    return AwsError("ThrottlingException", "Rate exceeded", 400)
+
+
+def _kill(pid: int) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(pid, signal.SIGKILL)

@@ -1,0 +1,93 @@
+"""Some migrations with faults, and whether what judges them sees what is wrong. `make chaos` runs many more."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import psycopg2
+import pytest
+
+from tests.chaos import faults, judge, table
+from tests.chaos.faults import KINDS, Injection
+from tests.chaos.run import execute, migrate
+from tests.chaos.world import World, world
+
+
+@pytest.fixture(scope="module")
+def here() -> Iterator[World]:
+    with world() as made:
+        yield made
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("seed", [4, 8, 16])
+def test_everything_arrives_or_the_source_is_as_it_was(here: World, seed: int) -> None:
+    outcome = migrate(here, f"s{seed}", faults.plan(seed))
+    assert outcome.broken == []
+    assert outcome.struck
+    assert outcome.status in ("SUCCEEDED", "FAILED")
+
+
+@pytest.mark.timeout(600)
+def test_the_judge_sees_what_is_wrong(here: World) -> None:
+    source, target = here.source("old-judged"), "new-judged"
+    was = judge.before(here, source)
+    injection = Injection(here.aws, [], source, target)
+    ended, migration = execute(here, injection, source.name, target)
+    injection.stop()
+    assert ended["status"] == "SUCCEEDED"
+    counted = injection.counts
+    # The places that faults are drawn from exist.
+    assert counted["calls"] > faults.AWS_CALLS * 0.8
+    assert counted["invocations"] > faults.INVOCATIONS * 0.8
+    assert counted["commands"] > faults.COMMANDS * 0.8
+    assert counted["tasks"] == faults.TASKS
+
+    def told(*, succeeded: bool = True) -> str:
+        return "; ".join(judge.faults_of(here, was, target, migration, succeeded=succeeded))
+
+    assert told() == ""
+    there = here.aws.mwaa.environment(target)
+    paused = "update dag set is_paused = {} where dag_id = 'source_dag_{}'"
+    for environment, statement, words in (
+        (there, "delete from xcom where key = 'return_value'", "xcom: 60 rows are not in the target"),
+        (there, "update slot_pool set slots = 3 where pool = 'source_pool'", "slot_pool: 1 rows are not in the target"),
+        (there, paused.format(True, 1), "source_dag_1 is paused in the target"),
+        (source, paused.format(False, 3), "['source_dag_3'] are active after"),
+    ):
+        assert words not in told()
+        with psycopg2.connect(environment.database.dsn) as connection, connection.cursor() as cursor:
+            cursor.execute(statement)
+        assert words in told()
+    # A source that was cut over is not as it was.
+    assert "are not paused or active as they were" in told(succeeded=False)
+    logs = here.aws.client("logs")
+    logs.delete_log_stream(logGroupName=f"airflow-{target}-Task", logStreamName="dag_id=source_dag_1/3.log")
+    assert "dag_id=source_dag_1/3.log: 5 log events lost" in told()
+    with psycopg2.connect(source.database.dsn) as connection, connection.cursor() as cursor:
+        cursor.execute("delete from task_fail")
+    assert "the source's task_fail lost " in told(succeeded=False)
+    here.aws.client("s3").put_object(
+        Bucket=here.exchange, Key=f"locks/eu-west-1/{source.name}.json", Body=b"{}", ServerSideEncryption="aws:kms"
+    )
+    assert "the source is locked" in told()
+    here.forget(source.name, target)
+
+
+def test_a_seed_gives_the_same_faults() -> None:
+    assert faults.plan(7) == faults.plan(7)
+    drawn = [faults.plan(seed) for seed in range(1, 201)]
+    assert {fault.kind for plan in drawn for fault in plan} == set(KINDS)
+    assert {len(plan) for plan in drawn} == {1, 2, 3}
+
+
+def test_the_table_counts_how_it_ended() -> None:
+    kept = {
+        "1": {"status": "SUCCEEDED", "struck": ["task killed"], "broken": []},
+        "2": {"status": "FAILED", "struck": ["task killed", "target CREATE_FAILED"], "broken": []},
+        "3": {"status": "FAILED", "struck": [], "broken": ["a row is lost"]},
+    }
+    text = table.table(kept)
+    assert text.startswith("3 migrations: 1 SUCCEEDED with everything verified, 2 FAILED; 1 broke a rule.")
+    assert "| task killed | 2 | 1 | 1 | 0 |" in text
+    assert "| target CREATE_FAILED | 1 | 0 | 1 | 0 |" in text

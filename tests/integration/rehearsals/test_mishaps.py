@@ -1,0 +1,163 @@
+"""What happens to a rehearsal from outside: what it ends with, and that it leaves nothing then either."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from local.aws import LocalAws
+
+from .light_environment import LightEnvironment
+from .stage import Event, Intervention, Stage
+
+
+@pytest.fixture
+def rehearse(stage: Stage) -> Callable[..., Event]:
+    """Rehearses a source that is made for it, and wants nothing to be left; the end of the rehearsal.
+
+    rehearse(letter, state, act, lost): in `state`, `act` happens. `lost` is in the names of what it takes away.
+    """
+
+    def run(letter: str, state: str = "", act: Callable[[], None] | None = None, lost: str = "nothing at all") -> Event:
+        source = f"src-{letter}-mishap"
+        stage.make_source(source)
+        if act is not None:
+            stage.interventions[source] = Intervention(state, act)
+        before = stage.listed()
+        ended = stage.ended(stage.start(source))
+        assert source not in stage.interventions
+        assert stage.listed() == {thing for thing in before if lost not in thing}
+        return ended
+
+    return run
+
+
+def test_one_that_goes_well(rehearse: Callable[..., Event], stage: Stage) -> None:
+    ended = rehearse("w")
+    assert ended["status"] == "SUCCEEDED", ended
+    output = json.loads(ended["output"])
+    assert output["outcome"] == "rehearsed"
+    report = report_of(stage, output)
+    assert (report["status"], report["verified"], report["path"]) == ("SUCCEEDED", True, ["2.10.3", "2.11.2", "3.2.1"])
+
+
+@pytest.mark.parametrize(
+    ("letter", "state", "error"),
+    [
+        ("a", "GrantAccess", "SourceNotFound"),
+        ("b", "StageDags", "EnvironmentUnavailable"),
+        # From here on only the hop asks for it.
+        ("c", "CheckExport", "EnvironmentUnavailable"),
+    ],
+)
+def test_the_source_is_deleted(
+    rehearse: Callable[..., Event], stage: Stage, letter: str, state: str, error: str
+) -> None:
+    source = f"src-{letter}-mishap"
+
+    def delete() -> None:
+        stage.aws.client("mwaa").delete_environment(Name=source)
+        stage.aws.mwaa.environment(source).gone.wait(20)
+
+    ended = rehearse(letter, state, delete, lost=f"environment {source}")
+    assert (ended["status"], ended["error"]) == ("FAILED", error)
+    assert source in ended["cause"]
+
+
+def test_the_target_cannot_be_created(rehearse: Callable[..., Event], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(LightEnvironment, "doomed", ("src-e-mishap-rehearsal-",))
+    ended = rehearse("e")
+    assert (ended["status"], ended["error"]) == ("FAILED", "CreateEnvironmentFailed")
+    assert "no addresses left" in ended["cause"]
+
+
+def test_the_quota_of_environments_is_reached(rehearse: Callable[..., Event], stage: Stage) -> None:
+    def no_more() -> None:
+        stage.aws.mwaa.quota = len([thing for thing in stage.listed() if thing.startswith("environment ")])
+
+    ended = rehearse("f", "Plan", no_more)
+    stage.aws.mwaa.quota = None
+    assert (ended["status"], ended["error"]) == ("FAILED", "CreateEnvironmentRefused")
+    assert "quota" in ended["cause"]
+
+
+def test_the_bucket_does_not_take_the_report(rehearse: Callable[..., Event], stage: Stage) -> None:
+    """Nobody has subscribed to the topic either: the function's log has the report."""
+    bucket, s3 = stage.aws.deployed.resources["ExchangeBucket"], stage.aws.client("s3")
+    topic = stage.aws.deployed.resources["Topic"]
+    assert stage.aws.client("sns").list_subscriptions_by_topic(TopicArn=topic)["Subscriptions"] == []
+
+    def refuse() -> None:
+        policy = json.loads(s3.get_bucket_policy(Bucket=bucket)["Policy"])
+        denied = {
+            "Sid": "NoReports",
+            "Effect": "Deny",
+            "Principal": "*",
+            "Action": "s3:PutObject",
+            "Resource": [f"arn:aws:s3:::{bucket}/migrations/*/report.*", f"arn:aws:s3:::{bucket}/rehearsals/*"],
+        }
+        policy["Statement"].append(denied)
+        s3.put_bucket_policy(Bucket=bucket, Policy=json.dumps(policy))
+
+    def accept() -> None:
+        policy = json.loads(s3.get_bucket_policy(Bucket=bucket)["Policy"])
+        policy["Statement"] = [item for item in policy["Statement"] if item.get("Sid") != "NoReports"]
+        s3.put_bucket_policy(Bucket=bucket, Policy=json.dumps(policy))
+
+    def refuse_and_report() -> None:
+        refuse()
+        stage.interventions["src-g-mishap"] = Intervention("Report", accept)
+
+    ended = rehearse("g", "Verify", refuse_and_report)
+    assert ended["status"] == "SUCCEEDED", ended
+    output = json.loads(ended["output"])
+    assert (output["outcome"], output["report"]) == ("rehearsed", None)
+    said = messages(stage.aws, "ReportFunction")
+    assert any("the report was not written" in text and output["migrationId"] in text for text in said)
+    assert any("nobody has subscribed to the topic" in text for text in said)
+
+
+def test_the_schedule_fires_while_a_rehearsal_that_it_has_started_runs(stage: Stage) -> None:
+    source, now = "src-s-schedule", datetime.now(UTC)
+    stage.make_source(source)
+    exchange, s3 = stage.aws.deployed.resources["ExchangeBucket"], stage.aws.client("s3")
+    s3.put_object(Bucket=exchange, Key="inputs/scheduled.json", Body=json.dumps(stage.document(source)).encode())
+    before, earlier = stage.listed(), stage.rehearsals()
+    # Once within this week, and once within the next.
+    stage.interventions[source] = Intervention("StageDags", lambda: stage.aws.schedules.fire(now + timedelta(days=14)))
+    stage.aws.schedules.fire(now + timedelta(days=7))
+    first = stage.ended(wait_for(lambda: stage.rehearsals() - earlier).pop())
+    executions = stage.rehearsals() - earlier
+    ended = [stage.ended(execution) for execution in executions]
+    assert {told["input"] for told in ended} == {'{"input": "inputs/scheduled.json"}'}
+    assert sorted(json.loads(told["output"])["outcome"] for told in ended) == ["rehearsed", "skipped"]
+    assert json.loads(first["output"])["outcome"] == "rehearsed"
+    calls = [call for call in stage.aws.endpoint.record.calls() if "RehearsalScheduleRole" in call.role_arn]
+    assert [(call.action, call.decision) for call in calls] == [("states:StartExecution", "allowed")]
+    assert stage.listed() == before
+
+
+def wait_for(what: Callable[[], set[str]]) -> set[str]:
+    """What there is as soon as there is something."""
+    deadline = time.monotonic() + 30
+    while not (found := what()):
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    return found
+
+
+def messages(aws: LocalAws, function: str) -> list[str]:
+    """What a function has logged."""
+    group = aws.deployed.functions[function].log_group
+    pages = aws.client("logs").get_paginator("filter_log_events").paginate(logGroupName=group)
+    return [event["message"] for page in pages for event in page["events"]]
+
+
+def report_of(stage: Stage, output: Event) -> Event:
+    answer = stage.aws.client("s3").get_object(Bucket=output["bucket"], Key=output["report"])
+    report: Event = json.loads(answer["Body"].read())
+    return report

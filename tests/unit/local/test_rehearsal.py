@@ -1,0 +1,72 @@
+"""What `make rehearsal` asks for, and when it is not content."""
+
+from __future__ import annotations
+
+import io
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from local import rehearsal
+from local.rehearsal import InvalidSettings, Settings
+
+AWS: Any = SimpleNamespace(region="eu-west-1")
+REPORT: dict[str, Any] = {
+    "status": "SUCCEEDED",
+    "mode": "rehearse",
+    "verified": True,
+    "tables": {"dag_run": {"match": True, "exported": 1, "merged": 1}},
+    "dags": {"source": 1, "parsed_in_target": 1, "import_errors": []},
+}
+
+
+def test_a_rehearsals_target_has_no_name_and_a_migrations_has() -> None:
+    assert rehearsal.migration_input(Settings.from_variables({}), AWS)["target"] == {"airflowVersion": "3.2.1"}
+    document = rehearsal.migration_input(Settings.from_variables({"MODE": "migrate", "TARGET": "2.11.2"}), AWS)
+    assert document["target"] == {"environment": "rehearsal-target", "airflowVersion": "2.11.2"}
+    assert document["mode"] == "migrate"
+
+
+def test_every_fault_of_the_variables_is_told() -> None:
+    wrong = Settings.from_variables({"SOURCE": "3.2.1", "TARGET": "9.9.9", "MODE": "try", "DAGS": "/no/such/folder"})
+    with pytest.raises(InvalidSettings, match=r"TARGET is 9\.9\.9.*SOURCE is 3\.2\.1.*DAGS is .*MODE is try"):
+        rehearsal.check(wrong)
+
+
+@pytest.mark.parametrize(
+    ("changes", "verified"),
+    [
+        ({}, True),
+        ({"status": "FAILED"}, False),
+        ({"verified": False}, False),
+        ({"tables": {}}, False),
+        ({"tables": {"dag_run": {"match": False, "exported": 1, "merged": 0}}}, False),
+        ({"logs": {"events_lost": 1}}, False),
+        # A check of the target that fails, though every row has arrived.
+        (
+            {
+                "checks": [
+                    {"name": "Import errors", "result": "fail", "message": "one file", "remedy": "mend", "findings": []}
+                ]
+            },
+            False,
+        ),
+    ],
+)
+def test_is_verified(changes: dict[str, Any], verified: bool) -> None:
+    assert rehearsal.is_verified(REPORT | changes) is verified
+
+
+def test_what_is_left_is_listed_and_no_success(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rehearsal, "listed", lambda aws, source: {"environment source", "lock of source"})
+    said: list[str] = []
+    output = io.StringIO()
+    source: Any = None
+    console = Console(file=output)
+    assert not rehearsal._nothing_is_left(AWS, source, {"environment source"}, said.append, console)
+    assert output.getvalue() == "left: lock of source\n"
+    assert said == []
+    assert rehearsal._nothing_is_left(AWS, source, {"environment source", "lock of source"}, said.append, console)
+    assert said == ["nothing of it is left: the listing of 2 things (environments, objects, grants...) is as before"]
