@@ -297,7 +297,9 @@ def test_the_first_failure_names_the_execution(execute: Execute, function: str) 
     assert (outcome.status, outcome.error) == ("FAILED", "VerificationFailed")
 
 
-@pytest.mark.parametrize("fault", ["TransientFault", "CliUnreachable", "Lambda.TooManyRequestsException"])
+@pytest.mark.parametrize(
+    "fault", ["TransientFault", "CliUnreachable", "CliRefused", "CliAnswerInvalid", "Lambda.TooManyRequestsException"]
+)
 def test_a_fault_that_passes_is_retried(execute: Execute, fault: str) -> None:
     outcome = execute(CreateEnvironment=[Fails(fault), Fails(fault), {"created": True}])
     assert (outcome.status, len(outcome.events("CreateEnvironment"))) == ("SUCCEEDED", 3)
