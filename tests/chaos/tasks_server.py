@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from local import processes
 from local.airflow_installation import AirflowInstallation
 
 _SERVER = Path(__file__).parent / "shim" / "tasks_server.py"
@@ -27,14 +28,18 @@ class TasksServerDied(Exception):
 class TasksServer:
     """Runs tasks of environments of one Airflow version."""
 
-    def __init__(self, installation: AirflowInstallation, database_url: str) -> None:
-        """`database_url`: any database; Airflow wants to know one when it is imported."""
+    def __init__(self, installation: AirflowInstallation, database_url: str, marker: str) -> None:
+        """
+        Args:
+            database_url: any database; Airflow wants to know one when it is imported.
+            marker: the local AWS's name, by which the next one finds and ends what a killed one has left.
+        """
         self._folder = Path(tempfile.mkdtemp(prefix="tasks-"))
         self._socket = self._folder / "socket"
         with (self._folder / "log").open("wb") as output:
             self._process = subprocess.Popen(
                 [str(installation.python), str(_SERVER), str(self._socket)],
-                env=installation.environment(self._folder, database_url),
+                env={**installation.environment(self._folder, database_url), processes.MARKER: marker},
                 cwd=self._folder,
                 stdin=subprocess.DEVNULL,
                 stdout=output,

@@ -139,7 +139,7 @@ def world() -> Iterator[World]:
                 if version == SOURCE_VERSION:
                     _fill(template.dsn)
                 CopiedDatabase.templates[version] = template.name
-                LightAirflow.servers[version] = TasksServer(installation, template.url)
+                LightAirflow.servers[version] = TasksServer(installation, template.url, aws.name)
             yield World(aws)
         finally:
             for server in LightAirflow.servers.values():
