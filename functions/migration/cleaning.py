@@ -15,6 +15,7 @@ from . import clients, grants, own_rows, staging
 from .environment import get, tags_of
 from .faults import code_of
 from .locks import Place, places_of
+from .logs import target_lock
 from .observability import logger
 from .planning import Migration, Side
 
@@ -39,6 +40,8 @@ def clean(migration: Migration, held: Collection[Place], call: Call) -> bool:
     grants.revoke(clients.s3(), clients.kms(), migration["bucket"], call.key_arn, migration["artifactId"])
     if migration["options"]["artifact"] == "delete":
         staging.remove_folder(clients.s3(), migration["bucket"], f"artifacts/{migration['artifactId']}/tables")
+    if migration["target"] in sides:
+        target_lock.forget(clients.s3(), migration)
     throw_away = migration["target"] in sides and deletes_target(migration, call.failed)
     kept = [side for side in sides if side != migration["target"] or not throw_away]
     deleted = not throw_away or _deleted(migration)

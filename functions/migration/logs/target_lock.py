@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_stepfunctions import SFNClient
 
+    from ..planning import Migration
+
 _FOLDER = "log-copies"
 
 
@@ -36,6 +38,16 @@ def require(s3: S3Client, copy: LogCopy, execution: str) -> None:
             f"Another copy of logs to {place.environment} in {place.region} has begun since this one was "
             f"interrupted{by}. Start this one anew when that has ended; what was copied is found and not copied twice."
         )
+
+
+def forget(s3: S3Client, migration: Migration) -> None:
+    """Takes away what a migration's copies have left, of which none is under way any more."""
+    target = migration["target"]
+    place = Place(target["region"], target["environment"])
+    locks = Locks(s3, migration["bucket"], _FOLDER)
+    holder = locks.holder(place)
+    if holder is not None and holder["migration"] == migration["id"]:
+        locks.release([place], holder["execution"])
 
 
 def _place(copy: LogCopy) -> Place:

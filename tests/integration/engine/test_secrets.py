@@ -94,5 +94,5 @@ def test_secrets_are_never_printed(
     for outcome in outcomes:
         assert secret not in outcome.stderr + str(outcome.result)
     readable = [path.read_text() for path in tmp_path.rglob("*.json")]
-    assert len(readable) == 2
+    assert len(readable) == 3
     assert not any(secret in text for text in readable)
