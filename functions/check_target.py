@@ -27,8 +27,7 @@ def handler(event: dict[str, Any]) -> dict[str, Any]:
         if target is None:
             target_checks.give_up(progress, store, "The target is not AVAILABLE.")
         elif not target_checks.look(progress, target, store, artifact, migration, waited):
-            seconds = migration["options"]["pollSeconds"]
-            return {"ready": False, "waitSeconds": seconds, "waitedSeconds": waited + seconds}
+            return waiting.again(event, migration["options"]["pollSeconds"])
     logger.info("checked", extra={"results": {name: check["result"] for name, check in progress["checks"].items()}})
     return waiting.ready(event)
 

@@ -21,8 +21,13 @@ _SHARE = 200
 
 def not_ready(event: dict[str, Any], *, seconds: int, limit: int, timed_out: Callable[[], Exception]) -> dict[str, Any]:
     """Another `seconds` to wait, or more after hours. Raises `timed_out()` once `limit` seconds have been waited."""
-    waited = event["waitedSeconds"]
-    if waited >= limit:
+    if event["waitedSeconds"] >= limit:
         raise timed_out()
+    return again(event, seconds)
+
+
+def again(event: dict[str, Any], seconds: int) -> dict[str, Any]:
+    """Another `seconds` to wait, or more after hours; who has no limit of its own gives up by what it looks at."""
+    waited = event["waitedSeconds"]
     wait = max(seconds, waited // _SHARE)
     return {"ready": False, "waitSeconds": wait, "waitedSeconds": waited + wait}
