@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from ..store import Store
@@ -22,8 +23,8 @@ if TYPE_CHECKING:
 
     from .request import LogCopy
 
-# CloudWatch may be so late with the times of a stream's last event (its API says an hour, in rare cases more).
-_LATE = DAY
+#: CloudWatch may be so late with the times of a stream's last event (its API says an hour, in rare cases more).
+LATE = DAY
 
 
 class Early:
@@ -34,9 +35,12 @@ class Early:
         self._s3 = s3
         self._bucket = bucket
         self._prefix = prefix
-        self._before = began - _LATE
-        # Digests, because there may be a million names of some hundred characters.
-        self._names = {_digest(batch["source"], name) for batch in self._batches() for name in batch["streams"]}
+        self._before = began - LATE
+
+    @cached_property
+    def _names(self) -> set[bytes]:
+        """Digests, because there may be a million names of some hundred characters."""
+        return {_digest(batch["source"], name) for batch in self._batches() for name in batch["streams"]}
 
     def has(self, group: str, stream: dict[str, Any]) -> bool:
         """Whether the early copy has all of a stream of the source (as DescribeLogStreams tells it)."""

@@ -15,10 +15,9 @@ from .. import errors
 from ..store import Store
 from .api import GroupMissing, LogsApi, OutOfTime
 from .copying import Batch
-from .early import Early
+from .early import LATE, Early
 from .request import LogCopy, group_name
 from .selection import Selection
-from .writing import DAY
 
 # FilterLogEvents takes so many names.
 _TOGETHER = 100
@@ -37,8 +36,6 @@ _ROUNDS_ALONE = 5
 _ALONE_BYTES = 5_000_000
 # Bytes of a batch of streams that are read one by one: some 100 pages.
 _BATCH_BYTES = 100_000_000
-# CloudWatch may be so late with a stream's `lastEventTimestamp` (its API says an hour, in rare cases more).
-_LATE = DAY
 # Streams that are kept before they are stored.
 _PART = 50_000
 
@@ -139,7 +136,7 @@ def list_some(
             ended = token is None
             for stream in streams:
                 last = stream.get("lastEventTimestamp")
-                if last is not None and last < copy["start"] - _LATE:
+                if last is not None and last < copy["start"] - LATE:
                     # The latest come first, so all that follow are as old.
                     ended = True
                     break
