@@ -52,7 +52,7 @@ def _of_file(text: str, violations: list[Violation]) -> list[Violation]:
         violation
         for violation in violations
         if not is_elsewhere(violation.line)
-        and _named(violation) not in fallen_back
+        and violation.named not in fallen_back
         and not (violation.rule == _NO_SCHEDULE and violation.line in calls)
     ]
 
@@ -71,11 +71,6 @@ def _imports(tree: ast.AST) -> Iterator[tuple[int, str]]:
         if isinstance(node, ast.ImportFrom) and node.module:
             for alias in node.names:
                 yield node.lineno, f"{node.module}.{alias.name}"
-
-
-def _named(violation: Violation) -> str:
-    """What a message is about: its first word in backticks."""
-    return violation.message.partition("`")[2].partition("`")[0]
 
 
 def _takes_more(call: ast.Call) -> bool:

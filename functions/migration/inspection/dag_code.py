@@ -168,8 +168,7 @@ def _finding(files: DagFiles, violation: Violation) -> Finding:
 def _remedy(violation: Violation) -> str | None:
     if violation.rule == SYNTAX:
         return None
-    named = violation.message.split("`")[1] if "`" in violation.message else ""
-    return _BY_NAME.get(named) or _BY_RULE.get(violation.rule) or _GUIDE
+    return _BY_NAME.get(violation.named) or _BY_RULE.get(violation.rule) or _GUIDE
 
 
 def _places(files: DagFiles, violations: Sequence[Violation]) -> str:

@@ -29,6 +29,11 @@ class Violation(NamedTuple):
     message: str
     remedy: str | None
 
+    @property
+    def named(self) -> str:
+        """What the message is about: its first word in backticks; empty where it has none."""
+        return self.message.partition("`")[2].partition("`")[0]
+
 
 def lint(folder: Path, python: str, rules: Sequence[str]) -> list[Violation]:
     """What `rules` and the grammar of `python` ("3.12") say against the files of a folder.
