@@ -148,11 +148,9 @@ def quiesce(**context: Any) -> None:
         connection = airflow_database.connect()
         try:
             schema = airflow_database.airflow_schema(connection)
-            _require_open(storage)
-            active = active_dags(connection, schema)
             # Tried again after some DAGs were paused, what the first try saw counts.
-            remembered = _remembered(storage)
-            active = sorted(set(active) | set(remembered))
+            remembered = _require_open(storage)["active_dags"]
+            active = sorted({*active_dags(connection, schema), *remembered})
             storage.write_json(ACTIVE_DAGS, {"active_dags": active, "closed": False, "resumed": False})
             paused = set_paused(connection, schema, active, True)
             try:
@@ -173,18 +171,15 @@ def _memory(storage: Storage) -> dict[str, Any]:
     return dict(json.loads(storage.read_bytes(ACTIVE_DAGS).decode("utf-8")))
 
 
-def _remembered(storage: Storage) -> list[str]:
+def _require_open(storage: Storage) -> dict[str, Any]:
+    """The memory, unless the source was put back: a task that waited for a worker can begin after a roll back."""
     memory = _memory(storage)
-    return [] if memory["resumed"] else list(memory["active_dags"])
-
-
-def _require_open(storage: Storage) -> None:
-    """A task of an export can begin after its migration was rolled back, when it has waited for a worker."""
-    if _memory(storage)["closed"]:
+    if memory["closed"]:
         raise SourceResumed(
             "The source's DAGs were put back by a roll back or by the drain's time-out. Start the migration again: it "
             "pauses them anew and makes another artifact."
         )
+    return memory
 
 
 def drain(**context: Any) -> None:
@@ -266,7 +261,7 @@ def resume(**context: Any) -> None:
 
 def _resume(connection: Any, schema: str, storage: Storage) -> int:
     memory = _memory(storage)
-    remembered = _remembered(storage)
+    remembered = [] if memory["resumed"] else memory["active_dags"]
     # Closed first, also where nothing was paused: a quiesce that has not begun yet pauses nothing any more. Resumed
     # last: a try that ends in between is made again.
     storage.write_json(ACTIVE_DAGS, {**memory, "closed": True})
