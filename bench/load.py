@@ -13,7 +13,6 @@ import logging
 import os
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -163,20 +162,13 @@ def _payloads(event: Mapping[str, Any]) -> Iterator[str]:
 def _watched() -> Iterator[dict[str, int]]:
     """The peaks of our tasks in bytes, by `<DAG>.<task>`, while the block runs."""
     peaks: dict[str, int] = {}
-    ended = threading.Event()
 
     def look() -> None:
-        while not ended.wait(_LOOK_SECONDS):
-            for name, pid in _runners():
-                peaks[name] = max(peaks.get(name, 0), memory.family_pss(pid))
+        for name, pid in _runners():
+            peaks[name] = max(peaks.get(name, 0), memory.family_pss(pid))
 
-    watcher = threading.Thread(target=look, daemon=True)
-    watcher.start()
-    try:
+    with memory.looking(look, _LOOK_SECONDS):
         yield peaks
-    finally:
-        ended.set()
-        watcher.join()
 
 
 def _runners() -> Iterator[tuple[str, int]]:

@@ -13,7 +13,7 @@ import ctypes
 import platform
 import re
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -36,17 +36,28 @@ class Peak:
 def watch(pid: int) -> Iterator[Peak]:
     """Looks at a process and its descendants until the block ends."""
     peak = Peak()
-    ended = threading.Event()
 
     def look() -> None:
-        while not ended.wait(INTERVAL):
-            peak.bytes = max(peak.bytes, family_pss(pid))
-            peak.looks += 1
+        peak.bytes = max(peak.bytes, family_pss(pid))
+        peak.looks += 1
 
-    watcher = threading.Thread(target=look, daemon=True)
+    with looking(look, INTERVAL):
+        yield peak
+
+
+@contextmanager
+def looking(look: Callable[[], None], seconds: float) -> Iterator[None]:
+    """Calls `look` again and again, so many seconds apart, until the block ends."""
+    ended = threading.Event()
+
+    def until_ended() -> None:
+        while not ended.wait(seconds):
+            look()
+
+    watcher = threading.Thread(target=until_ended, daemon=True)
     watcher.start()
     try:
-        yield peak
+        yield
     finally:
         ended.set()
         watcher.join()
