@@ -25,7 +25,7 @@ from local.aws import LocalAws
 from local.aws_request import AwsRequest
 from local.mwaa.environment import Environment
 from local.permissions import Principal
-from local.responses import AwsError
+from local.responses import AwsError, json_response
 from tests.chaos.light_airflow import LightAirflow
 from tests.chaos.world import BUCKET
 
@@ -52,8 +52,11 @@ KINDS: dict[str, int] = {
     "target UNAVAILABLE": 1,
     "target in MAINTENANCE for some polls": 1,
 }
-# How many calls in a row, and so whether the SDK's own retries outlast it.
+# How many calls in a row of these kinds, and so whether the SDK's own retries outlast it; others strike once.
 _IN_A_ROW = (1, 3, 8, 20)
+_REPEATED = frozenset(
+    {"AWS call throttled", "AWS call answered 500", "AWS call answered 503", "CLI answers 403", "CLI answers 502"}
+)
 _STATUSES = {
     "target CREATE_FAILED": ("CREATE_FAILED", 10_000),
     "target UNAVAILABLE": ("UNAVAILABLE", 10_000),
@@ -83,9 +86,16 @@ def plan(seed: int) -> list[Fault]:
     kinds = [list(KINDS)[seed % len(KINDS)]]
     kinds += chance.sample(sorted(KINDS), chance.randrange(3))
     return [
-        Fault(kind, chance.randrange(KINDS[kind]), chance.choice(_IN_A_ROW), chance.random() * 1.5)
+        Fault(kind, chance.randrange(KINDS[kind]), _times(kind, chance.choice(_IN_A_ROW)), chance.random() * 1.5)
         for kind in dict.fromkeys(kinds)
     ]
+
+
+def _times(kind: str, drawn: int) -> int:
+    """How often a fault of the kind strikes; drawn for every kind, so that a seed's places are those of any kinds."""
+    if kind in _STATUSES:
+        return _STATUSES[kind][1]
+    return drawn if kind in _REPEATED else 1
 
 
 class Injection:
@@ -121,13 +131,6 @@ class Injection:
                 return fault
         return None
 
-    def _once(self, kind: str, place: int) -> Fault | None:
-        for fault in self.faults:
-            if fault.kind == kind and fault.place <= place and not fault.struck:
-                fault.struck = 1
-                return fault
-        return None
-
     # Calls of AWS
 
     def _call(self, request: AwsRequest, principal: Principal, carry_out: Callable[[], Response]) -> Response:
@@ -150,13 +153,13 @@ class Injection:
             )
         if fault is not None:
             raise _error(fault.kind, request)
-        if function is not None and self._once("function killed before a call", place):
+        if function is not None and self._strikes("function killed before a call", place):
             self._aws.functions.kill(function)
             raise AwsError("InternalError", "the caller is gone", 500)
         answer = self._status(request) or carry_out()
-        if function is not None and self._once("function killed after a call", place):
+        if function is not None and self._strikes("function killed after a call", place):
             self._aws.functions.kill(function)
-        if self._once("AWS call carried out, its answer lost", place):
+        if self._strikes("AWS call carried out, its answer lost", place):
             raise AwsError("InternalError", "We encountered an internal error. Please try again.", 500)
         return answer
 
@@ -164,13 +167,10 @@ class Injection:
         """GetEnvironment of the target with another status."""
         if request.operation.name != "GetEnvironment" or request.parameters.get("Name") != self._target:
             return None
-        for kind, (status, times) in _STATUSES.items():
-            for fault in self.faults:
-                if fault.kind == kind and fault.struck < times:
-                    fault.struck += 1
-                    environment = self._aws.mwaa.environment(self._target)
-                    description = environment.description() | {"Status": status}
-                    return Response(json.dumps({"Environment": description}), 200, {"Content-Type": "application/json"})
+        for kind, (status, _) in _STATUSES.items():
+            if self._strikes(kind, 0):
+                description = self._aws.mwaa.environment(self._target).description() | {"Status": status}
+                return json_response({"Environment": description})
         return None
 
     # Invocations of functions
@@ -179,12 +179,12 @@ class Injection:
         with self._lock:
             self.counts["invocations"] += 1
             place = self.counts["invocations"]
-        if self.execution is not None and self._once("execution aborted, started again", place):
+        if self.execution is not None and self._strikes("execution aborted, started again", place):
             self._aws.client("stepfunctions").stop_execution(executionArn=self.execution, cause="chaos")
         answer = carry_out()
-        if self._once("function run twice for one event", place):
+        if self._strikes("function run twice for one event", place):
             answer = carry_out()
-        if self._once("function timed out after its work", place):
+        if self._strikes("function timed out after its work", place):
             body = {"errorType": "Sandbox.Timedout", "errorMessage": "Task timed out after 900.00 seconds"}
             return Response(json.dumps(body), headers={"X-Amz-Function-Error": "Unhandled"})
         return answer
@@ -200,9 +200,9 @@ class Injection:
         if self._strikes("CLI answers 502", place):
             return Response("Bad Gateway", 502)
         answer = carry_out()
-        if self._once("CLI runs the command, answers 502", place):
+        if self._strikes("CLI runs the command, answers 502", place):
             return Response("Bad Gateway", 502)
-        if self._once("CLI answers truncated base64", place):
+        if self._strikes("CLI answers truncated base64", place):
             content = json.loads(answer.get_data())
             content["stdout"] = content["stdout"][:-3] or "x"
             return Response(json.dumps(content), answer.status_code, {"Content-Type": "application/json"})
@@ -218,7 +218,7 @@ class Injection:
         with self._lock:
             self.counts["tasks"] += 1
             place = self.counts["tasks"]
-        if fault := self._once("task killed", place):
+        if fault := self._strikes("task killed", place):
             threading.Timer(fault.delay, _kill, args=(pid,)).start()
 
     def _watch_database(self, dsn: str) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -160,10 +159,3 @@ def document(source: str, target: str) -> dict[str, Any]:
         "target": {"environment": target, "airflowVersion": TARGET_VERSION},
         "options": {"pollSeconds": 1, "dagRunTimeoutSeconds": 120, "parseTimeoutSeconds": 120},
     }
-
-
-def report_of(aws: LocalAws, output: str) -> dict[str, Any]:
-    told = json.loads(output)
-    body = aws.client("s3").get_object(Bucket=told["bucket"], Key=told["report"])["Body"].read()
-    report: dict[str, Any] = json.loads(body)
-    return report
