@@ -16,6 +16,7 @@ from psycopg2 import sql
 from local import demo_source
 from local.aws import LocalAws
 from local.mwaa.environment import Environment
+from tests.e2e.execution import execute
 from tools.generated_docs import template
 
 OURS = "mwaa_migrator_%"
@@ -135,18 +136,6 @@ def paused(environment: Environment) -> dict[str, bool]:
     with psycopg2.connect(environment.database.dsn) as connection, connection.cursor() as cursor:
         cursor.execute("select dag_id, is_paused from dag where dag_id not like %s", (OURS,))
         return dict(cursor.fetchall())
-
-
-def execute(aws: LocalAws, document: dict[str, Any]) -> tuple[str, dict[str, Any]]:
-    """Runs an input to its end; the execution's ARN and its output."""
-    client = aws.client("stepfunctions")
-    execution = client.start_execution(
-        stateMachineArn=aws.deployed.state_machines["MigrateStateMachine"], input=json.dumps(document)
-    )["executionArn"]
-    while (ended := client.describe_execution(executionArn=execution))["status"] == "RUNNING":
-        time.sleep(0.5)
-    assert ended["status"] == "SUCCEEDED", ended
-    return execution, json.loads(ended["output"])
 
 
 def plant_secrets(source: Environment) -> None:

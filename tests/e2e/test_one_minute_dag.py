@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -16,7 +15,8 @@ import pytest
 from local import demo_source
 from local.aws import LocalAws
 from local.mwaa.environment import Environment
-from tests.e2e.test_migration import execute, paused
+from tests.e2e.execution import execute, report
+from tests.e2e.test_migration import paused
 
 MINUTE = timedelta(minutes=1)
 #: Runs, before the migration, of the DAG that catches up.
@@ -107,8 +107,8 @@ def moved(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Moved]:
             "options": {"pollSeconds": 30},
         }
         _, output = execute(aws, document)
-        body = aws.client("s3").get_object(Bucket=output["bucket"], Key=output["report"])["Body"].read()
-        started = {phase["name"]: datetime.fromisoformat(phase["started"]) for phase in json.loads(body)["phases"]}
+        phases = report(aws, output)["phases"]
+        started = {phase["name"]: datetime.fromisoformat(phase["started"]) for phase in phases}
         yield Moved(
             source,
             aws.mwaa.environment("new"),

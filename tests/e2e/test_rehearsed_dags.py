@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
@@ -18,6 +17,7 @@ from jsonschema import Draft202012Validator
 from local import demo_source
 from local.aws import ROOT, LocalAws
 from local.responses import AwsError
+from tests.e2e.execution import execute, report
 from tests.e2e.test_migration import allowed_actions
 from tools.generated_docs import template
 
@@ -90,18 +90,12 @@ def rehearsed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rehearsed]:
         ended = threading.Event()
         watching = threading.Thread(target=watch_runs, args=(aws, runs, ended))
         watching.start()
-        client = aws.client("stepfunctions")
-        arn = client.start_execution(
-            stateMachineArn=aws.deployed.state_machines["RehearseStateMachine"], input=json.dumps(document)
-        )["executionArn"]
-        while (told := client.describe_execution(executionArn=arn))["status"] == "RUNNING":
-            time.sleep(0.5)
-        ended.set()
-        watching.join()
-        assert told["status"] == "SUCCEEDED", told
-        output = json.loads(told["output"])
-        body = aws.client("s3").get_object(Bucket=output["bucket"], Key=output["report"])["Body"].read()
-        yield Rehearsed(aws, output, json.loads(body), runs)
+        try:
+            _, output = execute(aws, document, "RehearseStateMachine")
+        finally:
+            ended.set()
+            watching.join()
+        yield Rehearsed(aws, output, report(aws, output), runs)
 
 
 def check(rehearsed: Rehearsed, name: str) -> dict[str, Any]:
