@@ -18,6 +18,7 @@ NOT_REACHED = ("StageRollBack", "CutOver", "RollBack")
 # Each needs processes of its own for the functions, which take longer to start than to work.
 AT_ONCE = 5
 STATES = [state for state in (*task_states("migrate"), *task_states("copy_logs")) if state not in NOT_REACHED]
+ABORTED = ("ABORTED", None, None)
 
 
 @dataclass
@@ -76,7 +77,7 @@ def rehearsals_aborted(stage: Stage, migrations_aborted: Aborted) -> Aborted:
 
 @pytest.mark.parametrize("state", STATES)
 def test_of_a_migration_that_is_aborted_the_rehearsal_leaves_nothing(migrations_aborted: Aborted, state: str) -> None:
-    assert migrations_aborted.migrations[state]["status"] == "ABORTED"
+    assert end_of(migrations_aborted.migrations[state]) == ABORTED
     rehearsal = migrations_aborted.rehearsals[state]
     assert (rehearsal["status"], rehearsal.get("error")) == ("FAILED", "RehearsalAborted")
     assert of(state, "m", migrations_aborted.after) == of(state, "m", migrations_aborted.before)
@@ -84,8 +85,8 @@ def test_of_a_migration_that_is_aborted_the_rehearsal_leaves_nothing(migrations_
 
 @pytest.mark.parametrize("state", STATES)
 def test_of_a_rehearsal_that_is_aborted_the_schedule_leaves_nothing(rehearsals_aborted: Aborted, state: str) -> None:
-    assert rehearsals_aborted.migrations[state]["status"] == "ABORTED"
-    assert rehearsals_aborted.rehearsals[state]["status"] == "ABORTED"
+    assert end_of(rehearsals_aborted.migrations[state]) == ABORTED
+    assert end_of(rehearsals_aborted.rehearsals[state]) == ABORTED
     # Something was there: a lock at least.
     assert of(state, "r", rehearsals_aborted.then) > of(state, "r", rehearsals_aborted.before)
     assert of(state, "r", rehearsals_aborted.after) == of(state, "r", rehearsals_aborted.before)
@@ -97,6 +98,11 @@ def test_nothing_is_left_under_any_other_name(migrations_aborted: Aborted, rehea
         assert aborted.after == aborted.before
     assert any(thing.startswith("statement Migration") for thing in rehearsals_aborted.then)
     assert any(thing.startswith("grant ") for thing in rehearsals_aborted.then)
+
+
+def end_of(execution: Event) -> tuple[str, str | None, str | None]:
+    """An execution's status, error and cause."""
+    return execution["status"], execution.get("error"), execution.get("cause")
 
 
 def of(state: str, letter: str, things: set[str]) -> set[str]:
