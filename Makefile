@@ -73,8 +73,8 @@ bench: $(READY) ## Benchmarks against peers, into build/bench.json
 	$(PY) -m bench
 
 .PHONY: chaos
-chaos: $(READY) ## Migrations in which something goes wrong: SEED=1 RUNS=20, into build/chaos.json
-	$(PY) -m tests.chaos --seed $(or $(SEED),1) --runs $(or $(RUNS),20)
+chaos: $(READY) ## Migrations in which something goes wrong: SEED=1 RUNS=20 REAL=1, into build/chaos.json
+	$(PY) -m tests.chaos --seed $(or $(SEED),1) --runs $(or $(RUNS),20) $(if $(REAL),--real)
 
 .PHONY: load
 load: $(READY) ## A source of 3,000 DAGs and 5 million task instances, migrated: SCALE=1, into build/load.json

@@ -1,5 +1,7 @@
 """`python -m tests.chaos --seed N --runs M`, which `make chaos` calls: migrations in which something goes wrong.
 
+With --real between real Airflows, and otherwise between light environments, whose faults differ for the same seed.
+
 Writes build/chaos.json, to which each call adds, and the table in docs/faults.md. The exit code is 1 when a rule was
 broken; what was broken, by which faults, and the command that repeats it are printed.
 """
@@ -16,8 +18,10 @@ from rich.console import Console
 
 from local.airflow_installation import ROOT
 from tests.chaos import faults, table
+from tests.chaos.real_kinds import REAL_KINDS
+from tests.chaos.real_world import RealWorld
 from tests.chaos.run import Outcome, migrate
-from tests.chaos.world import world
+from tests.chaos.world import World, world
 
 KEPT = ROOT / "build" / "chaos.json"
 
@@ -27,13 +31,15 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=1, help="of the first migration; the next one has the next")
     parser.add_argument("--runs", type=int, default=20, help="migrations")
     parser.add_argument("--out", type=Path, default=KEPT, help="where the outcomes are kept")
+    parser.add_argument("--real", action="store_true", help="on real Airflow: minutes, not seconds, for each migration")
     options = parser.parse_args(arguments)
     console = Console()
     broken = 0
-    with world() as here:
+    places = REAL_KINDS if options.real else faults.KINDS
+    with world(RealWorld if options.real else World) as here:
         for seed in range(options.seed, options.seed + options.runs):
-            outcome = migrate(here, f"s{seed}", faults.plan(seed))
-            _keep(options.out, seed, outcome)
+            outcome = migrate(here, f"s{seed}", faults.plan(seed, places))
+            keep(options.out, f"{table.REAL if options.real else ''}{seed}", outcome)
             mark = "[bold red]BROKEN[/]" if outcome.broken else "[green]fine[/]"
             console.print(f"{seed:>5}  {mark}  {outcome.status}  {outcome.seconds:.0f} s", highlight=False)
             for line in outcome.faults:
@@ -44,19 +50,22 @@ def main(arguments: list[str] | None = None) -> int:
                 console.print(f"         {line}", style="red", markup=False, soft_wrap=True)
             if outcome.broken:
                 broken += 1
-                console.print(f"         again: make chaos SEED={seed} RUNS=1", markup=False)
+                console.print(
+                    f"         again: make chaos {'REAL=1 ' if options.real else ''}SEED={seed} RUNS=1", markup=False
+                )
     if options.out == KEPT:
         table.write(json.loads(KEPT.read_text(encoding="utf-8")))
     console.print(f"{options.runs} migrations, {broken} broke a rule")
     return 1 if broken else 0
 
 
-def _keep(file: Path, seed: int, outcome: Outcome) -> None:
-    """Outcomes by seed; one that is run again takes the place of the one before."""
+def keep(file: Path, key: str, outcome: Outcome) -> None:
+    """Outcomes by seed, those on real Airflow last; one that is run again takes the place of the one before."""
     file.parent.mkdir(parents=True, exist_ok=True)
     kept: dict[str, Any] = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
-    kept[str(seed)] = outcome.as_dict()
-    file.write_text(json.dumps(dict(sorted(kept.items(), key=lambda item: int(item[0]))), indent=1) + "\n")
+    kept[key] = outcome.as_dict()
+    ordered = sorted(kept.items(), key=lambda item: (item[0].startswith(table.REAL), int(item[0].split("-")[-1])))
+    file.write_text(json.dumps(dict(ordered), indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ import os
 import random
 import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 
@@ -23,10 +23,11 @@ from werkzeug.wrappers import Response
 
 from local.aws import LocalAws
 from local.aws_request import AwsRequest
+from local.mwaa.airflow_processes import AirflowProcesses
 from local.mwaa.environment import Environment
 from local.permissions import Principal
 from local.responses import AwsError, json_response
-from tests.chaos.light_airflow import LightAirflow
+from tests.chaos import task_starts
 from tests.chaos.world import BUCKET
 
 #: Faults by where they strike, each with the places of a migration that went well (about), from which one is drawn.
@@ -79,14 +80,14 @@ class Fault:
         return f"{self.kind} (place {self.place}, {self.times} in a row, {'struck' if self.struck else 'not reached'})"
 
 
-def plan(seed: int) -> list[Fault]:
-    """One to three faults."""
+def plan(seed: int, places: Mapping[str, int] = KINDS) -> list[Fault]:
+    """One to three faults of the kinds of `places`."""
     chance = random.Random(seed)
     # Each kind in its turn, so that a number of seeds has all of them; the others are drawn.
-    kinds = [list(KINDS)[seed % len(KINDS)]]
-    kinds += chance.sample(sorted(KINDS), chance.randrange(3))
+    kinds = [list(places)[seed % len(places)]]
+    kinds += chance.sample(sorted(places), chance.randrange(3))
     return [
-        Fault(kind, chance.randrange(KINDS[kind]), _times(kind, chance.choice(_IN_A_ROW)), chance.random() * 1.5)
+        Fault(kind, chance.randrange(places[kind]), _times(kind, chance.choice(_IN_A_ROW)), chance.random() * 1.5)
         for kind in dict.fromkeys(kinds)
     ]
 
@@ -105,22 +106,23 @@ class Injection:
         self.faults = faults
         #: Set to the execution, so that it can be aborted.
         self.execution: str | None = None
-        self.counts = {"calls": 0, "invocations": 0, "commands": 0, "tasks": 0}
+        self.counts = {"calls": 0, "invocations": 0, "commands": 0, "tasks": 0, "export": 0, "import": 0}
         self._aws = aws
+        self._source = source
         self._target = target
         self._lock = threading.Lock()
         self._stopped = threading.Event()
         self._functions = {function.role_arn: function.name for function in aws.deployed.functions.values()}
         aws.endpoint.between = self._call
         source.cli.between = self._command
-        LightAirflow.listeners.append(self._task)
+        task_starts.listeners.append(self._task)
         self._watcher = threading.Thread(target=self._watch_database, args=(aws.postgres.dsn("postgres"),), daemon=True)
         self._watcher.start()
 
     def stop(self) -> None:
         self._stopped.set()
         self._aws.endpoint.between = None
-        LightAirflow.listeners.remove(self._task)
+        task_starts.listeners.remove(self._task)
         self._watcher.join()
 
     def _strikes(self, kind: str, place: int) -> Fault | None:
@@ -137,8 +139,10 @@ class Injection:
         if request.service == "lambda" and request.operation.name == "Invoke":
             return self._invocation(carry_out)
         function = self._functions.get(principal.role_arn)
-        # What copies the DAG folder all the time is Amazon MWAA's, and no part of a migration.
-        if principal.is_administrator or (request.parameters.get("Bucket") == BUCKET and function is None):
+        # What copies the DAG folder all the time, and logs, is Amazon MWAA's and Airflow's, and no part of a migration.
+        if principal.is_administrator or (
+            function is None and (request.parameters.get("Bucket") == BUCKET or request.service == "logs")
+        ):
             return carry_out()
         with self._lock:
             self.counts["calls"] += 1
@@ -214,12 +218,16 @@ class Injection:
 
     # Tasks and their database
 
-    def _task(self, pid: int) -> None:
+    def _task(self, pid: int, airflow: AirflowProcesses) -> None:
+        where = "export" if airflow is self._source.airflow else "import"
         with self._lock:
             self.counts["tasks"] += 1
-            place = self.counts["tasks"]
+            self.counts[where] += 1
+            place, place_there = self.counts["tasks"], self.counts[where]
         if fault := self._strikes("task killed", place):
             threading.Timer(fault.delay, _kill, args=(pid,)).start()
+        if fault := self._strikes(f"scheduler killed during the {where}", place_there):
+            threading.Timer(fault.delay, airflow.kill, args=("scheduler",)).start()
 
     def _watch_database(self, dsn: str) -> None:
         """Ends the session of a statement of ours as soon as it is seen."""

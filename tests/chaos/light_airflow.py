@@ -19,6 +19,7 @@ from typing import Any, ClassVar
 import psycopg2
 
 from local.mwaa.airflow_processes import AirflowProcesses
+from tests.chaos import task_starts
 from tests.chaos.tasks_server import TasksServer
 
 #: Tasks and retries of our DAGs, as dags/mwaa_migrator_*.py have them.
@@ -37,8 +38,6 @@ class LightAirflow(AirflowProcesses):
 
     #: By version; made and stopped by whoever runs a number of environments.
     servers: ClassVar[dict[str, TasksServer]] = {}
-    #: Each is told of a task's process when it has started.
-    listeners: ClassVar[list[Callable[[int], None]]] = []
 
     def start(self) -> None:
         self.output.mkdir(parents=True, exist_ok=True)
@@ -131,8 +130,7 @@ class LightAirflow(AirflowProcesses):
         def started(pid: int) -> None:
             running.append(pid)
             self._running.add(pid)
-            for listener in self.listeners:
-                listener(pid)
+            task_starts.tell(pid, self)
 
         code = self.servers[self.installation.version].run(request, started)
         self._running.difference_update(running)

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 from typing import Any
 
 from local.airflow_installation import ROOT
 from tests.chaos.faults import KINDS
+from tests.chaos.real_kinds import REAL_KINDS
 
+#: What the keys of migrations on real Airflow begin with, in build/chaos.json.
+REAL = "real-"
 PAGE = ROOT / "docs" / "faults.md"
 BEGIN, END = "<!-- faults: written by `make chaos` -->", "<!-- end of faults -->"
 
@@ -22,7 +26,14 @@ def write(kept: dict[str, Any]) -> None:
 
 
 def table(kept: dict[str, Any]) -> str:
-    outcomes = list(kept.values())
+    """A sentence and a table of the light migrations, and the same of those on real Airflow, where there are any."""
+    real = [outcome for key, outcome in kept.items() if key.startswith(REAL)]
+    light = [outcome for key, outcome in kept.items() if not key.startswith(REAL)]
+    text = f"{len(light)} migrations: {_of(light, KINDS)}"
+    return f"{text}\n\nOn real Airflow, {len(real)} migrations: {_of(real, REAL_KINDS)}" if real else text
+
+
+def _of(outcomes: list[dict[str, Any]], kinds: Iterable[str]) -> str:
     injected: Counter[str] = Counter()
     ended: Counter[tuple[str, str]] = Counter()
     for outcome in outcomes:
@@ -32,13 +43,12 @@ def table(kept: dict[str, Any]) -> str:
     succeeded = sum(outcome["status"] == "SUCCEEDED" for outcome in outcomes)
     broken = sum(bool(outcome["broken"]) for outcome in outcomes)
     lines = [
-        f"{len(outcomes)} migrations: {succeeded} SUCCEEDED with everything verified, {len(outcomes) - succeeded} "
-        f"FAILED; {broken} broke a rule.",
+        f"{succeeded} SUCCEEDED with everything verified, {len(outcomes) - succeeded} FAILED; {broken} broke a rule.",
         "",
         "| fault | migrations it struck | succeeded | failed, rolled back | broke a rule |",
         "| --- | ---: | ---: | ---: | ---: |",
     ]
-    for kind in KINDS:
+    for kind in kinds:
         counts = [injected[kind], *(ended[kind, how] for how in ("SUCCEEDED", "FAILED", "broken"))]
         lines.append(f"| {kind} | {' | '.join(map(str, counts))} |")
     return "\n".join(lines)

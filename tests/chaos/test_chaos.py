@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
+from pathlib import Path
 
 import psycopg2
 import pytest
 
 from tests.chaos import faults, judge, table
+from tests.chaos.__main__ import keep
 from tests.chaos.faults import KINDS, Injection
-from tests.chaos.run import execute, migrate
+from tests.chaos.real_kinds import REAL_KINDS
+from tests.chaos.run import Outcome, execute, migrate
 from tests.chaos.world import World, world
 
 
@@ -76,9 +80,10 @@ def test_the_judge_sees_what_is_wrong(here: World) -> None:
 
 def test_a_seed_gives_the_same_faults() -> None:
     assert faults.plan(7) == faults.plan(7)
-    drawn = [faults.plan(seed) for seed in range(1, 201)]
-    assert {fault.kind for plan in drawn for fault in plan} == set(KINDS)
-    assert {len(plan) for plan in drawn} == {1, 2, 3}
+    for places in (KINDS, REAL_KINDS):
+        drawn = [faults.plan(seed, places) for seed in range(1, 201)]
+        assert {fault.kind for plan in drawn for fault in plan} == set(places)
+        assert {len(plan) for plan in drawn} == {1, 2, 3}
 
 
 def test_the_table_counts_how_it_ended() -> None:
@@ -91,3 +96,27 @@ def test_the_table_counts_how_it_ended() -> None:
     assert text.startswith("3 migrations: 1 SUCCEEDED with everything verified, 2 FAILED; 1 broke a rule.")
     assert "| task killed | 2 | 1 | 1 | 0 |" in text
     assert "| target CREATE_FAILED | 1 | 0 | 1 | 0 |" in text
+    assert "real" not in text
+
+
+def test_the_table_has_those_on_real_airflow_apart() -> None:
+    kept = {
+        "1": {"status": "SUCCEEDED", "struck": ["task killed"], "broken": []},
+        "real-1": {"status": "FAILED", "struck": ["scheduler killed during the import", "task killed"], "broken": []},
+    }
+    light, real = table.table(kept).split("On real Airflow, ")
+    assert light.startswith("1 migrations: 1 SUCCEEDED with everything verified, 0 FAILED; 0 broke a rule.")
+    assert "| task killed | 1 | 1 | 0 | 0 |" in light
+    assert "scheduler killed" not in light
+    assert real.startswith("1 migrations: 0 SUCCEEDED with everything verified, 1 FAILED; 0 broke a rule.")
+    assert "| task killed | 1 | 0 | 1 | 0 |" in real
+    assert "| scheduler killed during the import | 1 | 0 | 1 | 0 |" in real
+    assert "| scheduler killed during the export | 0 | 0 | 0 | 0 |" in real
+
+
+def test_outcomes_are_kept_by_seed_and_by_kind_of_airflow(tmp_path: Path) -> None:
+    file = tmp_path / "build" / "chaos.json"
+    outcome = Outcome("SUCCEEDED", "", 1.0, [], [])
+    for key in ("10", "real-2", "9", "real-10", "10"):
+        keep(file, key, outcome)
+    assert list(json.loads(file.read_text())) == ["9", "10", "real-2", "real-10"]

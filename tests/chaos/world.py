@@ -23,6 +23,8 @@ from tests.chaos.tasks_server import TasksServer
 SOURCE_VERSION, TARGET_VERSION = "2.10.3", "2.11.2"
 ROWS = Path(__file__).parent.parent / "integration" / "engine" / "rows_2_10.sql"
 DAGS, RUNS = 10, 6
+#: As rows_2_10.sql has it, each fifth DAG is not active: it has no file any more.
+ACTIVE_DAGS = frozenset(f"source_dag_{number}" for number in range(1, DAGS + 1) if number % 5)
 STREAMS, EVENTS = 12, 5
 BUCKET = "chaos-dags"
 #: Nothing runs in a source without a scheduler, so nothing is to be drained.
@@ -33,6 +35,17 @@ QUIET = """
     select 'variable ' || n, 'value', E'line\\nbreak', false from generate_series(1, 5) n;
     insert into connection (conn_id, conn_type, host, login, port, is_encrypted, is_extra_encrypted)
     select 'connection ' || n, 'http', 'host', 'login', 80, false, false from generate_series(1, 5) n
+"""
+
+
+DAG_FILE = """
+from datetime import datetime
+
+from airflow import DAG
+from airflow.operators.empty import EmptyOperator
+
+with DAG("{dag}", start_date=datetime(2024, 1, 1), schedule=None) as dag:
+    EmptyOperator(task_id="extract") >> EmptyOperator(task_id="load")
 """
 
 
@@ -64,6 +77,15 @@ class Before:
 class World:
     """The local AWS, deployed once for many migrations."""
 
+    #: What stands behind Amazon MWAA's API, and what is done to each source's rows.
+    environments: ClassVar[type[Environment]] = LightEnvironment
+    statements: ClassVar[tuple[str, ...]] = (QUIET,)
+
+    @classmethod
+    def serve(cls, installation: AirflowInstallation, template: MetadataDatabase, marker: str) -> None:
+        """Starts what environments of a version share."""
+        LightAirflow.servers[installation.version] = TasksServer(installation, template.url, marker)
+
     def __init__(self, aws: LocalAws) -> None:
         self.aws = aws
         self._role = demo_source.execution_role(aws, BUCKET)
@@ -79,10 +101,8 @@ class World:
     def source(self, name: str) -> Environment:
         """A new source with its DAG files, its history and its logs."""
         s3, logs = self.aws.client("s3"), self.aws.client("logs")
-        for number in range(1, DAGS + 1):
-            # As rows_2_10.sql has it, each fifth DAG is not active: it has no file any more.
-            if number % 5:
-                s3.put_object(Bucket=BUCKET, Key=f"{name}/dags/source_dag_{number}.py", Body=b"# a DAG of airflow\n")
+        for dag in sorted(ACTIVE_DAGS):
+            s3.put_object(Bucket=BUCKET, Key=f"{name}/dags/{dag}.py", Body=DAG_FILE.format(dag=dag).encode())
         self.aws.client("mwaa").create_environment(
             Name=name,
             AirflowVersion=SOURCE_VERSION,
@@ -118,17 +138,19 @@ class World:
     def forget(self, *names: str) -> None:
         """Deletes environments, so that the next migrations have the machine to themselves."""
         mwaa = self.aws.client("mwaa")
-        for name in set(names) & set(mwaa.list_environments()["Environments"]):
-            environment = self.aws.mwaa.environment(name)
+        there = set(names) & set(mwaa.list_environments()["Environments"])
+        environments = [self.aws.mwaa.environment(name) for name in there]
+        for environment in environments:
             if environment.status != "DELETING":
-                mwaa.delete_environment(Name=name)
+                mwaa.delete_environment(Name=environment.name)
+        for environment in environments:
             environment.gone.wait(30)
 
 
 @contextmanager
-def world() -> Iterator[World]:
+def world(kind: type[World] = World) -> Iterator[World]:
     """A world of its own; ends everything that it has started."""
-    aws = LocalAws(environments=LightEnvironment)
+    aws = LocalAws(environments=kind.environments)
     with aws:
         try:
             for version in (SOURCE_VERSION, TARGET_VERSION):
@@ -136,20 +158,21 @@ def world() -> Iterator[World]:
                 template = MetadataDatabase(aws.postgres, f"template-{version}")
                 template.create(installation, installation.environment(aws.folder / version, template.url))
                 if version == SOURCE_VERSION:
-                    _fill(template.dsn)
+                    _fill(template.dsn, kind.statements)
                 CopiedDatabase.templates[version] = template.name
-                LightAirflow.servers[version] = TasksServer(installation, template.url, aws.name)
-            yield World(aws)
+                kind.serve(installation, template, aws.name)
+            yield kind(aws)
         finally:
             for server in LightAirflow.servers.values():
                 server.stop()
             LightAirflow.servers.clear()
 
 
-def _fill(dsn: str) -> None:
+def _fill(dsn: str, statements: tuple[str, ...]) -> None:
     with closing(psycopg2.connect(dsn)) as connection, connection, connection.cursor() as cursor:
         cursor.execute(ROWS.read_text(), {"world": "source", "dags": DAGS, "runs": RUNS})
-        cursor.execute(QUIET)
+        for statement in statements:
+            cursor.execute(statement)
 
 
 def document(source: str, target: str) -> dict[str, Any]:

@@ -127,6 +127,9 @@ def rows(environment: Environment) -> dict[str, Counter[str]]:
             query = sql.SQL("select row({})::text from {}").format(sql.SQL(", ").join(kept), sql.Identifier(table))
             if table == AUDIT:
                 query += sql.SQL(" where dag_id not like {} and event not like 'cli_%'").format(sql.Literal(OURS))
+            if table == "job":
+                # A scheduler that is started again has a new one.
+                query += sql.SQL(" where job_type = 'LocalTaskJob'")
             cursor.execute(query)
             found[table] = Counter(text for (text,) in cursor.fetchall())
     return found

@@ -1,0 +1,29 @@
+"""The faults that strike on real Airflow, each with its places, as faults.KINDS has them for light environments."""
+
+from __future__ import annotations
+
+AWS_CALLS, INVOCATIONS, COMMANDS, TASKS = 600, 34, 38, 5
+REAL_KINDS: dict[str, int] = {
+    "AWS call throttled": AWS_CALLS,
+    "AWS call answered 500": AWS_CALLS,
+    "AWS call answered 503": AWS_CALLS,
+    "AWS call carried out, its answer lost": AWS_CALLS,
+    "function killed before a call": AWS_CALLS,
+    "function killed after a call": AWS_CALLS,
+    "function run twice for one event": INVOCATIONS,
+    "function timed out after its work": INVOCATIONS,
+    "execution aborted, started again": INVOCATIONS,
+    "CLI answers 403": COMMANDS,
+    "CLI answers 502": COMMANDS,
+    "CLI answers truncated base64": COMMANDS,
+    "CLI runs the command, answers 502": COMMANDS,
+    "task killed": TASKS,
+    "connection lost in COPY": 1,
+    "connection lost in the merge": 1,
+    "target CREATE_FAILED": 1,
+    "target UNAVAILABLE": 1,
+    "target in MAINTENANCE for some polls": 1,
+    # Only there is one; the places are the tasks of ours in its environment.
+    "scheduler killed during the export": 3,
+    "scheduler killed during the import": 2,
+}
