@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from botocore.model import StructureShape
     from mypy_boto3_s3 import S3Client
 
+    from .target_size import Size
+
 
 class Side(TypedDict):
     """An environment as later states need it. `dagsPath` is its DAG folder's prefix in `bucket`."""
@@ -32,8 +34,9 @@ class Migration(TypedDict):
 
     `artifact` is the artifact's URL; `artifactId` names it in run ids and policies; `path` has every Airflow version in
     order; `hops` those that the target is upgraded to after the import. `executionDate` (ISO 8601) is that of our runs.
-    `finished` names the phases that an earlier execution of the same attempt has ended; `rollBack` says that this
-    execution only takes the migration back.
+    `overrides` are the input's and those of a rehearsal's size; `targetClass` is the environment class that follows,
+    `classOnTheDay` that of the migration that is rehearsed, and `notes` says why. `finished` names the phases that an
+    earlier execution of the same attempt has ended; `rollBack` says that this execution only takes the migration back.
     """
 
     id: str
@@ -46,6 +49,9 @@ class Migration(TypedDict):
     source: Side
     target: Side
     overrides: dict[str, Any]
+    targetClass: str
+    classOnTheDay: str
+    notes: list[str]
     importVersion: str
     path: list[str]
     hops: list[str]
@@ -64,9 +70,12 @@ def make(
     execution_date: str,
     document: dict[str, Any],
     source: dict[str, Any],
+    size: Size,
 ) -> Migration:
     """The plan for an input (`document`, valid and complete) and a source (GetEnvironment's answer)."""
-    request, overrides = document["target"], document["target"]["overrides"]
+    request, given = document["target"], document["target"]["overrides"]
+    overrides = {**size.fields, **given}
+    its_class = source.get("EnvironmentClass", "")
     source_region, target_region = migration_input.regions(document, region)
     path = versions.path(source["AirflowVersion"], request["airflowVersion"], import_version)
     artifact_id = migration_id if attempt == 1 else f"{migration_id}-{attempt}"
@@ -99,6 +108,9 @@ def make(
             dagsPath=overrides.get("DagS3Path", default_path),
         ),
         overrides=overrides,
+        targetClass=overrides.get("EnvironmentClass", its_class),
+        classOnTheDay=given.get("EnvironmentClass", its_class),
+        notes=[size.note] if size.note else [],
         importVersion=path[1],
         path=path,
         hops=path[2:],

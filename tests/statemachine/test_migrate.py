@@ -71,15 +71,24 @@ def test_checks_that_fail_by_themselves_end_in_the_report(execute: Execute) -> N
     assert (reported["failure"], outcome.events("CleanUp")[0]["failed"]) == ({}, False)
 
 
+def test_a_target_that_answers_for_too_long_is_asked_once_more(execute: Execute) -> None:
+    outcome = execute(Plan=REHEARSAL, CheckTarget=Fails("Sandbox.Timedout"))
+    assert len(outcome.events("CheckTarget")) == 2
+    assert outcome.states[-6:] == ["CheckTarget", *END, "Succeeded"]
+
+
 def test_a_migration_checks_nothing(execute: Execute) -> None:
     outcome = execute()
     assert outcome.events("CheckFiles") == []
     assert outcome.events("Report")[0]["unchecked"] == []
 
 
-@pytest.mark.parametrize("failure", ["LinterFailed", "Sandbox.Timedout"])
-def test_files_that_cannot_be_checked_are_reported_and_take_nothing_back(execute: Execute, failure: str) -> None:
+@pytest.mark.parametrize(("failure", "tries"), [("LinterFailed", 1), ("Sandbox.Timedout", 2), ("TransientFault", 7)])
+def test_files_that_cannot_be_checked_are_reported_and_take_nothing_back(
+    execute: Execute, failure: str, tries: int
+) -> None:
     outcome = execute(Plan=REHEARSAL, CheckFiles=Fails(failure, "look there"))
+    assert len(outcome.events("CheckFiles")) == tries
     assert outcome.states[outcome.states.index("CheckFiles") :] == [*CHECKS, *END, "Succeeded"]
     (reported,) = outcome.events("Report")
     (unchecked,) = reported["unchecked"]
@@ -322,10 +331,12 @@ TASKS = {name: state for name, state in STATES.items() if state["Type"] == "Task
 
 @pytest.mark.parametrize("name", TASKS)
 def test_every_task_retries_what_passes_and_catches_the_rest(name: str) -> None:
-    task = TASKS[name]
-    assert task["Retry"] == TASKS["Plan"]["Retry"]
+    task, common = TASKS[name], TASKS["Plan"]["Retry"]
+    # A check that takes too long is tried once more only: seven times are half an hour, and it is no reason to wait.
+    first = [{**common[0], "ErrorEquals": ["Sandbox.Timedout", "States.Timeout"], "MaxAttempts": 1}]
+    assert task["Retry"] == (first + common if name in ("CheckFiles", "CheckTarget") else common)
     assert {"Lambda.TooManyRequestsException", "Lambda.ServiceException", "TransientFault"} <= set(
-        task["Retry"][0]["ErrorEquals"]
+        common[0]["ErrorEquals"]
     )
     assert [caught["ErrorEquals"] for caught in task["Catch"]] == [["States.ALL"]]
     assert task["TimeoutSeconds"] > 0
