@@ -25,6 +25,7 @@ CUT_OVER = ["Mode", "CutOver", "CutOverEnded"]
 CHECKS = ["CheckFiles", "CheckTarget", "TargetChecked"]
 END = ["Report", "CleanUp", "CleanUpEnded", "Outcome"]
 BACK = ["RollBack", "RolledBack"]
+LOG_FUNCTIONS = ("ListLogStreams", "CopyLogEvents", "CollectLogResults")
 BY_HAND = ["Plan", "GrantAccess", "Purpose", "StageRollBack", "CheckParsed", "DagsParsed"]
 
 
@@ -40,6 +41,27 @@ def test_a_migration_with_a_hop(execute: Execute) -> None:
             "verdict": "pass",
         },
     )
+
+
+def own_calls(outcome: Outcome) -> list[tuple[str, Event]]:
+    """The calls without the name of the execution, and without those of the execution that copies logs."""
+    return [
+        (name, {**event, "execution": "", "executionArn": ""})
+        for name, event in outcome.calls
+        if name not in LOG_FUNCTIONS
+    ]
+
+
+def test_one_that_is_aborted_anywhere_goes_on_where_it_was_when_it_is_redriven(execute: Execute) -> None:
+    whole = execute()
+    own = [number for number, (name, _) in enumerate(whole.calls, 1) if name not in LOG_FUNCTIONS]
+    assert len(own) > 15
+    for place, number in enumerate(own, 1):
+        outcome = execute(abort_at=number)
+        # The state is entered once more, with the input and the variables that it had.
+        assert own_calls(outcome) == own_calls(whole)[:place] + own_calls(whole)[place - 1 :]
+        assert len(outcome.states) == len(whole.states) + 1
+        assert (outcome.status, outcome.output) == ("SUCCEEDED", whole.output)
 
 
 def test_within_2_there_is_no_hop(execute: Execute) -> None:
