@@ -327,6 +327,11 @@ def test_a_fault_that_passes_is_retried(execute: Execute, fault: str) -> None:
     assert (outcome.status, len(outcome.events("CreateEnvironment"))) == ("SUCCEEDED", 3)
 
 
+def test_a_target_in_maintenance_is_upgraded_when_that_is_over(execute: Execute) -> None:
+    outcome = execute(UpdateEnvironment=[*[Fails("TargetBusy")] * 8, {"updating": True}])
+    assert (outcome.status, len(outcome.events("UpdateEnvironment"))) == ("SUCCEEDED", 9)
+
+
 def test_a_fault_that_stays_rolls_back(execute: Execute) -> None:
     outcome = execute(GrantAccess=Fails("TransientFault"))
     assert (outcome.error, len(outcome.events("GrantAccess"))) == ("TransientFault", 7)
@@ -345,10 +350,11 @@ TASKS = {name: state for name, state in STATES.items() if state["Type"] == "Task
 @pytest.mark.parametrize("name", TASKS)
 def test_every_task_retries_what_passes_and_catches_the_rest(name: str) -> None:
     task = TASKS[name]
-    assert task["Retry"] == TASKS["Plan"]["Retry"]
-    assert {"Lambda.TooManyRequestsException", "Lambda.ServiceException", "TransientFault"} <= set(
-        task["Retry"][0]["ErrorEquals"]
-    )
+    *others, retry = task["Retry"]
+    assert [retry] == TASKS["Plan"]["Retry"]
+    assert {"Lambda.TooManyRequestsException", "Lambda.ServiceException", "TransientFault"} <= set(retry["ErrorEquals"])
+    # A target in maintenance is waited for.
+    assert [one["ErrorEquals"] for one in others] == ([["TargetBusy"]] if name == "UpdateEnvironment" else [])
     assert [caught["ErrorEquals"] for caught in task["Catch"]] == [["States.ALL"]]
     assert task["TimeoutSeconds"] > 0
 
