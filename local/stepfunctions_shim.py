@@ -1,5 +1,7 @@
 """What moto's Step Functions need to run our state machines: JSONata, and the state machine's own credentials.
 
+`local.redrive` is the rest.
+
 moto evaluates JSONata in a Java virtual machine that it does not bring; here jsonata-python does it. moto calls other
 services with made-up credentials; here with a session of the state machine's role, so that the role's policies count.
 """
@@ -29,6 +31,7 @@ from moto.stepfunctions.parser.asl.jsonata import jsonata as moto_jsonata
 from moto.stepfunctions.parser.asl.utils import boto_client
 from moto.stepfunctions.parser.models import StepFunctionsParserBackend, stepfunctions_parser_backends
 
+from local import redrive
 from local.identity import Identities
 
 #: Step Functions' own limit for a task is a year; what hangs here is stopped with the execution.
@@ -70,6 +73,7 @@ def install(endpoint_url: str, identities: Identities) -> None:
     _execute_what_cloudformation_makes()
     _start_other_state_machines()
     _stay_stopped()
+    redrive.install()
     original = boto_client.boto_client_for
     for name, module in list(sys.modules.items()):
         if name.startswith("moto.stepfunctions.") and getattr(module, "boto_client_for", None) is original:

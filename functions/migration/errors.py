@@ -152,6 +152,10 @@ class EnvironmentUnavailable(MigrationError):
     """An environment is gone, being deleted, or UNAVAILABLE."""
 
 
+class TargetBusy(MigrationError):
+    """The target is in MAINTENANCE and cannot be upgraded yet; the state machine asks again for five hours."""
+
+
 class EnvironmentTimedOut(MigrationError):
     """An environment did not become AVAILABLE within `options.environmentTimeoutSeconds`."""
 
