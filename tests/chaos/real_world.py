@@ -40,6 +40,10 @@ class RealWorld(World):
     def serve(cls, installation: AirflowInstallation, template: MetadataDatabase, marker: str) -> None:
         """Nothing: each environment has processes of its own."""
 
+    def deploy(self) -> None:
+        """As it is: a command of Airflow's takes seconds on a busy machine."""
+        self.aws.deploy()
+
     def source(self, name: str) -> Environment:
         environment = super().source(name)
         with closing(psycopg2.connect(environment.database.dsn)) as connection, connection.cursor() as cursor:

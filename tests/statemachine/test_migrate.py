@@ -25,6 +25,7 @@ CUT_OVER = ["Mode", "CutOver", "CutOverEnded"]
 CHECKS = ["CheckFiles", "CheckTarget", "TargetChecked"]
 END = ["Report", "CleanUp", "CleanUpEnded", "Outcome"]
 BACK = ["RollBack", "RolledBack"]
+LOG_FUNCTIONS = ("ListLogStreams", "CopyLogEvents", "CollectLogResults")
 BY_HAND = ["Plan", "GrantAccess", "Purpose", "StageRollBack", "CheckParsed", "DagsParsed"]
 
 
@@ -40,6 +41,27 @@ def test_a_migration_with_a_hop(execute: Execute) -> None:
             "verdict": "pass",
         },
     )
+
+
+def own_calls(outcome: Outcome) -> list[tuple[str, Event]]:
+    """The calls without the name of the execution, and without those of the execution that copies logs."""
+    return [
+        (name, {**event, "execution": "", "executionArn": ""})
+        for name, event in outcome.calls
+        if name not in LOG_FUNCTIONS
+    ]
+
+
+def test_one_that_is_aborted_anywhere_goes_on_where_it_was_when_it_is_redriven(execute: Execute) -> None:
+    whole = execute()
+    own = [number for number, (name, _) in enumerate(whole.calls, 1) if name not in LOG_FUNCTIONS]
+    assert len(own) > 15
+    for place, number in enumerate(own, 1):
+        outcome = execute(abort_at=number)
+        # The state is entered once more, with the input and the variables that it had.
+        assert own_calls(outcome) == own_calls(whole)[:place] + own_calls(whole)[place - 1 :]
+        assert len(outcome.states) == len(whole.states) + 1
+        assert (outcome.status, outcome.output) == ("SUCCEEDED", whole.output)
 
 
 def test_within_2_there_is_no_hop(execute: Execute) -> None:
@@ -71,15 +93,24 @@ def test_checks_that_fail_by_themselves_end_in_the_report(execute: Execute) -> N
     assert (reported["failure"], outcome.events("CleanUp")[0]["failed"]) == ({}, False)
 
 
+def test_a_target_that_answers_for_too_long_is_asked_once_more(execute: Execute) -> None:
+    outcome = execute(Plan=REHEARSAL, CheckTarget=Fails("Sandbox.Timedout"))
+    assert len(outcome.events("CheckTarget")) == 2
+    assert outcome.states[-6:] == ["CheckTarget", *END, "Succeeded"]
+
+
 def test_a_migration_checks_nothing(execute: Execute) -> None:
     outcome = execute()
     assert outcome.events("CheckFiles") == []
     assert outcome.events("Report")[0]["unchecked"] == []
 
 
-@pytest.mark.parametrize("failure", ["LinterFailed", "Sandbox.Timedout"])
-def test_files_that_cannot_be_checked_are_reported_and_take_nothing_back(execute: Execute, failure: str) -> None:
+@pytest.mark.parametrize(("failure", "tries"), [("LinterFailed", 1), ("Sandbox.Timedout", 2), ("TransientFault", 7)])
+def test_files_that_cannot_be_checked_are_reported_and_take_nothing_back(
+    execute: Execute, failure: str, tries: int
+) -> None:
     outcome = execute(Plan=REHEARSAL, CheckFiles=Fails(failure, "look there"))
+    assert len(outcome.events("CheckFiles")) == tries
     assert outcome.states[outcome.states.index("CheckFiles") :] == [*CHECKS, *END, "Succeeded"]
     (reported,) = outcome.events("Report")
     (unchecked,) = reported["unchecked"]
@@ -305,6 +336,11 @@ def test_a_fault_that_passes_is_retried(execute: Execute, fault: str) -> None:
     assert (outcome.status, len(outcome.events("CreateEnvironment"))) == ("SUCCEEDED", 3)
 
 
+def test_a_target_in_maintenance_is_upgraded_when_that_is_over(execute: Execute) -> None:
+    outcome = execute(UpdateEnvironment=[*[Fails("TargetBusy")] * 8, {"updating": True}])
+    assert (outcome.status, len(outcome.events("UpdateEnvironment"))) == ("SUCCEEDED", 9)
+
+
 def test_a_fault_that_stays_rolls_back(execute: Execute) -> None:
     outcome = execute(GrantAccess=Fails("TransientFault"))
     assert (outcome.error, len(outcome.events("GrantAccess"))) == ("TransientFault", 7)
@@ -322,10 +358,21 @@ TASKS = {name: state for name, state in STATES.items() if state["Type"] == "Task
 
 @pytest.mark.parametrize("name", TASKS)
 def test_every_task_retries_what_passes_and_catches_the_rest(name: str) -> None:
-    task = TASKS[name]
-    assert task["Retry"] == TASKS["Plan"]["Retry"]
+    task, common = TASKS[name], TASKS["Plan"]["Retry"]
+    # A check that takes too long is tried once more only: seven times are half an hour, and it is no reason to wait.
+    too_long = {**common[0], "ErrorEquals": ["Sandbox.Timedout", "States.Timeout"], "MaxAttempts": 1}
+    # A target in maintenance is waited for, five hours.
+    busy = {
+        "ErrorEquals": ["TargetBusy"],
+        "IntervalSeconds": 5,
+        "BackoffRate": 2,
+        "MaxAttempts": 64,
+        "MaxDelaySeconds": 300,
+    }
+    first = {"CheckFiles": [too_long], "CheckTarget": [too_long], "UpdateEnvironment": [busy]}
+    assert task["Retry"] == first.get(name, []) + common
     assert {"Lambda.TooManyRequestsException", "Lambda.ServiceException", "TransientFault"} <= set(
-        task["Retry"][0]["ErrorEquals"]
+        common[0]["ErrorEquals"]
     )
     assert [caught["ErrorEquals"] for caught in task["Catch"]] == [["States.ALL"]]
     assert task["TimeoutSeconds"] > 0
