@@ -37,8 +37,7 @@ QUIET = """
     insert into connection (conn_id, conn_type, host, login, port, is_encrypted, is_extra_encrypted)
     select 'connection ' || n, 'http', 'host', 'login', 80, false, false from generate_series(1, 5) n
 """
-
-
+#: The file of a DAG; LightAirflow wants no more of it than its name.
 DAG_FILE = """
 from datetime import datetime
 
