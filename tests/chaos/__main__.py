@@ -32,7 +32,7 @@ def main(arguments: list[str] | None = None) -> int:
     broken = 0
     with world() as here:
         for seed in range(options.seed, options.seed + options.runs):
-            outcome = migrate(here, f"s{seed}", faults.plan(seed))
+            outcome = migrate(here, f"s{seed}", faults.plan(seed), hop=faults.hops(seed))
             _keep(options.out, seed, outcome)
             mark = "[bold red]BROKEN[/]" if outcome.broken else "[green]fine[/]"
             console.print(f"{seed:>5}  {mark}  {outcome.status}  {outcome.seconds:.0f} s", highlight=False)
