@@ -39,7 +39,7 @@ def handler(event: dict[str, Any]) -> dict[str, Any]:
         files=Files.of(event["files"]),
         tags=environment.tags_of(migration),
     )
-    store.write("settings.json", {"notes": made.notes})
+    store.write("settings.json", {"notes": migration.get("notes", []) + made.notes})
     try:
         mwaa.create_environment(**made.request)
     except ClientError as error:

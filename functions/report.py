@@ -142,7 +142,8 @@ def _cost(migration: Migration, found: dict[str, Any] | None, phases: list[Phase
     """The price of the target; none of a roll back by hand, whose report has the phases of what it takes back."""
     if migration["rollBack"]:
         return None
-    return price.of_target(clients.pricing(), found, migration["target"]["region"], phases)
+    on_the_day = migration.get("classOnTheDay", "")
+    return price.of_target(clients.pricing(), found, migration["target"]["region"], phases, on_the_day)
 
 
 def _dags(migration: Migration, found: dict[str, Any] | None, results: dict[str, dict[str, Any]]) -> dict[str, Any]:

@@ -96,6 +96,8 @@ def create(aws: LocalAws, name: str, airflow_version: str, dags: Path, say: Call
         Name=name,
         AirflowVersion=airflow_version,
         ExecutionRoleArn=role,
+        # Larger than its few DAGs need, so that a rehearsal's target is of a smaller class.
+        EnvironmentClass="mw1.medium",
         SourceBucketArn=f"arn:aws:s3:::{bucket}",
         DagS3Path="source/dags",
         RequirementsS3Path="source/requirements.txt",

@@ -25,6 +25,8 @@ from moto.stepfunctions.parser.asl.component.state.exec.state_task.service.state
     StateTaskServiceSfn,
 )
 from moto.stepfunctions.parser.asl.eval import states, variable_store
+from moto.stepfunctions.parser.asl.eval.environment import Environment
+from moto.stepfunctions.parser.asl.eval.program_state import ProgramStopped
 from moto.stepfunctions.parser.asl.jsonata import jsonata as moto_jsonata
 from moto.stepfunctions.parser.asl.utils import boto_client
 from moto.stepfunctions.parser.models import StepFunctionsParserBackend, stepfunctions_parser_backends
@@ -71,6 +73,7 @@ def install(endpoint_url: str, identities: Identities) -> None:
     _execute_what_cloudformation_makes()
     _start_other_state_machines()
     redrive.install()
+    _stay_stopped()
     original = boto_client.boto_client_for
     for name, module in list(sys.modules.items()):
         if name.startswith("moto.stepfunctions.") and getattr(module, "boto_client_for", None) is original:
@@ -105,6 +108,18 @@ def _start_other_state_machines() -> None:
 
     StateTaskServiceSfn._normalise_parameters = request  # type: ignore[method-assign]
     StateTaskServiceSfn._normalise_response = answer  # type: ignore[method-assign]
+
+
+def _stay_stopped() -> None:
+    """What StopExecution has stopped ends as ABORTED. moto leaves out what is left of the state that is evaluated, and
+    where something there stumbles over that, the execution would end as FAILED."""
+    fail = Environment.set_error
+
+    def set_error(self: Environment, error: Any) -> None:
+        if not isinstance(self.program_state(), ProgramStopped):
+            fail(self, error)
+
+    Environment.set_error = set_error  # type: ignore[method-assign]
 
 
 def _rename(members: dict[str, Any], case: Callable[[str], str]) -> None:

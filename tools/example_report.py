@@ -70,10 +70,13 @@ def example(dags: int = 214, tables: int = len(_ROWS) + len(_EMPTY), seed: int =
         "roll_back_failure": None,
         "phases": phases,
         "downtime_seconds": 1463.2,
+        "environment_class": "mw1.medium",
+        "environment_class_on_the_day": "mw1.large",
         "price_usd": 0.94,
-        "price_basis": "1.27 hours of mw1.medium in eu-west-1 at 0.74 USD an hour. Not in it: workers, schedulers and "
-        "web servers beyond those of the class's price, the database's storage, logs and S3; nor the source, which is "
-        "paid for as before.",
+        "price_on_the_day_usd": 1.26,
+        "price_basis": "1.27 hours of mw1.medium in eu-west-1 at 0.74 USD an hour. On the day they are hours of "
+        "mw1.large at 0.99 USD, and rather fewer. Not in it: workers, schedulers and web servers beyond those of the "
+        "class's price, the database's storage, logs and S3; nor the source, which is paid for as before.",
         "tables": dict(sorted(_tables(tables, chance).items())),
         "verified": True,
         "unfinished": {"dag_runs": 3, "task_instances": 11},

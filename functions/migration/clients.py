@@ -14,6 +14,7 @@ from botocore.credentials import AssumeRoleCredentialFetcher, DeferredRefreshabl
 from .logs import bodies
 
 if TYPE_CHECKING:
+    from mypy_boto3_cloudwatch import CloudWatchClient
     from mypy_boto3_ec2 import EC2Client
     from mypy_boto3_iam import IAMClient
     from mypy_boto3_kms import KMSClient
@@ -100,6 +101,14 @@ def pricing() -> PricingClient:
     """The AWS Price List; this endpoint has the prices of all regions. It gets little time: no report waits for it."""
     config = Config(retries={"mode": "standard", "total_max_attempts": 2}, connect_timeout=3, read_timeout=10)
     client: PricingClient = boto3.client("pricing", region_name="us-east-1", config=config)
+    return client
+
+
+@functools.cache
+def cloudwatch(region: str) -> CloudWatchClient:
+    """CloudWatch's metrics in a region. It gets little time: what is asked of it can be done without."""
+    config = Config(retries={"mode": "standard", "total_max_attempts": 2}, connect_timeout=3, read_timeout=10)
+    client: CloudWatchClient = boto3.client("cloudwatch", region_name=region, config=config)
     return client
 
 

@@ -49,7 +49,7 @@ def of(plan: Migration, source: dict[str, Any], shape: StructureShape) -> tuple[
     # GetEnvironment tells more of the logging than CreateEnvironment takes.
     as_it_is = _request(plan, source, shape, source["AirflowVersion"], {}).request
     before = {**source, "LoggingConfiguration": as_it_is.get("LoggingConfiguration")}
-    return list(_fields(plan, before, target, shape)), list(dict.fromkeys([*made.notes, *final.notes]))
+    return list(_fields(plan, before, target, shape)), list(dict.fromkeys([*plan["notes"], *made.notes, *final.notes]))
 
 
 def _request(

@@ -27,6 +27,8 @@ _NOT_IDENTIFYING = (
     "parseTimeoutSeconds",
     "dagRunTimeoutSeconds",
     "smokeTestMinutes",
+    # Only a rehearsal heeds it, and each of those is a new one.
+    "rehearsalClass",
 )
 
 _TYPES: dict[str, type | tuple[type, ...]] = {

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, TypedDict
 
@@ -14,12 +13,9 @@ from .migration_input import Fault
 
 if TYPE_CHECKING:
     from botocore.model import StructureShape
-    from mypy_boto3_iam import IAMClient
     from mypy_boto3_s3 import S3Client
 
-
-# As whom Amazon MWAA runs an environment (its user guide, execution role).
-_ASSUMES_ROLES = "airflow-env.amazonaws.com"
+    from .target_size import Size
 
 
 class Side(TypedDict):
@@ -38,8 +34,9 @@ class Migration(TypedDict):
 
     `artifact` is the artifact's URL; `artifactId` names it in run ids and policies; `path` has every Airflow version in
     order; `hops` those that the target is upgraded to after the import. `executionDate` (ISO 8601) is that of our runs.
-    `finished` names the phases that an earlier execution of the same attempt has ended; `rollBack` says that this
-    execution only takes the migration back.
+    `overrides` are the input's and those of a rehearsal's size; `targetClass` is the environment class that follows,
+    `classOnTheDay` that of the migration that is rehearsed, and `notes` says why. `finished` names the phases that an
+    earlier execution of the same attempt has ended; `rollBack` says that this execution only takes the migration back.
     """
 
     id: str
@@ -52,6 +49,9 @@ class Migration(TypedDict):
     source: Side
     target: Side
     overrides: dict[str, Any]
+    targetClass: str
+    classOnTheDay: str
+    notes: list[str]
     importVersion: str
     path: list[str]
     hops: list[str]
@@ -70,9 +70,12 @@ def make(
     execution_date: str,
     document: dict[str, Any],
     source: dict[str, Any],
+    size: Size,
 ) -> Migration:
     """The plan for an input (`document`, valid and complete) and a source (GetEnvironment's answer)."""
-    request, overrides = document["target"], document["target"]["overrides"]
+    request, given = document["target"], document["target"]["overrides"]
+    overrides = {**size.fields, **given}
+    its_class = source.get("EnvironmentClass", "")
     source_region, target_region = migration_input.regions(document, region)
     path = versions.path(source["AirflowVersion"], request["airflowVersion"], import_version)
     artifact_id = migration_id if attempt == 1 else f"{migration_id}-{attempt}"
@@ -105,6 +108,9 @@ def make(
             dagsPath=overrides.get("DagS3Path", default_path),
         ),
         overrides=overrides,
+        targetClass=overrides.get("EnvironmentClass", its_class),
+        classOnTheDay=given.get("EnvironmentClass", its_class),
+        notes=[size.note] if size.note else [],
         importVersion=path[1],
         path=path,
         hops=path[2:],
@@ -221,8 +227,8 @@ def _override_faults(
                 )
 
 
-def place_faults(plan: Migration, s3: dict[str, S3Client], iam: IAMClient) -> Iterator[Fault]:
-    """What the buckets and roles say against the migration. `s3` has a client for each region of the plan."""
+def place_faults(plan: Migration, s3: dict[str, S3Client]) -> Iterator[Fault]:
+    """What the buckets say against the migration. `s3` has a client for each region of the plan."""
     source, target = plan["source"], plan["target"]
     yield from _bucket_faults("source.environment", source, s3[source["region"]])
     if (target["bucket"], target["region"]) != (source["bucket"], source["region"]):
@@ -234,40 +240,6 @@ def place_faults(plan: Migration, s3: dict[str, S3Client], iam: IAMClient) -> It
             "target.overrides.DagS3Path",
             f"s3://{target['bucket']}/{ours} and the source's {theirs} overlap; give the target a folder of its own",
         )
-    # In this order, because a target without an override has the source's role.
-    roles = {
-        target["executionRoleArn"]: "target.overrides.ExecutionRoleArn",
-        source["executionRoleArn"]: "source.environment",
-    }
-    for role, where in roles.items():
-        try:
-            trust = iam.get_role(RoleName=role.rsplit("/", 1)[-1])["Role"]["AssumeRolePolicyDocument"]
-        except ClientError as error:
-            if code_of(error) != "NoSuchEntity":
-                raise
-            yield _fault(
-                errors.RoleNotFound, where, f"the execution role {role} does not exist; create it or name another"
-            )
-        else:
-            if _ASSUMES_ROLES not in _trusted_services(trust):
-                yield _fault(
-                    errors.RoleUnfit,
-                    where,
-                    f"the execution role {role} does not let {_ASSUMES_ROLES} assume it; add that to its trust policy",
-                )
-
-
-def _trusted_services(trust: Any) -> set[str]:
-    """The services that a trust policy lets assume its role."""
-    document = json.loads(trust) if isinstance(trust, str) else trust
-    statements = document.get("Statement", [])
-    found: set[str] = set()
-    for statement in [statements] if isinstance(statements, dict) else statements:
-        principal = statement.get("Principal", {})
-        if statement["Effect"] == "Allow" and isinstance(principal, dict):
-            services = principal.get("Service", [])
-            found |= {services} if isinstance(services, str) else set(services)
-    return found
 
 
 def _bucket_faults(where: str, side: Side, s3: S3Client) -> Iterator[Fault]:

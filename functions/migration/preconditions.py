@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from botocore.exceptions import EndpointConnectionError
 
-from . import clients, environment, migration_input, network, planning
+from . import clients, dag_count, environment, execution_roles, migration_input, network, planning, target_size
 from .errors import RegionUnsupported
 from .migration_input import Fault
 from .planning import Migration
@@ -56,6 +56,7 @@ def look(
     if any(fault.path.startswith("target.overrides") for fault in found):
         # Places come from the overrides, and those cannot be read.
         return Outlook(source, None, found)
+    size = target_size.of(document, source, lambda: dag_count.of(clients.cloudwatch(source_region), source["Name"]))
     plan = planning.make(
         migration_id=migration_id,
         attempt=attempt,
@@ -65,9 +66,11 @@ def look(
         execution_date=f"{started[:19]}+00:00",
         document=document,
         source=source,
+        size=size,
     )
     s3 = {side: clients.s3(side) for side in (source_region, target_region)}
-    found += planning.place_faults(plan, s3, clients.iam())
+    found += planning.place_faults(plan, s3)
+    found += execution_roles.faults(plan, clients.iam())
     if "NetworkConfiguration" in plan["overrides"]:
         found += network.faults(plan["overrides"]["NetworkConfiguration"], clients.ec2(target_region))
     return Outlook(source, plan, found)

@@ -29,16 +29,24 @@ _NOT_IN_IT = (
 
 
 class Price(NamedTuple):
-    """US dollars, and a sentence that says of what."""
+    """US dollars, and a sentence that says of what; `on_the_day` is what as many hours of another class cost."""
 
     usd: float
     basis: str
+    on_the_day: float | None = None
 
 
 def of_target(
-    pricing: PricingClient, environment: Mapping[str, Any] | None, region: str, phases: list[Phase]
+    pricing: PricingClient,
+    environment: Mapping[str, Any] | None,
+    region: str,
+    phases: list[Phase],
+    class_on_the_day: str = "",
 ) -> Price | None:
-    """The price of a target (GetEnvironment's answer); None where there is no target, or no price of its class."""
+    """The price of a target (GetEnvironment's answer); None where there is no target, or no price of its class.
+
+    `class_on_the_day` is the class that the migration's target will have, where this one is a rehearsal's.
+    """
     begun = [phase["started"] for phase in phases if phase["name"] == _BEGINS]
     name = (environment or {}).get("EnvironmentClass")
     if not begun or not name:
@@ -47,10 +55,13 @@ def of_target(
     if hourly is None:
         return None
     hours = seconds_between(min(begun), now()) / 3600
-    return Price(
-        round(hours * hourly, 2),
-        f"{hours:.2f} hours of {name} in {region} at {hourly:g} USD an hour. {_NOT_IN_IT}",
-    )
+    basis = f"{hours:.2f} hours of {name} in {region} at {hourly:g} USD an hour."
+    then = _hourly(pricing, class_on_the_day, region) if class_on_the_day not in ("", name) else None
+    on_the_day = None
+    if then is not None:
+        on_the_day = round(hours * then, 2)
+        basis += f" On the day they are hours of {class_on_the_day} at {then:g} USD, and rather fewer."
+    return Price(round(hours * hourly, 2), f"{basis} {_NOT_IN_IT}", on_the_day)
 
 
 def _hourly(pricing: PricingClient, environment_class: str, region: str) -> float | None:

@@ -98,7 +98,9 @@ def make(
             for phase in timeline(phases, results)
         ],
         "downtime_seconds": downtime(phases),
+        **_classes(migration),
         **({"price_usd": cost.usd, "price_basis": cost.basis} if cost else {}),
+        **({"price_on_the_day_usd": cost.on_the_day} if cost and cost.on_the_day is not None else {}),
         "tables": {
             name: {field: table.get(field) for field in _TABLE_FIELDS}
             for name, table in sorted(verified.get("tables", {}).items())
@@ -167,7 +169,7 @@ def message(report: Mapping[str, Any], place: str, link: str) -> str:
         facts.headline(report),
         f"{source} to {target}, {' -> '.join(report['path'])}",
         "",
-        f"{expected}: {wording.duration(report['downtime_seconds'])}",
+        f"{expected}: {facts.downtime(report)}",
         f"{rows}, {'verified' if report['verified'] else 'not verified'}",
     ]
     found = [finding for finding in facts.findings(report) if finding.level != facts.PASS]
@@ -180,6 +182,15 @@ def message(report: Mapping[str, Any], place: str, link: str) -> str:
         return "\n".join([*lines, "", "The exchange bucket did not take the report; it is in the function's log."])
     # The link last: it is long, and what stands below it would not be seen.
     return "\n".join([*lines, "", f"Report: {place}", f"Open it (for {LINK_HOURS} hours at most):", link])
+
+
+def _classes(migration: Migration) -> dict[str, str]:
+    """The classes of a rehearsal's target and of the migration's, where they differ."""
+    # An execution that was started by an older release of the state machine has a plan without them.
+    used, on_the_day = migration.get("targetClass"), migration.get("classOnTheDay")
+    if not used or not on_the_day or used == on_the_day:
+        return {}
+    return {"environment_class": used, "environment_class_on_the_day": on_the_day}
 
 
 def _side(name: str, region: str, version: str) -> dict[str, str]:

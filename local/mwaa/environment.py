@@ -28,6 +28,7 @@ from local.interpreters import InterpreterNotFound
 from local.mwaa import requirements_log
 from local.mwaa.airflow_processes import AirflowDidNotStart, AirflowProcesses
 from local.mwaa.cli_endpoint import CliEndpoint
+from local.mwaa.dag_metric import DagMetric
 from local.mwaa.dag_sync import DagSync, unpack_plugins
 from local.mwaa.log_shipping import LogShipping
 from local.mwaa.metadata_database import MetadataDatabase, RestoreFailed
@@ -100,6 +101,7 @@ class Environment:
         self.airflow: AirflowProcesses | None = None
         self._dag_sync: DagSync | None = None
         self._shipping: LogShipping | None = None
+        self._metric: DagMetric | None = None
         self.cli = CliEndpoint(surroundings.certificates, self._command)
         self._lock = threading.Lock()
 
@@ -204,6 +206,13 @@ class Environment:
         self._shipping.start()
         self._log_requirements(airflow.installation, groups)
         airflow.start()
+        self._metric = DagMetric(
+            lambda: self._surroundings.client("cloudwatch", self._surroundings.identities.service),
+            self.name,
+            self.database,
+            airflow.installation.version,
+        )
+        self._metric.start()
 
     def _processes(self, installation: AirflowInstallation) -> AirflowProcesses:
         surroundings = self._surroundings
@@ -342,13 +351,16 @@ class Environment:
         self.cli.stop()
 
     def _stop_airflow(self, patience: float = 10.0) -> None:
+        # Before anybody copies the database or drops it: it reads there.
+        if self._metric is not None:
+            self._metric.stop()
         if self.airflow is not None:
             self.airflow.stop(patience)
         if self._dag_sync is not None:
             self._dag_sync.stop()
         if self._shipping is not None:
             self._shipping.stop()
-        self.airflow = self._dag_sync = self._shipping = None
+        self.airflow = self._dag_sync = self._shipping = self._metric = None
 
     # --------------------------------------------------------------------------------------------------- others
 

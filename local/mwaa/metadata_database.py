@@ -97,6 +97,15 @@ class MetadataDatabase:
         connection.close()
         return None if row is None or row[0] is None else float(row[0])
 
+    def dags(self, airflow_version: str) -> int:
+        """How many DAGs the schedulers of that version have found and still find."""
+        newest = int(airflow_version.partition(".")[0]) >= 3
+        with psycopg2.connect(self.dsn) as connection, connection.cursor() as cursor:
+            cursor.execute(f"SELECT count(*) FROM dag WHERE {'NOT is_stale' if newest else 'is_active'}")
+            (number,) = cursor.fetchone() or (0,)
+        connection.close()
+        return int(number)
+
     def _end_sessions(self) -> None:
         connection = psycopg2.connect(self._server.dsn("postgres"))
         try:

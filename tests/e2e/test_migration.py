@@ -36,12 +36,13 @@ AUDIT = "log"
 PERMISSIONS = ("ab_permission", "ab_permission_view", "ab_permission_view_role", "ab_role", "ab_view_menu")
 # Rights that a function needs and that this run does not use.
 NOT_USED_HERE = {
-    # The input is refused, a lock has another holder, the input overrides the network.
+    # The input is refused, a lock has another holder, the input overrides the network, it is a rehearsal.
     "PlanFunction": (
         "s3:DeleteObject",
         "states:DescribeExecution",
         "ec2:DescribeSubnets",
         "ec2:DescribeSecurityGroups",
+        "cloudwatch:GetMetricStatistics",
     ),
     # An object of the migration is missing, as in a first attempt that stopped early.
     "CheckParsedFunction": ("s3:ListBucket",),

@@ -41,6 +41,8 @@ def test_rehearsal(tmp_path: Path) -> None:
     assert report["source"]["airflow_version"] == "2.10.3"
     assert report["target"]["airflow_version"] == "2.11.2"
     assert report["path"][-1] == "2.11.2"
+    # The source has four DAGs.
+    assert (report["environment_class"], report["environment_class_on_the_day"]) == ("mw1.small", "mw1.medium")
     assert {"plan", "create target", "export", "import", "verify"} <= {phase["name"] for phase in report["phases"]}
     assert report["tables"]["dag_run"]["merged"] >= 5
     assert report["tables"]["task_instance"]["merged"] >= 10

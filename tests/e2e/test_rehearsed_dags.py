@@ -171,7 +171,7 @@ def test_code_requirements_and_options_are_checked(rehearsed: Rehearsed) -> None
 @pytest.mark.timeout(900)
 def test_the_target_has_a_price(rehearsed: Rehearsed) -> None:
     assert rehearsed.report["price_usd"] >= 0
-    assert " hours of mw1.small in eu-west-1 at 0.49 USD an hour. " in rehearsed.report["price_basis"]
+    assert " hours of mw1.medium in eu-west-1 at 0.74 USD an hour. " in rehearsed.report["price_basis"]
 
 
 @pytest.mark.timeout(900)

@@ -93,15 +93,24 @@ def test_checks_that_fail_by_themselves_end_in_the_report(execute: Execute) -> N
     assert (reported["failure"], outcome.events("CleanUp")[0]["failed"]) == ({}, False)
 
 
+def test_a_target_that_answers_for_too_long_is_asked_once_more(execute: Execute) -> None:
+    outcome = execute(Plan=REHEARSAL, CheckTarget=Fails("Sandbox.Timedout"))
+    assert len(outcome.events("CheckTarget")) == 2
+    assert outcome.states[-6:] == ["CheckTarget", *END, "Succeeded"]
+
+
 def test_a_migration_checks_nothing(execute: Execute) -> None:
     outcome = execute()
     assert outcome.events("CheckFiles") == []
     assert outcome.events("Report")[0]["unchecked"] == []
 
 
-@pytest.mark.parametrize("failure", ["LinterFailed", "Sandbox.Timedout"])
-def test_files_that_cannot_be_checked_are_reported_and_take_nothing_back(execute: Execute, failure: str) -> None:
+@pytest.mark.parametrize(("failure", "tries"), [("LinterFailed", 1), ("Sandbox.Timedout", 2), ("TransientFault", 7)])
+def test_files_that_cannot_be_checked_are_reported_and_take_nothing_back(
+    execute: Execute, failure: str, tries: int
+) -> None:
     outcome = execute(Plan=REHEARSAL, CheckFiles=Fails(failure, "look there"))
+    assert len(outcome.events("CheckFiles")) == tries
     assert outcome.states[outcome.states.index("CheckFiles") :] == [*CHECKS, *END, "Succeeded"]
     (reported,) = outcome.events("Report")
     (unchecked,) = reported["unchecked"]
@@ -349,12 +358,17 @@ TASKS = {name: state for name, state in STATES.items() if state["Type"] == "Task
 
 @pytest.mark.parametrize("name", TASKS)
 def test_every_task_retries_what_passes_and_catches_the_rest(name: str) -> None:
-    task = TASKS[name]
-    *others, retry = task["Retry"]
-    assert [retry] == TASKS["Plan"]["Retry"]
-    assert {"Lambda.TooManyRequestsException", "Lambda.ServiceException", "TransientFault"} <= set(retry["ErrorEquals"])
-    # A target in maintenance is waited for.
-    assert [one["ErrorEquals"] for one in others] == ([["TargetBusy"]] if name == "UpdateEnvironment" else [])
+    task, common = TASKS[name], TASKS["Plan"]["Retry"]
+    # A check that takes too long is tried once more only: seven times are half an hour, and it is no reason to wait.
+    once = [{**common[0], "ErrorEquals": ["Sandbox.Timedout", "States.Timeout"], "MaxAttempts": 1}]
+    # A target in maintenance is waited for, until the end of it.
+    waiting = {"ErrorEquals": ["TargetBusy"], "IntervalSeconds": 1, "BackoffRate": 1, "MaxAttempts": 64}
+    maintenance = [{**waiting, "MaxDelaySeconds": 2, "JitterStrategy": "NONE"}]
+    first = {"CheckFiles": once, "CheckTarget": once, "UpdateEnvironment": maintenance}
+    assert task["Retry"] == first.get(name, []) + common
+    assert {"Lambda.TooManyRequestsException", "Lambda.ServiceException", "TransientFault"} <= set(
+        common[0]["ErrorEquals"]
+    )
     assert [caught["ErrorEquals"] for caught in task["Catch"]] == [["States.ALL"]]
     assert task["TimeoutSeconds"] > 0
 

@@ -113,6 +113,11 @@ def explanation(report: Report) -> str:
         sentences.append("Not every row that was exported was found equal in the target.")
     elif not report.get("failure"):
         sentences.append("Nothing was compared.")
+    if on_smaller_class(report):
+        sentences.append(
+            "The target was {environment_class}; on the day it is {environment_class_on_the_day}, whose import and "
+            "hops are no slower, so the downtime to expect is at most what was measured.".format(**report)
+        )
     return " ".join(sentences)
 
 
@@ -251,6 +256,17 @@ def spans(report: Report) -> list[Span]:
         end = start + phase["seconds"]
         line.append(Span(phase["name"], start, float(phase["seconds"]), first <= index <= last))
     return line
+
+
+def downtime(report: Report) -> str:
+    """The downtime in words; where a smaller class was rehearsed on, it is the most to expect."""
+    took = wording.duration(report["downtime_seconds"])
+    return f"{took} at most" if on_smaller_class(report) else took
+
+
+def on_smaller_class(report: Report) -> bool:
+    """Whether a rehearsal's target was of a smaller class than the migration's will be."""
+    return "environment_class_on_the_day" in report
 
 
 def duration(report: Report) -> float:

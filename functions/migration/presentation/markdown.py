@@ -31,9 +31,11 @@ def _lines(report: Report) -> Iterator[str]:
     yield ""
     expected = "Downtime to expect" if facts.is_rehearsal(report) else "Downtime"
     whole = wording.duration(facts.duration(report))
-    yield f"- {expected}: {wording.duration(report['downtime_seconds'])} ({whole} from start to end)"
+    yield f"- {expected}: {facts.downtime(report)} ({whole} from start to end)"
     if report.get("price_usd") is not None:
-        yield f"- Price of the target's hours: {wording.dollars(report['price_usd'])}"
+        on_the_day = report.get("price_on_the_day_usd")
+        then = "" if on_the_day is None else f" ({wording.dollars(on_the_day)} on the day)"
+        yield f"- Price of the target's hours: {wording.dollars(report['price_usd'])}{then}"
     earlier = facts.rehearsals(report)[:-1]
     if earlier:
         before = wording.duration(earlier[-1]["downtime_seconds"])

@@ -102,7 +102,9 @@ def _printable(value: Any) -> Any:
 def _figures(report: Report) -> Iterator[Figure]:
     phases = {phase["name"] for phase in report.get("phases") or []}
     if "export" in phases and not facts.is_roll_back(report):
-        yield Figure("Downtime to expect" if facts.is_rehearsal(report) else "Downtime", _seconds(report))
+        expected = "Downtime to expect" if facts.is_rehearsal(report) else "Downtime"
+        used = f"at most, by {report['environment_class']}" if facts.on_smaller_class(report) else ""
+        yield Figure(expected, wording.duration(report["downtime_seconds"]), used)
     yield Figure("From start to end", wording.duration(facts.duration(report)))
     if report.get("tables"):
         yield Figure("Rows", wording.count(facts.total(report, "exported")))
@@ -114,11 +116,9 @@ def _figures(report: Report) -> Iterator[Figure]:
     if (report.get("logs") or {}).get("events_source"):
         yield Figure("Log events", wording.count(report["logs"]["events_source"]))
     if report.get("price_usd") is not None:
-        yield Figure("Price", wording.dollars(report["price_usd"]), "of the target's hours")
-
-
-def _seconds(report: Report) -> str:
-    return wording.duration(report["downtime_seconds"])
+        on_the_day = report.get("price_on_the_day_usd")
+        then = "" if on_the_day is None else f"; {wording.dollars(on_the_day)} on the day"
+        yield Figure("Price", wording.dollars(report["price_usd"]), f"of the target's hours{then}")
 
 
 def _logs(report: Report) -> list[Figure]:

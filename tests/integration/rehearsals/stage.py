@@ -16,8 +16,11 @@ import yaml
 from local.aws import ROOT, LocalAws
 from local.lambda_runner import Function, Invocation
 from local.listing import listed
+from local.mwaa.dag_metric import publish
 
 BUCKET = "the-dags"
+#: So many a source tells that it has.
+DAGS = 60
 ROLE = "execution"
 # Sources are called so, in 24 characters at most, and what a rehearsal makes has that in its name.
 _SOURCE = re.compile(r"src-[a-z]-[a-z]+")
@@ -74,6 +77,7 @@ class Stage:
         self.aws.client("mwaa").create_environment(
             Name=name,
             AirflowVersion="2.10.3",
+            EnvironmentClass="mw1.large",
             ExecutionRoleArn=f"arn:aws:iam::{self.aws.identities.account}:role/{ROLE}",
             SourceBucketArn=f"arn:aws:s3:::{BUCKET}",
             DagS3Path=f"{name}/dags",
@@ -81,6 +85,7 @@ class Stage:
         )
         while self.aws.mwaa.environment(name).status != "AVAILABLE":
             time.sleep(0.02)
+        publish(self.aws.client("cloudwatch"), name, DAGS)
         stream = {"logGroupName": f"airflow-{name}-Task", "logStreamName": "dag_id=users_dag/run_id=1/attempt=1.log"}
         logs.create_log_stream(**stream)
         logs.put_log_events(**stream, logEvents=[{"timestamp": int(time.time() * 1000), "message": "done"}])

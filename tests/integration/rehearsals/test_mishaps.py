@@ -37,12 +37,17 @@ def rehearse(stage: Stage) -> Callable[..., Event]:
 
 
 def test_one_that_goes_well(rehearse: Callable[..., Event], stage: Stage) -> None:
-    ended = rehearse("w")
+    made: list[Event] = []
+    ended = rehearse("w", "CreateEnvironment", lambda: made.append(target_of(stage, "src-w-mishap")))
     assert ended["status"] == "SUCCEEDED", ended
     output = json.loads(ended["output"])
     assert output["outcome"] == "rehearsed"
     report = report_of(stage, output)
     assert (report["status"], report["verified"], report["path"]) == ("SUCCEEDED", True, ["2.10.3", "2.11.2", "3.2.1"])
+    # The source is of the class mw1.large and has 60 DAGs.
+    assert [target["EnvironmentClass"] for target in made] == ["mw1.medium"]
+    assert (report["environment_class"], report["environment_class_on_the_day"]) == ("mw1.medium", "mw1.large")
+    assert 0 <= report["price_usd"] <= report["price_on_the_day_usd"]
 
 
 @pytest.mark.parametrize(
@@ -155,6 +160,15 @@ def messages(aws: LocalAws, function: str) -> list[str]:
     group = aws.deployed.functions[function].log_group
     pages = aws.client("logs").get_paginator("filter_log_events").paginate(logGroupName=group)
     return [event["message"] for page in pages for event in page["events"]]
+
+
+def target_of(stage: Stage, source: str) -> Event:
+    """A rehearsal's target while it is there, as GetEnvironment has it."""
+    mwaa = stage.aws.client("mwaa")
+    names = [name for page in mwaa.get_paginator("list_environments").paginate() for name in page["Environments"]]
+    (name,) = [name for name in names if name.startswith(f"{source}-rehearsal-")]
+    found: Event = mwaa.get_environment(Name=name)["Environment"]
+    return found
 
 
 def report_of(stage: Stage, output: Event) -> Event:

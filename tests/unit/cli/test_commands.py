@@ -16,7 +16,7 @@ from moto.core.models import DEFAULT_ACCOUNT_ID
 
 from migration.presentation import page
 from mwaa_migrator_cli import account, executions, watching
-from tests.unit.functions.conftest import REGION, Environments
+from tests.unit.functions.conftest import REGION, Environments, tell_dags
 from tools.example_report import example
 
 from .conftest import TEMPLATE, Run
@@ -89,6 +89,16 @@ def test_plan_of_a_rehearsal_pauses_nothing(run: Run, write: Write, mwaa: Enviro
     assert "pause" not in told.stdout
     assert "or has not parsed, and run orders, reports there" in " ".join(told.stdout.split())
     assert "report, and delete the target" in told.stdout
+
+
+def test_plan_of_a_rehearsal_shows_how_large_its_target_is(run: Run, write: Write, mwaa: Environments) -> None:
+    mwaa.all["prod-2-10"] |= {"EnvironmentClass": "mw1.large", "MinWorkers": 4}
+    tell_dags(120)
+    told = run("plan", write(mode="rehearse"))
+    lines = [" ".join(line.split()) for line in told.stdout.splitlines()]
+    assert "EnvironmentClass mw1.large mw1.medium" in lines
+    assert "MinWorkers 4 1" in lines
+    assert any(line.startswith("- The target is mw1.medium, the smallest class for the source's 120") for line in lines)
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import boto3
@@ -13,6 +14,7 @@ from botocore.exceptions import ClientError
 from botocore.validate import ParamValidator
 from moto import mock_aws
 
+from local import policy_simulation
 from migration import clients, runs
 from migration.airflow_cli import AirflowCli, Answer
 
@@ -108,6 +110,7 @@ class Commands:
 
 @pytest.fixture(autouse=True)
 def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    policy_simulation.install()
     with mock_aws():
         s3: Any = clients.s3()
         for bucket in ("exchange", "dags"):
@@ -174,6 +177,22 @@ def planned(mwaa: Environments, call: Handler) -> dict[str, Any]:
     import plan
 
     return call(plan, input=document())
+
+
+def tell_dags(dags: int, environment: str = "prod-2-10", ago: timedelta = timedelta()) -> None:
+    """Publishes how many DAGs an environment has, as Amazon MWAA does."""
+    dimensions = {"Function": "DAG Processing", "Environment": environment}
+    clients.cloudwatch(REGION).put_metric_data(
+        Namespace="AmazonMWAA",
+        MetricData=[
+            {
+                "MetricName": "DagBagSize",
+                "Dimensions": [{"Name": name, "Value": value} for name, value in dimensions.items()],
+                "Timestamp": datetime.now(UTC) - ago,
+                "Value": dags,
+            }
+        ],
+    )
 
 
 def document(**parts: Any) -> dict[str, Any]:

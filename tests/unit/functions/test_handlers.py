@@ -777,7 +777,7 @@ def test_the_price_of_the_target_is_in_the_report(
     told = call(report, migration=rehearsal, failure={}, rollBackFailure={})
     written = json.loads(read(told["key"]))
     Draft202012Validator(json.loads(SCHEMA.read_text())).validate(written)
-    assert (written["price_usd"], written["price_basis"]) == cost
+    assert (written["price_usd"], written["price_basis"], written.get("price_on_the_day_usd")) == cost
     page = read(told["key"].replace(".json", ".html"))
     assert "$1.85" in page
     assert "2.50 hours of mw1.medium" in page

@@ -54,6 +54,23 @@ def answer(products: list[dict[str, Any]]) -> dict[str, Any]:
     return {"FormatVersion": "aws_v1", "PriceList": [json.dumps(product) for product in products]}
 
 
+def test_on_the_day_the_hours_are_of_another_class(pricing: Any, stub: Stubber) -> None:
+    for _ in range(2):
+        stub.add_response("get_products", answer(PRODUCTS), ASKED)
+    found = price.of_target(pricing, {"EnvironmentClass": "mw1.small"}, REGION, phases(2), "mw1.large")
+    assert found is not None
+    assert (found.usd, found.on_the_day) == (0.98, 1.98)
+    assert "at 0.49 USD an hour. On the day they are hours of mw1.large at 0.99 USD, and rather fewer. " in found.basis
+
+
+@pytest.mark.parametrize("on_the_day", ["mw1.medium", ""])
+def test_on_the_day_the_class_is_the_same(pricing: Any, stub: Stubber, on_the_day: str) -> None:
+    stub.add_response("get_products", answer(PRODUCTS), ASKED)
+    found = price.of_target(pricing, ENVIRONMENT, REGION, phases(2), on_the_day)
+    assert found is not None
+    assert (found.usd, found.on_the_day) == (1.48, None)
+
+
 def test_hours_of_the_class(pricing: Any, stub: Stubber) -> None:
     # On two pages: the second has what is looked for.
     stub.add_response("get_products", {**answer(PRODUCTS[:1]), "NextToken": "2"}, ASKED)

@@ -1,0 +1,72 @@
+"""Tells CloudWatch how many DAGs an environment has, as Amazon MWAA does with Airflow's gauge `dagbag_size`."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import psycopg2
+from botocore.exceptions import BotoCoreError, ClientError
+
+from local.mwaa.metadata_database import MetadataDatabase
+
+if TYPE_CHECKING:
+    from mypy_boto3_cloudwatch import CloudWatchClient
+
+logger = logging.getLogger(__name__)
+
+_INTERVAL = 2.0
+# What does not change is told as often as Amazon MWAA tells it.
+_UNCHANGED_INTERVAL = 60.0
+
+
+class DagMetric:
+    """Follows the DAGs that an environment's schedulers have found."""
+
+    def __init__(
+        self, cloudwatch: Callable[[], CloudWatchClient], environment: str, database: MetadataDatabase, version: str
+    ) -> None:
+        self._cloudwatch = cloudwatch
+        self._environment = environment
+        self._database = database
+        self._version = version
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._run, name=f"metric of {environment}", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._stopped.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        client = self._cloudwatch()
+        told, at = None, 0.0
+        while not self._stopped.wait(_INTERVAL):
+            try:
+                dags = self._database.dags(self._version)
+                if dags != told or time.monotonic() - at >= _UNCHANGED_INTERVAL:
+                    publish(client, self._environment, dags)
+                    told, at = dags, time.monotonic()
+            except (psycopg2.Error, ClientError, BotoCoreError) as error:
+                logger.warning("the number of DAGs of %s was not published: %s", self._environment, error)
+
+
+def publish(cloudwatch: CloudWatchClient, environment: str, dags: int) -> None:
+    """One value of DagBagSize, with the dimensions that Amazon MWAA gives it."""
+    dimensions = {"Environment": environment, "Function": "DAG Processing"}
+    cloudwatch.put_metric_data(
+        Namespace="AmazonMWAA",
+        MetricData=[
+            {
+                "MetricName": "DagBagSize",
+                "Dimensions": [{"Name": name, "Value": value} for name, value in dimensions.items()],
+                "Value": dags,
+                "Unit": "Count",
+            }
+        ],
+    )
