@@ -380,6 +380,22 @@ def test_watch_ends_with_the_report(watch: Callable[..., Any], verdict: str, sta
     assert "2.10.3 → 2.11.2 → 3.2.1" in told.stdout
 
 
+def test_watch_tells_apart_what_the_engine_measured(watch: Callable[..., Any]) -> None:
+    """Verify's own state takes no time: its work is done in the import's run."""
+    for name, begun, seconds in (("export", 0, 60.0), ("import", 1, 60.0), ("verify", 2, 0.2)):
+        phase = {"name": name, "started": f"2026-11-22T10:0{begun}:00.000+00:00", "ended": "x", "seconds": seconds}
+        leave(f"migrations/m/2/phases/{name}.json", phase)
+    # The import of another attempt is none of its own, and one that runs has no time yet.
+    leave("artifacts/m/verify.json", {"status": "done", "seconds": 33.0})
+    leave("artifacts/m-2/verify.json", {"status": "done", "seconds": 12.0})
+    leave("artifacts/m-2/quiesce.json", {"status": "done", "seconds": 5.0})
+    leave("artifacts/m-2/drain.json", {"status": "running"})
+    leave("migrations/m/2/report.json", {**example(), "migration_id": "m", "attempt": 2, "verdict": "pass"})
+    told = watch(States({"status": "RUNNING"}, {"status": "SUCCEEDED"}, plan=PLAN))
+    lines = [line.strip() for line in told.stderr.splitlines()]
+    assert [line for line in lines if ": " in line] == ["export: 60 s", "import: 48 s", "verify: 12 s"]
+
+
 @pytest.mark.parametrize(("verdict", "code"), [("pass", 0), ("warn", 0), ("fail", 1)])
 def test_without_a_report_the_output_has_the_verdict(watch: Callable[..., Any], verdict: str, code: int) -> None:
     output = json.dumps({"outcome": "rehearsed", "report": None, "verdict": verdict})
