@@ -13,6 +13,7 @@ from typing import Any
 
 import boto3
 
+from bench import memory
 from bench.results import Result
 from local import deployment, layers
 from local.airflow_installation import ROOT
@@ -41,7 +42,7 @@ with DAG("dag_{n}", schedule="@daily", start_date=pendulum.datetime(2024, 1, 1))
 """
 
 _CHECK = """
-import json, resource, sys, tempfile, time
+import json, sys, tempfile, time
 from pathlib import Path
 begun = time.perf_counter()
 from migration import clients
@@ -52,27 +53,27 @@ with tempfile.TemporaryDirectory() as folder:
     violations = certain.certain(files.folder, linter.lint(files.folder, "3.12", dag_code.RULES))
     checks = dag_code.check(files, violations, "3.2.1")
 ended = time.perf_counter()
-peaks = [resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
 found = {check["name"]: len(check.get("findings", [])) for check in checks}
-told = {"fetch": fetched - begun, "all": ended - begun, "kb": peaks, "files": len(files.files), "found": found}
+told = {"fetch": fetched - begun, "all": ended - begun, "files": len(files.files), "found": found}
 sys.stdout.write(json.dumps(told))
 """
 
 
 def measure() -> list[Result]:
     """The seconds of one process, those before ruff starts, and the memory that both have taken."""
-    told = _checked()
+    told, peak_bytes = _checked()
     if told["files"] != FILES or not told["found"]["Removed in Airflow 3"]:
         raise RuntimeError(f"the checks did not see what is there: {told}")
     what = f"{FILES:,} DAG files"
     return [
         Result(f"Checks of {what}, one of {LINES:,} lines, imports included", told["all"], "s", 60),
         Result(f"Of that, fetching the {what} from the local S3", told["fetch"], "s"),
-        Result(f"Memory of the checks of {what}: Python and ruff", sum(told["kb"]) / 1024, "MB"),
+        Result(f"Memory of the checks of {what}: Python and ruff", peak_bytes / MEGABYTE, "MB"),
     ]
 
 
-def _checked() -> dict[str, Any]:
+def _checked() -> tuple[dict[str, Any], int]:
+    """What the checks told, and the most memory that they and ruff had, in bytes."""
     built = deployment.build().parent
     opt = layers.for_this_machine(built / "RuffLayer")
     python = environment_from_lock(
@@ -89,17 +90,17 @@ def _checked() -> dict[str, Any]:
             "PATH": f"{os.defpath}{os.pathsep}{opt / 'bin'}",
         }
         _put_dags(identities, endpoint.url)
-        done = subprocess.run(
-            [str(python), "-c", _CHECK],
-            cwd=built / "CheckFilesFunction",
-            env=variables,
-            stdout=subprocess.PIPE,
-            check=True,
-        )
+        command, package = [str(python), "-c", _CHECK], built / "CheckFilesFunction"
+        with (
+            subprocess.Popen(command, cwd=package, env=variables, stdout=subprocess.PIPE) as checks,
+            memory.watch(checks.pid) as peak,
+        ):
+            output, _ = checks.communicate()
+        if checks.returncode:
+            raise RuntimeError(f"the checks ended with exit code {checks.returncode}; what they wrote is above")
     finally:
         endpoint.stop()
-    told: dict[str, Any] = json.loads(done.stdout)
-    return told
+    return json.loads(output), peak.bytes
 
 
 def _put_dags(identities: Identities, url: str) -> None:

@@ -11,7 +11,6 @@ import json
 import logging
 import multiprocessing
 import os
-import resource
 import subprocess
 import sys
 import time
@@ -23,6 +22,7 @@ from typing import Any
 
 import boto3
 
+from bench import memory
 from bench.log_service import QUOTAS
 from bench.log_shapes import SOURCE, TARGET, Shape, shapes
 from bench.results import Result
@@ -160,7 +160,7 @@ def _invoke(module: str, event: dict[str, Any]) -> tuple[dict[str, Any], Used]:
 
     begun = time.process_time()
     answer = importlib.import_module(module).handler({**_EXECUTION, **event}, Context())
-    return answer, Used(time.process_time() - begun, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
+    return answer, Used(time.process_time() - begun, memory.own_peak())
 
 
 def _batch(copy: dict[str, Any], batch: dict[str, Any]) -> Used:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from migration import clients, errors, pausing, runs, staging, waiting
-from migration.environment import get
+from migration.environment import BUSY, get
 from migration.locks import require_locks
 from migration.observability import logger, state
 from migration.planning import Migration
@@ -41,6 +41,9 @@ def handler(event: dict[str, Any]) -> dict[str, Any]:
 def _pause_target(migration: Migration, done: int) -> tuple[int, bool]:
     target = migration["target"]
     found = get(clients.mwaa(target["region"]), target["environment"])
+    if found is not None and found["Status"] in BUSY:
+        # Its DAGs run on, or will when that is over: the source's must not until they are paused.
+        return done, False
     if found is None or found["Status"] != "AVAILABLE":
         return done, True
     active = runs.active_dags(of_artifact(clients.s3(), migration))

@@ -16,7 +16,10 @@ from migration.store import of_attempt
 
 @state
 def handler(event: dict[str, Any]) -> dict[str, Any]:
-    """`{"migration", "phase", "airflowVersion", "files"}` -> `{"updating"}`; one under way or done is found."""
+    """`{"migration", "phase", "airflowVersion", "files"}` -> `{"updating"}`; one under way or done is found.
+
+    Raises TargetBusy while Amazon MWAA does something else to the target.
+    """
     migration, version = event["migration"], event["airflowVersion"]
     require_locks(migration, event["execution"])
     source, target = migration["source"], migration["target"]
@@ -28,6 +31,12 @@ def handler(event: dict[str, Any]) -> dict[str, Any]:
     if current is None or origin is None:
         gone = target["environment"] if current is None else source["environment"]
         raise errors.EnvironmentUnavailable(f"{gone} does not exist any more. Start the migration again.")
+    if current["AirflowVersion"] != version and current["Status"] in environment.BUSY:
+        # Nobody has asked for the upgrade yet, and nobody would after this.
+        raise errors.TargetBusy(
+            f"{target['environment']} is {current['Status']}; Amazon MWAA upgrades it when that is over. Wait until it "
+            "is AVAILABLE and start the migration again."
+        )
     if current["AirflowVersion"] == version or current["Status"] != "AVAILABLE":
         # PollHop judges the status, whatever it is.
         return {"updating": False}

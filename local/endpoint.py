@@ -22,7 +22,7 @@ from moto.s3.models import FakeBucket
 from werkzeug.serving import BaseWSGIServer, make_server
 from werkzeug.wrappers import Response
 
-from local import aws_request, requirements_of_calls, stepfunctions_shim
+from local import aws_request, policy_simulation, requirements_of_calls, stepfunctions_shim
 from local.aws_request import AwsRequest, UnknownOperation
 from local.identity import Identities, UnknownAccessKey
 from local.permissions import Call, CallRecord, Principal, Requirement, decide
@@ -103,6 +103,7 @@ class Endpoint:
         self._server = make_server("127.0.0.1", 0, self, threaded=True, request_handler=MotoRequestHandler)
         os.environ["MOTO_PORT"] = str(self._server.port)
         stepfunctions_shim.install(self.url, self.identities)
+        policy_simulation.install()
         self._thread = threading.Thread(target=self._server.serve_forever, name="endpoint", daemon=True)
         self._thread.start()
 

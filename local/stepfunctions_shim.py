@@ -1,5 +1,7 @@
 """What moto's Step Functions need to run our state machines: JSONata, and the state machine's own credentials.
 
+`local.redrive` is the rest.
+
 moto evaluates JSONata in a Java virtual machine that it does not bring; here jsonata-python does it. moto calls other
 services with made-up credentials; here with a session of the state machine's role, so that the role's policies count.
 """
@@ -23,10 +25,13 @@ from moto.stepfunctions.parser.asl.component.state.exec.state_task.service.state
     StateTaskServiceSfn,
 )
 from moto.stepfunctions.parser.asl.eval import states, variable_store
+from moto.stepfunctions.parser.asl.eval.environment import Environment
+from moto.stepfunctions.parser.asl.eval.program_state import ProgramStopped
 from moto.stepfunctions.parser.asl.jsonata import jsonata as moto_jsonata
 from moto.stepfunctions.parser.asl.utils import boto_client
 from moto.stepfunctions.parser.models import StepFunctionsParserBackend, stepfunctions_parser_backends
 
+from local import redrive
 from local.identity import Identities
 
 #: Step Functions' own limit for a task is a year; what hangs here is stopped with the execution.
@@ -67,6 +72,8 @@ def install(endpoint_url: str, identities: Identities) -> None:
 
     _execute_what_cloudformation_makes()
     _start_other_state_machines()
+    _stay_stopped()
+    redrive.install()
     original = boto_client.boto_client_for
     for name, module in list(sys.modules.items()):
         if name.startswith("moto.stepfunctions.") and getattr(module, "boto_client_for", None) is original:
@@ -101,6 +108,18 @@ def _start_other_state_machines() -> None:
 
     StateTaskServiceSfn._normalise_parameters = request  # type: ignore[method-assign]
     StateTaskServiceSfn._normalise_response = answer  # type: ignore[method-assign]
+
+
+def _stay_stopped() -> None:
+    """What StopExecution has stopped ends as ABORTED. moto leaves out what is left of the state that is evaluated, and
+    where something there stumbles over that, the execution would end as FAILED."""
+    fail = Environment.set_error
+
+    def set_error(self: Environment, error: Any) -> None:
+        if not isinstance(self.program_state(), ProgramStopped):
+            fail(self, error)
+
+    Environment.set_error = set_error  # type: ignore[method-assign]
 
 
 def _rename(members: dict[str, Any], case: Callable[[str], str]) -> None:

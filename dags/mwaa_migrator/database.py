@@ -7,6 +7,7 @@ from typing import Any, Iterator, Sequence, Union
 
 from psycopg2 import Error, sql
 from psycopg2.errors import InsufficientPrivilege
+from psycopg2.extensions import TRANSACTION_STATUS_IDLE
 
 from mwaa_migrator.errors import DatabaseFailed, MissingRight
 
@@ -40,6 +41,17 @@ def fetch_value(connection: Any, query: Query, parameters: Sequence[Any] | None 
         cursor.execute(query, parameters)
         row = cursor.fetchone()
         return row[0] if row else None
+
+
+def keep_alive(connection: Any) -> None:
+    """Let a session do something, and leave it in a transaction or outside of one, as it was.
+
+    RDS Proxy closes a client's connection after half an hour without a statement (its default IdleClientTimeout).
+    """
+    was_idle = connection.get_transaction_status() == TRANSACTION_STATUS_IDLE
+    execute(connection, "select 1")
+    if was_idle:
+        connection.rollback()
 
 
 def use_schema(connection: Any, schema: str) -> None:

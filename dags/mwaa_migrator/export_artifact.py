@@ -10,6 +10,7 @@ import hashlib
 import json
 import time
 from contextlib import contextmanager, suppress
+from functools import partial
 from typing import Any, Iterator, NamedTuple, Sequence
 
 from psycopg2 import sql
@@ -18,7 +19,7 @@ from psycopg2.errors import InvalidRegularExpression
 from mwaa_migrator import FORMAT_VERSION, airflow_database
 from mwaa_migrator.catalog import Table, columns_of, qualified, read_tables
 from mwaa_migrator.content import algorithm_of, checksum_query
-from mwaa_migrator.database import execute, fetch_all, fetch_value, named_errors
+from mwaa_migrator.database import execute, fetch_all, fetch_value, keep_alive, named_errors
 from mwaa_migrator.errors import (
     ArtifactExists,
     ExportFailed,
@@ -177,7 +178,10 @@ def _export(
         jobs += _jobs(connection, plan.schema, table, condition, algorithm)
     begun = time.monotonic()
     waiting = {name: sum(1 for job in jobs if job.label == name) for name in tables}
-    for job, result in run_jobs(jobs, options.jobs, storage.url, airflow_database.connection_recipe(), snapshot):
+    recipe = airflow_database.connection_recipe()
+    # This transaction lends its snapshot, and is asked for more when the copying has ended.
+    stay_alive = partial(keep_alive, connection)
+    for job, result in run_jobs(jobs, options.jobs, storage.url, recipe, snapshot, while_waiting=stay_alive):
         entry = entries[job.label]
         if job.request["kind"] == "checksum":
             entry["checksum"] = result["value"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import time
+from functools import partial
 from typing import Any
 
 from psycopg2 import Error as DatabaseError
@@ -12,7 +13,7 @@ from psycopg2 import sql
 from mwaa_migrator import airflow_database
 from mwaa_migrator.catalog import Table, qualified, read_tables
 from mwaa_migrator.content import HASH_RECORD, algorithm_of, checksum_query
-from mwaa_migrator.database import execute, fetch_value, identifiers, use_schema
+from mwaa_migrator.database import execute, fetch_value, identifiers, keep_alive, use_schema
 from mwaa_migrator.errors import ArtifactDamaged, DatabaseNotSupported, RestoreFailed
 from mwaa_migrator.parts import PartReader
 from mwaa_migrator.progress import Progress
@@ -67,6 +68,7 @@ def restore(
         rows = _restore_secrets(connection, storage, manifest["tables"][name], tables[name], scratch, fernet)
         progress.table("restore", name, rows, time.monotonic() - begun)
     recipe = airflow_database.connection_recipe()
+    stay_alive = partial(keep_alive, connection)
     copies = [
         Job(
             name,
@@ -79,7 +81,7 @@ def restore(
     ]
     restored = dict.fromkeys(manifest["tables"], 0)
     waiting = {name: sum(1 for job in copies if job.label == name) for name in restored}
-    for job, result in run_jobs(copies, jobs, storage.url, recipe, application_name=scratch):
+    for job, result in run_jobs(copies, jobs, storage.url, recipe, application_name=scratch, while_waiting=stay_alive):
         restored[job.label] += result["rows"]
         waiting[job.label] -= 1
         if not waiting[job.label]:
@@ -163,7 +165,8 @@ def _check_content(
         query = checksum_query(qualified(scratch, name), columns, algorithm)
         checks.append(Job(name, entry["bytes"], {"kind": "checksum", "query": query.as_string(connection)}))
     recipe = airflow_database.connection_recipe()
-    for job, result in run_jobs(checks, jobs, storage.url, recipe, application_name=scratch):
+    stay_alive = partial(keep_alive, connection)
+    for job, result in run_jobs(checks, jobs, storage.url, recipe, application_name=scratch, while_waiting=stay_alive):
         entry = manifest["tables"][job.label]
         same = entry["checksum"] is None or result["value"] == entry["checksum"]
         if result["rows"] != entry["rows"] or not same:

@@ -12,13 +12,15 @@ import queue
 import subprocess
 import sys
 import threading
-from typing import Any, Iterator, NamedTuple, Sequence
+from typing import Any, Callable, Iterator, NamedTuple, Sequence
 
 from mwaa_migrator import errors
 from mwaa_migrator.airflow_database import APPLICATION_NAME
 from mwaa_migrator.parent import child_environment
 
 MOST_JOBS = 16
+#: Seconds without an answer after which the caller may do something else; a COPY can take an hour.
+PATIENCE = 60.0
 
 
 def default_jobs() -> int:
@@ -102,8 +104,12 @@ def run_jobs(
     recipe: dict[str, str] | None = None,
     snapshot: str | None = None,
     application_name: str = APPLICATION_NAME,
+    while_waiting: Callable[[], None] = lambda: None,
 ) -> Iterator[tuple[Job, dict[str, Any]]]:
-    """Yield ``(job, result)`` as jobs finish; the first error stops all processes and is raised."""
+    """Yield ``(job, result)`` as jobs finish; the first error stops all processes and is raised.
+
+    ``while_waiting`` is called after each PATIENCE in which nothing has finished.
+    """
     if not jobs:
         return
     opening = {"recipe": recipe, "application_name": application_name, "storage": storage, "snapshot": snapshot}
@@ -135,7 +141,7 @@ def run_jobs(
         thread.start()
     try:
         for _ in range(len(jobs)):
-            finished, answer = answers.get()
+            finished, answer = _next(answers, while_waiting)
             if finished is None:
                 raise answer
             yield finished, answer
@@ -147,3 +153,10 @@ def run_jobs(
     finally:
         for thread in threads:
             thread.join()
+
+
+def _next(answers: queue.Queue[tuple[Job | None, Any]], while_waiting: Callable[[], None]) -> tuple[Job | None, Any]:
+    while True:
+        with contextlib.suppress(queue.Empty):
+            return answers.get(timeout=PATIENCE)
+        while_waiting()

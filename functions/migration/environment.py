@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 MIGRATION_TAG = "mwaa-migrator:migration"
 THROW_AWAY_TAG = "mwaa-migrator:throw-away"
 
+# Amazon MWAA does something to it that passes, and that no migration has asked for.
+BUSY = frozenset({"MAINTENANCE", "PENDING"})
 # What the migration itself decides; an override would contradict the input.
 NOT_OVERRIDABLE = ("Name", "AirflowVersion")
 # Fields that hold only within a region.

@@ -97,6 +97,10 @@ class RoleUnfit(MigrationError):
     """Amazon MWAA may not assume an execution role."""
 
 
+class RoleLacksRights(MigrationError):
+    """The execution role allows the source something that it does not allow the target."""
+
+
 class NetworkUnfit(MigrationError):
     """The subnets or security groups that the input names do not fit an environment."""
 
@@ -146,6 +150,10 @@ class UpdateEnvironmentFailed(MigrationError):
 
 class EnvironmentUnavailable(MigrationError):
     """An environment is gone, being deleted, or UNAVAILABLE."""
+
+
+class TargetBusy(MigrationError):
+    """The target is in MAINTENANCE and cannot be upgraded yet; the state machine asks again for five hours."""
 
 
 class EnvironmentTimedOut(MigrationError):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, TypedDict
 
@@ -14,14 +13,9 @@ from .migration_input import Fault
 
 if TYPE_CHECKING:
     from botocore.model import StructureShape
-    from mypy_boto3_iam import IAMClient
     from mypy_boto3_s3 import S3Client
 
     from .target_size import Size
-
-
-# As whom Amazon MWAA runs an environment (its user guide, execution role).
-_ASSUMES_ROLES = "airflow-env.amazonaws.com"
 
 
 class Side(TypedDict):
@@ -233,8 +227,8 @@ def _override_faults(
                 )
 
 
-def place_faults(plan: Migration, s3: dict[str, S3Client], iam: IAMClient) -> Iterator[Fault]:
-    """What the buckets and roles say against the migration. `s3` has a client for each region of the plan."""
+def place_faults(plan: Migration, s3: dict[str, S3Client]) -> Iterator[Fault]:
+    """What the buckets say against the migration. `s3` has a client for each region of the plan."""
     source, target = plan["source"], plan["target"]
     yield from _bucket_faults("source.environment", source, s3[source["region"]])
     if (target["bucket"], target["region"]) != (source["bucket"], source["region"]):
@@ -246,40 +240,6 @@ def place_faults(plan: Migration, s3: dict[str, S3Client], iam: IAMClient) -> It
             "target.overrides.DagS3Path",
             f"s3://{target['bucket']}/{ours} and the source's {theirs} overlap; give the target a folder of its own",
         )
-    # In this order, because a target without an override has the source's role.
-    roles = {
-        target["executionRoleArn"]: "target.overrides.ExecutionRoleArn",
-        source["executionRoleArn"]: "source.environment",
-    }
-    for role, where in roles.items():
-        try:
-            trust = iam.get_role(RoleName=role.rsplit("/", 1)[-1])["Role"]["AssumeRolePolicyDocument"]
-        except ClientError as error:
-            if code_of(error) != "NoSuchEntity":
-                raise
-            yield _fault(
-                errors.RoleNotFound, where, f"the execution role {role} does not exist; create it or name another"
-            )
-        else:
-            if _ASSUMES_ROLES not in _trusted_services(trust):
-                yield _fault(
-                    errors.RoleUnfit,
-                    where,
-                    f"the execution role {role} does not let {_ASSUMES_ROLES} assume it; add that to its trust policy",
-                )
-
-
-def _trusted_services(trust: Any) -> set[str]:
-    """The services that a trust policy lets assume its role."""
-    document = json.loads(trust) if isinstance(trust, str) else trust
-    statements = document.get("Statement", [])
-    found: set[str] = set()
-    for statement in [statements] if isinstance(statements, dict) else statements:
-        principal = statement.get("Principal", {})
-        if statement["Effect"] == "Allow" and isinstance(principal, dict):
-            services = principal.get("Service", [])
-            found |= {services} if isinstance(services, str) else set(services)
-    return found
 
 
 def _bucket_faults(where: str, side: Side, s3: S3Client) -> Iterator[Fault]:

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from botocore.exceptions import EndpointConnectionError
 
-from . import clients, dag_count, environment, migration_input, network, planning, target_size
+from . import clients, dag_count, environment, execution_roles, migration_input, network, planning, target_size
 from .errors import RegionUnsupported
 from .migration_input import Fault
 from .planning import Migration
@@ -69,7 +69,8 @@ def look(
         size=size,
     )
     s3 = {side: clients.s3(side) for side in (source_region, target_region)}
-    found += planning.place_faults(plan, s3, clients.iam())
+    found += planning.place_faults(plan, s3)
+    found += execution_roles.faults(plan, clients.iam())
     if "NetworkConfiguration" in plan["overrides"]:
         found += network.faults(plan["overrides"]["NetworkConfiguration"], clients.ec2(target_region))
     return Outlook(source, plan, found)

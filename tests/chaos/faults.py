@@ -27,6 +27,7 @@ from local.mwaa.environment import Environment
 from local.permissions import Principal
 from local.responses import AwsError, json_response
 from tests.chaos.light_airflow import LightAirflow
+from tests.chaos.silence import NoAnswer
 from tests.chaos.world import BUCKET
 
 #: Faults by where they strike, each with the places of a migration that went well (about), from which one is drawn.
@@ -35,7 +36,10 @@ KINDS: dict[str, int] = {
     "AWS call throttled": AWS_CALLS,
     "AWS call answered 500": AWS_CALLS,
     "AWS call answered 503": AWS_CALLS,
+    "AWS call hangs": AWS_CALLS,
+    "AWS connection closed without an answer": AWS_CALLS,
     "AWS call carried out, its answer lost": AWS_CALLS,
+    "AWS call carried out, then hangs": AWS_CALLS,
     "function killed before a call": AWS_CALLS,
     "function killed after a call": AWS_CALLS,
     "function run twice for one event": INVOCATIONS,
@@ -45,6 +49,9 @@ KINDS: dict[str, int] = {
     "CLI answers 502": COMMANDS,
     "CLI answers truncated base64": COMMANDS,
     "CLI runs the command, answers 502": COMMANDS,
+    "CLI hangs": COMMANDS,
+    "CLI runs the command, then hangs": COMMANDS,
+    "CLI token expired in flight": COMMANDS,
     "task killed": TASKS,
     "connection lost in COPY": 1,
     "connection lost in the merge": 1,
@@ -54,9 +61,19 @@ KINDS: dict[str, int] = {
 }
 # How many calls in a row of these kinds, and so whether the SDK's own retries outlast it; others strike once.
 _IN_A_ROW = (1, 3, 8, 20)
-_REPEATED = frozenset(
-    {"AWS call throttled", "AWS call answered 500", "AWS call answered 503", "CLI answers 403", "CLI answers 502"}
-)
+# The most that there are of a kind. The SDK tries five times in our functions; what hangs takes time each time.
+_REPEATED = {
+    "AWS call throttled": 20,
+    "AWS call answered 500": 20,
+    "AWS call answered 503": 20,
+    "AWS call hangs": 6,
+    "AWS connection closed without an answer": 20,
+    "CLI answers 403": 20,
+    "CLI answers 502": 20,
+    "CLI hangs": 3,
+}
+# In place of carrying a call out.
+_REFUSALS = ("AWS call throttled", "AWS call answered 500", "AWS call answered 503")
 _STATUSES = {
     "target CREATE_FAILED": ("CREATE_FAILED", 10_000),
     "target UNAVAILABLE": ("UNAVAILABLE", 10_000),
@@ -95,7 +112,7 @@ def _times(kind: str, drawn: int) -> int:
     """How often a fault of the kind strikes; drawn for every kind, so that a seed's places are those of any kinds."""
     if kind in _STATUSES:
         return _STATUSES[kind][1]
-    return drawn if kind in _REPEATED else 1
+    return min(drawn, _REPEATED.get(kind, 1))
 
 
 class Injection:
@@ -105,12 +122,13 @@ class Injection:
         self.faults = faults
         #: Set to the execution, so that it can be aborted.
         self.execution: str | None = None
-        self.counts = {"calls": 0, "invocations": 0, "commands": 0, "tasks": 0}
+        self.counts = {"calls": 0, "invocations": 0, "commands": 0, "tokens": 0, "tasks": 0}
         self._aws = aws
         self._target = target
         self._lock = threading.Lock()
         self._stopped = threading.Event()
         self._functions = {function.role_arn: function.name for function in aws.deployed.functions.values()}
+        self._airflows = source.settings["ExecutionRoleArn"]
         aws.endpoint.between = self._call
         source.cli.between = self._command
         LightAirflow.listeners.append(self._task)
@@ -137,28 +155,33 @@ class Injection:
         if request.service == "lambda" and request.operation.name == "Invoke":
             return self._invocation(carry_out)
         function = self._functions.get(principal.role_arn)
-        # What copies the DAG folder all the time is Amazon MWAA's, and no part of a migration.
-        if principal.is_administrator or (request.parameters.get("Bucket") == BUCKET and function is None):
+        # What copies the DAG folder all the time is Amazon MWAA's, what writes the functions' logs is Lambda's: neither
+        # is a part of a migration.
+        theirs = request.parameters.get("Bucket") == BUCKET and function is None
+        theirs |= str(request.parameters.get("logGroupName")).startswith("/aws/lambda/")
+        if principal.is_administrator or theirs:
             return carry_out()
         with self._lock:
             self.counts["calls"] += 1
             place = self.counts["calls"]
-            fault = next(
-                (
-                    fault
-                    for kind in ("AWS call throttled", "AWS call answered 500", "AWS call answered 503")
-                    if (fault := self._strikes(kind, place))
-                ),
-                None,
-            )
+            fault = next((fault for kind in _REFUSALS if (fault := self._strikes(kind, place))), None)
         if fault is not None:
             raise _error(fault.kind, request)
+        # How long Step Functions itself waits for an answer is its own affair.
+        waits = function is not None or principal.role_arn == self._airflows
+        for kind in ("AWS call hangs", "AWS connection closed without an answer"):
+            if waits and self._strikes(kind, place):
+                return NoAnswer(self._stopped, hanging=kind == "AWS call hangs")
         if function is not None and self._strikes("function killed before a call", place):
             self._aws.functions.kill(function)
             raise AwsError("InternalError", "the caller is gone", 500)
         answer = self._status(request) or carry_out()
         if function is not None and self._strikes("function killed after a call", place):
             self._aws.functions.kill(function)
+        if request.operation.name == "CreateCliToken":
+            self._token(request.parameters["Name"])
+        if waits and self._strikes("AWS call carried out, then hangs", place):
+            return NoAnswer(self._stopped, hanging=True)
         if self._strikes("AWS call carried out, its answer lost", place):
             raise AwsError("InternalError", "We encountered an internal error. Please try again.", 500)
         return answer
@@ -199,7 +222,11 @@ class Injection:
             return Response("Forbidden", 403)
         if self._strikes("CLI answers 502", place):
             return Response("Bad Gateway", 502)
+        if self._strikes("CLI hangs", place):
+            return NoAnswer(self._stopped, hanging=True)
         answer = carry_out()
+        if self._strikes("CLI runs the command, then hangs", place):
+            return NoAnswer(self._stopped, hanging=True)
         if self._strikes("CLI runs the command, answers 502", place):
             return Response("Bad Gateway", 502)
         if self._strikes("CLI answers truncated base64", place):
@@ -207,6 +234,13 @@ class Injection:
             content["stdout"] = content["stdout"][:-3] or "x"
             return Response(json.dumps(content), answer.status_code, {"Content-Type": "application/json"})
         return answer
+
+    def _token(self, environment: str) -> None:
+        with self._lock:
+            self.counts["tokens"] += 1
+            place = self.counts["tokens"]
+        if self._strikes("CLI token expired in flight", place):
+            self._aws.mwaa.environment(environment).cli.expire_tokens()
 
     def watch_target(self, environment: Environment) -> None:
         """The target's CLI counts as well, from its creation on."""

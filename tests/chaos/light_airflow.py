@@ -19,6 +19,7 @@ from typing import Any, ClassVar
 import psycopg2
 
 from local.mwaa.airflow_processes import AirflowProcesses
+from tests.chaos.silence import IMPATIENT
 from tests.chaos.tasks_server import TasksServer
 
 #: Tasks and retries of our DAGs, as dags/mwaa_migrator_*.py have them.
@@ -119,7 +120,7 @@ class LightAirflow(AirflowProcesses):
 
     def _task(self, task: str, run: str, conf: Any) -> int:
         request = {
-            "environment": self.environment,
+            "environment": {**self.environment, **IMPATIENT},
             "dags": str(self.home / "dags"),
             "task": task,
             "run_id": run,

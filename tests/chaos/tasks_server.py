@@ -16,6 +16,7 @@ from typing import Any
 
 from local import processes
 from local.airflow_installation import AirflowInstallation
+from tests.chaos.silence import IMPATIENT
 
 _SERVER = Path(__file__).parent / "shim" / "tasks_server.py"
 _START_SECONDS = 60.0
@@ -39,7 +40,7 @@ class TasksServer:
         with (self._folder / "log").open("wb") as output:
             self._process = subprocess.Popen(
                 [str(installation.python), str(_SERVER), str(self._socket)],
-                env={**installation.environment(self._folder, database_url), processes.MARKER: marker},
+                env={**installation.environment(self._folder, database_url), **IMPATIENT, processes.MARKER: marker},
                 cwd=self._folder,
                 stdin=subprocess.DEVNULL,
                 stdout=output,

@@ -41,6 +41,7 @@ def test_the_judge_sees_what_is_wrong(here: World) -> None:
     assert counted["calls"] > faults.AWS_CALLS * 0.8
     assert counted["invocations"] > faults.INVOCATIONS * 0.8
     assert counted["commands"] > faults.COMMANDS * 0.8
+    assert counted["tokens"] >= counted["commands"]
     assert counted["tasks"] == faults.TASKS
 
     def told(*, succeeded: bool = True) -> str:

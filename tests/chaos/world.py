@@ -18,6 +18,7 @@ from local.aws import LocalAws
 from local.mwaa.environment import Environment
 from local.mwaa.metadata_database import MetadataDatabase
 from tests.chaos.light_airflow import LightAirflow
+from tests.chaos.silence import impatient
 from tests.chaos.tasks_server import TasksServer
 
 SOURCE_VERSION, TARGET_VERSION = "2.10.3", "2.11.2"
@@ -70,7 +71,8 @@ class World:
         s3 = aws.client("s3")
         s3.create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": aws.region})
         s3.put_bucket_versioning(Bucket=BUCKET, VersioningConfiguration={"Status": "Enabled"})
-        aws.deploy()
+        for function in aws.deploy().functions.values():
+            aws.functions.register(impatient(function))
 
     @property
     def exchange(self) -> str:

@@ -91,6 +91,8 @@ class Functions:
 
     answers: dict[str, Answer] = field(default_factory=dict)
     calls: list[tuple[str, Event]] = field(default_factory=list)
+    #: Called with each call's number before it is answered.
+    listener: Callable[[int], object] = lambda _: None
 
     def handles(self, request: AwsRequest) -> bool:
         return request.service == "lambda" and request.operation.name == "Invoke"
@@ -99,6 +101,7 @@ class Functions:
         name = request.parameters["FunctionName"].rsplit(":", 1)[-1]
         event = json.load(environ["wsgi.input"])
         self.calls.append((name, event))
+        self.listener(len(self.calls))
         answer = self.answers[name]
         if isinstance(answer, list):
             answer = answer.pop(0) if len(answer) > 1 else answer[0]
@@ -192,15 +195,27 @@ def machines(aws: tuple[Endpoint, Functions]) -> tuple[Any, dict[str, str]]:
 
 @pytest.fixture
 def execute(aws: tuple[Endpoint, Functions], machines: tuple[Any, dict[str, str]]) -> Execute:
-    """Runs a state machine (default: migrate) to its end with `answers` in place of those of `WELL`."""
+    """Runs a state machine (default: migrate) to its end with `answers` in place of those of `WELL`.
+
+    With `abort_at` it is stopped during the n-th call of a function, and redriven when it has ended.
+    """
     functions, (states, arns) = aws[1], machines
 
-    def run(seconds: float = 60, machine: str = "migrate", **answers: Answer) -> Outcome:
+    def run(seconds: float = 60, machine: str = "migrate", abort_at: int = 0, **answers: Answer) -> Outcome:
         functions.answers = {**WELL, **answers}
         functions.calls = []
-        started = states.start_execution(stateMachineArn=arns[machine], name=uuid.uuid4().hex, input='{"source": {}}')
+        name = uuid.uuid4().hex
+        execution = {"executionArn": f"{arns[machine].replace(':stateMachine:', ':execution:')}:{name}"}
+        functions.listener = lambda number: number == abort_at and states.stop_execution(**execution)
+        started = states.start_execution(stateMachineArn=arns[machine], name=name, input='{"source": {}}')
+        assert started["executionArn"] == execution["executionArn"]
         deadline = time.monotonic() + seconds
-        while (told := states.describe_execution(executionArn=started["executionArn"]))["status"] == "RUNNING":
+        redriven = False
+        while (told := states.describe_execution(**execution))["status"] == "RUNNING" or (abort_at and not redriven):
+            if told["status"] != "RUNNING":
+                assert told["status"] == "ABORTED"
+                states.redrive_execution(**execution)
+                redriven = True
             assert time.monotonic() < deadline, f"still runs: {functions.calls[-3:]}"
             time.sleep(0.05)
         entered = [

@@ -25,6 +25,7 @@ CUT_OVER = ["Mode", "CutOver", "CutOverEnded"]
 CHECKS = ["CheckFiles", "CheckTarget", "TargetChecked"]
 END = ["Report", "CleanUp", "CleanUpEnded", "Outcome"]
 BACK = ["RollBack", "RolledBack"]
+LOG_FUNCTIONS = ("ListLogStreams", "CopyLogEvents", "CollectLogResults")
 BY_HAND = ["Plan", "GrantAccess", "Purpose", "StageRollBack", "CheckParsed", "DagsParsed"]
 
 
@@ -40,6 +41,27 @@ def test_a_migration_with_a_hop(execute: Execute) -> None:
             "verdict": "pass",
         },
     )
+
+
+def own_calls(outcome: Outcome) -> list[tuple[str, Event]]:
+    """The calls without the name of the execution, and without those of the execution that copies logs."""
+    return [
+        (name, {**event, "execution": "", "executionArn": ""})
+        for name, event in outcome.calls
+        if name not in LOG_FUNCTIONS
+    ]
+
+
+def test_one_that_is_aborted_anywhere_goes_on_where_it_was_when_it_is_redriven(execute: Execute) -> None:
+    whole = execute()
+    own = [number for number, (name, _) in enumerate(whole.calls, 1) if name not in LOG_FUNCTIONS]
+    assert len(own) > 15
+    for place, number in enumerate(own, 1):
+        outcome = execute(abort_at=number)
+        # The state is entered once more, with the input and the variables that it had.
+        assert own_calls(outcome) == own_calls(whole)[:place] + own_calls(whole)[place - 1 :]
+        assert len(outcome.states) == len(whole.states) + 1
+        assert (outcome.status, outcome.output) == ("SUCCEEDED", whole.output)
 
 
 def test_within_2_there_is_no_hop(execute: Execute) -> None:
@@ -314,6 +336,11 @@ def test_a_fault_that_passes_is_retried(execute: Execute, fault: str) -> None:
     assert (outcome.status, len(outcome.events("CreateEnvironment"))) == ("SUCCEEDED", 3)
 
 
+def test_a_target_in_maintenance_is_upgraded_when_that_is_over(execute: Execute) -> None:
+    outcome = execute(UpdateEnvironment=[*[Fails("TargetBusy")] * 8, {"updating": True}])
+    assert (outcome.status, len(outcome.events("UpdateEnvironment"))) == ("SUCCEEDED", 9)
+
+
 def test_a_fault_that_stays_rolls_back(execute: Execute) -> None:
     outcome = execute(GrantAccess=Fails("TransientFault"))
     assert (outcome.error, len(outcome.events("GrantAccess"))) == ("TransientFault", 7)
@@ -333,8 +360,17 @@ TASKS = {name: state for name, state in STATES.items() if state["Type"] == "Task
 def test_every_task_retries_what_passes_and_catches_the_rest(name: str) -> None:
     task, common = TASKS[name], TASKS["Plan"]["Retry"]
     # A check that takes too long is tried once more only: seven times are half an hour, and it is no reason to wait.
-    first = [{**common[0], "ErrorEquals": ["Sandbox.Timedout", "States.Timeout"], "MaxAttempts": 1}]
-    assert task["Retry"] == (first + common if name in ("CheckFiles", "CheckTarget") else common)
+    too_long = {**common[0], "ErrorEquals": ["Sandbox.Timedout", "States.Timeout"], "MaxAttempts": 1}
+    # A target in maintenance is waited for, five hours.
+    busy = {
+        "ErrorEquals": ["TargetBusy"],
+        "IntervalSeconds": 5,
+        "BackoffRate": 2,
+        "MaxAttempts": 64,
+        "MaxDelaySeconds": 300,
+    }
+    first = {"CheckFiles": [too_long], "CheckTarget": [too_long], "UpdateEnvironment": [busy]}
+    assert task["Retry"] == first.get(name, []) + common
     assert {"Lambda.TooManyRequestsException", "Lambda.ServiceException", "TransientFault"} <= set(
         common[0]["ErrorEquals"]
     )

@@ -69,6 +69,23 @@ os.waitpid(child, 0)
             assert memory.family_pss(process.pid) > memory.pss(parent)
 
 
+def test_a_process_tells_its_own_peak_and_not_that_of_its_parent() -> None:
+    """By fork and exec, as multiprocessing's spawn starts a worker."""
+    child = "from bench import memory; print(memory.own_peak())"
+    parent = f"""
+import os, sys
+from bench import memory
+held = bytearray(200_000_000)
+print(memory.own_peak(), flush=True)
+if not os.fork():
+    os.execv(sys.executable, [sys.executable, "-c", {child!r}])
+os.wait()
+"""
+    told = subprocess.run([sys.executable, "-c", parent], stdout=subprocess.PIPE, check=True, text=True).stdout
+    of_parent, of_child = map(int, told.split())
+    assert of_child < 100_000_000 < 200_000_000 < of_parent
+
+
 def test_page_gets_the_table_between_its_markers(tmp_path: Path) -> None:
     page = tmp_path / "benchmarks.md"
     page.write_text(f"before\n{results.BEGIN}\nold\n{results.END}\nafter\n")

@@ -14,6 +14,7 @@ import psycopg2
 import pytest
 import requests
 from moto.server import ThreadedMotoServer
+from mwaa_migrator.database import fetch_value, keep_alive
 
 from tests.integration.engine.deployment import Deployment, eventually, outcome, stopped, wait_for_phase
 
@@ -246,3 +247,15 @@ def test_before_2_3_a_runs_log_template_is_the_configurations(
     target.succeed("import", "--from", str(tmp_path))
     query = "select distinct t.filename from dag_run r join log_template t on t.id = r.log_template_id"
     assert target.rows(query) == [(custom.replace("%%", "%"),)]
+
+
+@pytest.mark.parametrize("begun", [False, True])
+def test_a_session_that_is_kept_alive_stays_in_its_transaction_or_out_of_it(
+    filled_source: Deployment, begun: bool
+) -> None:
+    with closing(psycopg2.connect(filled_source.dsn)) as connection:
+        if begun:
+            fetch_value(connection, "select txid_current()")
+        was = connection.get_transaction_status()
+        keep_alive(connection)
+        assert connection.get_transaction_status() == was

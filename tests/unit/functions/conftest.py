@@ -14,6 +14,7 @@ from botocore.exceptions import ClientError
 from botocore.validate import ParamValidator
 from moto import mock_aws
 
+from local import policy_simulation
 from migration import clients, runs
 from migration.airflow_cli import AirflowCli, Answer
 
@@ -109,6 +110,7 @@ class Commands:
 
 @pytest.fixture(autouse=True)
 def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    policy_simulation.install()
     with mock_aws():
         s3: Any = clients.s3()
         for bucket in ("exchange", "dags"):

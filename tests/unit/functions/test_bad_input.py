@@ -65,6 +65,13 @@ def role(name: str, service: str) -> World:
     return make
 
 
+def rights(*statements: tuple[str, str]) -> World:
+    """Actions and resources of the source's execution role."""
+    allow = [{"Effect": "Allow", "Action": action, "Resource": resource} for action, resource in statements]
+    policy = json.dumps({"Version": "2012-10-17", "Statement": allow})
+    return lambda _: clients.iam().put_role_policy(RoleName="airflow", PolicyName="of-prod", PolicyDocument=policy)  # type: ignore[return-value]
+
+
 def no_mwaa(mwaa: Environments) -> None:
     def get_environment(**_: Any) -> Any:
         raise EndpointConnectionError(endpoint_url="https://api.airflow.eu-nowhere-1.amazonaws.com")
@@ -74,6 +81,8 @@ def no_mwaa(mwaa: Environments) -> None:
 
 OVERRIDE = "target.overrides"
 NETWORK = f"{OVERRIDE}.NetworkConfiguration"
+LOGS = "logs:*LogEvents"
+LOG_GROUP = "arn:aws:logs:eu-west-1:123456789012:log-group:airflow"
 
 # The document itself.
 SCHEMA = {
@@ -214,6 +223,17 @@ WORLD = {
         "RoleUnfit", f"{OVERRIDE}.ExecutionRoleArn", "trust policy",
         {OVERRIDE: {"ExecutionRoleArn": f"{ROLE}-lambda"}}, role("airflow-lambda", "lambda.amazonaws.com"),
     ),
+    "role that writes the source's logs only": Case(
+        "RoleLacksRights", "target.environment", "logs:PutLogEvents on", {}, rights((LOGS, f"{LOG_GROUP}-prod-2-10-*"))
+    ),
+    "role that tells the source's health only": Case(
+        "RoleLacksRights", "target.environment", "not on arn:aws:airflow:eu-west-1:123456789012:environment/prod-3", {},
+        rights(("airflow:PublishMetrics", "arn:aws:airflow:eu-west-1:123456789012:environment/prod-2-10")),
+    ),
+    "role that reads the source's DAGs only": Case(
+        "RoleLacksRights", "target.environment", "s3:GetObject on", {},
+        rights(("s3:GetObject*", "arn:aws:s3:::dags/dags/*")),
+    ),
     "one subnet": Case("OverrideInvalid", OVERRIDE, "NetworkConfiguration", {NETWORK: {"SubnetIds": ["subnet-0a"]}}),
     "one subnet twice": Case(
         "NetworkUnfit", f"{NETWORK}.SubnetIds", "2 different", {NETWORK: {"SubnetIds": ["subnet-0a", "subnet-0a"]}}
@@ -295,6 +315,19 @@ def test_subnets_and_groups_of_other_vpcs(mwaa: Environments, call: Handler) -> 
             call(plan, input=changed({NETWORK: network}))
     assert created(mwaa) == []
     assert call(plan, input=changed({NETWORK: {"SubnetIds": [one, beside]}}))["path"]
+
+
+def test_a_role_that_allows_the_target_what_it_allows_the_source(mwaa: Environments, call: Handler) -> None:
+    """With a pattern for the rehearsals of a source, whose targets have another name each time."""
+    rehearsal = {"mode": "rehearse", "target.environment": "prod-2-10-rehearsal-0123456789"}
+    rights((LOGS, f"{LOG_GROUP}-prod-2-10-Task:*"))(mwaa)
+    with pytest.raises(errors.RoleLacksRights, match=r"\(with prod-2-10-rehearsal-\* for all rehearsals\)$"):
+        call(plan, input=changed(rehearsal))
+    rights((LOGS, f"{LOG_GROUP}-prod-2-10-Task:*"), (LOGS, f"{LOG_GROUP}-prod-2-10-rehearsal-*"))(mwaa)
+    assert call(plan, input=changed(rehearsal))["path"]
+    # What the role of the source does not allow is no concern of the target's own role.
+    role("other", "airflow-env.amazonaws.com")(mwaa)
+    assert call(plan, input=changed({OVERRIDE: {"ExecutionRoleArn": ROLE.replace("airflow", "other")}}))["path"]
 
 
 def test_several_faults_are_told_together(mwaa: Environments, call: Handler) -> None:

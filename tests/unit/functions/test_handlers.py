@@ -409,6 +409,18 @@ def test_a_hop_is_asked_for_once(mwaa: Environments, planned: Plan, call: Handle
     assert mwaa.calls.count("UpdateEnvironment") == 1
 
 
+def test_a_target_in_maintenance_is_not_taken_for_one_that_is_upgraded(
+    mwaa: Environments, planned: Plan, call: Handler
+) -> None:
+    call(create_environment, migration=planned, files=FILES)
+    mwaa.all["prod-3"]["Status"] = "MAINTENANCE"
+    event = {"migration": planned, "phase": "hop to 3.2.1", "airflowVersion": "3.2.1", "files": FILES}
+    with pytest.raises(errors.TargetBusy, match="prod-3 is MAINTENANCE"):
+        call(update_environment, **event)
+    mwaa.all["prod-3"]["Status"] = "AVAILABLE"
+    assert call(update_environment, **event) == {"updating": True}
+
+
 # DAG runs
 
 
@@ -650,6 +662,10 @@ def test_roll_back_of_a_begun_cut_over_pauses_the_target_first(
     call(trigger_dag_run, migration=planned, dag=runs.EXPORT)
     call(cut_over, migration=planned, done=0)
     leave(planned, runs.RESUME, "resume", resumed=2)
+    # One in maintenance goes on to run its DAGs afterwards.
+    mwaa.all["prod-3"]["Status"] = "MAINTENANCE"
+    assert not call(roll_back, migration=planned, waitedSeconds=0, done=0)["ready"]
+    mwaa.all["prod-3"]["Status"] = "AVAILABLE"
     assert call(roll_back, migration=planned, waitedSeconds=0, done=0) == {
         "done": 2,
         "ready": True,

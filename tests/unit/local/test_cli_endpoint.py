@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from local import certificates
 from local.mwaa.cli_endpoint import CliEndpoint
 from migration.airflow_cli import AirflowCli, Endpoint
+from migration.errors import CliRefused
 from tests.hostile import names
 
 
@@ -35,9 +36,15 @@ class Mwaa:
 
     def __init__(self, endpoint: CliEndpoint) -> None:
         self._endpoint = endpoint
+        #: How many of the next tokens expire on their way.
+        self.expiring = 0
 
     def create_cli_token(self, Name: str) -> dict[str, str]:  # noqa: N803  # boto3's name
-        return {"WebServerHostname": self._endpoint.host, "CliToken": self._endpoint.token()}
+        token = self._endpoint.token()
+        if self.expiring:
+            self.expiring -= 1
+            self._endpoint.expire_tokens()
+        return {"WebServerHostname": self._endpoint.host, "CliToken": token}
 
 
 @pytest.fixture(scope="module")
@@ -46,15 +53,19 @@ def airflow() -> Airflow:
 
 
 @pytest.fixture(scope="module")
-def run(airflow: Airflow, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Endpoint]:
+def mwaa(airflow: Airflow, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mwaa]:
     made = certificates.make(tmp_path_factory.mktemp("certificates") / "made")
     endpoint = CliEndpoint(made, airflow)
     endpoint.start()
-    mwaa: Any = Mwaa(endpoint)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("AWS_CA_BUNDLE", str(Path(made.bundle)))
-        yield Endpoint(mwaa, "an-environment")
+        yield Mwaa(endpoint)
     endpoint.stop()
+
+
+@pytest.fixture(scope="module")
+def run(mwaa: Any) -> Endpoint:
+    return Endpoint(mwaa, "an-environment")
 
 
 @given(words=st.lists(names(), max_size=4), printed=names())
@@ -84,3 +95,13 @@ def test_one_argument_names_many_dags(run: Endpoint, airflow: Airflow, dags: lis
     AirflowCli(run, "2.11.2").set_paused(dags, paused=True)
     assert airflow.arguments[:4] == ["dags", "pause", "--treat-dag-id-as-regex", "--yes"]
     assert len(airflow.arguments) == 5
+
+
+def test_a_token_that_expires_on_its_way_is_replaced_once(mwaa: Mwaa, run: Endpoint, airflow: Airflow) -> None:
+    mwaa.expiring = 1
+    assert run("dags", "state", "once").succeeded
+    assert airflow.arguments == ["dags", "state", "once"]
+    mwaa.expiring = 2
+    with pytest.raises(CliRefused):
+        run("dags", "state", "twice")
+    assert airflow.arguments == ["dags", "state", "once"]

@@ -1,0 +1,21 @@
+"""Shortens how long functions and tasks wait for an answer, so that a call that hangs costs seconds.
+
+The AWS SDK and the client of the CLI endpoint both wait as their urllib3.Timeout says: 20 to 120 seconds, which is cut
+to CHAOS_READ_SECONDS here. What they do afterwards is untouched.
+"""
+
+import os
+
+import urllib3
+
+_SECONDS = float(os.environ["CHAOS_READ_SECONDS"])
+_init = urllib3.Timeout.__init__
+
+
+def _shorter(self, *arguments, **options):
+    if isinstance(options.get("read"), (int, float)):
+        options["read"] = min(options["read"], _SECONDS)
+    _init(self, *arguments, **options)
+
+
+urllib3.Timeout.__init__ = _shorter
