@@ -193,6 +193,7 @@ def _rehearsals(chance: random.Random) -> list[dict[str, Any]]:
             "migration_id": f"prod-3-rehearsal-{index}",
             "verdict": verdict,
             "downtime_seconds": float(downtime),
+            "environment_class": "mw1.medium",
         }
         for index, (downtime, verdict) in enumerate(zip(seconds, verdicts, strict=True))
     ]
