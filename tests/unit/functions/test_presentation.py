@@ -96,7 +96,7 @@ def test_on_a_smaller_class_the_downtime_is_the_most_to_expect() -> None:
     report = small(mode="rehearse", **classes, price_usd=0.98, price_on_the_day_usd=1.98, price_basis="2 hours")
     seen = Reader(page.render(report)).text
     assert "The target was mw1.small; on the day it is mw1.large, whose import and hops are no slower" in seen
-    assert "61 s at most, by mw1.small" in seen
+    assert "61 s at most; seen on mw1.small" in seen
     assert "$0.98 of the target's hours; $1.98 on the day" in seen
     told = markdown.render(report)
     assert "- Downtime to expect: 61 s at most (" in told
