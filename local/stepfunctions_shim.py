@@ -72,8 +72,8 @@ def install(endpoint_url: str, identities: Identities) -> None:
 
     _execute_what_cloudformation_makes()
     _start_other_state_machines()
-    redrive.install()
     _stay_stopped()
+    redrive.install()
     original = boto_client.boto_client_for
     for name, module in list(sys.modules.items()):
         if name.startswith("moto.stepfunctions.") and getattr(module, "boto_client_for", None) is original:
