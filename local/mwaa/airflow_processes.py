@@ -7,6 +7,7 @@ import os
 import signal
 import socket
 import subprocess
+import threading
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -24,6 +25,8 @@ _SHIM = Path(__file__).parent / "shim"
 _START_TIMEOUT = 180.0
 #: Seconds within which a heartbeat counts as news.
 _FRESH = 15.0
+#: Seconds between two looks at whether a process has ended.
+_LOOK_INTERVAL = 1.0
 
 
 class AirflowDidNotStart(Exception):
@@ -31,7 +34,10 @@ class AirflowDidNotStart(Exception):
 
 
 class AirflowProcesses:
-    """One Airflow version on one metadata database, started and stopped as a whole."""
+    """One Airflow version on one metadata database, started and stopped as a whole.
+
+    A process that ends in between is started again, as Amazon MWAA does.
+    """
 
     def __init__(
         self,
@@ -58,6 +64,8 @@ class AirflowProcesses:
         self._database = database
         self._marker = marker
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
+        self._stopping = threading.Event()
+        self._keeper: threading.Thread | None = None
         self._cli: WarmCli | None = None
         self._web_port: int | None = None
         self._api_port = _free_port() if installation.release >= (3,) else None
@@ -84,16 +92,23 @@ class AirflowProcesses:
             self._check_alive()
             age = self._database.heartbeats("SchedulerJob")
             if age is not None and age < min(_FRESH, time.monotonic() - started + 1) and self._api_answers():
-                return
+                break
             if time.monotonic() > deadline:
                 raise AirflowDidNotStart(
                     f"Airflow {self.installation.version} was not heard of in {_START_TIMEOUT:.0f} s:\n"
                     f"{self._last_output('scheduler')}"
                 )
             time.sleep(0.5)
+        self._stopping.clear()
+        self._keeper = threading.Thread(target=self._keep, name=f"processes of {self.home.parent.name}", daemon=True)
+        self._keeper.start()
 
     def stop(self, patience: float = 10.0) -> None:
         """Ends every process, those of running tasks too; what has not ended after `patience` seconds is killed."""
+        if self._keeper is not None:
+            self._stopping.set()
+            self._keeper.join()
+            self._keeper = None
         if self._cli is not None:
             self._cli.stop()
             self._cli = None
@@ -111,6 +126,19 @@ class AirflowProcesses:
         self._processes.clear()
         self._web_port = None
         processes.end(self._marker, patience=min(2.0, patience))
+
+    def kill(self, component: str) -> None:
+        """Kills a process (`scheduler`), as a lost container ends it: it says no word, and its tasks run on."""
+        self._processes[component].kill()
+
+    def _keep(self) -> None:
+        """Starts again what has ended."""
+        while not self._stopping.wait(_LOOK_INTERVAL):
+            for name in self._components():
+                process = self._processes[name]
+                if process.poll() is not None:
+                    logger.warning("%s of %s ended with %s", name, self.home.parent.name, process.returncode)
+                    self._start(name, name)
 
     def command(self, arguments: list[str], timeout: float) -> subprocess.CompletedProcess[bytes]:
         """Runs `airflow <arguments>`, in a fork of the warm CLI where that is ready.

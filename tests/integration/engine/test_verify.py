@@ -78,3 +78,23 @@ def test_a_run_that_is_said_to_have_consumed_another_event(target: Deployment, a
     assert {name: table["missing"] for name, table in tables.items() if not table["match"]} == {
         "dagrun_dataset_event": 1
     }
+
+
+def test_templates_that_the_source_has_several_times(source: Deployment, target: Deployment, tmp_path: Path) -> None:
+    """Airflow adds one again when the newest is another; its processes do so at once, so there can be any number."""
+    again = (
+        "insert into log_template (filename, elasticsearch_id, created_at) "
+        "select filename, elasticsearch_id, now() from log_template where id = 1"
+    )
+    for _ in range(3):
+        source.execute(again)
+    source.execute("update dag_run set log_template_id = 4 where run_id = 'none__1_1'")
+    source.succeed("export", "--to", str(tmp_path), "--id", "again")
+    target.succeed("import", "--from", str(tmp_path / "again"))
+    table = target.succeed("verify", "--from", str(tmp_path / "again"))["tables"]["log_template"]
+    assert (table["exported"], table["missing"], table["match"]) == (5, 0, True)
+    meant = (
+        "select r.run_id, t.filename from dag_run r join log_template t on t.id = r.log_template_id "
+        "where r.run_id in ('none__1_1', 'custom__1_3') order by 1"
+    )
+    assert target.rows(meant) == source.rows(meant) != []

@@ -109,6 +109,10 @@ def test_a_life(aws: LocalAws, role: str, bucket: str) -> None:
     assert created["LoggingConfiguration"]["TaskLogs"]["CloudWatchLogGroupArn"].endswith(f":log-group:{GROUP}")
 
     unpause(aws)
+    # Whatever ends is started again, so the run below is run.
+    airflow = aws.mwaa.environment(NAME).airflow
+    assert airflow is not None
+    airflow.kill("scheduler")
     status, printed = cli(aws, "dags trigger hello --run-id first")
     assert status == 200
     assert "first" in printed
