@@ -177,12 +177,12 @@ def _bucket(aws: LocalAws, dags: Path, airflow_version: str) -> str:
     return name
 
 
-def parsed(environment: Environment, wanted: set[str] | None) -> list[str]:
+def parsed(environment: Environment, wanted: set[str] | None, timeout: float = _PARSE_TIMEOUT) -> list[str]:
     """The DAGs that the source knows: all of `wanted`, or, where that is not known, when no more come.
 
-    Raises SourceNotReady.
+    Raises SourceNotReady after `timeout` seconds.
     """
-    deadline = time.monotonic() + _PARSE_TIMEOUT
+    deadline = time.monotonic() + timeout
     seen: list[tuple[str, ...]] = []
     while True:
         found = tuple(str(row[0]) for row in _query(environment, "SELECT dag_id FROM dag ORDER BY dag_id"))
@@ -192,8 +192,9 @@ def parsed(environment: Environment, wanted: set[str] | None) -> list[str]:
         if wanted is None and found and len(seen) >= 10 and len(set(seen[-10:])) == 1:
             return list(found)
         if time.monotonic() > deadline:
-            missing = f"{sorted(wanted - set(found))} are missing" if wanted else "there are none"
-            raise SourceNotReady(f"the source did not parse its DAGs in {_PARSE_TIMEOUT:.0f} s: {missing}")
+            missing = sorted(wanted - set(found)) if wanted else []
+            what = f"{len(missing)} are missing, {missing[:5]} among them" if missing else "there are none"
+            raise SourceNotReady(f"the source did not parse its DAGs in {timeout:.0f} s: {what}")
         time.sleep(0.5)
 
 

@@ -71,16 +71,23 @@ def _steps(plan: Migration) -> Iterator[str]:
     """What the state machine would do, in the order of its states."""
     target, options = plan["target"], plan["options"]
     yield f"create {target['environment']} at {plan['importVersion']}, its DAGs in s3://{target['bucket']}/{target['dagsPath']}"
+    logs = options["logs"]
+    since = "all log events" if logs["days"] is None else f"the log events of {logs['days']} days"
+    named = f"{since} of {', '.join(logs['groups'])}"
+    # As the state machine decides: which task instances have failed is known when they are exported.
+    early = bool(logs["groups"]) and not logs["onlyFailed"]
+    if early:
+        yield f"copy {named}, while the source's DAGs go on"
     if runs.quiesces(plan):
         yield f"pause the source's DAGs and wait up to {options['drainSeconds']} s for running tasks"
     days = options["historyDays"]
     yield f"export {f'{days} days of history' if days else 'the whole history'}, import it and compare every row"
     for version in plan["hops"]:
         yield f"upgrade the target in place to {version}"
-    logs = options["logs"]
-    if logs["groups"]:
-        since = "all log events" if logs["days"] is None else f"the log events of {logs['days']} days"
-        yield f"copy {since} of {', '.join(logs['groups'])}"
+    if early:
+        yield f"copy what {', '.join(logs['groups'])} got since then"
+    elif logs["groups"]:
+        yield f"copy {named}, of failed task instances only"
     if plan["mode"] == "rehearse":
         tested = options["smokeTest"]
         runs_of = f", and run {', '.join(tested)} there" if tested else ""

@@ -95,7 +95,7 @@ def summary(report: Mapping[str, Any]) -> RenderableType:
     parts += [_finding(finding) for finding in facts.findings(report) if finding.level != facts.PASS]
     verdict = Text(f"\n{facts.headline(report)}", style=f"bold {_COLOURS[facts.verdict(report)]}")
     path = " \N{RIGHTWARDS ARROW} ".join(report.get("path") or [])
-    down = f"  downtime {wording.duration(report['downtime_seconds'])}" if "downtime_seconds" in report else ""
+    down = f"  downtime {facts.downtime(report)}" if "downtime_seconds" in report else ""
     return Group(*parts, verdict.append(f"  {path}{down}", style="not bold default"))
 
 

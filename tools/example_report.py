@@ -91,6 +91,8 @@ def example(dags: int = 214, tables: int = len(_ROWS) + len(_EMPTY), seed: int =
         "checks": _checks(dags, chance),
         "rehearsals": _rehearsals(chance),
         "notes": [
+            f"The target is mw1.medium, the smallest class for the source's {dags} DAGs and our 3; the source is "
+            "mw1.large. With options.rehearsalClass source it is as large as that.",
             "core.dag_concurrency is now core.max_active_tasks_per_dag.",
             "webserver.secret_key is now api.secret_key.",
             "core.check_slas was removed from Airflow and left out. The SLA feature is removed in Airflow 3.0.",
@@ -193,6 +195,7 @@ def _rehearsals(chance: random.Random) -> list[dict[str, Any]]:
             "migration_id": f"prod-3-rehearsal-{index}",
             "verdict": verdict,
             "downtime_seconds": float(downtime),
+            "environment_class": "mw1.medium",
         }
         for index, (downtime, verdict) in enumerate(zip(seconds, verdicts, strict=True))
     ]

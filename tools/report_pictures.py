@@ -24,8 +24,8 @@ IMAGES = Path(__file__).parent.parent / "docs" / "images"
 def main() -> None:
     real = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
     IMAGES.mkdir(exist_ok=True)
-    take(real, "report-desktop.png", width=1280, height=1180)
-    take(real, "report-desktop-dark.png", width=1280, height=1180, dark=True)
+    take(real, "report-desktop.png", width=1280, height=1240)
+    take(real, "report-desktop-dark.png", width=1280, height=1240, dark=True)
     take(real, "report-phone.png", width=390, height=1180, scale=2)
     take(example(), "report-example.png", width=1280)
 

@@ -31,6 +31,7 @@ class Rehearsal(TypedDict):
     migration_id: str
     verdict: str
     downtime_seconds: float
+    environment_class: NotRequired[str]
     price_usd: NotRequired[float]
 
 
@@ -56,6 +57,8 @@ class History:
             verdict=verdict,
             downtime_seconds=report["downtime_seconds"],
         )
+        if "environment_class" in report:
+            this["environment_class"] = report["environment_class"]
         if "price_usd" in report:
             this["price_usd"] = report["price_usd"]
         for _ in range(_ATTEMPTS):

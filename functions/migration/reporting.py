@@ -128,7 +128,8 @@ def timeline(phases: list[Phase], results: Mapping[str, Mapping[str, Any]]) -> l
         if phase["name"] == "export":
             quiesce = _seconds(results, "quiesce") + _seconds(results, "drain")
             if quiesce:
-                line.append({**phase, "name": "quiesce", "seconds": round(quiesce, 3)})
+                ended = shifted(started, quiesce)
+                line.append({**phase, "name": "quiesce", "ended": ended, "seconds": round(quiesce, 3)})
             seconds, started = max(seconds - quiesce, 0.0), shifted(started, quiesce)
         elif phase["name"] == "import":
             seconds = max(seconds - _seconds(results, "verify"), 0.0)

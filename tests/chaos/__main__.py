@@ -35,10 +35,11 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     console = Console()
     broken = 0
-    places = REAL_KINDS if options.real else faults.KINDS
+    kinds = REAL_KINDS if options.real else faults.KINDS
     with world(RealWorld if options.real else World) as here:
         for seed in range(options.seed, options.seed + options.runs):
-            outcome = migrate(here, f"s{seed}", faults.plan(seed, places))
+            hop = not options.real and faults.hops(seed)
+            outcome = migrate(here, f"s{seed}", faults.plan(seed, kinds), hop=hop)
             keep(options.out, f"{table.REAL if options.real else ''}{seed}", outcome)
             mark = "[bold red]BROKEN[/]" if outcome.broken else "[green]fine[/]"
             console.print(f"{seed:>5}  {mark}  {outcome.status}  {outcome.seconds:.0f} s", highlight=False)

@@ -14,9 +14,10 @@ import os
 import random
 import signal
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import closing
 from dataclasses import dataclass
+from typing import Any
 
 import psycopg2
 from werkzeug.wrappers import Response
@@ -32,7 +33,7 @@ from tests.chaos.silence import NoAnswer
 from tests.chaos.world import BUCKET
 
 #: Faults by where they strike, each with the places of a migration that went well (about), from which one is drawn.
-AWS_CALLS, INVOCATIONS, COMMANDS, TASKS = 600, 34, 38, 5
+AWS_CALLS, INVOCATIONS, COMMANDS, TASKS, POLLS = 600, 34, 38, 5, 6
 KINDS: dict[str, int] = {
     "AWS call throttled": AWS_CALLS,
     "AWS call answered 500": AWS_CALLS,
@@ -46,6 +47,7 @@ KINDS: dict[str, int] = {
     "function run twice for one event": INVOCATIONS,
     "function timed out after its work": INVOCATIONS,
     "execution aborted, started again": INVOCATIONS,
+    "execution aborted, redriven": INVOCATIONS,
     "CLI answers 403": COMMANDS,
     "CLI answers 502": COMMANDS,
     "CLI answers truncated base64": COMMANDS,
@@ -56,9 +58,11 @@ KINDS: dict[str, int] = {
     "task killed": TASKS,
     "connection lost in COPY": 1,
     "connection lost in the merge": 1,
-    "target CREATE_FAILED": 1,
-    "target UNAVAILABLE": 1,
-    "target in MAINTENANCE for some polls": 1,
+    "target CREATE_FAILED": 3,
+    "target UPDATE_FAILED": 3,
+    "target ROLLING_BACK, then AVAILABLE as before": 3,
+    "target UNAVAILABLE": POLLS,
+    "target in MAINTENANCE for some polls": POLLS,
 }
 # How many calls in a row of these kinds, and so whether the SDK's own retries outlast it; others strike once.
 _IN_A_ROW = (1, 3, 8, 20)
@@ -75,11 +79,27 @@ _REPEATED = {
 }
 # In place of carrying a call out.
 _REFUSALS = ("AWS call throttled", "AWS call answered 500", "AWS call answered 503")
+# What the target's status is from the fault's place on: how often, and what it is before that if that matters.
+_FOR_GOOD = 10_000
 _STATUSES = {
-    "target CREATE_FAILED": ("CREATE_FAILED", 10_000),
-    "target UNAVAILABLE": ("UNAVAILABLE", 10_000),
-    "target in MAINTENANCE for some polls": ("MAINTENANCE", 3),
+    "target CREATE_FAILED": ("CREATE_FAILED", _FOR_GOOD, "CREATING"),
+    "target UPDATE_FAILED": ("UPDATE_FAILED", _FOR_GOOD, "UPDATING"),
+    "target ROLLING_BACK, then AVAILABLE as before": ("ROLLING_BACK", 2, "UPDATING"),
+    "target UNAVAILABLE": ("UNAVAILABLE", _FOR_GOOD, None),
+    "target in MAINTENANCE for some polls": ("MAINTENANCE", 3, None),
 }
+# An update that comes to nothing: the environment has the old version and the old rows, as after a roll back.
+_OF_UPDATES = ("target UPDATE_FAILED", "target ROLLING_BACK, then AVAILABLE as before")
+_NOT_UPDATED = {
+    "LastUpdate": {
+        "Status": "FAILED",
+        "Error": {"ErrorCode": "INTERNAL_ERROR", "ErrorMessage": "a fault of the harness"},
+    }
+}
+# One migration of so many goes on to Airflow 3, whatever strikes it; no divisor of the number of kinds, so that each
+# kind has its turn. Such a migration has more places.
+_HOPS = 9
+_WITH_HOP = {AWS_CALLS: 750, INVOCATIONS: 45, COMMANDS: 46, POLLS: 12}
 _QUERIES = {"connection lost in COPY": "copy %", "connection lost in the merge": 'insert into "public"%'}
 
 
@@ -97,16 +117,27 @@ class Fault:
         return f"{self.kind} (place {self.place}, {self.times} in a row, {'struck' if self.struck else 'not reached'})"
 
 
-def plan(seed: int, places: Mapping[str, int] = KINDS) -> list[Fault]:
-    """One to three faults of the kinds of `places`."""
+def plan(seed: int, kinds: Mapping[str, int] = KINDS) -> list[Fault]:
+    """One to three faults of those kinds; only a migration in a light world goes on to Airflow 3."""
     chance = random.Random(seed)
     # Each kind in its turn, so that a number of seeds has all of them; the others are drawn.
-    kinds = [list(places)[seed % len(places)]]
-    kinds += chance.sample(sorted(places), chance.randrange(3))
+    drawn = [list(kinds)[seed % len(kinds)]]
+    drawn += chance.sample(sorted(kinds), chance.randrange(3))
+    hop = kinds is KINDS and _hops(seed, drawn)
+    places = {kind: _WITH_HOP.get(most, most) if hop else most for kind, most in kinds.items()}
     return [
         Fault(kind, chance.randrange(places[kind]), _times(kind, chance.choice(_IN_A_ROW)), chance.random() * 1.5)
-        for kind in dict.fromkeys(kinds)
+        for kind in dict.fromkeys(drawn)
     ]
+
+
+def hops(seed: int) -> bool:
+    """Whether the migration of a seed goes on to Airflow 3."""
+    return _hops(seed, [fault.kind for fault in plan(seed)])
+
+
+def _hops(seed: int, kinds: Iterable[str]) -> bool:
+    return seed % _HOPS == 0 or not set(_OF_UPDATES).isdisjoint(kinds)
 
 
 def _times(kind: str, drawn: int) -> int:
@@ -123,10 +154,16 @@ class Injection:
         self.faults = faults
         #: Set to the execution, so that it can be aborted.
         self.execution: str | None = None
-        self.counts = {"calls": 0, "invocations": 0, "commands": 0, "tokens": 0, "tasks": 0, "export": 0, "import": 0}
+        #: Whether the execution that was aborted is redriven, and no other one started.
+        self.redrives = False
+        self.counts = dict.fromkeys(
+            ("calls", "invocations", "commands", "tokens", "polls", "tasks", "export", "import"), 0
+        )
         self._aws = aws
         self._source = source
         self._target = target
+        #: The polls before UpdateEnvironment was asked for; None before that, and where it is carried out.
+        self._before_update: int | None = None
         self._lock = threading.Lock()
         self._stopped = threading.Event()
         self._functions = {function.role_arn: function.name for function in aws.deployed.functions.values()}
@@ -177,7 +214,7 @@ class Injection:
         if function is not None and self._strikes("function killed before a call", place):
             self._aws.functions.kill(function)
             raise AwsError("InternalError", "the caller is gone", 500)
-        answer = self._status(request) or carry_out()
+        answer = self._target_answers(request) or carry_out()
         if function is not None and self._strikes("function killed after a call", place):
             self._aws.functions.kill(function)
         if request.operation.name == "CreateCliToken":
@@ -188,15 +225,37 @@ class Injection:
             raise AwsError("InternalError", "We encountered an internal error. Please try again.", 500)
         return answer
 
-    def _status(self, request: AwsRequest) -> Response | None:
-        """GetEnvironment of the target with another status."""
-        if request.operation.name != "GetEnvironment" or request.parameters.get("Name") != self._target:
+    def _target_answers(self, request: AwsRequest) -> Response | None:
+        """What Amazon MWAA says of the target, if a fault has a say in it."""
+        if request.parameters.get("Name") != self._target:
             return None
-        for kind, (status, _) in _STATUSES.items():
-            if self._strikes(kind, 0):
-                description = self._aws.mwaa.environment(self._target).description() | {"Status": status}
-                return json_response({"Environment": description})
-        return None
+        if request.operation.name == "UpdateEnvironment" and any(fault.kind in _OF_UPDATES for fault in self.faults):
+            self._before_update = self.counts["polls"]
+            return json_response({"Arn": self._aws.mwaa.environment(self._target).arn})
+        if request.operation.name != "GetEnvironment":
+            return None
+        description = self._aws.mwaa.environment(self._target).description()
+        with self._lock:
+            self.counts["polls"] += 1
+            told = self._status(self.counts["polls"])
+        return json_response({"Environment": description | told}) if told else None
+
+    def _status(self, poll: int) -> dict[str, Any]:
+        """The members of the target's description that are not as they are, at its n-th poll."""
+        for fault in self.faults:
+            status, _, before = _STATUSES.get(fault.kind, ("", 0, None))
+            place = poll - 1
+            if fault.kind in _OF_UPDATES:
+                if self._before_update is None:
+                    continue
+                place -= self._before_update
+            if status and self._strikes(fault.kind, place):
+                return {"Status": status} | (_NOT_UPDATED if status == "UPDATE_FAILED" else {})
+            if before and not fault.struck:
+                return {"Status": before}
+            if fault.kind in _OF_UPDATES:
+                return _NOT_UPDATED
+        return {}
 
     # Invocations of functions
 
@@ -204,8 +263,10 @@ class Injection:
         with self._lock:
             self.counts["invocations"] += 1
             place = self.counts["invocations"]
-        if self.execution is not None and self._strikes("execution aborted, started again", place):
-            self._aws.client("stepfunctions").stop_execution(executionArn=self.execution, cause="chaos")
+        for kind in ("execution aborted, started again", "execution aborted, redriven"):
+            if self.execution is not None and self._strikes(kind, place):
+                self.redrives = kind == "execution aborted, redriven"
+                self._aws.client("stepfunctions").stop_execution(executionArn=self.execution, cause="chaos")
         answer = carry_out()
         if self._strikes("function run twice for one event", place):
             answer = carry_out()

@@ -35,7 +35,10 @@ _POLL_SECONDS = 0.2
 
 
 class LightAirflow(AirflowProcesses):
-    """Has the interface of AirflowProcesses; for 2.10 and 2.11, whose tables have the columns named here."""
+    """Has the interface of AirflowProcesses.
+
+    For 2.10 and 2.11, whose tables have the columns named here, and for what a migration asks of Airflow 3 after a hop.
+    """
 
     #: By version; made and stopped by whoever runs a number of environments.
     servers: ClassVar[dict[str, TasksServer]] = {}
@@ -48,6 +51,11 @@ class LightAirflow(AirflowProcesses):
             target=self._schedule, name=f"scheduler of {self.home.parent.name}", daemon=True
         )
         self._scheduler.start()
+
+    @property
+    def _active(self) -> str:
+        """The column of `dag`, as a condition, that tells of a DAG whether its file is there."""
+        return "is_active" if self.installation.release < (3,) else "not is_stale"
 
     def stop(self, patience: float = 10.0) -> None:
         self._stopped.set()
@@ -62,7 +70,7 @@ class LightAirflow(AirflowProcesses):
         while not self._stopped.wait(_POLL_SECONDS):
             try:
                 self._parse()
-                for dag, run, conf in self._due():
+                for dag, run, conf in self._due() if self.installation.release < (3,) else ():
                     self._run(dag, run, conf)
             except psycopg2.OperationalError:
                 # The database is gone with its environment, or a fault has ended the session.
@@ -71,6 +79,11 @@ class LightAirflow(AirflowProcesses):
     def _parse(self) -> None:
         """A row for each DAG file; DAGs whose file is gone are not active any more."""
         found = {file.stem: str(file) for file in (self.home / "dags").glob("*.py")}
+        if self.installation.release >= (3,):
+            # It was upgraded in place, so it has a row for each file.
+            with self._cursor() as cursor:
+                cursor.execute("update dag set is_stale = not dag_id = any(%s)", (sorted(found),))
+            return
         with self._cursor() as cursor:
             cursor.execute("select dag_id from dag where is_active")
             active = {dag for (dag,) in cursor.fetchall()}
@@ -204,7 +217,7 @@ class LightAirflow(AirflowProcesses):
 
     def _dags_list(self, words: list[str]) -> tuple[int, str, str]:
         with self._cursor() as cursor:
-            cursor.execute("select dag_id, fileloc, owners, is_paused from dag where is_active order by 1")
+            cursor.execute(f"select dag_id, fileloc, owners, is_paused from dag where {self._active} order by 1")
             rows = [
                 {"dag_id": dag, "fileloc": file, "owners": owners, "is_paused": str(paused)}
                 for dag, file, owners, paused in cursor.fetchall()

@@ -44,8 +44,8 @@ class RealWorld(World):
         """As it is: a command of Airflow's takes seconds on a busy machine."""
         self.aws.deploy()
 
-    def source(self, name: str) -> Environment:
-        environment = super().source(name)
+    def source(self, name: str, *, for_airflow_3: bool = False) -> Environment:
+        environment = super().source(name, for_airflow_3=for_airflow_3)
         with closing(psycopg2.connect(environment.database.dsn)) as connection, connection.cursor() as cursor:
             connection.autocommit = True
             deadline = time.monotonic() + _PARSE_SECONDS

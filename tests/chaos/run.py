@@ -10,7 +10,7 @@ from typing import Any
 from local.responses import AwsError
 from tests.chaos import judge
 from tests.chaos.faults import Fault, Injection
-from tests.chaos.world import World, document
+from tests.chaos.world import HOP_VERSION, IMPORT_VERSION, World, document
 
 # Of an execution; the longest waits of the input are shorter.
 _SECONDS = 420.0
@@ -32,15 +32,18 @@ class Outcome:
         return asdict(self)
 
 
-def migrate(world: World, name: str, faults: list[Fault]) -> Outcome:
-    """Makes a source, migrates it while the faults strike, judges, and forgets both environments."""
+def migrate(world: World, name: str, faults: list[Fault], *, hop: bool = False) -> Outcome:
+    """Makes a source, migrates it while the faults strike, judges, and forgets both environments.
+
+    With `hop` the migration goes on to Airflow 3.
+    """
     source, target = f"old-{name}", f"new-{name}"
-    environment = world.source(source)
+    environment = world.source(source, for_airflow_3=hop)
     was = judge.before(world, environment)
     begun = time.monotonic()
     injection = Injection(world.aws, faults, environment, target)
     try:
-        ended, migration = execute(world, injection, source, target)
+        ended, migration = execute(world, injection, source, target, HOP_VERSION if hop else IMPORT_VERSION)
     finally:
         injection.stop()
     status = ended["status"]
@@ -59,14 +62,23 @@ def migrate(world: World, name: str, faults: list[Fault]) -> Outcome:
     return outcome
 
 
-def execute(world: World, injection: Injection, source: str, target: str) -> tuple[dict[str, Any], str]:
-    """The description of the last execution, and the migration's id. What was aborted is started again."""
+def execute(
+    world: World, injection: Injection, source: str, target: str, version: str = IMPORT_VERSION
+) -> tuple[dict[str, Any], str]:
+    """The description of the last execution, and the migration's id.
+
+    What was aborted is started again, or redriven if that is the fault.
+    """
     states = world.aws.client("stepfunctions")
     machine = world.aws.deployed.state_machines["MigrateStateMachine"]
     deadline = time.monotonic() + _SECONDS
-    given = json.dumps(document(source, target))
+    given = json.dumps(document(source, target, version))
+    arn = ""
     for _ in range(_STARTS):
-        arn = states.start_execution(stateMachineArn=machine, input=given)["executionArn"]
+        if injection.redrives:
+            states.redrive_execution(executionArn=arn)
+        else:
+            arn = states.start_execution(stateMachineArn=machine, input=given)["executionArn"]
         injection.execution = arn
         watching = False
         while (ended := states.describe_execution(executionArn=arn))["status"] == "RUNNING":

@@ -360,16 +360,11 @@ TASKS = {name: state for name, state in STATES.items() if state["Type"] == "Task
 def test_every_task_retries_what_passes_and_catches_the_rest(name: str) -> None:
     task, common = TASKS[name], TASKS["Plan"]["Retry"]
     # A check that takes too long is tried once more only: seven times are half an hour, and it is no reason to wait.
-    too_long = {**common[0], "ErrorEquals": ["Sandbox.Timedout", "States.Timeout"], "MaxAttempts": 1}
-    # A target in maintenance is waited for, five hours.
-    busy = {
-        "ErrorEquals": ["TargetBusy"],
-        "IntervalSeconds": 5,
-        "BackoffRate": 2,
-        "MaxAttempts": 64,
-        "MaxDelaySeconds": 300,
-    }
-    first = {"CheckFiles": [too_long], "CheckTarget": [too_long], "UpdateEnvironment": [busy]}
+    once = [{**common[0], "ErrorEquals": ["Sandbox.Timedout", "States.Timeout"], "MaxAttempts": 1}]
+    # A target in maintenance is waited for, until the end of it.
+    waiting = {"ErrorEquals": ["TargetBusy"], "IntervalSeconds": 1, "BackoffRate": 1, "MaxAttempts": 64}
+    maintenance = [{**waiting, "MaxDelaySeconds": 2, "JitterStrategy": "NONE"}]
+    first = {"CheckFiles": once, "CheckTarget": once, "UpdateEnvironment": maintenance}
     assert task["Retry"] == first.get(name, []) + common
     assert {"Lambda.TooManyRequestsException", "Lambda.ServiceException", "TransientFault"} <= set(
         common[0]["ErrorEquals"]

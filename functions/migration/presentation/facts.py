@@ -284,7 +284,7 @@ def rehearsals(report: Report) -> list[Mapping[str, Any]]:
         "migration_id": report["migration_id"],
         "verdict": verdict(report),
         "downtime_seconds": report["downtime_seconds"],
-        **({"price_usd": report["price_usd"]} if "price_usd" in report else {}),
+        **{name: report[name] for name in ("environment_class", "price_usd") if name in report},
     }
     return [*earlier, this]
 

@@ -103,7 +103,7 @@ def _figures(report: Report) -> Iterator[Figure]:
     phases = {phase["name"] for phase in report.get("phases") or []}
     if "export" in phases and not facts.is_roll_back(report):
         expected = "Downtime to expect" if facts.is_rehearsal(report) else "Downtime"
-        used = f"at most, by {report['environment_class']}" if facts.on_smaller_class(report) else ""
+        used = f"at most; seen on {report['environment_class']}" if facts.on_smaller_class(report) else ""
         yield Figure(expected, wording.duration(report["downtime_seconds"]), used)
     yield Figure("From start to end", wording.duration(facts.duration(report)))
     if report.get("tables"):

@@ -13,6 +13,7 @@ import pytest
 from click.testing import CliRunner, Result
 from moto import mock_aws
 
+from local import policy_simulation
 from migration import clients
 from mwaa_migrator_cli.commands import cli
 from tests.unit.functions.conftest import REGION, TRUST, mwaa
@@ -33,6 +34,7 @@ def account(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     before = dict(os.environ)
     for name in ("AWS_PROFILE", "AWS_ENDPOINT_URL"):
         monkeypatch.delenv(name, raising=False)
+    policy_simulation.install()
     with mock_aws():
         clients._client.cache_clear()
         boto3.setup_default_session()

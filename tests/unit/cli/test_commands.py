@@ -62,8 +62,10 @@ def test_plan_shows_the_path_the_steps_and_what_differs(run: Run, write: Write, 
     lines = [" ".join(line.split()) for line in told.stdout.splitlines()]
     assert lines[0] == "Airflow 2.10.3 → 2.11.2 → 3.2.1"
     assert "1. create prod-3 at 2.11.2, its DAGs in s3://dags/prod-3/dags" in lines
-    assert "4. upgrade the target in place to 3.2.1" in lines
-    assert "5. copy the log events of 14 days of Task" in lines
+    assert "2. copy the log events of 14 days of Task, while the source's DAGs go on" in lines
+    assert "3. pause the source's DAGs and wait up to 900 s for running tasks" in lines
+    assert "5. upgrade the target in place to 3.2.1" in lines
+    assert "6. copy what Task got since then" in lines
     assert "AirflowVersion 2.10.3 3.2.1" in lines
     assert "MaxWorkers 10 5" in lines
     assert "core.parallelism \N{EN DASH} 64" in lines
@@ -96,25 +98,31 @@ def test_plan_of_a_rehearsal_shows_how_large_its_target_is(run: Run, write: Writ
     tell_dags(120)
     told = run("plan", write(mode="rehearse"))
     lines = [" ".join(line.split()) for line in told.stdout.splitlines()]
-    assert "EnvironmentClass mw1.large mw1.medium" in lines
+    assert "EnvironmentClass mw1.large mw1.medium" in lines, told.output
     assert "MinWorkers 4 1" in lines
     assert any(line.startswith("- The target is mw1.medium, the smallest class for the source's 120") for line in lines)
 
 
 @pytest.mark.parametrize(
-    ("logs", "step"),
+    ("logs", "copies"),
     [
-        ({"days": None, "groups": ["Task", "Worker"]}, "copy all log events of Task, Worker"),
-        ({"groups": []}, None),
+        (
+            {"days": None, "groups": ["Task", "Worker"]},
+            [
+                "2. copy all log events of Task, Worker, while the source's DAGs go on",
+                "6. copy what Task, Worker got since then",
+            ],
+        ),
+        ({"onlyFailed": True}, ["5. copy the log events of 14 days of Task, of failed task instances only"]),
+        ({"groups": []}, []),
     ],
 )
-def test_plan_says_which_logs_are_copied(
-    run: Run, write: Write, mwaa: Environments, logs: dict[str, Any], step: str | None
+def test_plan_says_which_logs_are_copied_and_when(
+    run: Run, write: Write, mwaa: Environments, logs: dict[str, Any], copies: list[str]
 ) -> None:
     told = run("plan", write(options={"logs": logs}))
     assert told.exit_code == 0, told.output
-    assert (". copy" in told.stdout) == (step is not None)
-    assert step is None or step in told.stdout
+    assert [line.strip() for line in told.stdout.splitlines() if ". copy" in line] == copies
 
 
 def test_plan_shows_every_fault_at_once(run: Run, write: Write, mwaa: Environments) -> None:
@@ -370,6 +378,22 @@ def test_watch_ends_with_the_report(watch: Callable[..., Any], verdict: str, sta
     assert "export: 62 s" in told.stderr
     assert "task_instance" in told.stdout
     assert "2.10.3 → 2.11.2 → 3.2.1" in told.stdout
+
+
+def test_watch_tells_apart_what_the_engine_measured(watch: Callable[..., Any]) -> None:
+    """Verify's own state takes no time: its work is done in the import's run."""
+    for name, begun, seconds in (("export", 0, 60.0), ("import", 1, 60.0), ("verify", 2, 0.2)):
+        phase = {"name": name, "started": f"2026-11-22T10:0{begun}:00.000+00:00", "ended": "x", "seconds": seconds}
+        leave(f"migrations/m/2/phases/{name}.json", phase)
+    # The import of another attempt is none of its own, and one that runs has no time yet.
+    leave("artifacts/m/verify.json", {"status": "done", "seconds": 33.0})
+    leave("artifacts/m-2/verify.json", {"status": "done", "seconds": 12.0})
+    leave("artifacts/m-2/quiesce.json", {"status": "done", "seconds": 5.0})
+    leave("artifacts/m-2/drain.json", {"status": "running"})
+    leave("migrations/m/2/report.json", {**example(), "migration_id": "m", "attempt": 2, "verdict": "pass"})
+    told = watch(States({"status": "RUNNING"}, {"status": "SUCCEEDED"}, plan=PLAN))
+    lines = [line.strip() for line in told.stderr.splitlines()]
+    assert [line for line in lines if ": " in line] == ["export: 60 s", "import: 48 s", "verify: 12 s"]
 
 
 @pytest.mark.parametrize(("verdict", "code"), [("pass", 0), ("warn", 0), ("fail", 1)])

@@ -179,8 +179,11 @@ def planned(mwaa: Environments, call: Handler) -> dict[str, Any]:
     return call(plan, input=document())
 
 
-def tell_dags(dags: int, environment: str = "prod-2-10", ago: timedelta = timedelta()) -> None:
-    """Publishes how many DAGs an environment has, as Amazon MWAA does."""
+def tell_dags(dags: int, environment: str = "prod-2-10", ago: timedelta = timedelta(seconds=2)) -> None:
+    """Publishes how many DAGs an environment has, as Amazon MWAA does.
+
+    A moment ago, because a request's times have whole seconds: what is of the same second lies behind its end.
+    """
     dimensions = {"Function": "DAG Processing", "Environment": environment}
     clients.cloudwatch(REGION).put_metric_data(
         Namespace="AmazonMWAA",

@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
+from migration import reporting
 from migration.presentation import facts, markdown, page, plots, wording
 from tools.example_report import example
 
@@ -88,6 +89,23 @@ DIFFERENT = {"dag_run": {**small()["tables"]["dag_run"], "match": False}}
 
 def test_the_schema_is_json_schema() -> None:
     Draft202012Validator.check_schema(json.loads(SCHEMA.read_text()))
+
+
+def test_on_a_smaller_class_the_downtime_is_the_most_to_expect() -> None:
+    classes = {"environment_class": "mw1.small", "environment_class_on_the_day": "mw1.large"}
+    report = small(mode="rehearse", **classes, price_usd=0.98, price_on_the_day_usd=1.98, price_basis="2 hours")
+    seen = Reader(page.render(report)).text
+    assert "The target was mw1.small; on the day it is mw1.large, whose import and hops are no slower" in seen
+    assert "61 s at most; seen on mw1.small" in seen
+    assert "$0.98 of the target's hours; $1.98 on the day" in seen
+    told = markdown.render(report)
+    assert "- Downtime to expect: 61 s at most (" in told
+    assert "- Price of the target's hours: $0.98 ($1.98 on the day)" in told
+    assert "Downtime to expect: 61 s at most" in reporting.message(report, "", "")
+    on_the_same = small(mode="rehearse", price_usd=0.98, price_basis="2 hours")
+    for text in (page.render(on_the_same), markdown.render(on_the_same), reporting.message(on_the_same, "", "")):
+        assert "at most" not in text
+        assert "on the day" not in text
 
 
 def closed(node: Any) -> Any:

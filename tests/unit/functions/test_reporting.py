@@ -50,6 +50,12 @@ def test_what_the_engine_measured_are_phases_of_their_own() -> None:
     assert (line["quiesce"], line["export"]) == (60.0, 240.0)
     assert (line["import"], line["verify"]) == (270.0, 90.0)
     assert sum(line.values()) == sum(item["seconds"] for item in PHASES)
+    # While the export runs, the quiescing is over.
+    running = reporting.timeline([phase("export", "20", None)], results)
+    assert [(item["name"], item["ended"]) for item in running] == [
+        ("quiesce", "2026-11-22T10:21:00.000+00:00"),
+        ("export", None),
+    ]
 
 
 @pytest.mark.parametrize(

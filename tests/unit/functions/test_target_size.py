@@ -147,6 +147,11 @@ def test_the_target_is_created_with_it_and_the_report_tells(large: Environments,
     written = clients.s3().get_object(Bucket="exchange", Key=told["key"])["Body"].read()
     found = json.loads(written)
     assert (found["environment_class"], found["environment_class_on_the_day"]) == ("mw1.small", "mw1.2xlarge")
+    page = clients.s3().get_object(Bucket="exchange", Key=told["key"].replace(".json", ".html"))["Body"].read().decode()
+    assert "The target was mw1.small; on the day it is mw1.2xlarge," in page
+    # What comes after it can tell its downtime from those of others.
+    history = clients.s3().get_object(Bucket="exchange", Key="rehearsals/eu-west-1/prod-2-10.json")["Body"].read()
+    assert [item["environment_class"] for item in json.loads(history)] == ["mw1.small"]
     assert found["notes"][0].startswith("The target is mw1.small, the smallest class for the source's 40 DAGs and our")
 
 
