@@ -35,6 +35,7 @@ class RealEnvironment(Environment):
 class RealWorld(World):
     environments: ClassVar[type[Environment]] = RealEnvironment
     statements: ClassVar[tuple[str, ...]] = (QUIET, SETTLED)
+    patience: ClassVar[float] = 1200.0
 
     @classmethod
     def serve(cls, installation: AirflowInstallation, template: MetadataDatabase, marker: str) -> None:

@@ -12,8 +12,6 @@ from tests.chaos import judge
 from tests.chaos.faults import Fault, Injection
 from tests.chaos.world import HOP_VERSION, IMPORT_VERSION, World, document
 
-# Of an execution; the longest waits of the input are shorter.
-_SECONDS = 420.0
 _STARTS = 3
 
 
@@ -47,7 +45,7 @@ def migrate(world: World, name: str, faults: list[Fault], *, hop: bool = False) 
     finally:
         injection.stop()
     status = ended["status"]
-    broken = [f"it has not ended after {_SECONDS:.0f} s"] if status == "RUNNING" else []
+    broken = [f"it has not ended after {world.patience:.0f} s"] if status == "RUNNING" else []
     if not broken:
         broken = judge.faults_of(world, was, target, migration, succeeded=status == "SUCCEEDED")
     outcome = Outcome(
@@ -71,7 +69,7 @@ def execute(
     """
     states = world.aws.client("stepfunctions")
     machine = world.aws.deployed.state_machines["MigrateStateMachine"]
-    deadline = time.monotonic() + _SECONDS
+    deadline = time.monotonic() + world.patience
     given = json.dumps(document(source, target, version))
     arn = ""
     for _ in range(_STARTS):

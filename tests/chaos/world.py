@@ -83,6 +83,8 @@ class World:
     #: What stands behind Amazon MWAA's API, and what is done to each source's rows.
     environments: ClassVar[type[Environment]] = LightEnvironment
     statements: ClassVar[tuple[str, ...]] = (QUIET,)
+    #: Seconds in which a migration must have ended; the longest waits of its input are shorter.
+    patience: ClassVar[float] = 420.0
 
     @classmethod
     def serve(cls, installation: AirflowInstallation, template: MetadataDatabase, marker: str) -> None:
