@@ -23,7 +23,7 @@ class Meaning:
     that no constraint declares and that lead to rows without an identity of their own (a job, a trigger).
 
     ``exported`` are the tables that the artifact holds. A row whose parent it does not hold says itself which one that
-    is, or nobody does: an XCom has the names of its run.
+    is, or nobody does: an XCom has the names of its run. ``ignored`` columns are left out too.
     """
 
     def __init__(
@@ -33,6 +33,7 @@ class Meaning:
         algorithm: str,
         default_template: str | None,
         exported: Container[str],
+        ignored: Container[str] = (),
     ) -> None:
         self.table = table
         self._exported = exported
@@ -44,7 +45,9 @@ class Meaning:
         left_out |= {column for name, column in USER_REFERENCES if name == table.name}
         if table.name in MATCHED_ONLY:
             left_out |= set(table.column_names) - set(identity_columns(table))
-        self._columns = [column for column in table.columns if column.name not in left_out]
+        self._columns = [
+            column for column in table.columns if column.name not in left_out and column.name not in ignored
+        ]
         self.identity = identity_columns(table)
 
     def of_source(self, scratch: str) -> sql.Composed:

@@ -364,7 +364,15 @@ def test_every_task_retries_what_passes_and_catches_the_rest(name: str) -> None:
     # A target in maintenance is waited for, until the end of it.
     waiting = {"ErrorEquals": ["TargetBusy"], "IntervalSeconds": 1, "BackoffRate": 1, "MaxAttempts": 64}
     maintenance = [{**waiting, "MaxDelaySeconds": 2, "JitterStrategy": "NONE"}]
-    first = {"CheckFiles": once, "CheckTarget": once, "UpdateEnvironment": maintenance}
+    of_starts = ("AWSStepFunctionsException", "ExecutionLimitExceededException", "SdkClientException")
+    starts = [{**common[0], "ErrorEquals": [f"StepFunctions.{error}" for error in of_starts]}]
+    first = {
+        "CheckFiles": once,
+        "CheckTarget": once,
+        "CopyLogs": starts,
+        "CopyLogsEarly": starts,
+        "UpdateEnvironment": maintenance,
+    }
     assert task["Retry"] == first.get(name, []) + common
     assert {"Lambda.TooManyRequestsException", "Lambda.ServiceException", "TransientFault"} <= set(
         common[0]["ErrorEquals"]
