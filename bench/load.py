@@ -24,7 +24,7 @@ import psycopg2
 
 from bench import memory, workload
 from bench.results import Result, table, write_json, write_page
-from local import demo_source
+from local import command, demo_source
 from local.airflow_installation import ROOT
 from local.aws import LocalAws
 from local.mwaa.environment import Environment
@@ -183,4 +183,6 @@ def _runners() -> Iterator[tuple[str, int]]:
 
 
 if __name__ == "__main__":
+    command.mute()
+    command.end_as_interrupted()
     sys.exit(main())

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from local import leftovers, processes
+from local import command, leftovers, processes
 
 
 class AlreadyRunning(Exception):
@@ -37,11 +37,8 @@ def main(arguments: list[str] | None = None) -> int:
     logging.basicConfig(
         level=os.environ.get("LOG_LEVEL", "ERROR"), format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )
-    for noisy in ("moto", "samtranslator"):
-        # They report what a state machine catches, and what docs/local-aws.md names as missing.
-        logging.getLogger(noisy).setLevel(os.environ.get("LOG_LEVEL", "CRITICAL"))
-    # A terminated process must clean up as an interrupted one does.
-    signal.signal(signal.SIGTERM, lambda *_: _interrupt())
+    command.mute()
+    command.end_as_interrupted()
     console = Console()
     try:
         if chosen.command == "up":
@@ -95,10 +92,6 @@ def _down(name: str, console: Console) -> int:
     leftovers.clear(name)
     console.print(f"{name} is gone.")
     return 0
-
-
-def _interrupt() -> None:
-    raise KeyboardInterrupt
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ from typing import Any
 
 from rich.console import Console
 
+from local import command
 from local.airflow_installation import ROOT
 from tests.chaos import faults, table
 from tests.chaos.real_kinds import REAL_KINDS
@@ -70,4 +71,6 @@ def keep(file: Path, key: str, outcome: Outcome) -> None:
 
 
 if __name__ == "__main__":
+    command.mute()
+    command.end_as_interrupted()
     sys.exit(main())
