@@ -12,10 +12,11 @@ import contextlib
 import ctypes
 import platform
 import re
-import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+
+from local.repeating import Repeating
 
 #: Seconds between two looks.
 INTERVAL = 0.05
@@ -59,19 +60,12 @@ def watch(pid: int) -> Iterator[Peak]:
 @contextmanager
 def looking(look: Callable[[], None], seconds: float) -> Iterator[None]:
     """Calls `look` again and again, so many seconds apart, until the block ends."""
-    ended = threading.Event()
-
-    def until_ended() -> None:
-        while not ended.wait(seconds):
-            look()
-
-    watcher = threading.Thread(target=until_ended, daemon=True)
+    watcher = Repeating(look, seconds, "memory")
     watcher.start()
     try:
         yield
     finally:
-        ended.set()
-        watcher.join()
+        watcher.stop()
 
 
 def family_pss(pid: int) -> int:

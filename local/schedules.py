@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import logging
 import re
-import threading
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
@@ -20,6 +19,7 @@ from botocore.exceptions import ClientError
 from moto.scheduler.models import scheduler_backends
 
 from local.identity import Credentials, Identities, RoleNotFound
+from local.repeating import Repeating
 
 logger = logging.getLogger(__name__)
 
@@ -81,22 +81,14 @@ class Schedules:
         self._region = region
         self._client = client
         self._fired: dict[str, datetime] = {}
-        self._stopped = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="schedules", daemon=True)
+        self._looking = Repeating(lambda: self.fire(datetime.now(UTC)), _LOOKS_SECONDS, "schedules")
 
     def start(self) -> None:
         """Begins to look, unless it does already."""
-        if not self._thread.is_alive():
-            self._thread.start()
+        self._looking.start()
 
     def stop(self) -> None:
-        self._stopped.set()
-        if self._thread.is_alive():
-            self._thread.join()
-
-    def _run(self) -> None:
-        while not self._stopped.wait(_LOOKS_SECONDS):
-            self.fire(datetime.now(UTC))
+        self._looking.stop()
 
     def fire(self, now: datetime) -> None:
         """Starts what is due."""

@@ -7,7 +7,6 @@ import os
 import signal
 import socket
 import subprocess
-import threading
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,6 +15,7 @@ from local import processes
 from local.airflow_installation import AirflowInstallation
 from local.mwaa.metadata_database import MetadataDatabase
 from local.mwaa.warm_cli import WarmCli
+from local.repeating import Repeating
 
 logger = logging.getLogger(__name__)
 
@@ -64,8 +64,7 @@ class AirflowProcesses:
         self._database = database
         self._marker = marker
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
-        self._stopping = threading.Event()
-        self._keeper: threading.Thread | None = None
+        self._keeper: Repeating | None = None
         self._cli: WarmCli | None = None
         self._web_port: int | None = None
         self._api_port = _free_port() if installation.release >= (3,) else None
@@ -99,15 +98,13 @@ class AirflowProcesses:
                     f"{self._last_output('scheduler')}"
                 )
             time.sleep(0.5)
-        self._stopping.clear()
-        self._keeper = threading.Thread(target=self._keep, name=f"processes of {self.home.parent.name}", daemon=True)
+        self._keeper = Repeating(self._keep, _LOOK_INTERVAL, f"processes of {self.home.parent.name}")
         self._keeper.start()
 
     def stop(self, patience: float = 10.0) -> None:
         """Ends every process, those of running tasks too; what has not ended after `patience` seconds is killed."""
         if self._keeper is not None:
-            self._stopping.set()
-            self._keeper.join()
+            self._keeper.stop()
             self._keeper = None
         if self._cli is not None:
             self._cli.stop()
@@ -133,12 +130,11 @@ class AirflowProcesses:
 
     def _keep(self) -> None:
         """Starts again what has ended."""
-        while not self._stopping.wait(_LOOK_INTERVAL):
-            for name in self._components():
-                process = self._processes[name]
-                if process.poll() is not None:
-                    logger.warning("%s of %s ended with %s", name, self.home.parent.name, process.returncode)
-                    self._start(name, name)
+        for name in self._components():
+            process = self._processes[name]
+            if process.poll() is not None:
+                logger.warning("%s of %s ended with %s", name, self.home.parent.name, process.returncode)
+                self._start(name, name)
 
     def command(self, arguments: list[str], timeout: float) -> subprocess.CompletedProcess[bytes]:
         """Runs `airflow <arguments>`, in a fork of the warm CLI where that is ready.

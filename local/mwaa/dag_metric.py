@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import functools
 import logging
-import threading
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -12,6 +12,7 @@ import psycopg2
 from botocore.exceptions import BotoCoreError, ClientError
 
 from local.mwaa.metadata_database import MetadataDatabase
+from local.repeating import Repeating
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudwatch import CloudWatchClient
@@ -29,31 +30,29 @@ class DagMetric:
     def __init__(
         self, cloudwatch: Callable[[], CloudWatchClient], environment: str, database: MetadataDatabase, version: str
     ) -> None:
-        self._cloudwatch = cloudwatch
+        # Made when it is first needed, so that no environment waits for it.
+        self._cloudwatch = functools.cache(cloudwatch)
         self._environment = environment
         self._database = database
         self._version = version
-        self._stopped = threading.Event()
-        self._thread = threading.Thread(target=self._run, name=f"metric of {environment}", daemon=True)
+        self._told: int | None = None
+        self._told_at = 0.0
+        self._telling = Repeating(self._tell, _INTERVAL, f"metric of {environment}")
 
     def start(self) -> None:
-        self._thread.start()
+        self._telling.start()
 
     def stop(self) -> None:
-        self._stopped.set()
-        self._thread.join()
+        self._telling.stop()
 
-    def _run(self) -> None:
-        client = self._cloudwatch()
-        told, at = None, 0.0
-        while not self._stopped.wait(_INTERVAL):
-            try:
-                dags = self._database.dags(self._version)
-                if dags != told or time.monotonic() - at >= _UNCHANGED_INTERVAL:
-                    publish(client, self._environment, dags)
-                    told, at = dags, time.monotonic()
-            except (psycopg2.Error, ClientError, BotoCoreError) as error:
-                logger.warning("the number of DAGs of %s was not published: %s", self._environment, error)
+    def _tell(self) -> None:
+        try:
+            dags = self._database.dags(self._version)
+            if dags != self._told or time.monotonic() - self._told_at >= _UNCHANGED_INTERVAL:
+                publish(self._cloudwatch(), self._environment, dags)
+                self._told, self._told_at = dags, time.monotonic()
+        except (psycopg2.Error, ClientError, BotoCoreError) as error:
+            logger.warning("the number of DAGs of %s was not published: %s", self._environment, error)
 
 
 def publish(cloudwatch: CloudWatchClient, environment: str, dags: int) -> None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import functools
 import logging
-import threading
 import zipfile
 from collections.abc import Callable
 from io import BytesIO
@@ -11,6 +11,8 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
+
+from local.repeating import Repeating
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -24,13 +26,12 @@ class DagSync:
     """Copies what is new or changed under a prefix, and removes what is gone; with the execution role's rights."""
 
     def __init__(self, s3: Callable[[], S3Client], bucket: str, prefix: str, folder: Path) -> None:
-        self._s3 = s3
+        self._s3 = functools.cache(s3)
         self._bucket = bucket
         self._prefix = prefix.strip("/") + "/" if prefix.strip("/") else ""
         self._folder = folder
         self._known: dict[str, str] = {}
-        self._stopped = threading.Event()
-        self._thread: threading.Thread | None = None
+        self._following = Repeating(self._follow, _INTERVAL, f"DAGs of {bucket}")
 
     def start(self) -> None:
         """Returns after the first synchronisation; the others happen in the background.
@@ -39,24 +40,20 @@ class DagSync:
             botocore.exceptions.ClientError: the execution role cannot read the folder.
         """
         self._folder.mkdir(parents=True, exist_ok=True)
-        client = self._s3()
-        self._synchronise(client)
-        self._thread = threading.Thread(target=self._run, args=(client,), name=f"DAGs of {self._bucket}", daemon=True)
-        self._thread.start()
+        self._synchronise()
+        self._following.start()
 
     def stop(self) -> None:
-        self._stopped.set()
-        if self._thread is not None:
-            self._thread.join()
+        self._following.stop()
 
-    def _run(self, client: S3Client) -> None:
-        while not self._stopped.wait(_INTERVAL):
-            try:
-                self._synchronise(client)
-            except (ClientError, BotoCoreError) as error:
-                logger.warning("DAGs of s3://%s/%s: %s", self._bucket, self._prefix, error)
+    def _follow(self) -> None:
+        try:
+            self._synchronise()
+        except (ClientError, BotoCoreError) as error:
+            logger.warning("DAGs of s3://%s/%s: %s", self._bucket, self._prefix, error)
 
-    def _synchronise(self, client: S3Client) -> None:
+    def _synchronise(self) -> None:
+        client = self._s3()
         found: dict[str, str] = {}
         pages = client.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=self._prefix)
         for page in pages:

@@ -6,14 +6,16 @@ task logs of 1.10.
 
 from __future__ import annotations
 
+import functools
 import logging
-import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
+
+from local.repeating import Repeating
 
 if TYPE_CHECKING:
     from mypy_boto3_logs import CloudWatchLogsClient
@@ -41,7 +43,8 @@ class LogShipping:
             groups: the suffixes of the groups that are enabled: {"Task", "Scheduler"}.
             task_files: whether the files of tasks are to be shipped too.
         """
-        self._logs = logs
+        # Made when it is first needed, so that no environment waits for it.
+        self._logs = functools.cache(logs)
         self._home = home
         self._environment = environment
         self._groups = groups
@@ -49,29 +52,26 @@ class LogShipping:
         self._started = int(time.time())
         self._offsets: dict[Path, int] = {}
         self._streams: set[tuple[str, str]] = set()
-        self._stopped = threading.Event()
-        self._thread = threading.Thread(target=self._run, name=f"logs of {environment}", daemon=True)
+        self._ended = False
+        self._following = Repeating(self._ship_all, _INTERVAL, f"logs of {environment}")
 
     def start(self) -> None:
-        self._thread.start()
+        self._following.start()
 
     def stop(self) -> None:
         """Ships what is left, and ends."""
-        self._stopped.set()
-        self._thread.join()
+        self._following.stop()
+        self._ended = True
+        self._ship_all()
 
-    def _run(self) -> None:
-        client = self._logs()
-        last = False
-        while not last:
-            last = self._stopped.wait(_INTERVAL)
-            for file, group, stream in self._files():
-                if group not in self._groups:
-                    continue
-                try:
-                    self._ship(client, file, f"airflow-{self._environment}-{group}", stream)
-                except (ClientError, BotoCoreError, OSError) as error:
-                    logger.warning("%s of %s was not shipped: %s", file.name, self._environment, error)
+    def _ship_all(self) -> None:
+        for file, group, stream in self._files():
+            if group not in self._groups:
+                continue
+            try:
+                self._ship(self._logs(), file, f"airflow-{self._environment}-{group}", stream)
+            except (ClientError, BotoCoreError, OSError) as error:
+                logger.warning("%s of %s was not shipped: %s", file.name, self._environment, error)
 
     def _files(self) -> Iterator[Shipped]:
         for file in (self._home / "processes").glob("*.log"):
@@ -100,7 +100,7 @@ class LogShipping:
             opened.seek(offset)
             # A line is shipped when it is whole, unless no more will come.
             content = opened.read(8 * _MAX_BYTES)
-        whole = len(content) if self._stopped.is_set() else content.rfind(b"\n") + 1
+        whole = len(content) if self._ended else content.rfind(b"\n") + 1
         if whole == 0:
             return
         if (group, stream) not in self._streams:

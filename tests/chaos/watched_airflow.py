@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import threading
-from contextlib import closing
-
 import psycopg2
 
 from local.mwaa.airflow_processes import AirflowProcesses
+from local.repeating import Repeating
 from tests.chaos import task_starts
 
 _POLL_SECONDS = 0.1
@@ -17,32 +15,31 @@ class WatchedAirflow(AirflowProcesses):
     """Tells `task_starts` of every attempt of a task."""
 
     # None where Airflow did not start.
-    _watcher: threading.Thread | None = None
+    _watcher: Repeating | None = None
 
     def start(self) -> None:
         super().start()
-        self._no_more = threading.Event()
-        self._watcher = threading.Thread(target=self._watch, name=f"tasks of {self.home.parent.name}", daemon=True)
+        self._told: set[int] = set()
+        self._connection = psycopg2.connect(self._database.dsn)
+        self._connection.autocommit = True
+        self._watcher = Repeating(self._watch, _POLL_SECONDS, f"tasks of {self.home.parent.name}")
         self._watcher.start()
 
     def stop(self, patience: float = 10.0) -> None:
         if self._watcher is not None:
-            self._no_more.set()
-            self._watcher.join()
+            self._watcher.stop()
+            self._connection.close()
         super().stop(patience)
 
     def _watch(self) -> None:
-        told: set[int] = set()
-        with closing(psycopg2.connect(self._database.dsn)) as connection, connection.cursor() as cursor:
-            connection.autocommit = True
-            while not self._no_more.wait(_POLL_SECONDS):
-                # A task's process writes its number before anything of ours runs; the number of the attempt before
-                # stands there until then.
-                cursor.execute(
-                    "select pid from task_instance "
-                    "where dag_id like 'mwaa_migrator_%' and state = 'running' and pid is not null"
-                )
-                for (process,) in cursor.fetchall():
-                    if process not in told:
-                        told.add(process)
-                        task_starts.tell(process, self)
+        with self._connection.cursor() as cursor:
+            # A task's process writes its number before anything of ours runs; the number of the attempt before stands
+            # there until then.
+            cursor.execute(
+                "select pid from task_instance "
+                "where dag_id like 'mwaa_migrator_%' and state = 'running' and pid is not null"
+            )
+            for (process,) in cursor.fetchall():
+                if process not in self._told:
+                    self._told.add(process)
+                    task_starts.tell(process, self)
