@@ -88,8 +88,8 @@ _STATUSES = {
     "target UNAVAILABLE": ("UNAVAILABLE", _FOR_GOOD, None),
     "target in MAINTENANCE for some polls": ("MAINTENANCE", 3, None),
 }
-# An update that comes to nothing: the environment has the old version and the old rows, as after a roll back.
-_OF_UPDATES = ("target UPDATE_FAILED", "target ROLLING_BACK, then AVAILABLE as before")
+#: An update that comes to nothing: the environment has the old version and the old rows, as after a roll back.
+OF_UPDATES = ("target UPDATE_FAILED", "target ROLLING_BACK, then AVAILABLE as before")
 _NOT_UPDATED = {
     "LastUpdate": {
         "Status": "FAILED",
@@ -124,11 +124,16 @@ def plan(seed: int, kinds: Mapping[str, int] = KINDS) -> list[Fault]:
     drawn = [list(kinds)[seed % len(kinds)]]
     drawn += chance.sample(sorted(kinds), chance.randrange(3))
     hop = kinds is KINDS and _hops(seed, drawn)
-    places = {kind: _WITH_HOP.get(most, most) if hop else most for kind, most in kinds.items()}
+    places = with_places(kinds, _WITH_HOP) if hop else kinds
     return [
         Fault(kind, chance.randrange(places[kind]), _times(kind, chance.choice(_IN_A_ROW)), chance.random() * 1.5)
         for kind in dict.fromkeys(drawn)
     ]
+
+
+def with_places(kinds: Mapping[str, int], others: Mapping[int, int]) -> dict[str, int]:
+    """The kinds where there are other numbers of places: AWS_CALLS, INVOCATIONS... to what there is instead."""
+    return {kind: others.get(places, places) for kind, places in kinds.items()}
 
 
 def hops(seed: int) -> bool:
@@ -137,7 +142,7 @@ def hops(seed: int) -> bool:
 
 
 def _hops(seed: int, kinds: Iterable[str]) -> bool:
-    return seed % _HOPS == 0 or not set(_OF_UPDATES).isdisjoint(kinds)
+    return seed % _HOPS == 0 or not set(OF_UPDATES).isdisjoint(kinds)
 
 
 def _times(kind: str, drawn: int) -> int:
@@ -229,7 +234,7 @@ class Injection:
         """What Amazon MWAA says of the target, if a fault has a say in it."""
         if request.parameters.get("Name") != self._target:
             return None
-        if request.operation.name == "UpdateEnvironment" and any(fault.kind in _OF_UPDATES for fault in self.faults):
+        if request.operation.name == "UpdateEnvironment" and any(fault.kind in OF_UPDATES for fault in self.faults):
             self._before_update = self.counts["polls"]
             return json_response({"Arn": self._aws.mwaa.environment(self._target).arn})
         if request.operation.name != "GetEnvironment":
@@ -245,7 +250,7 @@ class Injection:
         for fault in self.faults:
             status, _, before = _STATUSES.get(fault.kind, ("", 0, None))
             place = poll - 1
-            if fault.kind in _OF_UPDATES:
+            if fault.kind in OF_UPDATES:
                 if self._before_update is None:
                     continue
                 place -= self._before_update
@@ -253,7 +258,7 @@ class Injection:
                 return {"Status": status} | (_NOT_UPDATED if status == "UPDATE_FAILED" else {})
             if before and not fault.struck:
                 return {"Status": before}
-            if fault.kind in _OF_UPDATES:
+            if fault.kind in OF_UPDATES:
                 return _NOT_UPDATED
         return {}
 

@@ -5,31 +5,16 @@ Without what hangs, which costs minutes there, and the upgrade to Airflow 3; wit
 
 from __future__ import annotations
 
+from tests.chaos import faults
+
 # More than there, because what is polled takes longer.
-AWS_CALLS, INVOCATIONS, COMMANDS, TASKS, POLLS = 700, 44, 48, 5, 8
+_PLACES = {faults.AWS_CALLS: 700, faults.INVOCATIONS: 44, faults.COMMANDS: 48, faults.POLLS: 8}
 REAL_KINDS: dict[str, int] = {
-    "AWS call throttled": AWS_CALLS,
-    "AWS call answered 500": AWS_CALLS,
-    "AWS call answered 503": AWS_CALLS,
-    "AWS connection closed without an answer": AWS_CALLS,
-    "AWS call carried out, its answer lost": AWS_CALLS,
-    "function killed before a call": AWS_CALLS,
-    "function killed after a call": AWS_CALLS,
-    "function run twice for one event": INVOCATIONS,
-    "function timed out after its work": INVOCATIONS,
-    "execution aborted, started again": INVOCATIONS,
-    "execution aborted, redriven": INVOCATIONS,
-    "CLI answers 403": COMMANDS,
-    "CLI answers 502": COMMANDS,
-    "CLI answers truncated base64": COMMANDS,
-    "CLI runs the command, answers 502": COMMANDS,
-    "CLI token expired in flight": COMMANDS,
-    "task killed": TASKS,
-    "connection lost in COPY": 1,
-    "connection lost in the merge": 1,
-    "target CREATE_FAILED": 3,
-    "target UNAVAILABLE": POLLS,
-    "target in MAINTENANCE for some polls": POLLS,
+    **{
+        kind: places
+        for kind, places in faults.with_places(faults.KINDS, _PLACES).items()
+        if "hangs" not in kind and kind not in faults.OF_UPDATES
+    },
     # The places are the tasks of ours in the scheduler's environment.
     "scheduler killed during the export": 3,
     "scheduler killed during the import": 2,
