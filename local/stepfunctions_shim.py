@@ -110,14 +110,17 @@ def _start_other_state_machines() -> None:
     StateTaskServiceSfn._normalise_response = answer  # type: ignore[method-assign]
 
 
+# As moto has it, however often it is put in place here.
+_set_error = Environment.set_error
+
+
 def _stay_stopped() -> None:
     """What StopExecution has stopped ends as ABORTED. moto leaves out what is left of the state that is evaluated, and
     where something there stumbles over that, the execution would end as FAILED."""
-    fail = Environment.set_error
 
     def set_error(self: Environment, error: Any) -> None:
         if not isinstance(self.program_state(), ProgramStopped):
-            fail(self, error)
+            _set_error(self, error)
 
     Environment.set_error = set_error  # type: ignore[method-assign]
 

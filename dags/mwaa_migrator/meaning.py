@@ -6,7 +6,7 @@ notes down which rows it did not write.
 
 from __future__ import annotations
 
-from typing import Container
+from typing import Container, Iterable
 
 from psycopg2 import sql
 
@@ -33,7 +33,7 @@ class Meaning:
         algorithm: str,
         default_template: str | None,
         exported: Container[str],
-        ignored: Container[str] = (),
+        ignored: Iterable[str] = (),
     ) -> None:
         self.table = table
         self._exported = exported
@@ -42,12 +42,10 @@ class Meaning:
         self._tables = tables
         self._default_template = default_template
         left_out: set[str | None] = set(secret_column_names(table.name)) | {table.surrogate_key}
-        left_out |= {column for name, column in USER_REFERENCES if name == table.name}
+        left_out |= {column for name, column in USER_REFERENCES if name == table.name} | set(ignored)
         if table.name in MATCHED_ONLY:
             left_out |= set(table.column_names) - set(identity_columns(table))
-        self._columns = [
-            column for column in table.columns if column.name not in left_out and column.name not in ignored
-        ]
+        self._columns = [column for column in table.columns if column.name not in left_out]
         self.identity = identity_columns(table)
 
     def of_source(self, scratch: str) -> sql.Composed:

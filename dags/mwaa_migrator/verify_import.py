@@ -101,12 +101,13 @@ def _compare_tables(
             Meaning, tables[name], target_tables, algorithm_of(connection), default_template, manifest["tables"]
         )
         not_written = rows_not_written(manifest["migration_id"], name)
-        _hash(connection, scratch, schema, meaning(), not_written)
-        found = _compare(connection, scratch, meaning())
+        whole = meaning()
+        _hash(connection, scratch, schema, whole, not_written)
+        found = _compare(connection, scratch, whole)
         own = settle(connection, scratch, schema, tables, name, meaning) if found.missing or found.differing else 0
         if own:
             progress.say(f"compare: {name}: of {own} rows the target's Airflow has gone on by itself")
-            found = _compare(connection, scratch, meaning())
+            found = _compare(connection, scratch, whole)
         secrets_differ = _without_kept(
             connection, scratch, name, differing_secrets(connection, scratch, schema, tables[name])
         )
