@@ -103,7 +103,8 @@ def create(aws: LocalAws, name: str, airflow_version: str, dags: Path, say: Call
         RequirementsS3Path="source/requirements.txt",
         NetworkConfiguration={"SubnetIds": ["subnet-0a", "subnet-0b"], "SecurityGroupIds": ["sg-0a"]},
         WebserverAccessMode="PUBLIC_ONLY",
-        AirflowConfigurationOptions={"core.default_task_retries": "0"},
+        # CleanUp waits for as long as what is left of a task's process may take to end.
+        AirflowConfigurationOptions={"core.default_task_retries": "0", "core.killed_task_cleanup_time": "5"},
         LoggingConfiguration={
             module: {"Enabled": True, "LogLevel": "INFO"}
             for module in ("DagProcessingLogs", "SchedulerLogs", "TaskLogs", "WebserverLogs", "WorkerLogs")

@@ -34,7 +34,7 @@ def listed(aws: LocalAws, source: Environment | None = None) -> set[str]:
         *_log_groups(aws.client("logs")),
         *_of_buckets(aws.client("s3")),
         *_grants(aws.client("kms")),
-        *(_rows_of_our_dags(source) if source is not None else ()),
+        *(rows_of_our_dags(source) if source is not None else ()),
     }
 
 
@@ -69,7 +69,8 @@ def _grants(kms: Any) -> Iterator[str]:
             yield f"grant {grant.get('Name', grant['GrantId'])} of key {key['KeyId']}"
 
 
-def _rows_of_our_dags(environment: Environment) -> Iterator[str]:
+def rows_of_our_dags(environment: Environment) -> Iterator[str]:
+    """A sentence for each table and each DAG of ours that has rows in it."""
     with closing(psycopg2.connect(environment.database.dsn)) as connection, connection.cursor() as cursor:
         cursor.execute(
             "select table_name from information_schema.columns where table_schema = 'public' and column_name = 'dag_id'"

@@ -149,6 +149,11 @@ class AirflowCli:
         """Whether one command can pause or unpause many DAGs."""
         return self._version >= _REGEX
 
+    @property
+    def tells_ends(self) -> bool:
+        """Whether `tasks` works: the commands of 1.10 look into the DAG's file instead."""
+        return self._version.major >= 2
+
     def knows_dag(self, dag_id: str) -> bool:
         """Whether the environment has parsed a DAG (of ours: before 2.5 this unpauses it)."""
         if self._version < _STATE_FROM_TABLE:
@@ -205,8 +210,7 @@ class AirflowCli:
             # The one state command of 1.10 parses: only our own file, then.
             answer = self._run("dag_state", "--subdir", f"DAGS_FOLDER/{dag_id}.py", dag_id, execution_date)
             return RunState(_dag_state(answer) if answer.succeeded else None)
-        run = run_id if self._version >= _RUN_IDS else execution_date
-        answer = self._run("tasks", "states-for-dag-run", "--output", "json", dag_id, run)
+        answer = self._run(*self._states_of(dag_id, run_id, execution_date))
         if not answer.succeeded:
             return RunState(None)
         rows = json_of(answer.stdout)
@@ -223,9 +227,16 @@ class AirflowCli:
         command += ["--dag-id", dag_id] if self._version.major < 3 else [dag_id]
         return self._rows(*command)
 
-    def tasks(self, dag_id: str, run_id: str) -> list[dict[str, Any]]:
-        """A run's task instances (`task_id`, `state`, `start_date`, `end_date`); from 2.2 on. Raises CommandFailed."""
-        return self._rows("tasks", "states-for-dag-run", "--output", "json", dag_id, run_id)
+    def tasks(self, dag_id: str, run_id: str, execution_date: str = "") -> list[dict[str, Any]]:
+        """A run's task instances (`task_id`, `state`, `start_date`, `end_date`); from 2.0 on. Raises CommandFailed.
+
+        The run is found by its `execution_date` before 2.2.
+        """
+        return self._rows(*self._states_of(dag_id, run_id, execution_date))
+
+    def _states_of(self, dag_id: str, run_id: str, execution_date: str) -> tuple[str, ...]:
+        run = run_id if self._version >= _RUN_IDS else execution_date
+        return "tasks", "states-for-dag-run", "--output", "json", dag_id, run
 
     def _rows(self, *command: str) -> list[dict[str, Any]]:
         answer = self._run(*command)

@@ -7,7 +7,7 @@ throw-away target. Only environments that the caller holds are touched; it relea
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from botocore.exceptions import ClientError
 
@@ -45,7 +45,7 @@ def clean(migration: Migration, held: Collection[Place], call: Call) -> bool:
     throw_away = migration["target"] in sides and deletes_target(migration, call.failed)
     kept = [side for side in sides if side != migration["target"] or not throw_away]
     deleted = not throw_away or _deleted(migration)
-    return _rows_gone(kept, call.waited, migration["options"]) and deleted
+    return _rows_gone(migration, kept, call.waited) and deleted
 
 
 def deletes_target(migration: Migration, failed: bool) -> bool:
@@ -54,7 +54,7 @@ def deletes_target(migration: Migration, failed: bool) -> bool:
     return migration["mode"] == "rehearse" or (taken_back and migration["options"]["targetOnFailure"] == "delete")
 
 
-def _rows_gone(sides: list[Side], waited: int, options: dict[str, Any]) -> bool:
+def _rows_gone(migration: Migration, sides: list[Side], waited: int) -> bool:
     """Whether no environment knows our DAGs any more, or none can be asked for so long that it must do without.
 
     A scheduler that has not noticed yet that a file is gone writes the rows anew, so they are looked for again.
@@ -62,10 +62,10 @@ def _rows_gone(sides: list[Side], waited: int, options: dict[str, Any]) -> bool:
     if waited == 0:
         # The files were taken away just now, and an environment needs a while to notice.
         return not sides
-    if waited > options["parseTimeoutSeconds"]:
+    if waited > migration["options"]["parseTimeoutSeconds"]:
         logger.warning("rows of our DAGs may be left", extra={"dags": own_rows.DAGS})
         return True
-    return [side for side in sides if not own_rows.are_gone(side)] == []
+    return [side for side in sides if not own_rows.are_gone(migration, side, waited)] == []
 
 
 def _deleted(migration: Migration) -> bool:

@@ -12,6 +12,7 @@ from contextlib import closing
 
 import psycopg2
 
+from local.listing import rows_of_our_dags
 from local.mwaa.environment import Environment
 from tests.chaos.world import BUCKET, HOP_VERSION, Before, World
 from tests.e2e.test_migration import AUDIT, PERMISSIONS, paused, rows
@@ -117,10 +118,7 @@ def _left(world: World, was: Before, migration: str) -> Iterator[str]:
     keys = [item["Key"] for item in s3.list_objects_v2(Bucket=BUCKET, Prefix=f"{name}/dags/").get("Contents", [])]
     if ours := [key for key in keys if "mwaa_migrator" in key]:
         yield f"our files are in the source's DAG folder: {ours[:3]}"
-    with closing(psycopg2.connect(was.environment.database.dsn)) as connection, connection.cursor() as cursor:
-        cursor.execute("select dag_id from dag where dag_id like %s", (OURS,))
-        if left := [dag for (dag,) in cursor.fetchall()]:
-            yield f"our DAGs have rows in the source: {left}"
+    yield from rows_of_our_dags(was.environment)
     locks = s3.list_objects_v2(Bucket=world.exchange, Prefix="locks/").get("Contents", [])
     if held := [lock["Key"] for lock in locks if name in lock["Key"]]:
         yield f"the source is locked: {held}"

@@ -157,8 +157,10 @@ class LightAirflow(AirflowProcesses):
     def _set_task(self, dag: str, run: str, task: str, state: str) -> None:
         with self._cursor() as cursor:
             cursor.execute(
-                "update task_instance set state = %s where dag_id = %s and run_id = %s and task_id = %s",
-                (state, dag, run, task),
+                "update task_instance set state = %s, start_date = coalesce(start_date, now()), "
+                "end_date = case when %s then null else now() end "
+                "where dag_id = %s and run_id = %s and task_id = %s",
+                (state, state == "running", dag, run, task),
             )
 
     # The command line
@@ -237,8 +239,20 @@ class LightAirflow(AirflowProcesses):
             cursor.execute("select 1 from dag_run where dag_id = %s and run_id = %s", (dag, run))
             if cursor.fetchone() is None:
                 return 1, "", f"airflow.exceptions.DagRunNotFound: DagRun for {dag} with run_id {run} not found\n"
-            cursor.execute("select task_id, state from task_instance where dag_id = %s and run_id = %s", (dag, run))
-            rows = [{"dag_id": dag, "task_id": task, "state": state} for task, state in cursor.fetchall()]
+            cursor.execute(
+                "select task_id, state, start_date, end_date from task_instance where dag_id = %s and run_id = %s",
+                (dag, run),
+            )
+            rows = [
+                {
+                    "dag_id": dag,
+                    "task_id": task,
+                    "state": state,
+                    "start_date": begun.isoformat() if begun else "",
+                    "end_date": ended.isoformat() if ended else "",
+                }
+                for task, state, begun, ended in cursor.fetchall()
+            ]
         return 0, json.dumps(rows) + "\n", ""
 
     @contextmanager

@@ -16,6 +16,9 @@ from tests.chaos.real_kinds import REAL_KINDS
 from tests.chaos.run import Outcome, execute, migrate
 from tests.chaos.world import World, world
 
+#: What a LocalTaskJob leaves that ends after the rows of its DAG were deleted.
+OUR_JOB = "insert into job (dag_id, job_type, state) values ('mwaa_migrator_export', 'LocalTaskJob', 'success')"
+
 
 @pytest.fixture(scope="module")
 def here() -> Iterator[World]:
@@ -59,6 +62,7 @@ def test_the_judge_sees_what_is_wrong(here: World) -> None:
         (there, "update slot_pool set slots = 3 where pool = 'source_pool'", "slot_pool: 1 rows are not in the target"),
         (there, paused.format(True, 1), "source_dag_1 is paused in the target"),
         (source, paused.format(False, 3), "['source_dag_3'] are active after"),
+        (source, OUR_JOB, "rows of mwaa_migrator_export in old-judged's job"),
     ):
         assert words not in told()
         with psycopg2.connect(environment.database.dsn) as connection, connection.cursor() as cursor:

@@ -121,6 +121,8 @@ class World:
             DagS3Path=f"{name}/dags",
             NetworkConfiguration={"SubnetIds": ["subnet-0a", "subnet-0b"], "SecurityGroupIds": ["sg-0a"]},
             WebserverAccessMode="PUBLIC_ONLY",
+            # CleanUp waits for as long as the processes of our tasks may take to end.
+            AirflowConfigurationOptions={"core.killed_task_cleanup_time": "1", "scheduler.job_heartbeat_sec": "1"},
             LoggingConfiguration={"TaskLogs": {"Enabled": True, "LogLevel": "INFO"}},
         )
         environment = self.aws.mwaa.environment(name)

@@ -132,6 +132,12 @@ def test_a_run_is_found_again_by_its_date(version: str, trigger: str, runs: str)
     ]
 
 
+def test_the_tasks_of_a_run_are_found_by_its_date_before_2_2() -> None:
+    run = Recorder(Answer(True, "[]", ""))
+    assert AirflowCli(run, "2.0.2").tasks("d", "r", DATE) == []
+    assert run.commands == [f"tasks states-for-dag-run --output json d {DATE}"]
+
+
 @pytest.mark.parametrize("answer", [NOTHING, Answer(True, "", ""), Answer(False, "[]", "DAG: d does not exist")])
 def test_rows_that_cannot_be_read_are_no_empty_list(answer: Answer) -> None:
     with pytest.raises(errors.CommandFailed, match="`airflow dags list-runs` failed"):
