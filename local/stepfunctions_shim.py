@@ -1,6 +1,6 @@
 """What moto's Step Functions need to run our state machines: JSONata, and the state machine's own credentials.
 
-`local.redrive` is the rest.
+`local.redrive` and `local.nested_executions` are the rest.
 
 moto evaluates JSONata in a Java virtual machine that it does not bring; here jsonata-python does it. moto calls other
 services with made-up credentials; here with a session of the state machine's role, so that the role's policies count.
@@ -13,7 +13,7 @@ import json
 import random
 import sys
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -21,9 +21,6 @@ import boto3
 import jsonata  # type: ignore[import-untyped]
 from botocore.config import Config
 from moto.stepfunctions import models as moto_models
-from moto.stepfunctions.parser.asl.component.state.exec.state_task.service.state_task_service_sfn import (
-    StateTaskServiceSfn,
-)
 from moto.stepfunctions.parser.asl.eval import states, variable_store
 from moto.stepfunctions.parser.asl.eval.environment import Environment
 from moto.stepfunctions.parser.asl.eval.program_state import ProgramStopped
@@ -31,7 +28,7 @@ from moto.stepfunctions.parser.asl.jsonata import jsonata as moto_jsonata
 from moto.stepfunctions.parser.asl.utils import boto_client
 from moto.stepfunctions.parser.models import StepFunctionsParserBackend, stepfunctions_parser_backends
 
-from local import redrive
+from local import nested_executions, redrive
 from local.identity import Identities
 
 #: Step Functions' own limit for a task is a year; what hangs here is stopped with the execution.
@@ -71,8 +68,8 @@ def install(endpoint_url: str, identities: Identities) -> None:
     import moto.stepfunctions.parser.models  # noqa: F401
 
     _execute_what_cloudformation_makes()
-    _start_other_state_machines()
     _stay_stopped()
+    nested_executions.install()
     redrive.install()
     original = boto_client.boto_client_for
     for name, module in list(sys.modules.items()):
@@ -94,22 +91,6 @@ def _execute_what_cloudformation_makes() -> None:
     StepFunctionsParserBackend.start_execution = start_execution  # type: ignore[method-assign]
 
 
-def _start_other_state_machines() -> None:
-    """Step Functions writes the members of an API's requests and answers with a capital letter; moto hands them to
-    boto3, which has small ones, as they are."""
-    prepare = StateTaskServiceSfn._normalise_parameters
-
-    def request(self: Any, parameters: dict[str, Any], *rest: Any, **named: Any) -> None:
-        prepare(self, parameters, *rest, **named)
-        _rename(parameters, str.lower)
-
-    def answer(self: Any, response: Any, *rest: Any, **named: Any) -> None:
-        _rename(response, str.upper)
-
-    StateTaskServiceSfn._normalise_parameters = request  # type: ignore[method-assign]
-    StateTaskServiceSfn._normalise_response = answer  # type: ignore[method-assign]
-
-
 # As moto has it, however often it is put in place here.
 _set_error = Environment.set_error
 
@@ -123,11 +104,6 @@ def _stay_stopped() -> None:
             _set_error(self, error)
 
     Environment.set_error = set_error  # type: ignore[method-assign]
-
-
-def _rename(members: dict[str, Any], case: Callable[[str], str]) -> None:
-    for name in list(members):
-        members[f"{case(name[0])}{name[1:]}"] = members.pop(name)
 
 
 def evaluate(expression: str) -> Any:

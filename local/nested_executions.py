@@ -1,0 +1,90 @@
+"""States that start another state machine (`states:startExecution.sync:2`), where moto is not as Step Functions is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import boto3
+from botocore.exceptions import BotoCoreError, ClientError
+from moto.stepfunctions.parser.asl.component.common.error_name.custom_error_name import CustomErrorName
+from moto.stepfunctions.parser.asl.component.common.error_name.failure_event import FailureEvent
+from moto.stepfunctions.parser.asl.component.state.exec.state_task.service.state_task_service_sfn import (
+    StateTaskServiceSfn,
+)
+from moto.stepfunctions.parser.asl.eval.environment import Environment
+
+#: An integration's errors have the names that the SDK for Java, version 1, has for them: what the service's model does
+#: not name, such as throttling or a 500, is this base class.
+BASE_ERROR = "StepFunctions.AWSStepFunctionsException"
+
+# As moto has them, however often this is put in place.
+_prepare = StateTaskServiceSfn._normalise_parameters
+_failure = StateTaskServiceSfn._from_error
+_looks = {name: getattr(StateTaskServiceSfn, name) for name in ("_build_sync_resolver", "_build_sync2_resolver")}
+
+
+def install() -> None:
+    """Puts it in place, for the whole process."""
+    StateTaskServiceSfn._normalise_parameters = _request  # type: ignore[method-assign]
+    StateTaskServiceSfn._normalise_response = _answer  # type: ignore[assignment,method-assign]
+    StateTaskServiceSfn._from_error = _named_failure  # type: ignore[method-assign]
+    for name, look in _looks.items():
+        setattr(StateTaskServiceSfn, name, _patient(look))
+
+
+def _request(self: StateTaskServiceSfn, parameters: dict[str, Any], *rest: Any, **named: Any) -> None:
+    """Step Functions writes the members of an API's requests and answers with a capital letter; moto hands them to
+    boto3, which has small ones, as they are."""
+    _prepare(self, parameters, *rest, **named)
+    _rename(parameters, str.lower)
+
+
+def _answer(self: StateTaskServiceSfn, response: Any, *rest: Any, **named: Any) -> None:
+    _rename(response, str.upper)
+
+
+def _rename(members: dict[str, Any], case: Callable[[str], str]) -> None:
+    for name in list(members):
+        members[f"{case(name[0])}{name[1:]}"] = members.pop(name)
+
+
+def _named_failure(self: StateTaskServiceSfn, env: Environment, ex: Exception) -> FailureEvent:
+    failure = _failure(self, env, ex)
+    if not isinstance(ex, ClientError) or ex.response["Error"]["Code"] in _modelled():
+        return failure
+    assert failure.event_details is not None
+    details = failure.event_details["taskFailedEventDetails"]
+    assert details is not None
+    details["error"] = BASE_ERROR
+    return FailureEvent(env, CustomErrorName(BASE_ERROR), failure.event_type, failure.event_details)
+
+
+def _modelled() -> set[str]:
+    """The errors that StartExecution has by its model."""
+    operation = boto3.client("stepfunctions", region_name="eu-west-1").meta.service_model.operation_model(
+        "StartExecution"
+    )
+    return {shape.name for shape in operation.error_shapes}
+
+
+def _patient(look: Callable[..., Callable[[], Any] | None]) -> Callable[..., Callable[[], Any] | None]:
+    """Step Functions is told when the other execution ends; moto asks, and asks again where that fails for once."""
+
+    def patient(self: StateTaskServiceSfn, *arguments: Any, **named: Any) -> Callable[[], Any] | None:
+        ended = look(self, *arguments, **named)
+        if ended is None:
+            return None
+
+        def ended_so_far() -> Any:
+            try:
+                return ended()
+            except (BotoCoreError, ClientError) as error:
+                # A right that is missing is missing at the next look too.
+                if isinstance(error, ClientError) and error.response["Error"]["Code"] == "AccessDeniedException":
+                    raise
+                return None
+
+        return ended_so_far
+
+    return patient
