@@ -20,7 +20,7 @@ def handler(event: dict[str, Any]) -> dict[str, Any]:
     if runs.complete(dag, found):
         of_attempt(clients.s3(), migration).end_phase(runs.PHASES[dag])
         return {"tasks": {}} | waiting.ready(event)
-    run_state = _state_of(migration, dag, run)
+    run_state = _state_of(migration, dag, run, failed=runs.failure(found) is not None)
     # The run may have ended between the two looks.
     found = runs.results(of_artifact(clients.s3(), migration), dag, run)
     if runs.complete(dag, found):
@@ -40,15 +40,18 @@ def handler(event: dict[str, Any]) -> dict[str, Any]:
     )
 
 
-def _state_of(migration: Migration, dag: str, run: str) -> RunState:
+def _state_of(migration: Migration, dag: str, run: str, *, failed: bool) -> RunState:
     """As the CLI tells it. Where that does not answer, nobody knows, and the run has its time.
 
     While an import merges in bulk, its locks keep the CLI waiting for as long as the merge takes; its result in S3 says
-    when it is done.
+    when it is done. Of one that has `failed` only the CLI knows whether Airflow tries it again, so what keeps it from
+    answering is raised: the state machine's retries ask again, for some minutes.
     """
     try:
         return runs.cli(migration, dag).run_state(dag, run, migration["executionDate"])
     except (errors.TransientFault, errors.CliUnreachable) as error:
+        if failed:
+            raise
         logger.warning("the CLI did not tell how far the run is", extra={"dag": dag, "error_message": str(error)})
         return RunState(None)
 

@@ -491,6 +491,10 @@ def test_a_cli_that_waits_for_the_imports_locks_ends_no_run(
     assert not call(check_dag_run, **event, waitedSeconds=0)["ready"]
     with pytest.raises(errors.DagRunTimedOut):
         call(check_dag_run, **event, waitedSeconds=21600)
+    leave(planned, runs.IMPORT, "import", "failed", error={"name": "DatabaseFailed", "message": "connection lost"})
+    # Whether it is tried again only the CLI tells; the state machine asks again.
+    with pytest.raises(error):
+        call(check_dag_run, **event, waitedSeconds=60)
     leave(planned, runs.IMPORT, "import")
     leave(planned, runs.IMPORT, "verify")
     assert call(check_dag_run, **event, waitedSeconds=60)["ready"]
