@@ -62,7 +62,7 @@ def _rows_gone(migration: Migration, sides: list[Side], waited: int) -> bool:
     if waited == 0:
         # The files were taken away just now, and an environment needs a while to notice.
         return not sides
-    if waited > migration["options"]["parseTimeoutSeconds"]:
+    if waited > migration["options"]["parseTimeoutSeconds"] + own_rows.seconds_of_jobs({}):
         logger.warning("rows of our DAGs may be left", extra={"dags": own_rows.DAGS})
         return True
     return [side for side in sides if not own_rows.are_gone(migration, side, waited)] == []

@@ -220,8 +220,8 @@ def test_a_web_server_that_does_not_answer_fails_no_migration(
         raise errors.CliUnreachable("no connection")
 
     monkeypatch.setattr(runs, "cli_of", lambda side, version: AirflowCli(silent, version))
-    assert not call(clean_up, migration=planned, failed=False, waitedSeconds=1800)["ready"]
-    assert call(clean_up, migration=planned, failed=False, waitedSeconds=1860)["ready"]
+    assert not call(clean_up, migration=planned, failed=False, waitedSeconds=1860)["ready"]
+    assert call(clean_up, migration=planned, failed=False, waitedSeconds=1920)["ready"]
 
 
 @pytest.mark.usefixtures("commands")
