@@ -102,9 +102,12 @@ generate: $(READY) ## Files made from others: docs' tables, Airflow's renamed op
 	PYTHONPATH=functions $(PY) -m tools.airflow_options
 	$(PY) -m tools.generated_docs
 
-.PHONY: audit
-audit: $(READY) ## Known vulnerabilities of what is locked, security findings in the code
+.PHONY: findings
+findings: $(READY) ## Security findings in the code; a part of the tests
 	$(BIN)/bandit --quiet --recursive --severity-level medium local functions dags mwaa_migrator_cli
+
+.PHONY: audit
+audit: findings ## Known vulnerabilities of what is locked, security findings in the code
 	$(BIN)/pip-audit --require-hashes --disable-pip -r requirements/dev.txt
 
 .PHONY: check

@@ -99,9 +99,9 @@ class MetadataDatabase:
 
     def dags(self, airflow_version: str) -> int:
         """How many DAGs the schedulers of that version have found and still find."""
-        newest = int(airflow_version.partition(".")[0]) >= 3
+        of_2, of_3 = "SELECT count(*) FROM dag WHERE is_active", "SELECT count(*) FROM dag WHERE NOT is_stale"
         with psycopg2.connect(self.dsn) as connection, connection.cursor() as cursor:
-            cursor.execute(f"SELECT count(*) FROM dag WHERE {'NOT is_stale' if newest else 'is_active'}")
+            cursor.execute(of_3 if int(airflow_version.partition(".")[0]) >= 3 else of_2)
             (number,) = cursor.fetchone() or (0,)
         connection.close()
         return int(number)
