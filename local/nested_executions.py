@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import boto3
 from botocore.exceptions import BotoCoreError, ClientError
+from moto.core.utils import get_service_model
 from moto.stepfunctions.parser.asl.component.common.error_name.custom_error_name import CustomErrorName
 from moto.stepfunctions.parser.asl.component.common.error_name.failure_event import FailureEvent
 from moto.stepfunctions.parser.asl.component.state.exec.state_task.service.state_task_service_sfn import (
@@ -62,10 +62,7 @@ def _named_failure(self: StateTaskServiceSfn, env: Environment, ex: Exception) -
 
 def _modelled() -> set[str]:
     """The errors that StartExecution has by its model."""
-    operation = boto3.client("stepfunctions", region_name="eu-west-1").meta.service_model.operation_model(
-        "StartExecution"
-    )
-    return {shape.name for shape in operation.error_shapes}
+    return {shape.name for shape in get_service_model("stepfunctions").operation_model("StartExecution").error_shapes}
 
 
 def _patient(look: Callable[..., Callable[[], Any] | None]) -> Callable[..., Callable[[], Any] | None]:
