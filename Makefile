@@ -108,7 +108,7 @@ findings: $(READY) ## Security findings in the code; a part of the tests
 
 .PHONY: audit
 audit: findings ## Known vulnerabilities of what is locked, security findings in the code
-	$(BIN)/pip-audit --require-hashes --disable-pip -r requirements/dev.txt
+	$(PY) -m tools.audit
 
 .PHONY: check
 check: lint template audit test ## What a reviewer would run
