@@ -101,6 +101,7 @@ template: $(READY) ## Template findings: cfn-lint, sam validate, checkov
 generate: $(READY) ## Files made from others: docs' tables, Airflow's renamed options
 	PYTHONPATH=functions $(PY) -m tools.airflow_options
 	$(PY) -m tools.generated_docs
+	$(PY) -m tools.phases_picture
 
 .PHONY: findings
 findings: $(READY) ## Security findings in the code; a part of the tests
