@@ -75,7 +75,7 @@ def test_modules_exist(page: Path) -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=_names)
 def test_make_has_the_targets(page: Path) -> None:
-    named = set(re.findall(r"(?:^ {4}|`)make ([a-z]+)", page.read_text(encoding="utf-8"), re.MULTILINE))
+    named = set(re.findall(r"(?:^ {4}|`)make ([a-z0-9]+)", page.read_text(encoding="utf-8"), re.MULTILINE))
     assert named <= set(re.findall(r"^([a-z0-9]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
 
 
