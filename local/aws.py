@@ -19,7 +19,7 @@ from local import certificates, deployment, leftovers, processes
 from local.deployment import Deployment, DeploymentFailed
 from local.endpoint import Endpoint
 from local.function_logs import FunctionLogs
-from local.identity import Credentials, Identities
+from local.identity import REGION, Credentials, Identities
 from local.lambda_runner import Function, LambdaRunner
 from local.mwaa.control_plane import MwaaControlPlane
 from local.mwaa.environment import Environment, Surroundings
@@ -30,7 +30,6 @@ from local.schedules import Schedules
 logger = logging.getLogger(__name__)
 
 ROOT = Path(__file__).resolve().parent.parent
-DEFAULT_REGION = "eu-west-1"
 
 
 class LocalAws:
@@ -40,7 +39,7 @@ class LocalAws:
     """
 
     def __init__(
-        self, name: str | None = None, region: str = DEFAULT_REGION, environments: type[Environment] = Environment
+        self, name: str | None = None, region: str = REGION, environments: type[Environment] = Environment
     ) -> None:
         """
         Args:
@@ -50,7 +49,7 @@ class LocalAws:
         self.region = region
         self.folder = processes.RUNNING / self.name
         self._environments = environments
-        self.identities = Identities()
+        self.identities = Identities(region=region)
         self.endpoint = Endpoint(self.identities)
         self.postgres = PostgresServer(self.folder / "postgres")
         self.deployment: Deployment | None = None

@@ -23,6 +23,7 @@ from werkzeug.serving import BaseWSGIServer, make_server
 from werkzeug.wrappers import Response
 
 from local import aws_request, policy_simulation, requirements_of_calls, stepfunctions_shim
+from local.arns import s3_arn
 from local.aws_request import AwsRequest, UnknownOperation
 from local.identity import Identities, UnknownAccessKey
 from local.permissions import Call, CallRecord, Principal, Requirement, decide
@@ -184,9 +185,9 @@ class Endpoint:
         bucket = request.parameters["Bucket"]
         listing = Requirement(
             "s3:ListBucket",
-            (f"arn:aws:s3:::{bucket}",),
+            (s3_arn(request.region, bucket),),
             {"aws:requestedregion": request.region},
-            requirements_of_calls.bucket_policy(self.identities.account, bucket),
+            requirements_of_calls.bucket_policy(request.region, self.identities.account, bucket),
         )
         decision = decide(principal, self.identities.policies(principal), listing)
         if not principal.is_administrator:

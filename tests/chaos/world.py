@@ -14,7 +14,9 @@ import psycopg2
 
 from local import demo_source
 from local.airflow_installation import AirflowInstallation, install
+from local.arns import s3_arn
 from local.aws import LocalAws
+from local.identity import REGION
 from local.mwaa.environment import Environment
 from local.mwaa.metadata_database import MetadataDatabase
 from tests.chaos.light_airflow import LightAirflow
@@ -117,7 +119,7 @@ class World:
             Name=name,
             AirflowVersion=SOURCE_VERSION,
             ExecutionRoleArn=self._role,
-            SourceBucketArn=f"arn:aws:s3:::{BUCKET}",
+            SourceBucketArn=s3_arn(self.aws.region, BUCKET),
             DagS3Path=f"{name}/dags",
             NetworkConfiguration={"SubnetIds": ["subnet-0a", "subnet-0b"], "SecurityGroupIds": ["sg-0a"]},
             WebserverAccessMode="PUBLIC_ONLY",
@@ -162,9 +164,9 @@ class World:
 
 
 @contextmanager
-def world(kind: type[World] = World) -> Iterator[World]:
+def world(kind: type[World] = World, region: str = REGION) -> Iterator[World]:
     """A world of its own; ends everything that it has started."""
-    aws = LocalAws(environments=kind.environments)
+    aws = LocalAws(region=region, environments=kind.environments)
     with aws:
         try:
             # Updates are part of migrations, installing what they need is not.

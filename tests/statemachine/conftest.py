@@ -145,6 +145,7 @@ def definition(name: str = "migrate") -> dict[str, Any]:
     """A state machine as it is deployed, but without the seconds between retries."""
     text = (ROOT / "statemachine" / f"{name}.asl.yaml").read_text(encoding="utf-8")
     arn = f"arn:aws:lambda:{REGION}:123456789012:function:"
+    text = text.replace("${Partition}", "aws")
     text = re.sub(r"\$\{(\w+)FunctionArn\}", lambda found: arn + found[1], text)
     for resource, other in (("CopyLogs", "copy_logs"), ("Migrate", "migrate")):
         machine_arn = f"arn:aws:states:{REGION}:123456789012:stateMachine:{other}"
