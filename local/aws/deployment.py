@@ -256,8 +256,9 @@ def _inline_definitions(document: dict[str, Any], folder: Path) -> None:
     for resource in document["Resources"].values():
         properties = resource.get("Properties", {})
         if resource["Type"] == "AWS::Serverless::StateMachine" and isinstance(properties.get("DefinitionUri"), str):
-            text = (folder / properties.pop("DefinitionUri")).resolve().read_text()
-            properties["Definition"] = yaml.safe_load(text)
+            file = (folder / properties.pop("DefinitionUri")).resolve()
+            read = json.loads if file.suffix == ".json" else yaml.safe_load
+            properties["Definition"] = read(file.read_text())
 
 
 def _expand(document: dict[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
