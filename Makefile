@@ -18,7 +18,7 @@ PIP_INDEX = $(shell $(BIN)/pip config list 2>/dev/null | sed -n "s/^[^=]*[.]inde
 export UV_DEFAULT_INDEX ?= $(PIP_INDEX)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-CHECKED := $(wildcard local functions mwaa_migrator_cli tools tests bench)
+CHECKED := $(wildcard local functions mwaa_migrator_cli tools tests bench chaos matrix sources)
 QUICK_TESTS = $(wildcard tests/unit tests/template)
 REAL_TESTS = $(wildcard tests/statemachine tests/integration tests/browser tests/chaos tests/e2e)
 LOCK := pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
@@ -47,7 +47,7 @@ lint: $(READY) ## Format, lint and types; dags/ with Python 3.7
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy $(CHECKED)
-	$$($(PY) -m local.interpreters 3.7) -m compileall -q -f dags
+	$$($(PY) -m local.installations.interpreters 3.7) -m compileall -q -f dags
 
 .PHONY: format
 format: $(READY) ## Formats the code and mends what lint can mend
@@ -74,7 +74,7 @@ bench: $(READY) ## Benchmarks against peers, into build/bench.json
 
 .PHONY: chaos
 chaos: $(READY) ## Migrations in which something goes wrong: SEED=1 RUNS=20 REAL=1, into build/chaos.json
-	$(PY) -m tests.chaos --seed $(or $(SEED),1) --runs $(or $(RUNS),20) $(if $(REAL),--real)
+	$(PY) -m chaos --seed $(or $(SEED),1) --runs $(or $(RUNS),20) $(if $(REAL),--real)
 
 .PHONY: load
 load: $(READY) ## A source of 3,000 DAGs and 5 million task instances, migrated: SCALE=1, into build/load.json
@@ -82,11 +82,11 @@ load: $(READY) ## A source of 3,000 DAGs and 5 million task instances, migrated:
 
 .PHONY: matrix
 matrix: $(READY) ## Every source version to 2.11.2 and on to 3.2.1, into build/matrix.json
-	$(PY) -m tests.integration.matrix
+	$(PY) -m matrix
 
 .PHONY: build
 build: $(READY) ## Packages the functions as a deployment would, into .aws-sam/; build/sbom.json says what of
-	PATH="$$(dirname "$$($(PY) -m local.interpreters 3.13)"):$$PATH" $(BIN)/sam build
+	PATH="$$(dirname "$$($(PY) -m local.installations.interpreters 3.13)"):$$PATH" $(BIN)/sam build
 	$(PY) -m tools.bill_of_materials
 
 .PHONY: template
@@ -118,9 +118,9 @@ lock: $(READY) ## Locks requirements/*.in again (UPGRADE=--upgrade for the newes
 	for name in uv dev checkov mwaa-dr; do $(UV) $(LOCK) $(UPGRADE) requirements/$$name.in -o requirements/$$name.txt; done
 	$(UV) $(subst 3.11,3.13,$(LOCK)) $(UPGRADE) $(IN_LAMBDA:%=--no-emit-package %) functions/requirements.in -o functions/requirements.txt
 	$(UV) $(subst 3.11,3.13,$(LOCK)) $(UPGRADE) layers/ruff/requirements.in -o layers/ruff/requirements.txt
-	$(UV) pip compile --quiet --python "$$($(PY) -m local.interpreters 3.13)" --generate-hashes --no-emit-index-url \
+	$(UV) pip compile --quiet --python "$$($(PY) -m local.installations.interpreters 3.13)" --generate-hashes --no-emit-index-url \
 		--custom-compile-command "make lock" $(UPGRADE) requirements/lambda-runtime.in -o requirements/lambda-runtime.txt
-	$(PY) -m local.airflow_installation lock
+	$(PY) -m local.installations.airflow_installation lock
 
 .PHONY: clean
 clean: ## Removes what was built

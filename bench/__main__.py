@@ -16,7 +16,7 @@ from bench import cold_start, command_line, dag_checks, export_speed, import_spe
 from bench.laboratory import Laboratory
 from bench.mwaa_dr import MwaaDr
 from bench.results import Result, table, write_json, write_page
-from local.airflow_installation import ROOT
+from local.installations.folders import ROOT
 
 PAGE = ROOT / "docs" / "benchmarks.md"
 

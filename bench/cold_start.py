@@ -18,9 +18,8 @@ from typing import Any
 from samtranslator.yaml_helper import yaml_parse  # type: ignore[import-untyped]
 
 from bench.results import Result
-from local import deployment
-from local.airflow_installation import ROOT
-from local.uv import environment_from_lock
+from local.installations import lambda_runtime
+from local.rehearsal import application
 
 #: Of each import; the median counts.
 RUNS = 10
@@ -81,9 +80,9 @@ def _packages() -> list[Package]:
     """The functions of the template, built.
 
     Raises:
-        local.deployment.BuildFailed: `sam build` did not end well.
+        local.aws.deployment.BuildFailed: `sam build` did not end well.
     """
-    built = deployment.build()
+    built = application.build()
     template = yaml_parse(built.read_text())
     common = template["Globals"]["Function"]
     packages = []
@@ -113,11 +112,7 @@ def _import_seconds(packages: Sequence[Package]) -> list[float]:
     The first of each, which compiles what is not compiled and reads what is not in memory, does not count.
     """
     (runtime,) = {package.runtime for package in packages}
-    python = environment_from_lock(
-        ROOT / "build" / "lambda-runtime" / runtime,
-        runtime.removeprefix("python"),
-        ROOT / "requirements" / "lambda-runtime.txt",
-    )
+    python = lambda_runtime.python_of(runtime)
     measured = [[_seconds(python, package) for package in packages] for _ in range(RUNS + 1)]
     return [statistics.median(seconds) for seconds in zip(*measured[1:], strict=True)]
 

@@ -15,11 +15,10 @@ import boto3
 
 from bench import memory
 from bench.results import Result
-from local import deployment, layers
-from local.airflow_installation import ROOT
-from local.endpoint import Endpoint
-from local.identity import Identities
-from local.uv import environment_from_lock
+from local.aws.endpoint import Endpoint
+from local.aws.identity import Identities
+from local.installations import lambda_layers, lambda_runtime
+from local.rehearsal import application
 
 FILES = 2000
 #: One of them has as many.
@@ -74,11 +73,9 @@ def measure() -> list[Result]:
 
 def _checked() -> tuple[dict[str, Any], int]:
     """What the checks told, and the most memory that they and ruff had, in bytes."""
-    built = deployment.build().parent
-    opt = layers.for_this_machine(built / "RuffLayer")
-    python = environment_from_lock(
-        ROOT / "build" / "lambda-runtime" / "python3.13", "3.13", ROOT / "requirements" / "lambda-runtime.txt"
-    )
+    built = application.build().parent
+    opt = lambda_layers.for_this_machine(built / "RuffLayer")
+    python = lambda_runtime.python_of("python3.13")
     identities = Identities()
     endpoint = Endpoint(identities)
     endpoint.start()

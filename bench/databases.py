@@ -11,8 +11,8 @@ from typing import Any
 import psycopg2
 
 from bench import workload
-from local.airflow_installation import AirflowInstallation
-from local.postgres import PostgresServer
+from local.installations.airflow_installation import AirflowInstallation
+from local.installations.postgres import PostgresServer
 
 #: As the baselines were measured: fsync off, else PostgreSQL's defaults. The tests' servers have more set.
 SETTINGS = {

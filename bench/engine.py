@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from local.airflow_installation import ROOT, AirflowInstallation
+from local.installations.airflow_installation import AirflowInstallation
+from local.installations.folders import ROOT
 
 DAGS = ROOT / "dags"
 

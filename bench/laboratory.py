@@ -9,8 +9,8 @@ from types import TracebackType
 from bench import workload
 from bench.databases import SETTINGS, Databases
 from bench.engine import Engine
-from local.airflow_installation import AirflowInstallation, install
-from local.postgres import PostgresServer
+from local.installations.airflow_installation import AirflowInstallation, install
+from local.installations.postgres import PostgresServer
 
 #: The version that a 3.x target is created at. Its schema revision is the workload's.
 TARGET_VERSION = "2.11.2"

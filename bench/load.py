@@ -24,10 +24,11 @@ import psycopg2
 
 from bench import memory, workload
 from bench.results import Result, table, write_json, write_page
-from local import command, demo_source
-from local.airflow_installation import ROOT
-from local.aws import LocalAws
+from local.aws import process_setup
+from local.installations.folders import ROOT
+from local.mwaa.aws_with_mwaa import AwsWithMwaa
 from local.mwaa.environment import Environment
+from local.rehearsal import application, demo_source
 
 logger = logging.getLogger("bench")
 
@@ -84,8 +85,8 @@ def main(arguments: list[str] | None = None) -> int:
 def measure(scale: float) -> list[Result]:
     """Migrates such a source. Raises LoadFailed."""
     dags = max(FILES, round(DAGS * scale))
-    with tempfile.TemporaryDirectory(prefix="load-dags-") as folder, LocalAws() as aws:
-        aws.deploy()
+    with tempfile.TemporaryDirectory(prefix="load-dags-") as folder, AwsWithMwaa() as aws:
+        application.deploy(aws)
         for number in range(FILES):
             first, last = (dags * at // FILES for at in (number, number + 1))
             (Path(folder) / f"dags_{number}.py").write_text(_DAG_FILE.format(first=first, last=last))
@@ -122,7 +123,7 @@ def _fill(source: Environment, scale: float, dags: int) -> dict[str, int]:
     return counts
 
 
-def _migrate(aws: LocalAws) -> tuple[list[str], dict[str, Any]]:
+def _migrate(aws: AwsWithMwaa) -> tuple[list[str], dict[str, Any]]:
     """The ARNs of the executions, and the report."""
     states = aws.client("stepfunctions")
     document = {
@@ -146,7 +147,7 @@ def _migrate(aws: LocalAws) -> tuple[list[str], dict[str, Any]]:
     return [arn, *(copy["executionArn"] for copy in copies)], report
 
 
-def _sizes(aws: LocalAws, arn: str) -> tuple[int, int]:
+def _sizes(aws: AwsWithMwaa, arn: str) -> tuple[int, int]:
     """The bytes of the largest input or output in an execution's history, and its events."""
     pages = aws.client("stepfunctions").get_paginator("get_execution_history").paginate(executionArn=arn)
     events = [event for page in pages for event in page["events"]]
@@ -183,6 +184,6 @@ def _runners() -> Iterator[tuple[str, int]]:
 
 
 if __name__ == "__main__":
-    command.mute()
-    command.end_as_interrupted()
+    process_setup.silence_expected_errors()
+    process_setup.interrupt_on_sigterm()
     sys.exit(main())

@@ -26,7 +26,7 @@ from bench import memory
 from bench.log_service import QUOTAS
 from bench.log_shapes import SOURCE, TARGET, Shape, shapes
 from bench.results import Result
-from local.airflow_installation import ROOT
+from local.installations.folders import ROOT
 
 logger = logging.getLogger("bench")
 

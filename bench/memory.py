@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from local.repeating import Repeating
+from local.aws.repeating import Repeating
 
 #: Seconds between two looks.
 INTERVAL = 0.05

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.databases import Databases
-from local.airflow_installation import ROOT, AirflowInstallation
-from local.uv import environment_from_lock
+from local.installations.airflow_installation import AirflowInstallation
+from local.installations.folders import ROOT
+from local.installations.uv import environment_from_lock
 
 _TASKS = Path(__file__).with_name("mwaa_dr_tasks.py")
 
@@ -33,7 +34,7 @@ class MwaaDr:
     def install(cls, airflow: AirflowInstallation, databases: Databases) -> MwaaDr:
         """
         Raises:
-            local.uv.InstallationFailed: uv failed.
+            local.installations.uv.InstallationFailed: uv failed.
         """
         directory = ROOT / "build" / "mwaa-dr"
         environment_from_lock(directory, "3.11", ROOT / "requirements" / "mwaa-dr.txt")

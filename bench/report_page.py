@@ -8,7 +8,7 @@ import subprocess
 import sys
 
 from bench.results import Result
-from local.airflow_installation import ROOT
+from local.installations.folders import ROOT
 
 DAGS, TABLES = 2000, 40
 MEGABYTE = 1024 * 1024

@@ -12,7 +12,8 @@ from pathlib import Path
 
 from rich.console import Console
 
-from local import command, leftovers, processes
+from local.aws import process_setup
+from local.installations import leftovers, processes
 
 
 class AlreadyRunning(Exception):
@@ -37,15 +38,15 @@ def main(arguments: list[str] | None = None) -> int:
     logging.basicConfig(
         level=os.environ.get("LOG_LEVEL", "ERROR"), format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )
-    command.mute()
-    command.end_as_interrupted()
+    process_setup.silence_expected_errors()
+    process_setup.interrupt_on_sigterm()
     console = Console()
     try:
         if chosen.command == "up":
             return _up(chosen, console)
         if chosen.command == "down":
             return _down(chosen.name, console)
-        from local import rehearsal
+        from local.rehearsal import rehearsal
 
         return rehearsal.main(console)
     except AlreadyRunning as error:
@@ -57,16 +58,16 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _up(chosen: argparse.Namespace, console: Console) -> int:
     # moto takes seconds to import, which `down` and `--help` need not wait for.
-    from local import demo_source, rehearsal
-    from local.aws import LocalAws
+    from local.mwaa.aws_with_mwaa import AwsWithMwaa
+    from local.rehearsal import application, demo_source, rehearsal
 
     if leftovers.process_of(chosen.name) is not None:
         raise AlreadyRunning(
             f"A local AWS called {chosen.name} runs already; give another --name, or stop it with down."
         )
-    with LocalAws(chosen.name, chosen.region) as aws:
+    with AwsWithMwaa(chosen.name, chosen.region) as aws:
         parameters = dict(parameter.split("=", 1) for parameter in chosen.parameter)
-        deployment = aws.deploy(chosen.template, parameters=parameters)
+        deployment = application.deploy(aws, parameters, chosen.template)
         if chosen.source:
             demo_source.make(aws, chosen.source, chosen.airflow_version, None, None, console.print)
         console.print(rehearsal.exports(aws), markup=False, highlight=False, soft_wrap=True)

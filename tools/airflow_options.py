@@ -16,7 +16,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from local import airflow_installation
+from local.installations import airflow_installation
 from migration import versions
 
 LAST_2 = "2.11.2"

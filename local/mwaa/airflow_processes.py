@@ -11,11 +11,11 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
-from local import processes
-from local.airflow_installation import AirflowInstallation
+from local.aws.repeating import Repeating
+from local.installations import processes
+from local.installations.airflow_installation import AirflowInstallation
 from local.mwaa.metadata_database import MetadataDatabase
 from local.mwaa.warm_cli import WarmCli
-from local.repeating import Repeating
 
 logger = logging.getLogger(__name__)
 

@@ -18,7 +18,7 @@ from wsgiref.types import StartResponse
 from werkzeug.serving import BaseWSGIServer, make_server
 from werkzeug.wrappers import Request, Response
 
-from local.certificates import Certificates
+from local.aws.certificates import Certificates
 
 logger = logging.getLogger(__name__)
 

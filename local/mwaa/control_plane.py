@@ -14,14 +14,14 @@ import requests
 from botocore.exceptions import ClientError
 from werkzeug.wrappers import Response
 
-from local import airflow_installation
-from local.aws_request import AwsRequest
-from local.identity import RoleNotFound
+from local.aws.identity import RoleNotFound
+from local.aws.permissions import Principal
+from local.aws.request import AwsRequest
+from local.aws.responses import AwsError, json_response
+from local.installations import airflow_installation
 from local.mwaa.airflow_processes import AirflowDidNotStart
 from local.mwaa.environment import LOG_MODULES, Environment, LastLook, Surroundings
 from local.mwaa.validation import validate
-from local.permissions import Principal
-from local.responses import AwsError, json_response
 
 logger = logging.getLogger(__name__)
 

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 import psycopg2
 from botocore.exceptions import BotoCoreError, ClientError
 
+from local.aws.repeating import Repeating
 from local.mwaa.metadata_database import MetadataDatabase
-from local.repeating import Repeating
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudwatch import CloudWatchClient

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from local.repeating import Repeating
+from local.aws.repeating import Repeating
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

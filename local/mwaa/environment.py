@@ -20,11 +20,13 @@ from typing import Any, ClassVar
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from local import airflow_installation
-from local.airflow_installation import AirflowCommandFailed, AirflowInstallation, UnknownAirflowVersion
-from local.certificates import Certificates
-from local.identity import Identities, RoleNotFound
-from local.interpreters import InterpreterNotFound
+from local.aws.certificates import Certificates
+from local.aws.identity import Identities, RoleNotFound
+from local.installations import airflow_installation
+from local.installations.airflow_installation import AirflowCommandFailed, AirflowInstallation, UnknownAirflowVersion
+from local.installations.interpreters import InterpreterNotFound
+from local.installations.postgres import PostgresError, PostgresServer
+from local.installations.uv import InstallationFailed
 from local.mwaa import requirements_log
 from local.mwaa.airflow_processes import AirflowDidNotStart, AirflowProcesses
 from local.mwaa.cli_endpoint import CliEndpoint
@@ -32,8 +34,6 @@ from local.mwaa.dag_metric import DagMetric
 from local.mwaa.dag_sync import DagSync, unpack_plugins
 from local.mwaa.log_shipping import LogShipping
 from local.mwaa.metadata_database import MetadataDatabase, RestoreFailed
-from local.postgres import PostgresError, PostgresServer
-from local.uv import InstallationFailed
 
 logger = logging.getLogger(__name__)
 

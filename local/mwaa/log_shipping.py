@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from local.repeating import Repeating
+from local.aws.repeating import Repeating
 
 if TYPE_CHECKING:
     from mypy_boto3_logs import CloudWatchLogsClient

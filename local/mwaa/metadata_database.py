@@ -10,9 +10,9 @@ from pathlib import Path
 
 import psycopg2
 
-from local import airflow_installation
-from local.airflow_installation import AirflowInstallation
-from local.postgres import PostgresServer
+from local.installations import airflow_installation
+from local.installations.airflow_installation import AirflowInstallation
+from local.installations.postgres import PostgresServer
 
 _EMPTY_DATABASES = airflow_installation.INSTALLATIONS
 
@@ -45,7 +45,7 @@ class MetadataDatabase:
         installation that made it, and loaded from there the next time.
 
         Raises:
-            local.airflow_installation.AirflowCommandFailed: the migrations failed.
+            local.installations.airflow_installation.AirflowCommandFailed: the migrations failed.
         """
         kept = _EMPTY_DATABASES / f"{installation.version}-{_fingerprint(installation)}.sql"
         self._server.create_database(self.name)

@@ -13,8 +13,8 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from local import airflow_installation, uv
-from local.airflow_installation import AirflowInstallation
+from local.installations import airflow_installation, uv
+from local.installations.airflow_installation import AirflowInstallation
 
 if TYPE_CHECKING:
     from mypy_boto3_logs import CloudWatchLogsClient

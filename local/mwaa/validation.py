@@ -9,7 +9,7 @@ from typing import Any
 from botocore.model import ListShape, MapShape, OperationModel, Shape, StringShape, StructureShape
 from botocore.validate import ParamValidator
 
-from local.responses import AwsError
+from local.aws.responses import AwsError
 
 
 def validate(operation: OperationModel, parameters: Mapping[str, Any]) -> None:

@@ -9,12 +9,12 @@ from pathlib import Path
 import psycopg2
 import pytest
 
-from tests.chaos import faults, judge, table
-from tests.chaos.__main__ import keep
-from tests.chaos.faults import KINDS, Injection
-from tests.chaos.real_kinds import REAL_KINDS
-from tests.chaos.run import Outcome, execute, migrate
-from tests.chaos.world import World, world
+from chaos import faults, judge, table
+from chaos.__main__ import keep
+from chaos.faults import KINDS, Injection
+from chaos.real_kinds import REAL_KINDS
+from chaos.run import Outcome, execute, migrate
+from chaos.world import World, world
 
 #: What a LocalTaskJob leaves that ends after the rows of its DAG were deleted.
 OUR_JOB = "insert into job (dag_id, job_type, state) values ('mwaa_migrator_export', 'LocalTaskJob', 'success')"

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from tests.chaos.faults import Fault
-from tests.chaos.real_world import RealWorld
-from tests.chaos.run import migrate
-from tests.chaos.world import world
+from chaos.faults import Fault
+from chaos.real_world import RealWorld
+from chaos.run import migrate
+from chaos.world import world
 
 
 @pytest.mark.timeout(1500)

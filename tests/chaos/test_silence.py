@@ -13,7 +13,7 @@ from contextlib import contextmanager
 import pytest
 from werkzeug.serving import make_server
 
-from tests.chaos.silence import IMPATIENT, READ_SECONDS, NoAnswer
+from chaos.silence import IMPATIENT, READ_SECONDS, NoAnswer
 
 CLIENT = """
 import sys, botocore.session

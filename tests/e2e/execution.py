@@ -6,11 +6,11 @@ import json
 import time
 from typing import Any
 
-from local.aws import LocalAws
+from local.mwaa.aws_with_mwaa import AwsWithMwaa
 
 
 def execute(
-    aws: LocalAws, document: dict[str, Any], machine: str = "MigrateStateMachine"
+    aws: AwsWithMwaa, document: dict[str, Any], machine: str = "MigrateStateMachine"
 ) -> tuple[str, dict[str, Any]]:
     """Runs an input to its end, which must be a success; the execution's ARN and its output."""
     client = aws.client("stepfunctions")
@@ -23,7 +23,7 @@ def execute(
     return execution, json.loads(ended["output"])
 
 
-def report(aws: LocalAws, output: dict[str, Any]) -> dict[str, Any]:
+def report(aws: AwsWithMwaa, output: dict[str, Any]) -> dict[str, Any]:
     """The report that an execution's output names."""
     body = aws.client("s3").get_object(Bucket=output["bucket"], Key=output["report"])["Body"].read()
     told: dict[str, Any] = json.loads(body)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from local.airflow_installation import AirflowInstallation, install
+from local.installations.airflow_installation import AirflowInstallation, install
 from migration import import_errors
 from migration.airflow_cli import AirflowCli, Answer
 from migration.errors import CommandFailed

@@ -12,11 +12,11 @@ from pathlib import Path
 import psycopg2
 import pytest
 
-from local import demo_source
-from local.aws import LocalAws
+from local.mwaa.aws_with_mwaa import AwsWithMwaa
 from local.mwaa.environment import Environment
+from local.rehearsal import application, demo_source
+from sources.environment_rows import paused
 from tests.e2e.execution import execute, report
-from tests.e2e.test_migration import paused
 
 MINUTE = timedelta(minutes=1)
 #: Runs, before the migration, of the DAG that catches up.
@@ -96,8 +96,8 @@ def moved(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Moved]:
     dags.mkdir()
     start = datetime.now(UTC).replace(second=0, microsecond=0) - BEFORE * MINUTE
     (dags / "every_minute.py").write_text(DAGS.format(record=str(record), start=start.isoformat()))
-    with LocalAws() as aws:
-        aws.deploy()
+    with AwsWithMwaa() as aws:
+        application.deploy(aws)
         source = demo_source.make(aws, "old", "2.10.3", dags, None, print)
         assert len(scheduled(source, "catches_up")) >= BEFORE
         document = {

@@ -14,8 +14,10 @@ import pytest
 from jsonschema import Draft202012Validator
 from samtranslator.yaml_helper import yaml_parse  # type: ignore[import-untyped]
 
-from local import deployment, processes
-from local.aws import ROOT, LocalAws
+from local.installations import processes
+from local.installations.folders import ROOT
+from local.mwaa.aws_with_mwaa import AwsWithMwaa
+from local.rehearsal import application
 
 
 @pytest.mark.timeout(1500)
@@ -60,7 +62,7 @@ def test_rehearsal(tmp_path: Path) -> None:
 
 
 def test_a_permission_that_the_template_lacks_is_named(tmp_path: Path) -> None:
-    built = deployment.build()
+    built = application.build()
     template = yaml_parse(built.read_text())
     for statement in template["Resources"]["PlanFunction"]["Properties"]["Policies"][0]["Statement"]:
         statement["Action"] = [action for action in statement["Action"] if action != "airflow:GetEnvironment"] or [
@@ -70,8 +72,8 @@ def test_a_permission_that_the_template_lacks_is_named(tmp_path: Path) -> None:
     without = built.with_name(f"without-permission-{tmp_path.name}.yaml")
     without.write_text(json.dumps(template))
     try:
-        with LocalAws() as aws:
-            machine = aws.deploy(without).state_machines["MigrateStateMachine"]
+        with AwsWithMwaa() as aws:
+            machine = application.deploy(aws, template=without).state_machines["MigrateStateMachine"]
             client = aws.client("stepfunctions")
             execution = client.start_execution(stateMachineArn=machine, input=_input())["executionArn"]
             while (ended := client.describe_execution(executionArn=execution))["status"] == "RUNNING":

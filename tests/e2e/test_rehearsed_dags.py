@@ -14,9 +14,10 @@ import psycopg2
 import pytest
 from jsonschema import Draft202012Validator
 
-from local import demo_source
-from local.aws import ROOT, LocalAws
-from local.responses import AwsError
+from local.aws.responses import AwsError
+from local.installations.folders import ROOT
+from local.mwaa.aws_with_mwaa import AwsWithMwaa
+from local.rehearsal import application, demo_source
 from tests.e2e.execution import execute, report
 from tests.e2e.test_migration import allowed_actions
 from tools.generated_docs import template
@@ -49,7 +50,7 @@ with DAG("reports", start_date=datetime.datetime(2026, 1, 1), schedule=None):
 class Rehearsed:
     """A rehearsal that has ended, and the runs that its target had of the DAG with a schedule."""
 
-    aws: LocalAws
+    aws: AwsWithMwaa
     output: dict[str, Any]
     report: dict[str, Any]
     runs: dict[str, str] = field(default_factory=dict)
@@ -63,7 +64,7 @@ def dags(folder: Path) -> Path:
     return folder
 
 
-def watch_runs(aws: LocalAws, found: dict[str, str], ended: threading.Event) -> None:
+def watch_runs(aws: AwsWithMwaa, found: dict[str, str], ended: threading.Event) -> None:
     """The target's runs of `minutely`, as long as there is a target; it is deleted at the end."""
     query = "select run_id, run_type from dag_run where dag_id = 'minutely'"
     while not ended.wait(0.5):
@@ -78,8 +79,8 @@ def watch_runs(aws: LocalAws, found: dict[str, str], ended: threading.Event) -> 
 
 @pytest.fixture(scope="module")
 def rehearsed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rehearsed]:
-    with LocalAws() as aws:
-        aws.deploy()
+    with AwsWithMwaa() as aws:
+        application.deploy(aws)
         demo_source.make(aws, "prod-2-10", "2.10.3", dags(tmp_path_factory.mktemp("dags")), None, print)
         document = {
             "source": {"environment": "prod-2-10"},

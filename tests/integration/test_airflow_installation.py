@@ -7,9 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from local import airflow_installation
-from local.airflow_installation import AirflowCommandFailed, AirflowInstallation, UnknownAirflowVersion, install
-from local.file_lock import exclusively
+from local.installations import airflow_installation
+from local.installations.airflow_installation import (
+    AirflowCommandFailed,
+    AirflowInstallation,
+    UnknownAirflowVersion,
+    install,
+)
+from local.installations.file_lock import exclusively
+from local.installations.folders import ROOT
 
 VERSION = "2.10.3"
 
@@ -81,7 +87,7 @@ def small_packages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str,
     """What locks two small packages, by name, for a version 0.1 of which an installation takes a second."""
     running = f"{sys.version_info.major}.{sys.version_info.minor}"
     (tmp_path / "versions.toml").write_text(f'["0.1"]\npython = "{running}"\n')
-    locked = (airflow_installation.ROOT / "requirements" / "dev.txt").read_text()
+    locked = (ROOT / "requirements" / "dev.txt").read_text()
     monkeypatch.setattr(airflow_installation, "REQUIREMENTS", tmp_path)
     monkeypatch.setattr(airflow_installation, "INSTALLATIONS", tmp_path / "made")
     packages = re.findall(r"^((iniconfig|pluggy)==(?:.*\\\n)*.*\n)", locked, re.MULTILINE)

@@ -10,7 +10,7 @@ from pathlib import Path
 import psycopg2
 import pytest
 
-from local.postgres import PostgresError, PostgresServer
+from local.installations.postgres import PostgresError, PostgresServer
 
 
 @pytest.fixture(scope="module")
@@ -74,7 +74,7 @@ def test_data_outlive_a_stop_and_a_lost_owner(tmp_path: Path) -> None:
         server.url("kept")
 
     start_and_die = (
-        "import os, sys; from pathlib import Path; from local.postgres import PostgresServer;"
+        "import os, sys; from pathlib import Path; from local.installations.postgres import PostgresServer;"
         "PostgresServer(Path(sys.argv[1])).start(); os._exit(1)"
     )
     subprocess.run([sys.executable, "-c", start_and_die, str(directory)], check=False)
@@ -88,7 +88,7 @@ def test_data_outlive_a_stop_and_a_lost_owner(tmp_path: Path) -> None:
 
 def test_stops_at_the_interpreters_exit(tmp_path: Path) -> None:
     start_and_forget = (
-        "import sys; from pathlib import Path; from local.postgres import PostgresServer;"
+        "import sys; from pathlib import Path; from local.installations.postgres import PostgresServer;"
         "PostgresServer(Path(sys.argv[1])).start()"
     )
     subprocess.run([sys.executable, "-c", start_and_forget, str(tmp_path / "data")], check=True)

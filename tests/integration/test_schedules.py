@@ -10,17 +10,18 @@ from typing import Any
 
 import pytest
 
-from local.aws import LocalAws
+from local.mwaa.aws_with_mwaa import AwsWithMwaa
+from local.rehearsal import application
 
 SOURCE = {"source": {"environment": "gone"}, "target": {"airflowVersion": "3.2.1"}}
 
 
 @pytest.fixture(scope="module")
-def aws() -> Iterator[LocalAws]:
+def aws() -> Iterator[AwsWithMwaa]:
     """A stack whose rehearsal starts at once. There is no Airflow: the source does not exist."""
     soon = (datetime.now(UTC) + timedelta(seconds=1)).strftime("%Y-%m-%dT%H:%M:%S")
-    with LocalAws() as aws:
-        aws.deploy(parameters={"RehearsalSchedule": f"at({soon})", "RehearsalInput": json.dumps(SOURCE)})
+    with AwsWithMwaa() as aws:
+        application.deploy(aws, parameters={"RehearsalSchedule": f"at({soon})", "RehearsalInput": json.dumps(SOURCE)})
         yield aws
 
 
@@ -32,7 +33,7 @@ def wait_for(what: Any, seconds: float = 60) -> Any:
     return found
 
 
-def test_a_schedule_starts_a_rehearsal(aws: LocalAws) -> None:
+def test_a_schedule_starts_a_rehearsal(aws: AwsWithMwaa) -> None:
     states, machine = aws.client("stepfunctions"), aws.deployed.state_machines["RehearseStateMachine"]
     (execution,) = wait_for(lambda: states.list_executions(stateMachineArn=machine)["executions"])
     ended = wait_for(
@@ -46,7 +47,7 @@ def test_a_schedule_starts_a_rehearsal(aws: LocalAws) -> None:
     assert [(call.action, call.decision) for call in calls] == [("states:StartExecution", "allowed")]
 
 
-def test_a_schedule_starts_a_sweep_that_may_do_what_it_does(aws: LocalAws) -> None:
+def test_a_schedule_starts_a_sweep_that_may_do_what_it_does(aws: AwsWithMwaa) -> None:
     aws.schedules.fire(datetime.now(UTC) + timedelta(hours=2))
     record = aws.endpoint.record
     swept = wait_for(lambda: {call for call in record.calls() if call.action == "airflow:ListEnvironments"})
@@ -54,7 +55,7 @@ def test_a_schedule_starts_a_sweep_that_may_do_what_it_does(aws: LocalAws) -> No
     assert [call for call in record.calls() if call.decision != "allowed"] == []
 
 
-def test_what_cannot_be_started_is_a_dead_letter(aws: LocalAws) -> None:
+def test_what_cannot_be_started_is_a_dead_letter(aws: AwsWithMwaa) -> None:
     scheduler, machine = aws.client("scheduler"), aws.deployed.state_machines["MigrateStateMachine"]
     made = scheduler.get_schedule(Name="ScheduledRehearsal")
     # Its role may start the other state machine only.

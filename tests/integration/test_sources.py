@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 from cryptography.fernet import Fernet
 
-from local.postgres import PostgresServer
-from tests.integration.sources import Source, XCom, make_source
-from tests.integration.sources.dags import contents
-from tests.integration.sources.seed import NOT_FILLED, WITHOUT_RUN
+from local.installations.postgres import PostgresServer
+from sources import Source, XCom, make_source
+from sources.dags import contents
+from sources.seed import NOT_FILLED, WITHOUT_RUN
 
 # The first source of a version is made by running its DAGs.
 pytestmark = pytest.mark.timeout(1200)

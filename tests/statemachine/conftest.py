@@ -16,10 +16,10 @@ import pytest
 import yaml
 from werkzeug.wrappers import Response
 
-from local.aws_request import AwsRequest
-from local.endpoint import Endpoint
-from local.identity import Identities
-from local.permissions import Principal
+from local.aws.endpoint import Endpoint
+from local.aws.identity import Identities
+from local.aws.permissions import Principal
+from local.aws.request import AwsRequest
 
 ROOT = Path(__file__).parents[2]
 REGION = "eu-west-1"

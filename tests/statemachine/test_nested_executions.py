@@ -8,11 +8,11 @@ from contextlib import contextmanager
 import pytest
 from werkzeug.wrappers import Response
 
-from local.aws_request import AwsRequest
-from local.endpoint import Endpoint
-from local.nested_executions import BASE_ERROR
-from local.permissions import Principal
-from local.responses import AwsError
+from local.aws.endpoint import Endpoint
+from local.aws.permissions import Principal
+from local.aws.request import AwsRequest
+from local.aws.responses import AwsError
+from local.aws.stepfunctions.nested_executions import BASE_ERROR
 
 from .conftest import MIGRATION, Execute, Functions
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from moto.stepfunctions.parser.asl.jsonata import jsonata as moto_jsonata
 
-from local import stepfunctions_shim
+from local.aws.stepfunctions import jsonata_evaluation
 
 from .conftest import MIGRATION, NOT_READY, READY, WELL, Event, Execute, Fails
 
@@ -99,7 +99,7 @@ def test_what_is_stopped_while_a_state_is_evaluated_has_not_failed(
             seen.extend(execution["executionArn"] for execution in running["executions"])
             for arn in seen:
                 machines[0].stop_execution(executionArn=arn)
-        return stepfunctions_shim.evaluate(text)
+        return jsonata_evaluation.evaluate(text)
 
     monkeypatch.setattr(moto_jsonata, "_eval_jsonata", stop_and_evaluate)
     outcome = execute(machine="rehearse", Plan=REHEARSAL)

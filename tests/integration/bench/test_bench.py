@@ -12,7 +12,7 @@ import pytest
 from bench import memory, results, timing
 from bench.__main__ import main
 from bench.results import Result
-from tests.integration.engine.deployment import eventually
+from tests.integration.engine.commands import eventually
 
 
 def test_tiny_benchmark_measures_every_contender(tmp_path: Path) -> None:

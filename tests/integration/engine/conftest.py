@@ -11,11 +11,10 @@ import psycopg2
 import pytest
 from cryptography.fernet import Fernet
 
-from local import airflow_installation
-from local.postgres import PostgresServer
-from tests.integration.engine.deployment import Deployment
-
-HERE = Path(__file__).parent
+from local.installations import airflow_installation
+from local.installations.postgres import PostgresServer
+from sources import rows_by_sql
+from sources.deployment import Deployment
 
 SOURCE = "2.10.3"
 OLD_SOURCE = "1.10.12"
@@ -143,9 +142,9 @@ def broken(artifact: Path, tmp_path: Path) -> Path:
 
 
 def fill(deployment: Deployment, world: str, dags: int, runs: int) -> None:
-    """See rows_2_10.sql."""
-    rows = "rows_2_10.sql" if deployment.installation.release >= (2, 10) else "rows_1_10_12.sql"
-    deployment.execute((HERE / rows).read_text(), {"world": world, "dags": dags, "runs": runs})
+    """See sources/rows_2_10.sql."""
+    statements = rows_by_sql.statements(deployment.installation.release)
+    deployment.execute(statements, {"world": world, "dags": dags, "runs": runs})
 
 
 def add_secrets(deployment: Deployment) -> None:

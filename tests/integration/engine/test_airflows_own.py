@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from local import airflow_installation
+from local.installations import airflow_installation
+from sources.deployment import Deployment
 from tests.integration.engine.conftest import OLD_SOURCE, SOURCE, TARGET
-from tests.integration.engine.deployment import Deployment
 
 HEADS = """
 import json, os, airflow

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 from cryptography.fernet import Fernet
 
+from sources.deployment import Deployment
+from tests.integration.engine.commands import names
 from tests.integration.engine.conftest import SECRETS
-from tests.integration.engine.deployment import Deployment, names
 
 #: What the target has in other content than the source: each is one row.
 CHANGES = {

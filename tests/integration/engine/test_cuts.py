@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.engine.deployment import Deployment, names
+from sources.deployment import Deployment
+from tests.integration.engine.commands import names
 
 QUEUE = ["dataset_dag_run_queue"]
 

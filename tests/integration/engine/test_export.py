@@ -16,7 +16,8 @@ import requests
 from moto.server import ThreadedMotoServer
 from mwaa_migrator.database import fetch_value, keep_alive
 
-from tests.integration.engine.deployment import Deployment, eventually, outcome, stopped, wait_for_phase
+from sources.deployment import Deployment, outcome
+from tests.integration.engine.commands import eventually, stopped, wait_for_phase
 
 
 def test_tables_that_no_airflow_has_are_named(source: Deployment, target: Deployment, tmp_path: Path) -> None:

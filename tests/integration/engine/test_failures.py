@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from bench import memory
-from tests.integration.engine.deployment import Deployment, Outcome, eventually, outcome, wait_for_phase
+from sources.deployment import Deployment, Outcome, outcome
+from tests.integration.engine.commands import eventually, wait_for_phase
 
 
 def fail(target: Deployment, artifact: Path, error: str) -> Outcome:

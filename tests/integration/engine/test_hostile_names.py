@@ -11,9 +11,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from migration.airflow_cli import AirflowCli, Answer
+from sources.deployment import Deployment
 from tests.hostile import names
 from tests.integration.engine.conftest import TARGET
-from tests.integration.engine.deployment import Deployment
 
 #: One row of each table for each name, which stands wherever people choose a name. `%(names)s` is an array.
 ROWS = """

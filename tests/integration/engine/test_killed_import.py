@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.engine.deployment import Deployment, eventually, kill, outcome, stopped, wait_for_phase
+from sources.deployment import Deployment, outcome
+from tests.integration.engine.commands import eventually, kill, stopped, wait_for_phase
 
 IMPORTED = "select to_regclass('mwaa_migrator.imports') is not null"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from tests.integration.engine.deployment import Deployment
+from sources.deployment import Deployment
 
 
 def test_active_dags_with_their_files(source: Deployment, tmp_path: Path) -> None:

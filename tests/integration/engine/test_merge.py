@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from sources.deployment import Deployment
 from tests.integration.engine.conftest import fill
-from tests.integration.engine.deployment import Deployment
 
 #: What an export leaves out, by design or because the target fills it itself.
 NOT_MERGED = {

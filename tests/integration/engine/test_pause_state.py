@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.integration.engine.deployment import Deployment
+from sources.deployment import Deployment
 
 STATES = "select dag_id, is_paused from dag"
 

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from local import airflow_installation
-from tests.integration.engine.deployment import Deployment
+from local.installations import airflow_installation
+from sources.deployment import Deployment
 
 
 def largest_part(artifact: Path) -> Path:

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from cryptography.fernet import Fernet
 
+from sources.deployment import Deployment
 from tests.integration.engine.conftest import SECRETS
-from tests.integration.engine.deployment import Deployment
 
 #: What tasks see: the values by Airflow's own API, by name.
 VALUES = """

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.integration.engine.deployment import Deployment
+from sources.deployment import Deployment
 
 ACTIVE = "select dag_id from dag where not is_paused order by 1"
 

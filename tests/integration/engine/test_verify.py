@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from cryptography.fernet import Fernet
 
-from tests.integration.engine.deployment import Deployment
+from sources.deployment import Deployment
 
 
 def test_differences_are_found_by_content(target: Deployment, artifact: Path) -> None:

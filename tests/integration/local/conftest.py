@@ -8,19 +8,19 @@ from typing import Any
 
 import pytest
 
-from local.aws import LocalAws
+from local.mwaa.aws_with_mwaa import AwsWithMwaa
 
 MakeRole = Callable[..., str]
 
 
 @pytest.fixture(scope="module")
-def aws() -> Iterator[LocalAws]:
-    with LocalAws() as started:
+def aws() -> Iterator[AwsWithMwaa]:
+    with AwsWithMwaa() as started:
         yield started
 
 
 @pytest.fixture(scope="module")
-def make_role(aws: LocalAws) -> MakeRole:
+def make_role(aws: AwsWithMwaa) -> MakeRole:
     """make_role(name, service, *statements): a role with these permissions, which that service may assume; its ARN."""
 
     def make(name: str, service: str, *statements: dict[str, Any]) -> str:

@@ -10,15 +10,16 @@ from pathlib import Path
 
 import pytest
 
-from local.aws import LocalAws
+from local.mwaa.aws_with_mwaa import AwsWithMwaa
+from local.rehearsal import application
 
 Command = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
 @pytest.fixture(scope="module")
-def command(aws: LocalAws, tmp_path_factory: pytest.TempPathFactory) -> Command:
+def command(aws: AwsWithMwaa, tmp_path_factory: pytest.TempPathFactory) -> Command:
     """Runs `mwaa-migrator` against the local AWS; `FILE` is an input whose source does not exist."""
-    aws.deploy()
+    application.deploy(aws)
     file = tmp_path_factory.mktemp("input") / "input.json"
     target = {"environment": "new", "airflowVersion": "2.11.2"}
     file.write_text(json.dumps({"source": {"environment": "old"}, "target": target}))
@@ -51,7 +52,7 @@ def test_rehearse_watches_what_it_starts(command: Command) -> None:
     assert "SourceNotFound" in rehearsed.stderr
 
 
-def test_an_execution_that_is_not_there(command: Command, aws: LocalAws) -> None:
+def test_an_execution_that_is_not_there(command: Command, aws: AwsWithMwaa) -> None:
     missing = f"{aws.deployed.state_machines['MigrateStateMachine'].replace(':stateMachine:', ':execution:')}:gone"
     told = command("watch", missing)
     assert told.returncode == 2

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from local.aws import LocalAws
-from local.lambda_runner import Function
+from local.aws.lambda_runner import Function
+from local.mwaa.aws_with_mwaa import AwsWithMwaa
 from tests.integration.local.conftest import MakeRole
 
 HANDLER = """
@@ -43,7 +43,7 @@ FUNCTION = "arn:aws:lambda:eu-west-1:123456789012:function:Worker"
 
 
 @pytest.fixture(scope="module")
-def worker(aws: LocalAws, make_role: MakeRole, tmp_path_factory: pytest.TempPathFactory) -> str:
+def worker(aws: AwsWithMwaa, make_role: MakeRole, tmp_path_factory: pytest.TempPathFactory) -> str:
     package: Path = tmp_path_factory.mktemp("package")
     (package / "app.py").write_text(HANDLER)
     role = make_role(
@@ -74,12 +74,12 @@ def worker(aws: LocalAws, make_role: MakeRole, tmp_path_factory: pytest.TempPath
     return "Worker"
 
 
-def invoke(aws: LocalAws, function: str, event: dict[str, Any]) -> tuple[str | None, Any]:
+def invoke(aws: AwsWithMwaa, function: str, event: dict[str, Any]) -> tuple[str | None, Any]:
     answer = aws.client("lambda").invoke(FunctionName=function, Payload=json.dumps(event))
     return answer.get("FunctionError"), json.loads(answer["Payload"].read())
 
 
-def test_a_function_answers(aws: LocalAws, worker: str) -> None:
+def test_a_function_answers(aws: AwsWithMwaa, worker: str) -> None:
     error, payload = invoke(aws, worker, {})
     assert error is None
     assert payload["arn"] == FUNCTION
@@ -95,14 +95,14 @@ def test_a_function_answers(aws: LocalAws, worker: str) -> None:
         ("fill memory", "MemoryError"),
     ],
 )
-def test_a_function_fails_with_a_name(aws: LocalAws, worker: str, do: str, name: str) -> None:
+def test_a_function_fails_with_a_name(aws: AwsWithMwaa, worker: str, do: str, name: str) -> None:
     error, payload = invoke(aws, worker, {"do": do})
     assert (error, payload["errorType"]) == ("Unhandled", name)
     assert invoke(aws, worker, {})[0] is None
 
 
 def test_a_function_sees_lambda_and_the_template_only(
-    aws: LocalAws, worker: str, monkeypatch: pytest.MonkeyPatch
+    aws: AwsWithMwaa, worker: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HOME_OF_SECRETS", "leaks")
     _, variables = invoke(aws, worker, {"do": "environment"})
@@ -112,7 +112,7 @@ def test_a_function_sees_lambda_and_the_template_only(
     assert "HOME" not in variables
 
 
-def test_a_function_may_do_what_its_role_allows(aws: LocalAws, worker: str) -> None:
+def test_a_function_may_do_what_its_role_allows(aws: AwsWithMwaa, worker: str) -> None:
     assert invoke(aws, worker, {"do": "read", "key": "allowed/1"}) == (None, "content")
     error, payload = invoke(aws, worker, {"do": "read", "key": "secret/1"})
     assert (error, payload["errorType"]) == ("Unhandled", "AccessDenied")
@@ -122,12 +122,12 @@ def test_a_function_may_do_what_its_role_allows(aws: LocalAws, worker: str) -> N
     assert decisions["s3:GetObject", "arn:aws:s3:::data/secret/1"] == "not allowed"
 
 
-def test_who_may_not_list_a_bucket_is_not_told_what_is_missing(aws: LocalAws, worker: str) -> None:
+def test_who_may_not_list_a_bucket_is_not_told_what_is_missing(aws: AwsWithMwaa, worker: str) -> None:
     _, payload = invoke(aws, worker, {"do": "read", "key": "allowed/none"})
     assert payload["errorType"] == "AccessDenied"
 
 
-def test_what_a_function_prints_is_in_its_log_group(aws: LocalAws, worker: str) -> None:
+def test_what_a_function_prints_is_in_its_log_group(aws: AwsWithMwaa, worker: str) -> None:
     invoke(aws, worker, {"do": "mark-4711"})
     logs = aws.client("logs")
     deadline = time.monotonic() + 10
@@ -139,12 +139,12 @@ def test_what_a_function_prints_is_in_its_log_group(aws: LocalAws, worker: str) 
     pytest.fail("the line did not arrive")
 
 
-def test_an_unknown_function(aws: LocalAws) -> None:
+def test_an_unknown_function(aws: AwsWithMwaa) -> None:
     with pytest.raises(ClientError, match="ResourceNotFoundException"):
         aws.client("lambda").invoke(FunctionName="Nobody")
 
 
-def test_an_unknown_access_key_is_refused(aws: LocalAws) -> None:
+def test_an_unknown_access_key_is_refused(aws: AwsWithMwaa) -> None:
     stranger = type(aws.identities.administrator)("AKIASTRANGER", "secret")
     with pytest.raises(ClientError, match="UnrecognizedClientException"):
         aws.client("logs", stranger).describe_log_groups()
@@ -189,7 +189,7 @@ DEFINITION = {
 
 
 @pytest.fixture(scope="module")
-def machine(aws: LocalAws, worker: str, make_role: MakeRole) -> str:
+def machine(aws: AwsWithMwaa, worker: str, make_role: MakeRole) -> str:
     role = make_role(
         "MachineRole",
         "states.amazonaws.com",
@@ -201,7 +201,7 @@ def machine(aws: LocalAws, worker: str, make_role: MakeRole) -> str:
     return str(created["stateMachineArn"])
 
 
-def execute(aws: LocalAws, machine: str, event: dict[str, Any]) -> Any:
+def execute(aws: AwsWithMwaa, machine: str, event: dict[str, Any]) -> Any:
     client = aws.client("stepfunctions")
     execution = client.start_execution(stateMachineArn=machine, input=json.dumps(event))["executionArn"]
     while (described := client.describe_execution(executionArn=execution))["status"] == "RUNNING":
@@ -219,11 +219,11 @@ def execute(aws: LocalAws, machine: str, event: dict[str, Any]) -> Any:
         ("exit", {"error": "Runtime.ExitError"}),
     ],
 )
-def test_a_state_machine_calls_the_function(aws: LocalAws, machine: str, do: str, expected: Any) -> None:
+def test_a_state_machine_calls_the_function(aws: AwsWithMwaa, machine: str, do: str, expected: Any) -> None:
     assert execute(aws, machine, {"do": do}) == expected
 
 
-def test_a_state_machine_needs_the_right_to_call_the_function(aws: LocalAws, machine: str) -> None:
+def test_a_state_machine_needs_the_right_to_call_the_function(aws: AwsWithMwaa, machine: str) -> None:
     iam = aws.client("iam")
     policy = iam.get_role_policy(RoleName="MachineRole", PolicyName="permissions")["PolicyDocument"]
     iam.delete_role_policy(RoleName="MachineRole", PolicyName="permissions")

@@ -7,15 +7,16 @@ from typing import Any
 
 import pytest
 
-from local.aws import LocalAws
+from local.mwaa.aws_with_mwaa import AwsWithMwaa
+from local.rehearsal import application
 
 DAG = 'from airflow import DAG\nDAG("a", schedule_interval=None)\n'
 
 
 @pytest.fixture(scope="module")
-def checked(aws: LocalAws) -> tuple[Any, Any]:
+def checked(aws: AwsWithMwaa) -> tuple[Any, Any]:
     """What CheckFiles answers for a target that does not exist, and the checks of DAGs that it has left."""
-    deployed = aws.deploy()
+    deployed = application.deploy(aws)
     s3, exchange = aws.client("s3"), deployed.resources["ExchangeBucket"]
     s3.create_bucket(Bucket="dags", CreateBucketConfiguration={"LocationConstraint": aws.region})
     s3.put_object(Bucket="dags", Key="target/dags/a.py", Body=DAG.encode())

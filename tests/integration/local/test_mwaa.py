@@ -11,8 +11,8 @@ import pytest
 import urllib3
 from botocore.exceptions import ClientError
 
-from local import processes
-from local.aws import LocalAws
+from local.installations import processes
+from local.mwaa.aws_with_mwaa import AwsWithMwaa
 from local.mwaa.environment import Environment
 from tests.integration.local.conftest import MakeRole
 
@@ -43,7 +43,7 @@ pytestmark = pytest.mark.timeout(900)
 
 
 @pytest.fixture(scope="module")
-def role(aws: LocalAws, make_role: MakeRole) -> str:
+def role(aws: AwsWithMwaa, make_role: MakeRole) -> str:
     return make_role(
         "ExecutionRole",
         "airflow-env.amazonaws.com",
@@ -53,7 +53,7 @@ def role(aws: LocalAws, make_role: MakeRole) -> str:
 
 
 @pytest.fixture(scope="module")
-def bucket(aws: LocalAws) -> str:
+def bucket(aws: AwsWithMwaa) -> str:
     s3 = aws.client("s3")
     s3.create_bucket(Bucket="airflow", CreateBucketConfiguration={"LocationConstraint": aws.region})
     s3.put_bucket_versioning(Bucket="airflow", VersioningConfiguration={"Status": "Enabled"})
@@ -86,21 +86,21 @@ def request(role: str, bucket: str, **changes: Any) -> dict[str, Any]:
         ({"MinWorkers": 5, "MaxWorkers": 2}, "MinWorkers"),
     ],
 )
-def test_what_mwaa_refuses(aws: LocalAws, role: str, bucket: str, changes: dict[str, Any], message: str) -> None:
+def test_what_mwaa_refuses(aws: AwsWithMwaa, role: str, bucket: str, changes: dict[str, Any], message: str) -> None:
     with pytest.raises(ClientError, match=message) as refused:
         aws.client("mwaa").create_environment(**request(role, bucket, **changes))
     assert refused.value.response["Error"]["Code"] == "ValidationException"
     assert aws.client("mwaa").list_environments()["Environments"] == []
 
 
-def test_an_unknown_environment(aws: LocalAws) -> None:
+def test_an_unknown_environment(aws: AwsWithMwaa) -> None:
     with pytest.raises(ClientError, match="ResourceNotFoundException"):
         aws.client("mwaa").get_environment(Name="nobody")
 
 
 # The last look fails, in the thread that deletes the environment.
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
-def test_a_life(aws: LocalAws, role: str, bucket: str) -> None:
+def test_a_life(aws: AwsWithMwaa, role: str, bucket: str) -> None:
     mwaa = aws.client("mwaa")
     mwaa.create_environment(**request(role, bucket))
     assert wait(aws)[0] == "CREATING"
@@ -148,7 +148,7 @@ def test_a_life(aws: LocalAws, role: str, bucket: str) -> None:
     assert not (aws.folder / "environments" / NAME).exists()
 
 
-def test_tokens_expire_and_some_commands_are_refused(aws: LocalAws, role: str, bucket: str) -> None:
+def test_tokens_expire_and_some_commands_are_refused(aws: AwsWithMwaa, role: str, bucket: str) -> None:
     """The endpoint alone; which commands succeed is Airflow's business."""
     from local.mwaa.cli_endpoint import CliEndpoint
 
@@ -166,7 +166,7 @@ def test_tokens_expire_and_some_commands_are_refused(aws: LocalAws, role: str, b
         endpoint.stop()
 
 
-def wait(aws: LocalAws) -> list[str]:
+def wait(aws: AwsWithMwaa) -> list[str]:
     """The statuses that the environment goes through until it rests, in order."""
     seen: list[str] = []
     mwaa = aws.client("mwaa")
@@ -182,19 +182,19 @@ def wait(aws: LocalAws) -> list[str]:
         time.sleep(0.2)
 
 
-def post(aws: LocalAws, host: str, token: str, command: str) -> urllib3.BaseHTTPResponse:
+def post(aws: AwsWithMwaa, host: str, token: str, command: str) -> urllib3.BaseHTTPResponse:
     pool = urllib3.PoolManager(ca_certs=str(aws.certificates.bundle))
     headers = {"Authorization": f"Bearer {token}", "Content-Type": "text/plain"}
     return pool.request("POST", f"https://{host}/aws_mwaa/cli", body=command.encode(), headers=headers, timeout=120)
 
 
-def cli(aws: LocalAws, command: str) -> tuple[int, str]:
+def cli(aws: AwsWithMwaa, command: str) -> tuple[int, str]:
     token = aws.client("mwaa").create_cli_token(Name=NAME)
     answer = post(aws, token["WebServerHostname"], token["CliToken"], command)
     return answer.status, base64.b64decode(answer.json()["stdout"]).decode()
 
 
-def unpause(aws: LocalAws) -> None:
+def unpause(aws: AwsWithMwaa) -> None:
     """Unpauses the DAG as soon as it has been parsed."""
     deadline = time.monotonic() + 120
     while "False" not in cli(aws, "dags unpause hello --yes")[1]:
@@ -202,7 +202,7 @@ def unpause(aws: LocalAws) -> None:
         time.sleep(1)
 
 
-def log(aws: LocalAws) -> list[str]:
+def log(aws: AwsWithMwaa) -> list[str]:
     """The events of the run's stream, when the task has ended."""
     logs = aws.client("logs")
     deadline = time.monotonic() + 120

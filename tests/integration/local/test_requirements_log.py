@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from local import airflow_installation
-from local.airflow_installation import AirflowInstallation
-from local.aws import LocalAws
+from local.installations import airflow_installation
+from local.installations.airflow_installation import AirflowInstallation
 from local.mwaa import requirements_log
+from local.mwaa.aws_with_mwaa import AwsWithMwaa
 from migration.inspection import installation
 
 AIRFLOW = "2.11.2"
@@ -28,7 +28,7 @@ def airflow() -> AirflowInstallation:
         ("pendulum==0.0.0.1\n", "fail"),
     ],
 )
-def test_what_is_logged_is_what_is_read(aws: LocalAws, airflow: AirflowInstallation, text: str, result: str) -> None:
+def test_what_is_logged_is_what_is_read(aws: AwsWithMwaa, airflow: AirflowInstallation, text: str, result: str) -> None:
     logs = aws.client("logs")
     name = f"{NAME}-{abs(hash(text))}"
     group = f"airflow-{name}-Scheduler"

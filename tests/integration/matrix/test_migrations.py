@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from local.postgres import PostgresServer
-from tests.integration import sources
-from tests.integration.matrix.migration import Migrated, hop, make_source, migrate
-from tests.integration.matrix.rest_api import RestApi, web_server
-from tests.integration.sources.dags import contents
+import sources
+from local.installations.postgres import PostgresServer
+from matrix.migration import Migrated, hop, make_source, migrate
+from matrix.rest_api import RestApi, web_server
+from sources.dags import contents
 
 VERSIONS = ("1.10.12", "2.5.1", "2.10.3")
 

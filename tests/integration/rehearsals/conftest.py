@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from local.aws import LocalAws
+from local.mwaa.aws_with_mwaa import AwsWithMwaa
+from local.rehearsal import application
 
 from .light_environment import LightEnvironment
 from .stage import Stage
@@ -21,6 +22,6 @@ SCHEDULE = {
 
 @pytest.fixture(scope="module")
 def stage() -> Iterator[Stage]:
-    with LocalAws(environments=LightEnvironment) as aws:
-        aws.deploy(parameters=SCHEDULE)
+    with AwsWithMwaa(environments=LightEnvironment) as aws:
+        application.deploy(aws, parameters=SCHEDULE)
         yield Stage(aws)

@@ -13,10 +13,11 @@ from typing import Any, NamedTuple
 
 import yaml
 
-from local.aws import ROOT, LocalAws
-from local.lambda_runner import Function, Invocation
-from local.listing import listed
+from local.aws.lambda_runner import Function, Invocation
+from local.installations.folders import ROOT
+from local.mwaa.aws_with_mwaa import AwsWithMwaa
 from local.mwaa.dag_metric import publish
+from local.rehearsal.listing import listed
 
 BUCKET = "the-dags"
 #: So many a source tells that it has.
@@ -56,7 +57,7 @@ class Stage:
         interventions: by source; each happens once.
     """
 
-    def __init__(self, aws: LocalAws) -> None:
+    def __init__(self, aws: AwsWithMwaa) -> None:
         self.aws = aws
         self.interventions: dict[str, Intervention] = {}
         self.states = aws.client("stepfunctions")

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from local.aws import LocalAws
+from local.mwaa.aws_with_mwaa import AwsWithMwaa
 
 from .light_environment import LightEnvironment
 from .stage import Event, Intervention, Stage
@@ -155,7 +155,7 @@ def wait_for(what: Callable[[], set[str]]) -> set[str]:
     return found
 
 
-def messages(aws: LocalAws, function: str) -> list[str]:
+def messages(aws: AwsWithMwaa, function: str) -> list[str]:
     """What a function has logged."""
     group = aws.deployed.functions[function].log_group
     pages = aws.client("logs").get_paginator("filter_log_events").paginate(logGroupName=group)

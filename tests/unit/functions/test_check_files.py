@@ -17,7 +17,7 @@ import pytest
 
 import check_files
 import report
-from local.demo_source import DEMO_DAGS
+from local.rehearsal.demo_source import DEMO_DAGS
 from migration import checks, clients, errors, reporting
 from migration.checks import Check
 from migration.inspection import dag_code, dag_files, installation, linter, options, requirements

@@ -11,7 +11,7 @@ import pytest
 from botocore.exceptions import EndpointConnectionError
 from botocore.stub import Stubber
 
-from local import price_list
+from local.mwaa import price_list
 from migration import price
 from migration.store import Phase, now, shifted
 

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from local import certificates
+from local.aws import certificates
 from local.mwaa.cli_endpoint import CliEndpoint
 from migration.airflow_cli import AirflowCli, Endpoint
 from migration.errors import CliRefused

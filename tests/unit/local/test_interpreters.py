@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from local import interpreters
+from local.installations import interpreters
 
 RUNNING = f"{sys.version_info.major}.{sys.version_info.minor}"
 

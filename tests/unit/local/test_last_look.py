@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 import requests
 
-from local import last_look, old_logs
-from local.last_look import LastLook, NotSeen
-from local.old_logs import OldLogs
+from local.rehearsal import last_look, old_logs
+from local.rehearsal.last_look import LastLook, NotSeen
+from local.rehearsal.old_logs import OldLogs
 
 TARGET: Any = SimpleNamespace(name="target")
 AWS: Any = SimpleNamespace(client=lambda service: None)

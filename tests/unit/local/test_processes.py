@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from local import leftovers, processes
+from local.installations import leftovers, processes
 
 
 @pytest.fixture

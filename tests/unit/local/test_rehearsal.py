@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from local import rehearsal
-from local.rehearsal import InvalidSettings, Settings
+from local.rehearsal import rehearsal
+from local.rehearsal.rehearsal import InvalidSettings, Settings
 
 AWS: Any = SimpleNamespace(region="eu-west-1")
 REPORT: dict[str, Any] = {

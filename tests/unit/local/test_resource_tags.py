@@ -12,10 +12,10 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 from werkzeug.wrappers import Response
 
-from local.aws_request import AwsRequest
-from local.endpoint import Endpoint
-from local.identity import Identities
-from local.permissions import Principal
+from local.aws.endpoint import Endpoint
+from local.aws.identity import Identities
+from local.aws.permissions import Principal
+from local.aws.request import AwsRequest
 
 REGION = "eu-west-1"
 

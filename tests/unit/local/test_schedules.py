@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from local.schedules import next_time
+from local.aws.schedules import next_time
 
 MADE = datetime(2026, 11, 25, 3, 0, tzinfo=UTC)
 LATER = datetime(2026, 11, 25, 9, 0, tzinfo=UTC)

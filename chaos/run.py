@@ -1,0 +1,108 @@
+"""One migration with its faults, from a new source to the judgement."""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from chaos import judge
+from chaos.faults import Fault, Injection
+from chaos.world import HOP_VERSION, IMPORT_VERSION, World, document
+from local.aws.responses import AwsError
+
+_STARTS = 3
+
+
+@dataclass
+class Outcome:
+    """`status` is the execution's; `broken` are the rules that were broken, as sentences."""
+
+    status: str
+    error: str
+    seconds: float
+    faults: list[str]
+    struck: list[str]
+    broken: list[str] = field(default_factory=list)
+
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def migrate(world: World, name: str, faults: list[Fault], *, hop: bool = False) -> Outcome:
+    """Makes a source, migrates it while the faults strike, judges, and forgets both environments.
+
+    With `hop` the migration goes on to Airflow 3.
+    """
+    source, target = f"old-{name}", f"new-{name}"
+    environment = world.source(source, for_airflow_3=hop)
+    was = judge.before(world, environment)
+    begun = time.monotonic()
+    injection = Injection(world.aws, faults, environment, target)
+    try:
+        ended, migration = execute(world, injection, source, target, HOP_VERSION if hop else IMPORT_VERSION)
+    finally:
+        injection.stop()
+    status = ended["status"]
+    broken = [f"it has not ended after {world.patience:.0f} s"] if status == "RUNNING" else []
+    if not broken:
+        broken = judge.faults_of(world, was, target, migration, succeeded=status == "SUCCEEDED")
+    outcome = Outcome(
+        status=status,
+        error=ended.get("error") or "",
+        seconds=round(time.monotonic() - begun, 1),
+        faults=[str(fault) for fault in faults],
+        struck=[fault.kind for fault in faults if fault.struck],
+        broken=broken,
+    )
+    world.forget(source, target)
+    return outcome
+
+
+def execute(
+    world: World, injection: Injection, source: str, target: str, version: str = IMPORT_VERSION
+) -> tuple[dict[str, Any], str]:
+    """The description of the last execution, and the migration's id.
+
+    What was aborted is started again, or redriven if that is the fault.
+    """
+    states = world.aws.client("stepfunctions")
+    machine = world.aws.deployed.state_machines["MigrateStateMachine"]
+    deadline = time.monotonic() + world.patience
+    given = json.dumps(document(source, target, version))
+    arn = ""
+    for _ in range(_STARTS):
+        if injection.redrives:
+            states.redrive_execution(executionArn=arn)
+        else:
+            arn = states.start_execution(stateMachineArn=machine, input=given)["executionArn"]
+        injection.execution = arn
+        watching = False
+        while (ended := states.describe_execution(executionArn=arn))["status"] == "RUNNING":
+            if time.monotonic() > deadline:
+                return ended, _migration(world, target)
+            if not watching:
+                watching = _watch(world, injection, target)
+            time.sleep(0.1)
+        if ended["status"] != "ABORTED":
+            break
+    return ended, _migration(world, target)
+
+
+def _watch(world: World, injection: Injection, target: str) -> bool:
+    try:
+        injection.watch_target(world.aws.mwaa.environment(target))
+    except AwsError:
+        return False
+    return True
+
+
+def _migration(world: World, target: str) -> str:
+    """The id that Plan has made of the target's name; empty where there was no plan."""
+    pages = (
+        world.aws.client("s3")
+        .get_paginator("list_objects_v2")
+        .paginate(Bucket=world.exchange, Prefix=f"migrations/{target}-", Delimiter="/")
+    )
+    return next((item["Prefix"].split("/")[1] for page in pages for item in page.get("CommonPrefixes", [])), "")

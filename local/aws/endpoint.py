@@ -1,0 +1,211 @@
+"""The one AWS endpoint: recognises each request, checks its permissions, and hands it to whoever answers it.
+
+Lambda invocations go to the Lambda runner, MWAA's API to the MWAA emulation, everything else to moto.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import warnings
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from typing import Any, Protocol, runtime_checkable
+from wsgiref.types import StartResponse
+
+from moto.core.config import default_user_config
+from moto.iam.access_control import PermissionResult
+from moto.moto_api._internal.models import moto_api_backend
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
+from moto.s3.models import FakeBucket
+from werkzeug.serving import BaseWSGIServer, make_server
+from werkzeug.wrappers import Response
+
+from local.aws import policy_simulation, requirements_of_calls
+from local.aws import request as aws_request
+from local.aws.identity import Identities, UnknownAccessKey
+from local.aws.permissions import Call, CallRecord, Principal, Requirement, decide
+from local.aws.request import AwsRequest, UnknownOperation
+from local.aws.responses import AwsError, error_response
+from local.aws.stepfunctions import patches
+
+logger = logging.getLogger(__name__)
+
+
+class Service(Protocol):
+    """What answers the requests of one service instead of moto."""
+
+    def handles(self, request: AwsRequest) -> bool: ...
+
+    def answer(self, request: AwsRequest, environ: dict[str, Any], principal: Principal) -> Response:
+        """
+        Raises:
+            AwsError: the error that the caller gets.
+        """
+
+
+@runtime_checkable
+class Tagged(Service, Protocol):
+    """A service whose resources have tags that policies can ask for (`aws:ResourceTag`)."""
+
+    def tags_of(self, request: AwsRequest) -> Mapping[str, str]:
+        """The tags of the resource that a request is about; none where there is none."""
+
+
+Between = Callable[[AwsRequest, Principal, Callable[[], Response]], Response]
+
+
+class _Moto(DomainDispatcherApplication):
+    """moto's server, which otherwise looks through its own folder and hundreds of patterns for each request."""
+
+    def __init__(self) -> None:
+        super().__init__(create_backend_app)
+        self._backends: dict[str | None, Any] = {}
+
+    def get_backend_for_host(self, host: str | None) -> Any:
+        if host not in self._backends:
+            self._backends[host] = super().get_backend_for_host(host)
+        return self._backends[host]
+
+
+class Endpoint:
+    """The endpoint's WSGI application and its server on a free port of 127.0.0.1."""
+
+    def __init__(self, identities: Identities) -> None:
+        self.identities = identities
+        self.record = CallRecord()
+        #: What a fault harness puts between a caller and the service: gets the request, who asks, and what would carry
+        #: it out, and answers in its place or raises AwsError.
+        self.between: Between | None = None
+        self._services: list[Service] = []
+        self._moto = _Moto()
+        self._server: BaseWSGIServer | None = None
+        self._thread: threading.Thread | None = None
+
+    def add(self, service: Service) -> None:
+        self._services.append(service)
+
+    @property
+    def url(self) -> str:
+        """AWS_ENDPOINT_URL for everybody who uses this endpoint."""
+        if self._server is None:
+            raise RuntimeError("the endpoint is not started")
+        return f"http://127.0.0.1:{self._server.port}"
+
+    def start(self) -> None:
+        default_user_config["stepfunctions"]["execute_state_machine"] = True
+        default_user_config["iam"]["load_aws_managed_policies"] = True
+        # What moto does not make (alarms, dashboards) nothing here depends on; docs/local-aws.md names it.
+        warnings.filterwarnings("ignore", message="Tried to parse .* not supported by moto's CloudFormation")
+        # Bucket policies are evaluated here; moto's evaluator takes a conditional Deny for an unconditional one.
+        FakeBucket.get_permission = lambda *_: PermissionResult.NEUTRAL  # type: ignore[method-assign]
+        # MotoRequestHandler keeps the case of S3 metadata; it logs each request, which belongs into no terminal.
+        logging.getLogger("werkzeug").setLevel(logging.WARNING)
+        self._server = make_server("127.0.0.1", 0, self, threaded=True, request_handler=MotoRequestHandler)
+        os.environ["MOTO_PORT"] = str(self._server.port)
+        patches.install(self.url, self.identities)
+        policy_simulation.install()
+        self._thread = threading.Thread(target=self._server.serve_forever, name="endpoint", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        if self._server is not None and self._thread is not None:
+            self._server.shutdown()
+            self._thread.join()
+            self._server.server_close()
+            self._server = self._thread = None
+        # moto's state belongs to the process; the next local AWS in it must find nothing of this one.
+        moto_api_backend.reset()
+
+    def __call__(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
+        try:
+            request = aws_request.read(environ)
+        except UnknownOperation as error:
+            return error_response(AwsError("UnknownOperationException", str(error), 404), "json")(
+                environ, start_response
+            )
+        try:
+            principal = self._authorise(request)
+            if self.between is not None:
+                response = self.between(request, principal, lambda: self._carry_out(request, environ, principal))
+            else:
+                response = self._carry_out(request, environ, principal)
+        except AwsError as error:
+            response = error_response(error, request.protocol)
+        return response(environ, start_response)
+
+    def _carry_out(self, request: AwsRequest, environ: dict[str, Any], principal: Principal) -> Response:
+        service = next((service for service in self._services if service.handles(request)), None)
+        if service is not None:
+            return service.answer(request, environ, principal)
+        response = Response.from_app(self._moto, environ)
+        missing = request.operation.name in ("GetObject", "HeadObject") and response.status_code == 404
+        if request.service == "s3" and missing and not self._may_list(request, principal):
+            # S3 tells only those who may list a bucket that an object is missing.
+            raise AwsError("AccessDenied", "Access Denied", 403)
+        return response
+
+    def _authorise(self, request: AwsRequest) -> Principal:
+        if request.access_key_id is None:
+            # Only what is public could be answered, and nothing here is public.
+            raise AwsError(
+                "AccessDenied" if request.service == "s3" else "MissingAuthenticationTokenException",
+                f"{request.service}:{request.operation.name} was called without credentials",
+                403,
+            )
+        try:
+            principal = self.identities.principal(request.access_key_id)
+        except UnknownAccessKey as error:
+            name = "InvalidAccessKeyId" if request.service == "s3" else "UnrecognizedClientException"
+            raise AwsError(name, str(error), 403) from error
+        if not principal.is_administrator:
+            policies = self.identities.policies(principal)
+            tags = self._tags_of(request)
+            for needed in requirements_of_calls.requirements(request, self.identities.account):
+                # The role that is passed is another resource.
+                of_resource = {} if needed.action == "iam:PassRole" else tags
+                requirement = replace(needed, context={**needed.context, **of_resource})
+                decision = decide(principal, policies, requirement)
+                self.record.add(Call(principal.role_arn, requirement.action, requirement.resources[0], decision))
+                if decision != "allowed":
+                    logger.warning("denied: %s may not %s", principal.session_arn, requirement.action)
+                    raise _access_denied(request, principal, requirement, decision)
+        return principal
+
+    def _tags_of(self, request: AwsRequest) -> dict[str, str]:
+        """The tags of what a request is about, as condition keys."""
+        return {
+            f"aws:resourcetag/{name.lower()}": value
+            for service in self._services
+            if isinstance(service, Tagged) and service.handles(request)
+            for name, value in service.tags_of(request).items()
+        }
+
+    def _may_list(self, request: AwsRequest, principal: Principal) -> bool:
+        bucket = request.parameters["Bucket"]
+        listing = Requirement(
+            "s3:ListBucket",
+            (f"arn:aws:s3:::{bucket}",),
+            {"aws:requestedregion": request.region},
+            requirements_of_calls.bucket_policy(self.identities.account, bucket),
+        )
+        decision = decide(principal, self.identities.policies(principal), listing)
+        if not principal.is_administrator:
+            self.record.add(Call(principal.role_arn, listing.action, listing.resources[0], decision))
+        return decision == "allowed"
+
+
+def _access_denied(request: AwsRequest, principal: Principal, requirement: Requirement, decision: str) -> AwsError:
+    because = (
+        "with an explicit deny in a policy"
+        if decision == "explicitly denied"
+        else f"because no policy allows the {requirement.action} action"
+    )
+    name = "AccessDenied" if request.protocol in ("rest-xml", "query", "ec2") else "AccessDeniedException"
+    return AwsError(
+        name,
+        f"User: {principal.session_arn} is not authorized to perform: {requirement.action} on resource: "
+        f"{requirement.resources[0]} {because}",
+        403,
+    )

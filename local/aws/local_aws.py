@@ -1,0 +1,142 @@
+"""A local AWS as a whole: endpoint, functions, schedules and a deployed stack, started and stopped as one."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import boto3
+from botocore.config import Config
+
+from local.aws import certificates, deployment
+from local.aws.deployment import Deployment, DeploymentFailed
+from local.aws.endpoint import Endpoint
+from local.aws.function_logs import FunctionLogs
+from local.aws.identity import Credentials, Identities
+from local.aws.lambda_runner import Function, LambdaRunner
+from local.aws.schedules import Schedules
+from local.installations import leftovers, processes
+
+DEFAULT_REGION = "eu-west-1"
+
+
+class LocalAws:
+    """Use it as a context manager; only one at a time in a process, any number in processes of their own.
+
+    Nothing is left when it ends: no process, no file. More services are added by a subclass, to the endpoint.
+    """
+
+    def __init__(self, name: str | None = None, region: str = DEFAULT_REGION) -> None:
+        self.name = name or f"run-{secrets.token_hex(4)}"
+        self.region = region
+        self.folder = processes.RUNNING / self.name
+        self.identities = Identities()
+        self.endpoint = Endpoint(self.identities)
+        self._deployment: Deployment | None = None
+        self._function_logs: dict[str, FunctionLogs] = {}
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self,
+        exception_type: type[BaseException] | None,
+        exception: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    def start(self) -> None:
+        leftovers.clear_all()
+        self.folder.mkdir(parents=True)
+        # Written first and again at the end: whoever clears up must find what was killed in between.
+        state = self.folder / "state.json"
+        state.write_text(json.dumps({"pid": os.getpid()}))
+        self.certificates = certificates.make(self.folder / "certificates")
+        self._start_services()
+        state.touch(mode=0o600)
+        state.write_text(json.dumps({"pid": os.getpid(), **self.variables()}))
+
+    def stop(self) -> None:
+        self._stop_services()
+        processes.end(self.name, patience=1)
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _start_services(self) -> None:
+        self.endpoint.start()
+        self.functions = LambdaRunner(self.region, self._function_environment, self._logs_of)
+        self.endpoint.add(self.functions)
+        self.schedules = Schedules(self.identities, self.region, self.client)
+
+    def _stop_services(self) -> None:
+        self.schedules.stop()
+        self.functions.stop()
+        for logs in self._function_logs.values():
+            logs.close()
+        self.endpoint.stop()
+
+    def deploy(self, template: Path, stack_name: str, parameters: Mapping[str, str] | None = None) -> Deployment:
+        """Deploys a template that `sam build` wrote.
+
+        Raises:
+            local.aws.deployment.DeploymentFailed: the template or one of its resources is refused.
+        """
+        self._deployment = deployment.deploy(self.client, template, self.region, stack_name, parameters)
+        for function in self._deployment.functions.values():
+            self.functions.register(function)
+        # Not earlier: a schedule's target has to be there.
+        self.schedules.start()
+        return self._deployment
+
+    @property
+    def deployed(self) -> Deployment:
+        """What `deploy` deployed last. Raises DeploymentFailed where nothing was."""
+        if self._deployment is None:
+            raise DeploymentFailed("nothing has been deployed")
+        return self._deployment
+
+    def client(self, service: str, credentials: Credentials | None = None) -> Any:
+        """A boto3 client of this AWS; by default the administrator's."""
+        chosen = credentials or self.identities.administrator
+        return boto3.client(
+            service,  # type: ignore[call-overload]  # a name that is not a literal
+            region_name=self.region,
+            endpoint_url=self.endpoint.url,
+            aws_access_key_id=chosen.access_key_id,
+            aws_secret_access_key=chosen.secret_access_key,
+            aws_session_token=chosen.session_token,
+            config=Config(inject_host_prefix=False, retries={"total_max_attempts": 2}, read_timeout=300),
+        )
+
+    def variables(self) -> dict[str, str]:
+        """The environment variables that point the AWS CLI and every SDK here, as the administrator."""
+        return {**self.identities.administrator.environment(), **self.endpoint_variables()}
+
+    def endpoint_variables(self) -> dict[str, str]:
+        """The same without credentials."""
+        return {
+            "AWS_ENDPOINT_URL": self.endpoint.url,
+            "AWS_DISABLE_HOST_PREFIX_INJECTION": "true",
+            "AWS_REGION": self.region,
+            "AWS_DEFAULT_REGION": self.region,
+            # For web servers of services; the endpoint itself is plain HTTP.
+            "SSL_CERT_FILE": str(self.certificates.bundle),
+            "REQUESTS_CA_BUNDLE": str(self.certificates.bundle),
+        }
+
+    def _function_environment(self, function: Function) -> dict[str, str]:
+        credentials = self.identities.session(function.role_arn, function.name)
+        return {**self.endpoint_variables(), **credentials.environment()}
+
+    def _logs_of(self, function: Function) -> FunctionLogs:
+        if function.name not in self._function_logs:
+            session = self.identities.session(function.role_arn, function.name)
+            self._function_logs[function.name] = FunctionLogs(function.log_group, lambda: self.client("logs", session))
+        return self._function_logs[function.name]

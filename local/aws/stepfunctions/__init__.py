@@ -1,0 +1,1 @@
+"""What moto's Step Functions need to run state machines as AWS does."""

@@ -1,0 +1,43 @@
+"""Lambda layers for the machine that the local AWS runs on.
+
+A layer is built for Lambda's platform, and its programs run nowhere else. It carries the lock file that it was made of,
+so the same release is installed here for this machine.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from pathlib import Path
+
+from local.installations import interpreters
+from local.installations.file_lock import exclusively
+from local.installations.folders import BUILD
+from local.installations.uv import run
+
+LAYERS = BUILD / "layers"
+_PYTHON = "3.13"
+
+
+def for_this_machine(built: Path) -> Path:
+    """The folder that stands for /opt: `bin` has a layer's programs, `python` its modules.
+
+    Args:
+        built: the folder that `sam build` made, with the layer's requirements.txt in it.
+
+    Raises:
+        local.installations.uv.InstallationFailed: uv failed.
+    """
+    lock = built / "requirements.txt"
+    folder = LAYERS / f"{built.name}-{hashlib.sha256(lock.read_bytes()).hexdigest()[:12]}"
+    LAYERS.mkdir(parents=True, exist_ok=True)
+    with exclusively(folder.with_suffix(".lock")):
+        if not folder.is_dir():
+            unfinished = folder.with_suffix(".unfinished")
+            shutil.rmtree(unfinished, ignore_errors=True)
+            install = ("pip", "install", "--quiet", "--require-hashes", "--no-deps")
+            python = ("--python", str(interpreters.find(_PYTHON)))
+            run(*install, *python, "--target", str(unfinished / "python"), "--requirement", str(lock))
+            (unfinished / "python" / "bin").rename(unfinished / "bin")
+            unfinished.rename(folder)
+    return folder

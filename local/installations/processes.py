@@ -1,0 +1,55 @@
+"""Ends every process of a local AWS, those included that have left their parent's process group.
+
+Airflow's tasks run in process groups of their own, and outlive a scheduler that is killed. All of them inherit one
+environment variable from the process that started them here, so they are found by that; and by the folder that they
+work in, because a process that sets its title overwrites its environment.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from pathlib import Path
+
+import psutil
+
+from local.installations.folders import BUILD
+
+#: A folder for each local AWS that runs.
+RUNNING = BUILD / "local"
+
+#: In the environment of every process that belongs to a local AWS: its name, and an environment's name.
+MARKER = "LOCAL_AWS"
+
+
+def marked(marker: str) -> list[psutil.Process]:
+    """The processes whose marker is this one, or begins with it and a slash, and every Airflow in its folder."""
+    name, _, environment = marker.partition("/")
+    folder = RUNNING / name / "environments" / environment
+    found = []
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error, OSError):
+            value = process.environ().get(MARKER, "")
+            if value == marker or value.startswith(f"{marker}/") or _is_airflow_in(process, folder):
+                found.append(process)
+    return found
+
+
+def _is_airflow_in(process: psutil.Process, folder: Path) -> bool:
+    return Path(process.cwd()).is_relative_to(folder) and any("airflow" in part for part in process.cmdline())
+
+
+def end(marker: str, patience: float = 5.0) -> None:
+    """Asks the marked processes to end, and kills those that have not after `patience` seconds."""
+    running = marked(marker)
+    for process in running:
+        with contextlib.suppress(psutil.Error):
+            process.terminate()
+    _, alive = psutil.wait_procs(running, timeout=patience)
+    deadline = time.monotonic() + 10
+    # A dying scheduler can still start tasks, so this looks again until there is nothing.
+    while (alive := marked(marker)) and time.monotonic() < deadline:
+        for process in alive:
+            with contextlib.suppress(psutil.Error):
+                process.kill()
+        psutil.wait_procs(alive, timeout=2)

@@ -1,0 +1,1 @@
+"""Rehearsals and migrations on this machine: the application in a local AWS, between real Airflows."""

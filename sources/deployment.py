@@ -1,0 +1,155 @@
+"""An Airflow deployment as the engine sees it: an installation, a database, a Fernet key; and the engine's command."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import psycopg2
+from psycopg2 import sql
+
+from local.installations.airflow_installation import AirflowInstallation
+from local.installations.folders import ROOT
+from local.installations.postgres import PostgresServer
+
+#: The table's content as a number that does not depend on the rows' order, and what keeps it whole.
+_TABLES = "select relname from pg_class where relnamespace = 'public'::regnamespace and relkind = 'r' order by 1"
+_ROWS = "select count(*), coalesce(sum(hashtextextended(t::text, 0)), 0)::text from public.{} t"
+_DEFINITIONS = """
+    select 'constraint', conrelid::regclass::text, conname::text, pg_get_constraintdef(oid), convalidated
+      from pg_constraint where connamespace = 'public'::regnamespace
+    union all select 'index', tablename, indexname, indexdef, true from pg_indexes where schemaname = 'public'
+    order by 1, 2, 3
+"""
+
+
+class Outcome(NamedTuple):
+    """How a command ended. ``result`` is what --json printed."""
+
+    code: int
+    result: dict[str, Any]
+    stderr: str
+
+    @property
+    def error(self) -> str | None:
+        """The error's name; None where there is none."""
+        error = self.result["error"]
+        return error and str(error["name"])
+
+    @property
+    def message(self) -> str:
+        return str(self.result["error"]["message"])
+
+
+@dataclass(frozen=True)
+class Deployment:
+    installation: AirflowInstallation
+    server: PostgresServer
+    database: str
+    home: Path
+    fernet_key: str
+    user: str | None = None
+    options: Mapping[str, str] = field(default_factory=dict)
+
+    def having(self, **changes: Any) -> Deployment:
+        """The same deployment with another key, user or configuration."""
+        return replace(self, **changes)
+
+    @property
+    def dsn(self) -> str:
+        return self.server.dsn(self.database)
+
+    def environment(self) -> dict[str, str]:
+        environment = self.installation.environment(
+            self.home,
+            self.server.url(self.database, self.user),
+            **{"core__fernet_key": self.fernet_key, **self.options},
+        )
+        return {**environment, "PYTHONPATH": str(ROOT / "dags")}
+
+    def start(self, *arguments: str, environment: Mapping[str, str] | None = None) -> subprocess.Popen[str]:
+        """The engine's command, running; in a process group of its own, so that none of its processes outlives it."""
+        return subprocess.Popen(
+            [str(self.installation.python), "-m", "mwaa_migrator", *arguments, "--json"],
+            env={**self.environment(), **(environment or {})},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def run(self, *arguments: str, environment: Mapping[str, str] | None = None) -> Outcome:
+        return outcome(self.start(*arguments, environment=environment))
+
+    def succeed(self, *arguments: str, environment: Mapping[str, str] | None = None) -> dict[str, Any]:
+        """The command's result; it must end with 0."""
+        done = self.run(*arguments, environment=environment)
+        assert done.code == 0, done.stderr[-1000:]
+        return done.result
+
+    def python(self, script: str) -> Any:
+        """What a script prints, as JSON, in this Airflow's Python: Airflow's own view of its database."""
+        done = subprocess.run(
+            [str(self.installation.python), "-W", "ignore", "-c", script],
+            env=self.environment(),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout.strip().splitlines()[-1])
+
+    def rows(self, query: str | sql.Composable, parameters: Any = None) -> list[tuple[Any, ...]]:
+        with self.cursor() as cursor:
+            cursor.execute(query, parameters)
+            return cursor.fetchall()
+
+    def value(self, query: str | sql.Composable, parameters: Any = None) -> Any:
+        return self.rows(query, parameters)[0][0]
+
+    def execute(self, statements: str, parameters: Any = None) -> None:
+        with self.cursor() as cursor:
+            cursor.execute(statements, parameters)
+
+    @contextmanager
+    def cursor(self) -> Iterator[psycopg2.extensions.cursor]:
+        """One transaction, committed at the end."""
+        with closing(psycopg2.connect(self.dsn)) as connection, connection, connection.cursor() as cursor:
+            yield cursor
+
+    def content(self) -> dict[str, Any]:
+        """Everything in Airflow's schema: rows and checksum of each table, constraints and indexes."""
+        with self.cursor() as cursor:
+            cursor.execute("set timezone to 'UTC'")
+            cursor.execute(_TABLES)
+            content: dict[str, Any] = {}
+            for (table,) in cursor.fetchall():
+                cursor.execute(sql.SQL(_ROWS).format(sql.Identifier(table)))
+                content[table] = cursor.fetchone()
+            cursor.execute(_DEFINITIONS)
+            content["definitions"] = cursor.fetchall()
+            return content
+
+    def counts(self) -> dict[str, int]:
+        content = self.content()
+        del content["definitions"]
+        return {table: rows for table, (rows, _) in content.items()}
+
+    def scratch_schemas(self) -> list[str]:
+        query = "select nspname::text from pg_namespace where starts_with(nspname, 'mwaa_migrator_')"
+        return [name for (name,) in self.rows(query)]
+
+
+def outcome(process: subprocess.Popen[str]) -> Outcome:
+    """Waits for the command's end."""
+    try:
+        stdout, stderr = process.communicate(timeout=180)
+    finally:
+        process.kill()
+    assert stdout, stderr[-2000:]
+    return Outcome(process.returncode, json.loads(stdout.splitlines()[-1]), stderr)
