@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from local import deployment
+from local.aws import deployment
 
 ROOT = Path(__file__).parents[3]
 READ = [
