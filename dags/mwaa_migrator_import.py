@@ -4,7 +4,7 @@ Triggered with conf ``{"artifact": "s3://bucket/prefix/<migration id>", "options
 """
 
 # Airflow 1.10 parses only files in which it finds the words DAG and airflow, in this spelling.
-from mwaa_migrator.dag import make_dag
+from mwaa_migrator.dag_tasks.dag import make_dag
 
 dag = make_dag(
     "mwaa_migrator_import",

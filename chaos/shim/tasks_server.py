@@ -43,7 +43,7 @@ def run(request):
         os.setsid()
         become(request["environment"])
         sys.path.insert(0, request["dags"])
-        tasks = importlib.import_module("mwaa_migrator.tasks")
+        tasks = importlib.import_module("mwaa_migrator.dag_tasks.tasks")
         function = getattr(tasks, request["task"] + "_task", None) or getattr(tasks, request["task"])
         try:
             function(dag_run=SimpleNamespace(run_id=request["run_id"], conf=request["conf"]))

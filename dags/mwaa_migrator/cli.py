@@ -95,14 +95,14 @@ def build_parser() -> argparse.ArgumentParser:
 def run(arguments: argparse.Namespace) -> dict[str, Any]:
     """The command's result, as it is printed with --json."""
     # Airflow is imported by these, and --help must not wait for it.
-    from mwaa_migrator.manifest import check_id, find_artifact, read_manifest
+    from mwaa_migrator.artifact.manifest import check_id, find_artifact, read_manifest
+    from mwaa_migrator.artifact.storage import open_storage
+    from mwaa_migrator.copying.workers import default_jobs
     from mwaa_migrator.progress import terminal
-    from mwaa_migrator.storage import open_storage
-    from mwaa_migrator.workers import default_jobs
 
     progress = terminal(arguments.json)
     if arguments.command == "export":
-        from mwaa_migrator.export_artifact import ExportOptions, export, summary
+        from mwaa_migrator.export.export_artifact import ExportOptions, export, summary
 
         migration_id = check_id(arguments.id or new_migration_id())
         storage = open_storage(arguments.to).child(migration_id)
@@ -117,12 +117,12 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
         return dict(summary(storage, export(storage, migration_id, options, progress)), phases=progress.phases)
     storage = find_artifact(arguments.from_, arguments.id and check_id(arguments.id))
     if arguments.command == "import":
-        from mwaa_migrator.import_artifact import ImportOptions, import_artifact
+        from mwaa_migrator.merge.import_artifact import ImportOptions, import_artifact
 
         import_options = ImportOptions(arguments.on_conflict, arguments.pause_state, arguments.jobs or default_jobs())
         return import_artifact(storage, import_options, progress)
     if arguments.command == "verify":
-        from mwaa_migrator.verify_import import verify_import
+        from mwaa_migrator.verify.verify_import import verify_import
 
         return verify_import(storage, arguments.jobs or default_jobs(), progress)
     return inspect_artifact(storage, read_manifest(storage))
@@ -130,7 +130,7 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
 
 def inspect_artifact(storage: Any, manifest: dict[str, Any]) -> dict[str, Any]:
     """The manifest without its parts, and whether each part is there with the bytes that it should have."""
-    from mwaa_migrator.export_artifact import summary
+    from mwaa_migrator.export.export_artifact import summary
 
     missing = [
         part["name"]

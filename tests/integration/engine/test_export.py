@@ -14,7 +14,7 @@ import psycopg2
 import pytest
 import requests
 from moto.server import ThreadedMotoServer
-from mwaa_migrator.database import fetch_value, keep_alive
+from mwaa_migrator.postgres.session import fetch_value, keep_alive
 
 from sources.deployment import Deployment, outcome
 from tests.integration.engine.commands import eventually, stopped, wait_for_phase

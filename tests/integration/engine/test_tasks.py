@@ -15,7 +15,7 @@ ACTIVE = "select dag_id from dag where not is_paused order by 1"
 CALL = """
 import json, logging
 from types import SimpleNamespace
-from mwaa_migrator import tasks
+from mwaa_migrator.dag_tasks import tasks
 raised = None
 try:
     getattr(tasks, {task!r})(dag_run=SimpleNamespace(run_id="by hand", conf={conf!r}))

@@ -6,7 +6,7 @@ from pathlib import Path
 import boto3
 import pytest
 from moto.server import ThreadedMotoServer
-from mwaa_migrator.storage import Storage, open_storage
+from mwaa_migrator.artifact.storage import Storage, open_storage
 
 BUCKET = "exchange"
 

@@ -6,9 +6,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from mwaa_migrator.artifact.manifest import check_id
+from mwaa_migrator.artifact.storage import open_storage
 from mwaa_migrator.cli import main, new_migration_id
-from mwaa_migrator.manifest import check_id
-from mwaa_migrator.storage import open_storage
 
 from tests.unit.engine.test_manifest import MANIFEST
 
@@ -96,7 +96,7 @@ def test_a_new_id_is_an_id() -> None:
 def test_nothing_heavy_is_imported_before_it_is_needed() -> None:
     """Schedulers parse the DAG files again and again."""
     script = (
-        "import sys, mwaa_migrator.cli, mwaa_migrator.dag; "
+        "import sys, mwaa_migrator.cli, mwaa_migrator.dag_tasks.dag; "
         "print({'airflow', 'boto3', 'psycopg2', 'sqlalchemy'} & set(sys.modules))"
     )
     done = subprocess.run(

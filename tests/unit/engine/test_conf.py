@@ -3,8 +3,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from mwaa_migrator.dag_tasks.tasks import _EXPORT_OPTIONS, _IMPORT_OPTIONS, read_conf
 from mwaa_migrator.errors import InvalidArguments
-from mwaa_migrator.tasks import _EXPORT_OPTIONS, _IMPORT_OPTIONS, read_conf
 
 ARTIFACT = "s3://bucket/prefix/first"
 

@@ -6,6 +6,8 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from mwaa_migrator.artifact.manifest import check_id, find_artifact, read_manifest, read_schema
+from mwaa_migrator.artifact.storage import Storage
 from mwaa_migrator.errors import (
     ArtifactAmbiguous,
     ArtifactDamaged,
@@ -13,8 +15,6 @@ from mwaa_migrator.errors import (
     ArtifactIncomplete,
     InvalidArguments,
 )
-from mwaa_migrator.manifest import check_id, find_artifact, read_manifest, read_schema
-from mwaa_migrator.storage import Storage
 
 MANIFEST: dict[str, Any] = {
     "format_version": 1,

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import boto3
 import pytest
+from mwaa_migrator.artifact.storage import MULTIPART_BYTES, Storage, open_storage
 from mwaa_migrator.errors import InvalidArguments, StorageUnavailable
-from mwaa_migrator.storage import MULTIPART_BYTES, Storage, open_storage
 
 from tests.unit.engine.conftest import BUCKET
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from mwaa_migrator import workers
-from mwaa_migrator.parts import PartWriter
-from mwaa_migrator.storage import Storage
-from mwaa_migrator.workers import Job, run_jobs
+from mwaa_migrator.artifact.parts import PartWriter
+from mwaa_migrator.artifact.storage import Storage
+from mwaa_migrator.copying import workers
+from mwaa_migrator.copying.workers import Job, run_jobs
 
 
 def checks(directory: Storage, number: int) -> list[Job]:

@@ -1,0 +1,1 @@
+"""Compares rows of two databases that number and encrypt them differently."""

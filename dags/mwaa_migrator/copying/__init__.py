@@ -1,0 +1,1 @@
+"""Copies and checks rows in several processes side by side."""

@@ -1,0 +1,1 @@
+"""Our DAGs and their tasks, which run the engine inside an Airflow."""

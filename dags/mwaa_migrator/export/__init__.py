@@ -1,0 +1,1 @@
+"""The export: from the source's metadata database into an artifact."""

@@ -1,0 +1,1 @@
+"""PostgreSQL: statements, the catalog, checksums. Nothing here knows Airflow."""

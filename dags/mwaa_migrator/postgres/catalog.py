@@ -1,0 +1,213 @@
+"""Reads the tables of a schema from ``pg_catalog``, well enough to make them again and to know how they refer.
+
+Definitions come from PostgreSQL itself (``pg_get_constraintdef``, ``pg_get_indexdef``, ``pg_get_expr``), read with the
+schema on the ``search_path``, so that they name no schema and can be replayed in another one.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple, Sequence
+
+from psycopg2 import sql
+
+from mwaa_migrator.postgres.session import fetch_all, fetch_value, use_schema
+
+
+class Column(NamedTuple):
+    name: str
+    type: str
+    type_schema: str
+    not_null: bool
+    default: str | None
+    identity: str
+    comment: str | None = None
+
+
+class Constraint(NamedTuple):
+    """``kind`` is ``pg_constraint.contype``: p, u, f, c or x. ``parent*`` are set for foreign keys only."""
+
+    name: str
+    kind: str
+    definition: str
+    columns: tuple[str, ...]
+    parent: str | None = None
+    parent_columns: tuple[str, ...] = ()
+
+
+class Index(NamedTuple):
+    """An index that no constraint owns. ``columns`` is empty for one with an expression or a predicate."""
+
+    name: str
+    definition: str
+    unique: bool
+    columns: tuple[str, ...]
+
+
+class OwnedSequence(NamedTuple):
+    """A sequence that a column of the table owns."""
+
+    name: str
+    column: str
+    type: str
+
+
+class Table(NamedTuple):
+    name: str
+    columns: list[Column]
+    constraints: list[Constraint]
+    indexes: list[Index]
+    sequences: list[OwnedSequence]
+
+    @property
+    def column_names(self) -> tuple[str, ...]:
+        return tuple(column.name for column in self.columns)
+
+    @property
+    def primary_key(self) -> tuple[str, ...]:
+        for constraint in self.constraints:
+            if constraint.kind == "p":
+                return constraint.columns
+        return ()
+
+    @property
+    def unique_keys(self) -> list[tuple[str, ...]]:
+        """Every set of columns that the database keeps unique, the primary key first."""
+        keys = [constraint.columns for constraint in self.constraints if constraint.kind == "p"]
+        keys += [constraint.columns for constraint in self.constraints if constraint.kind == "u"]
+        keys += [index.columns for index in self.indexes if index.unique and index.columns]
+        return keys
+
+    @property
+    def foreign_keys(self) -> list[Constraint]:
+        return [constraint for constraint in self.constraints if constraint.kind == "f"]
+
+    @property
+    def surrogate_key(self) -> str | None:
+        """The single integer column of the primary key that a sequence fills, if the table has one."""
+        if len(self.primary_key) != 1:
+            return None
+        (column,) = [column for column in self.columns if column.name == self.primary_key[0]]
+        generated = bool(column.identity) or any(sequence.column == column.name for sequence in self.sequences)
+        if column.type in ("integer", "bigint", "smallint") and generated:
+            return column.name
+        return None
+
+    def column(self, name: str) -> Column:
+        for column in self.columns:
+            if column.name == name:
+                return column
+        raise KeyError(name)
+
+
+_COLUMNS = """
+    select c.relname, a.attname, format_type(a.atttypid, a.atttypmod), tn.nspname, a.attnotnull,
+           pg_get_expr(d.adbin, d.adrelid, true), a.attidentity::text, col_description(c.oid, a.attnum)
+      from pg_catalog.pg_class c
+      join pg_catalog.pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
+      join pg_catalog.pg_type t on t.oid = a.atttypid
+      join pg_catalog.pg_namespace tn on tn.oid = t.typnamespace
+      left join pg_catalog.pg_attrdef d on d.adrelid = c.oid and d.adnum = a.attnum
+     where c.relnamespace = (select oid from pg_catalog.pg_namespace where nspname = %s) and c.relkind in ('r', 'p')
+     order by c.relname, a.attnum
+"""
+
+# PostgreSQL 18 lists NOT NULL as constraints (contype 'n'); the columns say that already.
+_CONSTRAINTS = """
+    select c.relname, k.conname, k.contype::text, pg_get_constraintdef(k.oid, true),
+           array(select a.attname::text from unnest(k.conkey) with ordinality u(n, i)
+                   join pg_catalog.pg_attribute a on a.attrelid = k.conrelid and a.attnum = u.n order by u.i),
+           p.relname,
+           array(select a.attname::text from unnest(k.confkey) with ordinality u(n, i)
+                   join pg_catalog.pg_attribute a on a.attrelid = k.confrelid and a.attnum = u.n order by u.i)
+      from pg_catalog.pg_constraint k
+      join pg_catalog.pg_class c on c.oid = k.conrelid
+      left join pg_catalog.pg_class p on p.oid = k.confrelid
+     where c.relnamespace = (select oid from pg_catalog.pg_namespace where nspname = %s)
+       and k.contype in ('p', 'u', 'f', 'c', 'x')
+     order by c.relname, k.contype = 'f', k.conname
+"""
+
+_INDEXES = """
+    select c.relname, i.relname, pg_get_indexdef(x.indexrelid, 0, true), x.indisunique,
+           case when x.indexprs is null and x.indpred is null then
+             array(select a.attname::text from unnest(x.indkey::int2[]) with ordinality u(n, i)
+                     join pg_catalog.pg_attribute a on a.attrelid = x.indrelid and a.attnum = u.n order by u.i)
+           else '{}' end
+      from pg_catalog.pg_index x
+      join pg_catalog.pg_class c on c.oid = x.indrelid
+      join pg_catalog.pg_class i on i.oid = x.indexrelid
+     where c.relnamespace = (select oid from pg_catalog.pg_namespace where nspname = %s)
+       and not exists (select 1 from pg_catalog.pg_constraint k where k.conindid = x.indexrelid
+                          and k.contype in ('p', 'u', 'x'))
+     order by c.relname, i.relname
+"""
+
+_SEQUENCES = """
+    select c.relname, s.relname, a.attname, format_type(q.seqtypid, null)
+      from pg_catalog.pg_depend d
+      join pg_catalog.pg_class s on s.oid = d.objid and s.relkind = 'S'
+      join pg_catalog.pg_sequence q on q.seqrelid = s.oid
+      join pg_catalog.pg_class c on c.oid = d.refobjid
+      join pg_catalog.pg_attribute a on a.attrelid = c.oid and a.attnum = d.refobjsubid
+     where d.classid = 'pg_class'::regclass and d.refclassid = 'pg_class'::regclass and d.deptype in ('a', 'i')
+       and c.relnamespace = (select oid from pg_catalog.pg_namespace where nspname = %s)
+     order by c.relname, s.relname
+"""
+
+
+def read_tables(connection: Any, schema: str) -> dict[str, Table]:
+    """All ordinary tables of ``schema`` by name. Leaves the connection's ``search_path`` at ``schema``."""
+    use_schema(connection, schema)
+    tables: dict[str, Table] = {}
+    for name, column, type_, type_schema, not_null, default, identity, comment in fetch_all(
+        connection, _COLUMNS, (schema,)
+    ):
+        table = tables.setdefault(name, Table(name, [], [], [], []))
+        table.columns.append(Column(column, type_, type_schema, not_null, default, identity, comment))
+    for name, constraint, kind, definition, columns, parent, parent_columns in fetch_all(
+        connection, _CONSTRAINTS, (schema,)
+    ):
+        if name in tables:
+            tables[name].constraints.append(
+                Constraint(constraint, kind, definition, tuple(columns), parent, tuple(parent_columns))
+            )
+    for name, index, definition, unique, columns in fetch_all(connection, _INDEXES, (schema,)):
+        if name in tables:
+            tables[name].indexes.append(Index(index, definition, unique, tuple(columns)))
+    for name, sequence, column, type_ in fetch_all(connection, _SEQUENCES, (schema,)):
+        if name in tables:
+            tables[name].sequences.append(OwnedSequence(sequence, column, type_))
+    return tables
+
+
+def table_exists(connection: Any, schema: str, table: str) -> bool:
+    query = "select exists (select 1 from pg_catalog.pg_tables where schemaname = %s and tablename = %s)"
+    return bool(fetch_value(connection, query, (schema, table)))
+
+
+def columns_of(table: Table, names: Sequence[str]) -> list[Column]:
+    return [table.column(name) for name in names]
+
+
+def qualified(schema: str, table: str) -> sql.Composed:
+    return sql.SQL("{}.{}").format(sql.Identifier(schema), sql.Identifier(table))
+
+
+def in_foreign_key_order(parents: dict[str, list[str]]) -> list[str]:
+    """The tables, parents before children; ``parents`` maps each table to the tables that it refers to.
+
+    References to itself or to tables that are not in ``parents`` do not count. Airflow's schema has no cycles between
+    tables; if a later one has, the tables of the cycle come last, by name.
+    """
+    ordered: list[str] = []
+    waiting = sorted(parents)
+    while waiting:
+        ready = [
+            table
+            for table in waiting
+            if all(parent == table or parent in ordered or parent not in parents for parent in parents[table])
+        ]
+        ready = ready or waiting
+        ordered.extend(ready)
+        waiting = [table for table in waiting if table not in ready]
+    return ordered

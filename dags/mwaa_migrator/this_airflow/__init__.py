@@ -1,0 +1,1 @@
+"""The Airflow that the engine runs in."""

@@ -1,0 +1,1 @@
+"""The comparison of the target with the artifact after an import."""
