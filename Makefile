@@ -29,7 +29,7 @@ IN_LAMBDA := boto3 botocore python-dateutil s3transfer six urllib3
 
 .PHONY: help
 help: ## What there is
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: setup
 setup: $(READY) ## The development environment, .venv
@@ -101,6 +101,7 @@ template: $(READY) ## Template findings: cfn-lint, sam validate, checkov
 generate: $(READY) ## Files made from others: docs' tables, Airflow's renamed options
 	PYTHONPATH=functions $(PY) -m tools.airflow_options
 	$(PY) -m tools.generated_docs
+	$(PY) -m tools.phases_picture
 
 .PHONY: findings
 findings: $(READY) ## Security findings in the code; a part of the tests
@@ -108,7 +109,7 @@ findings: $(READY) ## Security findings in the code; a part of the tests
 
 .PHONY: audit
 audit: findings ## Known vulnerabilities of what is locked, security findings in the code
-	$(BIN)/pip-audit --require-hashes --disable-pip -r requirements/dev.txt
+	$(PY) -m tools.audit
 
 .PHONY: check
 check: lint template audit test ## What a reviewer would run

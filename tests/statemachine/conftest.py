@@ -46,7 +46,9 @@ NOT_READY = {"ready": False, "waitSeconds": 0, "waitedSeconds": 60}
 WELL: dict[str, Any] = {
     "Plan": MIGRATION,
     "GrantAccess": {"roles": []},
-    "StageResources": {"files": {"dags": "prod-3/dags"}},
+    "StageSettings": {"files": {"dags": "prod-3/dags"}},
+    "StageDags": {"objects": 1, "ours": 1},
+    "StageRollBack": {"ours": 1},
     "CreateEnvironment": {"created": True},
     "PollEnvironment": READY,
     "CheckParsed": READY,
