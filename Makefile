@@ -98,8 +98,9 @@ template: $(READY) ## Template findings: cfn-lint, sam validate, checkov
 	build/checkov/bin/checkov --quiet --compact --skip-download --framework cloudformation --file template.yaml
 
 .PHONY: generate
-generate: $(READY) ## Files made from others: docs' tables, Airflow's renamed options
+generate: $(READY) ## Files made from others: state machines, docs' tables, Airflow's renamed options
 	PYTHONPATH=functions $(PY) -m tools.airflow_options
+	$(PY) -m tools.state_machines
 	$(PY) -m tools.generated_docs
 	$(PY) -m tools.phases_picture
 
