@@ -148,6 +148,15 @@ def _shown(default: Any) -> str:
     return str(default) or '""'
 
 
+def functions_in_vpc() -> str:
+    """The functions that run in the VPC whose subnets the stack is given."""
+    return "\n".join(
+        f"- `{name}`: {resource['Properties']['Description'][0].lower()}{resource['Properties']['Description'][1:]}"
+        for name, resource in template()["Resources"].items()
+        if "VpcConfig" in resource.get("Properties", {})
+    )
+
+
 def states() -> str:
     """The migrate state machine's tasks in the order of the file."""
     rows = []
@@ -307,6 +316,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "report": report_reference,
     "command_line": command_line,
     "parameters": parameters,
+    "functions_in_vpc": functions_in_vpc,
     "states": states,
     "log_states": log_states,
     "log_input": lambda: input_reference("logs/copy_logs.schema.json"),
