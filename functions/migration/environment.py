@@ -172,7 +172,7 @@ def _options(source: dict[str, Any], airflow_version: str) -> airflow_options.Tr
 
 
 def bucket_name(bucket_arn: str) -> str:
-    """`arn:aws:s3:::name` -> `name`."""
+    """The name in a bucket's ARN."""
     return bucket_arn.rsplit(":", 1)[-1]
 
 

@@ -23,7 +23,9 @@ import plan
 import poll_environment
 import report
 import roll_back
-import stage_resources
+import stage_dags
+import stage_roll_back
+import stage_settings
 import trigger_dag_run
 import update_environment
 import verify
@@ -159,7 +161,7 @@ def test_what_is_deleted(planned: Plan, mode: str, on_failure: str, failed: bool
 def test_a_role_that_was_deleted_blocks_no_other_migration() -> None:
     """S3 shows a deleted role of a policy by its id, and takes no policy back with one."""
     s3 = clients.s3()
-    dead = grants.statements("exchange", "artifacts/old", "old", ["AROAEXAMPLEID"])
+    dead = grants.statements("aws", "exchange", "artifacts/old", "old", ["AROAEXAMPLEID"])
     foreign = {**dead[0], "Sid": "Somebody"}
     s3.put_bucket_policy(Bucket="exchange", Policy=json.dumps({"Version": "2012-10-17", "Statement": [*dead, foreign]}))
     key = os.environ["KEY_ARN"]
@@ -235,7 +237,7 @@ def test_exported_tables_are_kept_or_deleted_as_asked(planned: Plan, call: Handl
     assert len(keys(prefix, bucket="exchange")) == left
 
 
-# StageResources
+# StageDags, StageSettings and StageRollBack
 
 
 @pytest.fixture
@@ -258,10 +260,7 @@ def test_dags_are_copied_and_ours_put_into_both_folders(planned: Plan, call: Han
     clients.s3().delete_object(Bucket="dags", Key="dags/gone.py")
     put("dags2/not_ours.py")
     for _ in range(2):
-        assert call(stage_resources, migration=planned, resources="dags", airflowVersion="2.11.2") == {
-            "objects": 2,
-            "ours": 2,
-        }
+        assert call(stage_dags, migration=planned) == {"objects": 2, "ours": 2}
     assert keys("prod-3/dags/") == [f"prod-3/dags/{name}" for name in ("a.py", *OURS, "pkg/b c.py")]
     assert keys("dags/") == [f"dags/{name}" for name in ("a.py", *OURS, "pkg/b c.py")]
     assert clients.s3().get_object(Bucket="dags", Key="prod-3/dags/a.py")["Body"].read() == b"new"
@@ -270,34 +269,41 @@ def test_dags_are_copied_and_ours_put_into_both_folders(planned: Plan, call: Han
     assert len(versions) == 1
 
 
+@pytest.mark.usefixtures("our_dags")
+def test_to_roll_back_ours_are_put_into_the_source_alone(planned: Plan, call: Handler) -> None:
+    put("dags/a.py")
+    assert call(stage_roll_back, migration=planned) == {"ours": 2}
+    assert keys() == [f"dags/{name}" for name in ("a.py", *OURS)]
+
+
 def test_settings_are_pinned_and_fitted(mwaa: Environments, planned: Plan, call: Handler) -> None:
     put("requirements.txt", "pandas\n")
     mwaa.all["prod-2-10"]["RequirementsS3ObjectVersion"] = put("requirements.txt", "polars\n")
     put("requirements.txt", "later\n")
     put("plugins.zip", "zip")
     mwaa.all["prod-2-10"] |= {"PluginsS3Path": "plugins.zip"}
-    files = call(stage_resources, migration=planned, resources="settings", airflowVersion="2.11.2")["files"]
+    files = call(stage_settings, migration=planned, airflowVersion="2.11.2")["files"]
     key, version = files["requirements"]
     body = clients.s3().get_object(Bucket="dags", Key=key, VersionId=version)["Body"].read().decode()
     assert body.splitlines()[0].endswith('constraints-2.11.2/constraints-3.12.txt"')
     assert body.splitlines()[1:] == ["polars"]
     assert files["plugins"][0] == "prod-3/2.11.2/plugins.zip"
     assert files["startup_script"] is None
-    again = call(stage_resources, migration=planned, resources="settings", airflowVersion="2.11.2")["files"]
+    again = call(stage_settings, migration=planned, airflowVersion="2.11.2")["files"]
     assert json.loads(json.dumps(files)) == again
 
 
 def test_a_file_that_is_gone_is_named(planned: Plan, call: Handler) -> None:
     with pytest.raises(errors.ResourceMissing, match=r"s3://dags/requirements\.txt, version latest"):
-        call(stage_resources, migration=planned, resources="settings", airflowVersion="2.11.2")
+        call(stage_settings, migration=planned, airflowVersion="2.11.2")
 
 
 @pytest.mark.usefixtures("our_dags")
 def test_before_a_hop_to_3_our_dags_leave_the_target(planned: Plan, call: Handler) -> None:
     put("requirements.txt", "")
     put("dags/a.py")
-    call(stage_resources, migration=planned, resources="dags", airflowVersion="2.11.2")
-    call(stage_resources, migration=planned, resources="settings", airflowVersion="3.2.1")
+    call(stage_dags, migration=planned)
+    call(stage_settings, migration=planned, airflowVersion="3.2.1")
     assert keys("prod-3/dags/") == ["prod-3/dags/a.py"]
     assert len(keys("dags/")) == 3
 
@@ -619,7 +625,7 @@ def test_roll_back_before_the_export_only_takes_our_files_away(
     planned: Plan, commands: Commands, call: Handler
 ) -> None:
     put("dags/a.py")
-    call(stage_resources, migration=planned, resources="dags", airflowVersion="2.11.2")
+    call(stage_dags, migration=planned)
     for _ in range(2):
         assert call(roll_back, migration=planned, waitedSeconds=0, done=0)["ready"]
     assert commands.given == []

@@ -11,7 +11,9 @@ import create_environment
 import cut_over
 import plan
 import roll_back
-import stage_resources
+import stage_dags
+import stage_roll_back
+import stage_settings
 import trigger_dag_run
 import update_environment
 from migration import clients, errors
@@ -119,7 +121,9 @@ def test_a_refused_input_leaves_no_lock(call: Handler, locks: Locks) -> None:
 @pytest.mark.parametrize(
     ("function", "event"),
     [
-        (stage_resources, {"resources": "dags", "airflowVersion": "2.11.2"}),
+        (stage_settings, {"airflowVersion": "2.11.2"}),
+        (stage_dags, {}),
+        (stage_roll_back, {}),
         (create_environment, {"files": {"dags": "d"}}),
         (trigger_dag_run, {"dag": "mwaa_migrator_export"}),
         (update_environment, {"airflowVersion": "3.2.1", "phase": "hop", "files": {"dags": "d"}}),

@@ -1,4 +1,4 @@
-"""StageSettings, StageDags, StageHop, StageRollBack: copies what the target is made of, puts our DAGs."""
+"""StageSettings, StageHop: copies requirements, plugins and start-up script for the target's next Airflow version."""
 
 from __future__ import annotations
 
@@ -7,32 +7,20 @@ from typing import Any
 from migration import clients, environment, requirements_file, staging, versions
 from migration.environment import Files
 from migration.locks import require_locks
-from migration.observability import logger, state
+from migration.observability import state
 from migration.planning import Migration
-from migration.store import Store, of_attempt
+from migration.store import of_attempt
 
 
 @state
 def handler(event: dict[str, Any]) -> dict[str, Any]:
-    """`{"migration", "resources": "settings" | "dags" | "ours", "airflowVersion"}`.
+    """`{"migration", "airflowVersion"}` -> `{"files"}`: keys and pinned versions for Create- or UpdateEnvironment.
 
-    settings -> `{"files"}`: keys and pinned versions for CreateEnvironment or UpdateEnvironment at that version.
-    dags -> `{"objects", "ours"}`: how many objects of the user's and of ours are in place.
-    ours -> the same: ours only, and only in the source.
+    What was staged for that version before is found again. Before a hop to 3.x our DAGs leave the target.
     """
-    migration = event["migration"]
+    migration, airflow_version = event["migration"], event["airflowVersion"]
     require_locks(migration, event["execution"])
     store = of_attempt(clients.s3(), migration)
-    if event["resources"] == "dags":
-        return _stage_dags(migration, store)
-    if event["resources"] == "ours":
-        source = migration["source"]
-        s3 = clients.s3(source["region"], staging.COPIERS)
-        return {"objects": 0, "ours": staging.put_our_dags(s3, source["bucket"], source["dagsPath"])}
-    return _stage_settings(migration, store, event["airflowVersion"])
-
-
-def _stage_settings(migration: Migration, store: Store, airflow_version: str) -> dict[str, Any]:
     staged = store.read(f"staged/{airflow_version}.json")
     if staged is None:
         files, notes = _copy_settings(migration, airflow_version)
@@ -65,17 +53,3 @@ def _copy_settings(migration: Migration, airflow_version: str) -> tuple[Files, l
             version = staging.copy(to_s3, found, source["bucket"], target["bucket"], to_key)
         pinned[name] = (to_key, version or "")
     return Files(dags=target["dagsPath"], **pinned), notes
-
-
-def _stage_dags(migration: Migration, store: Store) -> dict[str, Any]:
-    source, target = migration["source"], migration["target"]
-    store.start_phase("stage resources")
-    from_s3 = clients.s3(source["region"], staging.COPIERS)
-    to_s3 = clients.s3(target["region"], staging.COPIERS)
-    objects = staging.copy_folder(
-        from_s3, to_s3, source["bucket"], source["dagsPath"], target["bucket"], target["dagsPath"]
-    )
-    ours = staging.put_our_dags(from_s3, source["bucket"], source["dagsPath"])
-    staging.put_our_dags(to_s3, target["bucket"], target["dagsPath"])
-    logger.info("staged", extra={"objects": objects, "ours": ours})
-    return {"objects": objects, "ours": ours}
