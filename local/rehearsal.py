@@ -25,7 +25,7 @@ from local.deployment import BuildFailed, DeploymentFailed
 from local.last_look import LastLook, NotSeen
 from local.listing import listed
 from local.mwaa.environment import Environment
-from migration.presentation import facts
+from migration.report import facts
 from mwaa_migrator_cli.exchange import Exchange
 from mwaa_migrator_cli.progress import summary
 from mwaa_migrator_cli.watching import watch
