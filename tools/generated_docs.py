@@ -17,6 +17,7 @@ import click
 import yaml
 
 from mwaa_migrator_cli.commands import cli
+from tools.state_machines import definition
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
@@ -52,15 +53,10 @@ def template() -> Content:
     return content
 
 
-def machine(name: str = "migrate") -> Content:
-    content: Content = yaml.safe_load((ROOT / "statemachine" / f"{name}.asl.yaml").read_text(encoding="utf-8"))
-    return content
-
-
 def tasks(name: str) -> dict[str, Content]:
     """The tasks of a state machine that call functions, in the order of the file, those of Maps among them."""
     found: dict[str, Content] = {}
-    for state_name, state in machine(name)["States"].items():
+    for state_name, state in definition(name)["States"].items():
         found |= _calls({state_name: state})
         found |= _calls(state.get("ItemProcessor", {}).get("States", {}))
     return found
@@ -153,10 +149,19 @@ def _shown(default: Any) -> str:
     return str(default) or '""'
 
 
+def functions_in_vpc() -> str:
+    """The functions that run in the VPC whose subnets the stack is given."""
+    return "\n".join(
+        f"- `{name}`: {resource['Properties']['Description'][0].lower()}{resource['Properties']['Description'][1:]}"
+        for name, resource in template()["Resources"].items()
+        if "VpcConfig" in resource.get("Properties", {})
+    )
+
+
 def states() -> str:
     """The migrate state machine's tasks in the order of the file."""
     rows = []
-    for name, state in machine()["States"].items():
+    for name, state in definition("migrate")["States"].items():
         if state["Type"] == "Task":
             fails = state["Catch"][0]["Next"]
             rows.append(f"| {name} | {_implementation(state)} | {_cell(state['Comment'])} | {fails} |")
@@ -174,7 +179,7 @@ def log_states() -> str:
 
 def _implementation(state: Content) -> str:
     if "FunctionName" not in state["Arguments"]:
-        return "[copy_logs.asl.yaml](../statemachine/copy_logs.asl.yaml)"
+        return "[copy_logs.yaml](../statemachine/copy_logs.yaml)"
     function = re.sub(r"\$\{(\w+)FunctionArn\}", r"\1", state["Arguments"]["FunctionName"])
     module = template()["Resources"][f"{function}Function"]["Properties"]["Handler"].split(".")[0]
     return f"[{module}.py](../functions/{module}.py)"
@@ -274,7 +279,7 @@ def engine_failures() -> str:
 
 def picture() -> str:
     """The migrate state machine as a Mermaid flowchart: its tasks, and which follows which when all goes well."""
-    states = machine()["States"]
+    states = definition("migrate")["States"]
     lines = ["```mermaid", "flowchart LR"]
     for name, state in states.items():
         if state["Type"] == "Task":
@@ -312,6 +317,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "report": report_reference,
     "command_line": command_line,
     "parameters": parameters,
+    "functions_in_vpc": functions_in_vpc,
     "states": states,
     "log_states": log_states,
     "log_input": lambda: input_reference("logs/copy_logs.schema.json"),

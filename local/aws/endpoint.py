@@ -24,6 +24,7 @@ from werkzeug.wrappers import Response
 
 from local.aws import policy_simulation, requirements_of_calls
 from local.aws import request as aws_request
+from local.aws.arns import s3_arn
 from local.aws.identity import Identities, UnknownAccessKey
 from local.aws.permissions import Call, CallRecord, Principal, Requirement, decide
 from local.aws.request import AwsRequest, UnknownOperation
@@ -186,9 +187,9 @@ class Endpoint:
         bucket = request.parameters["Bucket"]
         listing = Requirement(
             "s3:ListBucket",
-            (f"arn:aws:s3:::{bucket}",),
+            (s3_arn(request.region, bucket),),
             {"aws:requestedregion": request.region},
-            requirements_of_calls.bucket_policy(self.identities.account, bucket),
+            requirements_of_calls.bucket_policy(request.region, self.identities.account, bucket),
         )
         decision = decide(principal, self.identities.policies(principal), listing)
         if not principal.is_administrator:

@@ -18,12 +18,10 @@ from local.aws import certificates, deployment
 from local.aws.deployment import Deployment, DeploymentFailed
 from local.aws.endpoint import Endpoint
 from local.aws.function_logs import FunctionLogs
-from local.aws.identity import Credentials, Identities
+from local.aws.identity import DEFAULT_REGION, Credentials, Identities
 from local.aws.lambda_runner import Function, LambdaRunner
 from local.aws.schedules import Schedules
 from local.installations import leftovers, processes
-
-DEFAULT_REGION = "eu-west-1"
 
 
 class LocalAws:
@@ -36,7 +34,7 @@ class LocalAws:
         self.name = name or f"run-{secrets.token_hex(4)}"
         self.region = region
         self.folder = processes.RUNNING / self.name
-        self.identities = Identities()
+        self.identities = Identities(region=region)
         self.endpoint = Endpoint(self.identities)
         self._deployment: Deployment | None = None
         self._function_logs: dict[str, FunctionLogs] = {}

@@ -37,5 +37,5 @@ def tags_of(migration: Migration) -> dict[str, str]:
 
 
 def bucket_name(bucket_arn: str) -> str:
-    """`arn:aws:s3:::name` -> `name`."""
+    """The name in a bucket's ARN."""
     return bucket_arn.rsplit(":", 1)[-1]

@@ -35,8 +35,11 @@ def statement_ids(artifact_id: str) -> tuple[str, str]:
     return objects + fingerprint, listing + fingerprint
 
 
-def statements(bucket: str, prefix: str, artifact_id: str, roles: list[str]) -> list[Statement]:
-    """What `roles` may do under `prefix` (no slash at its end) of the bucket, and nowhere else."""
+def statements(partition: str, bucket: str, prefix: str, artifact_id: str, roles: list[str]) -> list[Statement]:
+    """What `roles` may do under `prefix` (no slash at its end) of the bucket, and nowhere else.
+
+    `partition` is the bucket's: aws, aws-cn in China, aws-us-gov in GovCloud.
+    """
     objects, listing = statement_ids(artifact_id)
     principal = {"AWS": sorted(set(roles))}
     return [
@@ -51,22 +54,30 @@ def statements(bucket: str, prefix: str, artifact_id: str, roles: list[str]) -> 
                 "s3:ListMultipartUploadParts",
                 "s3:PutObject",
             ],
-            "Resource": f"arn:aws:s3:::{bucket}/{prefix}/*",
+            "Resource": f"arn:{partition}:s3:::{bucket}/{prefix}/*",
         },
         {
             "Sid": listing,
             "Effect": "Allow",
             "Principal": principal,
             "Action": "s3:ListBucket",
-            "Resource": f"arn:aws:s3:::{bucket}",
+            "Resource": f"arn:{partition}:s3:::{bucket}",
             "Condition": {"StringLikeIfExists": {"s3:prefix": f"{prefix}/*"}},
         },
     ]
 
 
 def grant(s3: S3Client, kms: KMSClient, bucket: str, key: str, prefix: str, artifact_id: str, roles: list[str]) -> None:
-    """Grants the roles access to the artifact. Granting twice is harmless. Raises RoleNotFound."""
-    _change_policy(s3, bucket, artifact_id, statements(bucket, prefix, artifact_id, roles))
+    """Grants the roles access to the artifact. Granting twice is harmless.
+
+    `key` is the ARN of the key that encrypts the bucket.
+
+    Raises:
+        RoleNotFound: one of the roles does not exist.
+    """
+    # The bucket is encrypted with the key, so both are in one partition.
+    partition = key.split(":")[1]
+    _change_policy(s3, bucket, artifact_id, statements(partition, bucket, prefix, artifact_id, roles))
     for role in sorted(set(roles)):
         try:
             # One name, one grant: KMS answers a repetition with the grant that is there.
