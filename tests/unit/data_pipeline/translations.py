@@ -1,4 +1,4 @@
-"""The definitions in tests/data_pipeline, translated."""
+"""The definitions in tests/data_pipeline, translated: one of each form and each kind of work. Names are made up."""
 
 from __future__ import annotations
 
