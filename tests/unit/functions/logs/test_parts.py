@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.log_service import LogService
+from local.aws.logs.service import LogService
 from migration import clients, errors
 from migration.logs import batches, listing, quotas, request
 from migration.logs.batches import Packer, size
