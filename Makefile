@@ -18,7 +18,7 @@ PIP_INDEX = $(shell $(BIN)/pip config list 2>/dev/null | sed -n "s/^[^=]*[.]inde
 export UV_DEFAULT_INDEX ?= $(PIP_INDEX)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-CHECKED := $(wildcard local functions mwaa_migrator_cli tools tests bench chaos matrix sources)
+CHECKED := $(wildcard local functions data_pipeline mwaa_migrator_cli tools tests bench chaos matrix sources)
 QUICK_TESTS = $(wildcard tests/unit tests/template)
 REAL_TESTS = $(wildcard tests/statemachine tests/integration tests/browser tests/chaos tests/e2e)
 LOCK := pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
@@ -106,7 +106,7 @@ generate: $(READY) ## Files made from others: state machines, docs' tables, Airf
 
 .PHONY: findings
 findings: $(READY) ## Security findings in the code; a part of the tests
-	$(BIN)/bandit --quiet --recursive --severity-level medium local functions dags mwaa_migrator_cli
+	$(BIN)/bandit --quiet --recursive --severity-level medium local functions dags data_pipeline mwaa_migrator_cli
 
 .PHONY: audit
 audit: findings ## Known vulnerabilities of what is locked, security findings in the code
