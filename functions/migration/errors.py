@@ -256,7 +256,7 @@ class VerificationFailed(MigrationError):
 
 
 class SourceActive(MigrationError):
-    """Somebody unpaused the source's DAGs during the migration; after a cut-over they would run in both environments."""
+    """Somebody unpaused DAGs of the source during the migration; after a cut-over they would run in both places."""
 
 
 class CutOverFailed(MigrationError):
