@@ -81,9 +81,8 @@ def steps_of(plan: Migration) -> dict[str, list[str]]:
     since = "all log events" if logs["days"] is None else f"the log events of {logs['days']} days"
     # Which tasks have failed is known after the export, so their logs cannot be copied before.
     early = bool(groups) and not logs["onlyFailed"]
-    later = (
-        f"copy what {groups} got since then" if early else f"copy {since} of {groups}, of failed task instances only"
-    )
+    copy = f"copy {since} of {groups}"
+    later = f"copy what {groups} got since then" if early else f"{copy}, of failed task instances only"
     pause = f"pause the source's DAGs and wait up to {options['drainSeconds']} s for running tasks"
     history = f"{days} days of history" if days else "the whole history"
     tested = options["smokeTest"]
@@ -91,7 +90,7 @@ def steps_of(plan: Migration) -> dict[str, list[str]]:
     place = f"s3://{target['bucket']}/{target['dagsPath']}"
     steps = {
         "CreateEnvironment": [f"create {target['environment']} at {plan['importVersion']}, its DAGs in {place}"],
-        "CopyLogsEarly": [f"copy {since} of {groups}, while the source's DAGs go on"] if early else [],
+        "CopyLogsEarly": [f"{copy}, while the source's DAGs go on"] if early else [],
         "TriggerExport": [
             *([pause] if runs.quiesces(plan) else []),
             f"export {history}, import it and compare every row",
