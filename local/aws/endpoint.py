@@ -22,11 +22,12 @@ from moto.s3.models import FakeBucket
 from werkzeug.serving import BaseWSGIServer, make_server
 from werkzeug.wrappers import Response
 
-from local.aws import policy_simulation, requirements_of_calls
 from local.aws import request as aws_request
 from local.aws.arns import s3_arn
-from local.aws.identity import Identities, UnknownAccessKey
-from local.aws.permissions import Call, CallRecord, Principal, Requirement, decide
+from local.aws.iam import policy_simulation, required_permissions, s3_permissions
+from local.aws.iam.call_record import Call, CallRecord
+from local.aws.iam.identity import Identities, UnknownAccessKey
+from local.aws.iam.policy_evaluation import Principal, Requirement, decide
 from local.aws.request import AwsRequest, UnknownOperation
 from local.aws.responses import AwsError, error_response
 from local.aws.stepfunctions import patches
@@ -163,7 +164,7 @@ class Endpoint:
         if not principal.is_administrator:
             policies = self.identities.policies(principal)
             tags = self._tags_of(request)
-            for needed in requirements_of_calls.requirements(request, self.identities.account):
+            for needed in required_permissions.requirements(request, self.identities.account):
                 # The role that is passed is another resource.
                 of_resource = {} if needed.action == "iam:PassRole" else tags
                 requirement = replace(needed, context={**needed.context, **of_resource})
@@ -189,7 +190,7 @@ class Endpoint:
             "s3:ListBucket",
             (s3_arn(request.region, bucket),),
             {"aws:requestedregion": request.region},
-            requirements_of_calls.bucket_policy(request.region, self.identities.account, bucket),
+            s3_permissions.bucket_policy(request.region, self.identities.account, bucket),
         )
         decision = decide(principal, self.identities.policies(principal), listing)
         if not principal.is_administrator:

@@ -9,7 +9,7 @@ import pytest
 from werkzeug.wrappers import Response
 
 from local.aws.endpoint import Endpoint
-from local.aws.permissions import Principal
+from local.aws.iam.policy_evaluation import Principal
 from local.aws.request import AwsRequest
 from local.aws.responses import AwsError
 from local.aws.stepfunctions.nested_executions import BASE_ERROR

@@ -22,7 +22,7 @@ from moto.stepfunctions.parser.asl.jsonata import jsonata as moto_jsonata
 from moto.stepfunctions.parser.asl.utils import boto_client
 from moto.stepfunctions.parser.models import StepFunctionsParserBackend, stepfunctions_parser_backends
 
-from local.aws.identity import Identities
+from local.aws.iam.identity import Identities
 from local.aws.stepfunctions import jsonata_evaluation, nested_executions, redrive
 
 #: Step Functions' own limit for a task is a year; what hangs here is stopped with the execution.
