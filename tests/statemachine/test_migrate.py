@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
+from typing import Any
 
 import pytest
+
+from mwaa_migrator_cli import dry_run
+from mwaa_migrator_cli.state_order import STATES as STATE_ORDER
 
 from .conftest import MIGRATION, NOT_READY, READY, WELL, Event, Execute, Fails, Outcome, definition
 
@@ -294,6 +299,27 @@ def test_lost_logs_roll_back(execute: Execute, state: str, before: list[Event]) 
     (reported,) = outcome.events("Report")
     assert (reported["failure"]["state"], reported["failure"]["error"]) == (state, "LogsIncomplete")
     assert json.loads(reported["failure"]["cause"])["errorMessage"] == "one stream"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {},
+        {"hops": [], "options": {"logs": {"groups": ["Task"], "onlyFailed": True}}},
+        {"mode": "rehearse", "hops": ["3.0.6", "3.2.1"], "options": {"logs": {"groups": [], "onlyFailed": False}}},
+    ],
+    ids=["migration", "failed logs only", "rehearsal without logs"],
+)
+def test_a_dry_run_says_what_the_states_do(execute: Execute, change: Event) -> None:
+    plan: Any = {**MIGRATION, "target": {"environment": "prod-3", "bucket": "dags", "dagsPath": "dags/"}, **change}
+    options: Event = {"drainSeconds": 600, "historyDays": None, "smokeTest": [], "quiesce": True}
+    plan["options"] = {**options, "logs": {"days": 14, **plan["options"]["logs"]}}
+    steps = dry_run.steps_of(plan)
+    entered = Counter(execute(Plan=plan).states)
+    for state in ("CreateEnvironment", "CopyLogsEarly", "UpdateEnvironment", "CopyLogs", *CHECKS[:2], "CutOver"):
+        assert len(steps.get(state, [])) == entered[state], state
+    assert set(steps) <= set(STATE_ORDER)
+    assert list(STATE_ORDER) == list(STATES)
 
 
 def test_a_refused_plan_touches_nothing(execute: Execute) -> None:
