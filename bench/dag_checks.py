@@ -1,6 +1,6 @@
 """What checking the DAGs of a large deployment costs: S3, decoding, ruff, in a process that has to import everything.
 
-It runs from the package that `sam build` makes, with its layer, against the local AWS's S3, on all cores there are.
+It runs from its package, with its layer, against the local AWS's S3, on all cores there are.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ from bench.results import Result
 from local.aws.endpoint import Endpoint
 from local.aws.iam.identity import Identities
 from local.installations import lambda_layers, lambda_runtime
-from local.rehearsal import application
+from local.installations.lambda_packages import unpacked
+from tools import packages
 
 FILES = 2000
 #: One of them has as many.
@@ -73,8 +74,8 @@ def measure() -> list[Result]:
 
 def _checked() -> tuple[dict[str, Any], int]:
     """What the checks told, and the most memory that they and ruff had, in bytes."""
-    built = application.build().parent
-    opt = lambda_layers.for_this_machine(built / "RuffLayer")
+    functions, layer = packages.build()
+    opt = lambda_layers.for_this_machine(unpacked(layer))
     python = lambda_runtime.python_of("python3.13")
     identities = Identities()
     endpoint = Endpoint(identities)
@@ -87,7 +88,7 @@ def _checked() -> tuple[dict[str, Any], int]:
             "PATH": f"{os.defpath}{os.pathsep}{opt / 'bin'}",
         }
         _put_dags(identities, endpoint.url)
-        command, package = [str(python), "-c", _CHECK], built / "CheckFilesFunction"
+        command, package = [str(python), "-c", _CHECK], unpacked(functions)
         with (
             subprocess.Popen(command, cwd=package, env=variables, stdout=subprocess.PIPE) as checks,
             memory.watch(checks.pid) as peak,

@@ -1,4 +1,4 @@
-"""Builds the SAM application and deploys its template into the local AWS.
+"""Deploys a SAM template whose packages are built into the local AWS.
 
 The template is expanded by AWS's own translator and created as a CloudFormation stack in moto, so what runs is what the
 template says. moto's CloudFormation cannot make EventBridge schedules and bucket policies; those are made with their
@@ -7,13 +7,9 @@ services' own APIs, from properties that CloudFormation has resolved.
 
 from __future__ import annotations
 
-import hashlib
 import io
 import json
 import logging
-import os
-import subprocess
-import sys
 import zipfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -29,8 +25,7 @@ from samtranslator.yaml_helper import intrinsics_multi_constructor  # type: igno
 
 from local.aws.arns import iam_arn, partition, url_suffix
 from local.aws.functions.function import Function
-from local.installations import interpreters, lambda_layers
-from local.installations.file_lock import exclusively
+from local.installations import lambda_layers, lambda_packages
 
 logger = logging.getLogger(__name__)
 
@@ -50,10 +45,6 @@ _WANTED = ("IsWanted",)
 _ARTIFACTS = "local-sam-artifacts"
 
 
-class BuildFailed(Exception):
-    """`sam build` did not end well; the message has what it printed."""
-
-
 class DeploymentFailed(Exception):
     """The template cannot be expanded, or its stack could not be created."""
 
@@ -70,41 +61,6 @@ class Deployment:
     outputs: dict[str, str]
 
 
-def build(template: Path, built: Path) -> Path:
-    """Packages the functions with `sam build` where something has changed since; returns the built template.
-
-    Raises:
-        BuildFailed: sam failed.
-        local.installations.interpreters.InterpreterNotFound: the runtime's Python is not here.
-    """
-    # Two builds at once into one folder take each other's files away.
-    with exclusively(built.parent / f"{built.name}.lock"):
-        return _build(template, built)
-
-
-def _build(template: Path, built: Path) -> Path:
-    fingerprint = _fingerprint(template)
-    marker = built / ".sources"
-    if marker.is_file() and marker.read_text() == fingerprint and (built / "template.yaml").is_file():
-        return built / "template.yaml"
-    # sam wants the runtime's own Python on PATH.
-    python = interpreters.find(_runtime_version(template))
-    path = os.pathsep.join([str(python.parent), str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
-    done = subprocess.run(
-        [str(Path(sys.executable).with_name("sam")), "build", "--template", str(template), "--build-dir", str(built)],
-        cwd=template.parent,
-        env={**os.environ, "PATH": path, "SAM_CLI_TELEMETRY": "0"},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if done.returncode != 0:
-        raise BuildFailed(f"`sam build` ended with {done.returncode}:\n{done.stdout}\n{done.stderr}".strip())
-    marker.write_text(fingerprint)
-    return built / "template.yaml"
-
-
 def deploy(
     client: Callable[[str], Any],
     template: Path,
@@ -116,7 +72,7 @@ def deploy(
 
     Args:
         client: gives a boto3 client of the account's administrator for a service.
-        template: the one that `sam build` wrote; its functions' folders lie beside it.
+        template: one whose functions and layers are built: their folders or zip files lie where it says.
         parameters: values for the template's parameters; the others have their defaults.
 
     Raises:
@@ -159,7 +115,8 @@ def deploy(
     cloudformation.create_stack(
         StackName=stack_name,
         TemplateBody=json.dumps(expanded),
-        Parameters=[{"ParameterKey": name, "ParameterValue": str(value)} for name, value in (parameters or {}).items()],
+        # With the defaults: moto would take a list's for the one string that it is written as.
+        Parameters=[{"ParameterKey": name, "ParameterValue": str(value)} for name, value in values.items()],
         Capabilities=["CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"],
     )
     stack = cloudformation.describe_stacks(StackName=stack_name)["Stacks"][0]
@@ -200,17 +157,6 @@ def deploy(
     return Deployment(stack_name, region, functions, machines, resources, own_outputs)
 
 
-def _fingerprint(template: Path) -> str:
-    """A digest of everything that `sam build` reads."""
-    digest = hashlib.sha256(template.read_bytes())
-    for folder in ("functions", "dags", "layers"):
-        for file in sorted((template.parent / folder).rglob("*")):
-            if file.is_file() and file.suffix != ".pyc":
-                digest.update(f"{file.relative_to(template.parent)}\n".encode())
-                digest.update(file.read_bytes())
-    return digest.hexdigest()
-
-
 class _Loader(yaml.CSafeLoader):
     """libyaml's, which reads a template in a tenth of the time, with CloudFormation's functions."""
 
@@ -224,19 +170,14 @@ def _read(file: Path) -> dict[str, Any]:
     return document
 
 
-def _runtime_version(template: Path) -> str:
-    document = _read(template)
-    runtime = document.get("Globals", {}).get("Function", {}).get("Runtime", "python3.13")
-    return str(runtime).removeprefix("python")
-
-
 def _take_packages(document: dict[str, Any], folder: Path) -> dict[str, Path]:
     """The functions' package folders; in the template an S3 object stands for each from now on."""
     packages = {}
+    of_all = document.get("Globals", {}).get("Function", {}).get("CodeUri")
     for logical_id, resource in document["Resources"].items():
         if resource["Type"] == "AWS::Serverless::Function":
             properties = resource["Properties"]
-            packages[logical_id] = (folder / str(properties.get("CodeUri", logical_id))).resolve()
+            packages[logical_id] = _unpacked(folder / str(properties.get("CodeUri", of_all or logical_id)))
             properties["CodeUri"] = {"Bucket": _ARTIFACTS, "Key": "package.zip"}
     return packages
 
@@ -247,10 +188,16 @@ def _take_layers(document: dict[str, Any], folder: Path) -> dict[str, Path]:
     for logical_id, resource in document["Resources"].items():
         if resource["Type"] == "AWS::Serverless::LayerVersion":
             properties = resource["Properties"]
-            built = (folder / str(properties.get("ContentUri", logical_id))).resolve()
+            built = _unpacked(folder / str(properties.get("ContentUri", logical_id)))
             found[logical_id] = lambda_layers.for_this_machine(built)
             properties["ContentUri"] = {"Bucket": _ARTIFACTS, "Key": "package.zip"}
     return found
+
+
+def _unpacked(package: Path) -> Path:
+    if not package.exists():
+        raise DeploymentFailed(f"the template names {package}, which is not there; build it first")
+    return lambda_packages.unpacked(package)
 
 
 def _layers_of(properties: Mapping[str, Any], layer_folders: Mapping[str, Path]) -> tuple[Path, ...]:
@@ -408,7 +355,7 @@ def _placeholder_package() -> bytes:
     """moto keeps the functions' configuration only, so what it gets as their code does not matter."""
     content = io.BytesIO()
     with zipfile.ZipFile(content, "w") as package:
-        package.writestr("README", "The code runs from the folder that sam build made.")
+        package.writestr("README", "The code runs from its own folder.")
     return content.getvalue()
 
 

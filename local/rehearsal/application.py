@@ -5,28 +5,29 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from local.aws import deployment
 from local.aws.deployment import Deployment
 from local.aws.local_aws import LocalAws
 from local.installations.folders import ROOT
+from tools import packages
 
 TEMPLATE = ROOT / "template.yaml"
 STACK_NAME = "mwaa-migrator"
 
 
 def build() -> Path:
-    """The built template, with the functions' packages beside it; built now if something has changed.
+    """The template, with the packages that it deploys made as the sources are now.
 
     Raises:
-        local.aws.deployment.BuildFailed: sam failed.
+        tools.packages.PackagingFailed
     """
-    return deployment.build(TEMPLATE, ROOT / ".aws-sam" / "build")
+    packages.build()
+    return TEMPLATE
 
 
 def deploy(aws: LocalAws, parameters: Mapping[str, str] | None = None, template: Path | None = None) -> Deployment:
-    """Deploys the application: a template that is already built, or by default the one that `build` gives.
+    """Deploys the application: another template whose packages are built, or by default the one that `build` gives.
 
     Raises:
-        local.aws.deployment.BuildFailed, local.aws.deployment.DeploymentFailed
+        tools.packages.PackagingFailed, local.aws.deployment.DeploymentFailed
     """
     return aws.deploy(template or build(), STACK_NAME, parameters)

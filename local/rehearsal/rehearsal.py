@@ -18,7 +18,7 @@ from typing import Any
 
 from rich.console import Console
 
-from local.aws.deployment import BuildFailed, DeploymentFailed
+from local.aws.deployment import DeploymentFailed
 from local.installations import airflow_installation
 from local.installations.airflow_installation import install
 from local.installations.folders import BUILD
@@ -31,6 +31,7 @@ from migration.report import facts
 from mwaa_migrator_cli.exchange import Exchange
 from mwaa_migrator_cli.progress import summary
 from mwaa_migrator_cli.watching import watch
+from tools.packages import PackagingFailed
 
 SOURCE_NAME = "rehearsal-source"
 #: Of a migration; a rehearsal's target gets a name that is made for it.
@@ -312,6 +313,6 @@ def main(console: Console) -> int:
     except InvalidSettings as error:
         console.print(str(error), style="bold red", markup=False)
         return 2
-    except (DeploymentFailed, BuildFailed, demo_source.SourceNotReady) as error:
+    except (DeploymentFailed, PackagingFailed, demo_source.SourceNotReady) as error:
         console.print(str(error), style="bold red", markup=False)
         return 1
