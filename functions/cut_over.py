@@ -17,7 +17,10 @@ from migration.observability import logger, state
 
 @state
 def handler(event: dict[str, Any]) -> dict[str, Any]:
-    """`{"migration", "done"}` -> `{"ready", "done", "dags"}`: how many of the DAGs are unpaused; called until ready."""
+    """`{"migration", "done"}` -> `{"ready", "waitSeconds", "done", "dags"}`; called until ready.
+
+    `done` is how many of the DAGs are unpaused.
+    """
     migration = event["migration"]
     require_locks(migration, event["execution"])
     store = of_attempt(clients.s3(), migration)
@@ -33,4 +36,4 @@ def handler(event: dict[str, Any]) -> dict[str, Any]:
     if done == len(active):
         store.end_phase("cut over")
     logger.info("unpaused", extra={"done": done, "dags": len(active)})
-    return {"ready": done == len(active), "done": done, "dags": len(active)}
+    return {"ready": done == len(active), "waitSeconds": 0, "done": done, "dags": len(active)}

@@ -21,7 +21,8 @@ TRIES_SECONDS = 780.0
 
 @state
 def handler(event: dict[str, Any]) -> dict[str, Any]:
-    """`{"execution", "executionArn", "input", "progress"}` -> `{"ready", "progress", "copy", "manifest", "batches"}`.
+    """`{"execution", "executionArn", "input", "progress"}` -> `{"ready", "waitSeconds", "progress", "copy", "manifest",
+    "batches"}`.
 
     The target's log groups are locked for the execution from here on, until it ends. `input` is that of the execution:
     `{"migration", "early"}`, or what `copy_logs.schema.json` describes. `progress` is null in the first call and what
@@ -42,7 +43,7 @@ def handler(event: dict[str, Any]) -> dict[str, Any]:
                 "another copyId."
             )
         # An earlier execution got this far: its batches, and what has become of them, are found.
-        return {"ready": True, "progress": None, **made}
+        return {"ready": True, "waitSeconds": 0, "progress": None, **made}
     # Nobody copies yet, so the whole share is for the listing.
     of_source, of_target = invocation.pacers(copy, clock)
     source = invocation.api(copy["source"], of_source, begun + TRIES_SECONDS, clock)
@@ -69,7 +70,7 @@ def handler(event: dict[str, Any]) -> dict[str, Any]:
     if cursor is not None:
         logger.info("listing", extra={"cursor": cursor})
         progress = {"copy": copy, "cursor": cursor, "groups": groups, "missing": missing}
-        return {"ready": False, "progress": progress, "copy": copy, "manifest": "", "batches": 0}
+        return {"ready": False, "waitSeconds": 0, "progress": progress, "copy": copy, "manifest": "", "batches": 0}
     return _finish(store, copy, groups, missing)
 
 
@@ -94,4 +95,4 @@ def _finish(store: Store, copy: request.LogCopy, groups: list[listing.Group], mi
     store.write(layout.LOG_GROUPS, {"groups": groups, "missing": missing})
     store.write(layout.LOG_COPY, made)
     logger.info("listed", extra={"batches": len(batches), "streams": sum(len(batch["streams"]) for batch in batches)})
-    return {"ready": True, "progress": None, **made}
+    return {"ready": True, "waitSeconds": 0, "progress": None, **made}

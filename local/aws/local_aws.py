@@ -6,6 +6,7 @@ import json
 import os
 import secrets
 import shutil
+import threading
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
@@ -17,9 +18,11 @@ from botocore.config import Config
 from local.aws import certificates, deployment
 from local.aws.deployment import Deployment, DeploymentFailed
 from local.aws.endpoint import Endpoint
-from local.aws.function_logs import FunctionLogs
-from local.aws.identity import DEFAULT_REGION, Credentials, Identities
-from local.aws.lambda_runner import Function, LambdaRunner
+from local.aws.functions.function import Function
+from local.aws.functions.logs import FunctionLogs
+from local.aws.functions.runner import LambdaRunner
+from local.aws.iam.identity import DEFAULT_REGION, Credentials, Identities
+from local.aws.logs.answers import CloudWatchLogs
 from local.aws.schedules import Schedules
 from local.installations import leftovers, processes
 
@@ -38,6 +41,8 @@ class LocalAws:
         self.endpoint = Endpoint(self.identities)
         self._deployment: Deployment | None = None
         self._function_logs: dict[str, FunctionLogs] = {}
+        self._clients: dict[tuple[str, Credentials], Any] = {}
+        self._making_client = threading.Lock()
 
     def __enter__(self) -> Self:
         self.start()
@@ -71,6 +76,8 @@ class LocalAws:
         self.endpoint.start()
         self.functions = LambdaRunner(self.region, self._function_environment, self._logs_of)
         self.endpoint.add(self.functions)
+        self.logs = CloudWatchLogs(self.identities.account)
+        self.endpoint.add(self.logs)
         self.schedules = Schedules(self.identities, self.region, self.client)
 
     def _stop_services(self) -> None:
@@ -101,8 +108,15 @@ class LocalAws:
         return self._deployment
 
     def client(self, service: str, credentials: Credentials | None = None) -> Any:
-        """A boto3 client of this AWS; by default the administrator's."""
+        """A boto3 client of this AWS; by default the administrator's. The same one for the same credentials."""
         chosen = credentials or self.identities.administrator
+        # boto3's default session is not for many threads at once; the clients it makes are.
+        with self._making_client:
+            if (service, chosen) not in self._clients:
+                self._clients[service, chosen] = self._new_client(service, chosen)
+            return self._clients[service, chosen]
+
+    def _new_client(self, service: str, chosen: Credentials) -> Any:
         return boto3.client(
             service,  # type: ignore[call-overload]  # a name that is not a literal
             region_name=self.region,
