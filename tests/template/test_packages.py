@@ -34,7 +34,7 @@ def pip(command: list[str], **_: Any) -> subprocess.CompletedProcess[str]:
 @pytest.fixture
 def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A copy of the source tree that may be edited."""
-    monkeypatch.setattr(packages.subprocess, "run", pip)
+    monkeypatch.setattr("tools.packages.subprocess.run", pip)
     for folder in ("functions", "dags", "layers"):
         shutil.copytree(ROOT / folder, tmp_path / folder, ignore=shutil.ignore_patterns("__pycache__"))
     return tmp_path
@@ -104,7 +104,8 @@ def test_a_package_that_is_there_is_not_made_again(tree: Path) -> None:
 
 def test_what_pip_cannot_install_is_named(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
-        packages.subprocess, "run", lambda command, **_: subprocess.CompletedProcess(command, 1, "", "no such release")
+        "tools.packages.subprocess.run",
+        lambda command, **_: subprocess.CompletedProcess(command, 1, "", "no such release"),
     )
     with pytest.raises(packages.PackagingFailed, match=r"functions/requirements\.txt:\nno such release"):
         packages.build(tree)
