@@ -88,6 +88,10 @@ build: $(READY) ## The packages that `sam deploy` uploads, into build/, with bui
 	$(PY) -m tools.packages
 	$(PY) -m tools.bill_of_materials
 
+.PHONY: release
+release: $(READY) ## What a release is, into build/release/: wheel, application, bill of materials, checksums
+	$(PY) -m tools.release
+
 .PHONY: template
 template: $(READY) ## Template findings: cfn-lint, sam validate, checkov
 	$(BIN)/cfn-lint template.yaml

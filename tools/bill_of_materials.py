@@ -10,8 +10,10 @@ import shutil
 import tempfile
 import tomllib
 from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
+from uuid import NAMESPACE_URL, uuid5
 
 from cyclonedx.contrib.license.factories import LicenseFactory
 from cyclonedx.model import Property
@@ -33,12 +35,20 @@ PACKAGED_IN = "mwaa-migrator:packaged-in"
 
 
 def main() -> None:
+    BILL.write_text(of_packages(packages.build(), datetime.now(UTC)), encoding="utf-8")
+
+
+def of_packages(built: list[Path], made: datetime) -> str:
+    """The bill of materials of packages (their zip files), as text; the same for the same ones and the same time."""
     with tempfile.TemporaryDirectory() as folder:
-        built = packages.build()
         unpacked = [Path(folder, package.stem) for package in built]
         for package, into in zip(built, unpacked, strict=True):
             shutil.unpack_archive(package, into)
-        BILL.write_text(rendered(bill(unpacked)), encoding="utf-8")
+        result = bill(unpacked)
+    result.metadata.timestamp = made
+    said = [made.isoformat(), *sorted(str(component.bom_ref.value) for component in result.components)]
+    result.serial_number = uuid5(NAMESPACE_URL, " ".join(said))
+    return rendered(result)
 
 
 def bill(unpacked: Iterable[Path]) -> Bom:

@@ -47,7 +47,7 @@ def build(root: Path = ROOT) -> list[Path]:
     with exclusively(root / "build" / "packages.lock"):
         packages = {root / FUNCTIONS: functions(root), root / RUFF_LAYER: ruff_layer(root)}
         for package, contents in packages.items():
-            _write(package, contents)
+            write(package, contents)
     return list(packages)
 
 
@@ -116,7 +116,7 @@ def digest(contents: Contents) -> str:
     return found.hexdigest()
 
 
-def _write(package: Path, contents: Contents) -> None:
+def write(package: Path, contents: Contents) -> None:
     """Writes the zip file, unless it is there with these contents: their digest is its comment."""
     wanted = digest(contents).encode()
     if package.is_file() and _comment(package) == wanted:
