@@ -38,7 +38,7 @@ def install(endpoint_url: str, identities: Identities) -> None:
 
     def client_for(region: str, service: str, state_credentials: Any = None) -> Any:
         credentials = (
-            identities.session(state_credentials.role_arn, "StatesExecution")
+            identities.assume_role(state_credentials.role_arn, "StatesExecution")
             if state_credentials is not None
             else identities.service
         )
