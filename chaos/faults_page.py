@@ -26,7 +26,7 @@ def write(kept: dict[str, Any]) -> None:
 
 
 def table(kept: dict[str, Any]) -> str:
-    """A sentence and a table of the migrations without a scheduler; if there are any on real Airflow, the same of those."""
+    """A sentence and a table of the migrations without a scheduler; the same of those on real Airflow, if any."""
     real = [outcome for key, outcome in kept.items() if key.startswith(REAL)]
     others = [outcome for key, outcome in kept.items() if not key.startswith(REAL)]
     text = f"{len(others)} migrations: {_of(others, KINDS)}"

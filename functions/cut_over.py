@@ -7,15 +7,19 @@ from __future__ import annotations
 
 from typing import Any
 
-from migration import clients, pausing, runs
-from migration.locks import require_locks
+from migration.airflow import pausing, runs
+from migration.aws import clients
+from migration.exchange.locks import require_locks
+from migration.exchange.store import of_artifact, of_attempt
 from migration.observability import logger, state
-from migration.store import of_artifact, of_attempt
 
 
 @state
 def handler(event: dict[str, Any]) -> dict[str, Any]:
-    """`{"migration", "done"}` -> `{"ready", "done", "dags"}`: how many of the DAGs are unpaused; called until ready."""
+    """`{"migration", "done"}` -> `{"ready", "waitSeconds", "done", "dags"}`; called until ready.
+
+    `done` is how many of the DAGs are unpaused.
+    """
     migration = event["migration"]
     require_locks(migration, event["execution"])
     store = of_attempt(clients.s3(), migration)
@@ -31,4 +35,4 @@ def handler(event: dict[str, Any]) -> dict[str, Any]:
     if done == len(active):
         store.end_phase("cut over")
     logger.info("unpaused", extra={"done": done, "dags": len(active)})
-    return {"ready": done == len(active), "done": done, "dags": len(active)}
+    return {"ready": done == len(active), "waitSeconds": 0, "done": done, "dags": len(active)}

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from migration import clients, errors, settings
-from migration.logs import early, invocation, listing, request, target_lock
+from migration import errors, settings
+from migration.aws import clients
+from migration.exchange.store import Store
+from migration.logs import early_copy, invocation, listing, request, target_lock
 from migration.logs.api import OutOfTime
 from migration.logs.clock import Clock
 from migration.logs.selection import Selection, failed_of
 from migration.observability import logger, state
-from migration.store import Store
 
 # Of a function's 15 minutes.
 SECONDS = 600.0
@@ -19,7 +20,8 @@ TRIES_SECONDS = 780.0
 
 @state
 def handler(event: dict[str, Any]) -> dict[str, Any]:
-    """`{"execution", "executionArn", "input", "progress"}` -> `{"ready", "progress", "copy", "manifest", "batches"}`.
+    """`{"execution", "executionArn", "input", "progress"}` -> `{"ready", "waitSeconds", "progress", "copy", "manifest",
+    "batches"}`.
 
     The target's log groups are locked for the execution from here on, until it ends. `input` is that of the execution:
     `{"migration", "early"}`, or what `copy_logs.schema.json` describes. `progress` is null in the first call and what
@@ -40,7 +42,7 @@ def handler(event: dict[str, Any]) -> dict[str, Any]:
                 "another copyId."
             )
         # An earlier execution got this far: its batches, and what has become of them, are found.
-        return {"ready": True, "progress": None, **made}
+        return {"ready": True, "waitSeconds": 0, "progress": None, **made}
     # Nobody copies yet, so the whole share is for the listing.
     of_source, of_target = invocation.pacers(copy, clock)
     source = invocation.api(copy["source"], of_source, begun + TRIES_SECONDS, clock)
@@ -60,14 +62,14 @@ def handler(event: dict[str, Any]) -> dict[str, Any]:
         target,
         store,
         Selection(copy["dags"], failed),
-        early.of(clients.s3(), copy),
+        early_copy.of(clients.s3(), copy),
         progress["cursor"],
         lambda: clock.monotonic() - begun > SECONDS,
     )
     if cursor is not None:
         logger.info("listing", extra={"cursor": cursor})
         progress = {"copy": copy, "cursor": cursor, "groups": groups, "missing": missing}
-        return {"ready": False, "progress": progress, "copy": copy, "manifest": "", "batches": 0}
+        return {"ready": False, "waitSeconds": 0, "progress": progress, "copy": copy, "manifest": "", "batches": 0}
     return _finish(store, copy, groups, missing)
 
 
@@ -92,4 +94,4 @@ def _finish(store: Store, copy: request.LogCopy, groups: list[listing.Group], mi
     store.write("logs/groups.json", {"groups": groups, "missing": missing})
     store.write("logs/copy.json", made)
     logger.info("listed", extra={"batches": len(batches), "streams": sum(len(batch["streams"]) for batch in batches)})
-    return {"ready": True, "progress": None, **made}
+    return {"ready": True, "waitSeconds": 0, "progress": None, **made}

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from migration import clients, staging
-from migration.locks import require_locks
+from migration.aws import clients
+from migration.environments import dag_folder, s3_objects
+from migration.exchange.locks import require_locks
+from migration.exchange.store import of_attempt
 from migration.observability import logger, state
-from migration.store import of_attempt
 
 
 @state
@@ -17,12 +18,12 @@ def handler(event: dict[str, Any]) -> dict[str, Any]:
     require_locks(migration, event["execution"])
     source, target = migration["source"], migration["target"]
     of_attempt(clients.s3(), migration).start_phase("stage resources")
-    from_s3 = clients.s3(source["region"], staging.COPIERS)
-    to_s3 = clients.s3(target["region"], staging.COPIERS)
-    objects = staging.copy_folder(
+    from_s3 = clients.s3(source["region"], s3_objects.COPIERS)
+    to_s3 = clients.s3(target["region"], s3_objects.COPIERS)
+    objects = dag_folder.copy_folder(
         from_s3, to_s3, source["bucket"], source["dagsPath"], target["bucket"], target["dagsPath"]
     )
-    ours = staging.put_our_dags(from_s3, source["bucket"], source["dagsPath"])
-    staging.put_our_dags(to_s3, target["bucket"], target["dagsPath"])
+    ours = dag_folder.put_our_dags(from_s3, source["bucket"], source["dagsPath"])
+    dag_folder.put_our_dags(to_s3, target["bucket"], target["dagsPath"])
     logger.info("staged", extra={"objects": objects, "ours": ours})
     return {"objects": objects, "ours": ours}

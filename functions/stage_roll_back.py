@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from migration import clients, staging
-from migration.locks import require_locks
+from migration.aws import clients
+from migration.environments import dag_folder, s3_objects
+from migration.exchange.locks import require_locks
 from migration.observability import state
 
 
@@ -15,5 +16,5 @@ def handler(event: dict[str, Any]) -> dict[str, Any]:
     migration = event["migration"]
     require_locks(migration, event["execution"])
     source = migration["source"]
-    s3 = clients.s3(source["region"], staging.COPIERS)
-    return {"ours": staging.put_our_dags(s3, source["bucket"], source["dagsPath"])}
+    s3 = clients.s3(source["region"], s3_objects.COPIERS)
+    return {"ours": dag_folder.put_our_dags(s3, source["bucket"], source["dagsPath"])}

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from migration import clients, environment, requirements_file, staging, versions
-from migration.environment import Files
-from migration.locks import require_locks
+from migration.airflow import constraints, versions
+from migration.aws import clients
+from migration.environments import dag_folder, environment, s3_objects
+from migration.environments.requests import Files
+from migration.exchange.locks import require_locks
+from migration.exchange.store import of_attempt
+from migration.model import Migration
 from migration.observability import state
-from migration.planning import Migration
-from migration.store import of_attempt
 
 
 @state
@@ -29,7 +31,7 @@ def handler(event: dict[str, Any]) -> dict[str, Any]:
     target = migration["target"]
     if versions.parse(airflow_version).major >= 3:
         # Our DAGs read the metadata database, which no task reaches there: they would only be import errors.
-        staging.remove_our_dags(clients.s3(target["region"]), target["bucket"], target["dagsPath"])
+        dag_folder.remove_our_dags(clients.s3(target["region"]), target["bucket"], target["dagsPath"])
     return {"files": staged["files"]}
 
 
@@ -44,12 +46,12 @@ def _copy_settings(migration: Migration, airflow_version: str) -> tuple[Files, l
         if not key or f"{prefix}S3Path" in migration["overrides"]:
             continue
         to_key = f"{target['environment']}/{airflow_version}/{key.rsplit('/', 1)[-1]}"
-        found = staging.pin(from_s3, source["bucket"], key, current.get(f"{prefix}S3ObjectVersion"))
+        found = s3_objects.pin(from_s3, source["bucket"], key, current.get(f"{prefix}S3ObjectVersion"))
         if name == "requirements":
-            text, told = requirements_file.fitted(staging.read_text(from_s3, source["bucket"], found), airflow_version)
+            text, told = constraints.fitted(s3_objects.read_text(from_s3, source["bucket"], found), airflow_version)
             notes += told
-            version = staging.put_text(to_s3, target["bucket"], to_key, text)
+            version = s3_objects.put_text(to_s3, target["bucket"], to_key, text)
         else:
-            version = staging.copy(to_s3, found, source["bucket"], target["bucket"], to_key)
+            version = s3_objects.copy(to_s3, found, source["bucket"], target["bucket"], to_key)
         pinned[name] = (to_key, version or "")
     return Files(dags=target["dagsPath"], **pinned), notes

@@ -21,7 +21,8 @@ from tools.state_machines import definition
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
-PAGES = [ROOT / "README.md", *sorted(DOCS.rglob("*.md"))]
+FUNCTIONS = ROOT / "functions" / "migration"
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(DOCS.rglob("*.md"))]
 Content = dict[str, Any]
 
 
@@ -65,9 +66,9 @@ def _calls(states: dict[str, Content]) -> dict[str, Content]:
     return {name: state for name, state in states.items() if "FunctionName" in state.get("Arguments", {})}
 
 
-def input_reference(file: str = "input.schema.json") -> str:
+def input_reference(file: str = "plan/input.schema.json") -> str:
     """Every field of the input, from the published schema."""
-    schema = json.loads((ROOT / "functions" / "migration" / file).read_text(encoding="utf-8"))
+    schema = json.loads((FUNCTIONS / file).read_text(encoding="utf-8"))
     rows = [
         f"| `{path}` | {_type(node)} | {_default(node, need)} | {_cell(node['description'])} |"
         for path, node, need in _fields(schema, "")
@@ -98,7 +99,7 @@ def _default(node: Content, required: bool) -> str:
 
 def report_reference() -> str:
     """Every field of report.json, from the published schema."""
-    schema = json.loads((ROOT / "functions" / "migration" / "report.schema.json").read_text(encoding="utf-8"))
+    schema = json.loads((FUNCTIONS / "report" / "report.schema.json").read_text(encoding="utf-8"))
     rows = [f"| `{path}` | {need} | {_cell(text)} |" for path, need, text in _report_fields(schema, schema, "")]
     return "\n".join(["| field | always there | what it is |", "| --- | --- | --- |", *rows])
 
@@ -135,6 +136,15 @@ def _help(command: click.Command, context: click.Context) -> str:
     return f"### {context.command_path}\n\n```text\n{command.get_help(context)}\n```"
 
 
+def commands() -> str:
+    """What make does, from the comments beside its targets."""
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    rows = [
+        f"| `make {name}` | {_cell(text)} |" for name, text in re.findall(r"^([a-z0-9]+):.*? ## (.+)$", makefile, re.M)
+    ]
+    return "\n".join(["| command | what it does |", "| --- | --- |", *rows])
+
+
 def parameters() -> str:
     """The stack's parameters."""
     rows = [
@@ -146,6 +156,15 @@ def parameters() -> str:
 
 def _shown(default: Any) -> str:
     return str(default) or '""'
+
+
+def functions_in_vpc() -> str:
+    """The functions that run in the VPC whose subnets the stack is given."""
+    return "\n".join(
+        f"- `{name}`: {resource['Properties']['Description'][0].lower()}{resource['Properties']['Description'][1:]}"
+        for name, resource in template()["Resources"].items()
+        if "VpcConfig" in resource.get("Properties", {})
+    )
 
 
 def states() -> str:
@@ -213,7 +232,7 @@ def _condition(condition: Content) -> str:
 
 def failures() -> str:
     """The named failures, from their classes."""
-    tree = ast.parse((ROOT / "functions" / "migration" / "errors.py").read_text(encoding="utf-8"))
+    tree = ast.parse((FUNCTIONS / "errors.py").read_text(encoding="utf-8"))
     rows = [
         f"| `{node.name}` | {_cell(ast.get_docstring(node) or '')} |"
         for node in tree.body
@@ -224,7 +243,7 @@ def failures() -> str:
 
 def bad_input() -> str:
     """Every input that is tried and refused, from the table that the test goes through."""
-    tree = ast.parse((ROOT / "tests" / "unit" / "functions" / "test_bad_input.py").read_text(encoding="utf-8"))
+    tree = ast.parse((ROOT / "tests" / "unit" / "functions" / "plan" / "test_bad_input.py").read_text(encoding="utf-8"))
     constants: dict[str, str] = {}
     rows = []
     for node in tree.body:
@@ -306,7 +325,9 @@ PARTS: dict[str, Callable[[], str]] = {
     "input": input_reference,
     "report": report_reference,
     "command_line": command_line,
+    "commands": commands,
     "parameters": parameters,
+    "functions_in_vpc": functions_in_vpc,
     "states": states,
     "log_states": log_states,
     "log_input": lambda: input_reference("logs/copy_logs.schema.json"),

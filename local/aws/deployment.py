@@ -201,11 +201,11 @@ def deploy(
 
 
 def _fingerprint(template: Path) -> str:
-    """Of everything that `sam build` reads."""
+    """A digest of everything that `sam build` reads."""
     digest = hashlib.sha256(template.read_bytes())
-    for folder in ("functions", "layers", "statemachine", "requirements"):
+    for folder in ("functions", "dags", "layers"):
         for file in sorted((template.parent / folder).rglob("*")):
-            if file.is_file() and file.suffix not in (".pyc", ".toml"):
+            if file.is_file() and file.suffix != ".pyc":
                 digest.update(f"{file.relative_to(template.parent)}\n".encode())
                 digest.update(file.read_bytes())
     return digest.hexdigest()

@@ -13,7 +13,7 @@ from local.rehearsal import old_logs
 from local.rehearsal.inventory import inventory
 from local.rehearsal.settings import SOURCE_NAME, TARGET_NAME, Settings
 from local.rehearsal.target_inspection import NotInspected, TargetInspection
-from migration.presentation import facts
+from migration.report import facts
 
 
 def is_verified(report: Mapping[str, Any]) -> bool:

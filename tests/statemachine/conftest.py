@@ -37,7 +37,14 @@ MIGRATION: Event = {
 READY = {"ready": True, "waitSeconds": 0, "waitedSeconds": 0}
 # A copy of logs with two batches.
 COPY: Event = {"bucket": "exchange", "workers": 2}
-LISTED = {"ready": True, "progress": None, "copy": COPY, "manifest": "migrations/x/1/logs/manifest.json", "batches": 2}
+LISTED: Event = {
+    "ready": True,
+    "waitSeconds": 0,
+    "progress": None,
+    "copy": COPY,
+    "manifest": "migrations/x/1/logs/manifest.json",
+    "batches": 2,
+}
 NOT_READY = {"ready": False, "waitSeconds": 0, "waitedSeconds": 60}
 
 # What each function answers where a test does not say otherwise: a migration in which all goes well.
@@ -59,7 +66,7 @@ WELL: dict[str, Any] = {
     "CollectLogResults": {"streams": 2},
     "CheckFiles": {"checks": 6},
     "CheckTarget": READY,
-    "CutOver": {"ready": True, "done": 1, "dags": 1},
+    "CutOver": {"ready": True, "waitSeconds": 0, "done": 1, "dags": 1},
     "RollBack": {**READY, "done": 0},
     "Report": {
         "status": "SUCCEEDED",

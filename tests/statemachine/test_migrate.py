@@ -209,7 +209,9 @@ def test_two_hops(execute: Execute) -> None:
 
 
 def test_cut_over_goes_on_where_it_stopped(execute: Execute) -> None:
-    outcome = execute(CutOver=[{"ready": False, "done": 100}, {"ready": True, "done": 150}])
+    unpaused: Event = {"ready": True, "waitSeconds": 0, "done": 150}
+    outcome = execute(CutOver=[{**unpaused, "ready": False, "done": 100}, unpaused])
+    assert outcome.states.count("WaitForCutOver") == 1
     assert [event["done"] for event in outcome.events("CutOver")] == [0, 100]
 
 
@@ -352,7 +354,7 @@ def test_a_fault_that_stays_rolls_back(execute: Execute) -> None:
 def test_every_state_is_reached_by_a_test() -> None:
     reached = {*TO_VERIFY, *BY_HAND, *HOP, *LOGS, *CHECKS, *CUT_OVER, *END, *BACK, "Succeeded", "Failed", "Refused"}
     waits = {"WaitForTarget", "WaitForDags", "WaitForExport", "WaitForImport", "WaitForHop", "WaitForCleanUp"}
-    assert set(STATES) == reached | waits | {"WaitForRollBack", "WaitForCheck"}
+    assert set(STATES) == reached | waits | {"WaitForRollBack", "WaitForCheck", "WaitForCutOver"}
 
 
 TASKS = {name: state for name, state in STATES.items() if state["Type"] == "Task"}
