@@ -10,6 +10,7 @@ from typing import Any
 from local.mwaa.aws_with_mwaa import AwsWithMwaa
 from local.rehearsal import application
 from local.rehearsal.target_inspection import TargetInspection, log_lines
+from migration.exchange import layout
 
 
 def write(out: Path, aws: AwsWithMwaa, report: Mapping[str, Any], execution: str, inspection: TargetInspection) -> None:
@@ -26,11 +27,11 @@ def write(out: Path, aws: AwsWithMwaa, report: Mapping[str, Any], execution: str
 def _write_pages(out: Path, aws: AwsWithMwaa, report: Mapping[str, Any]) -> None:
     """The page and the summary that the report function has written beside the report."""
     bucket = aws.deployed.resources[application.EXCHANGE_BUCKET]
-    for name in ("report.html", "report.md"):
+    for name in (layout.report("html"), layout.report("md")):
         (out / name).unlink(missing_ok=True)
         # A plan that was refused has no report.
         if "migration_id" in report:
-            key = f"migrations/{report['migration_id']}/{report['attempt']}/{name}"
+            key = f"{layout.attempt(report['migration_id'], report['attempt'])}/{name}"
             (out / name).write_bytes(aws.client("s3").get_object(Bucket=bucket, Key=key)["Body"].read())
 
 
