@@ -189,7 +189,7 @@ def _take_layers(document: dict[str, Any], folder: Path) -> dict[str, Path]:
         if resource["Type"] == "AWS::Serverless::LayerVersion":
             properties = resource["Properties"]
             built = _unpacked(folder / str(properties.get("ContentUri", logical_id)))
-            found[logical_id] = lambda_layers.for_this_machine(built)
+            found[logical_id] = lambda_layers.install(built)
             properties["ContentUri"] = {"Bucket": _ARTIFACTS, "Key": "package.zip"}
     return found
 

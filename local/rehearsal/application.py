@@ -12,10 +12,13 @@ from tools import packages
 
 TEMPLATE = ROOT / "template.yaml"
 STACK_NAME = "mwaa-migrator"
+#: The logical id of the state machine that each mode starts, and of the bucket that has the reports.
+STATE_MACHINES = {"rehearse": "RehearseStateMachine", "migrate": "MigrateStateMachine"}
+EXCHANGE_BUCKET = "ExchangeBucket"
 
 
 def build() -> Path:
-    """The template, with the packages that it deploys made as the sources are now.
+    """Makes the packages as the sources are now; returns the template that deploys them.
 
     Raises:
         tools.packages.PackagingFailed
@@ -25,7 +28,7 @@ def build() -> Path:
 
 
 def deploy(aws: LocalAws, parameters: Mapping[str, str] | None = None, template: Path | None = None) -> Deployment:
-    """Deploys the application: another template whose packages are built, or by default the one that `build` gives.
+    """Deploys the application, from a template whose packages are built, or by default the one that `build` returns.
 
     Raises:
         tools.packages.PackagingFailed, local.aws.deployment.DeploymentFailed
