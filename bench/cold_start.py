@@ -19,7 +19,7 @@ from samtranslator.yaml_helper import yaml_parse  # type: ignore[import-untyped]
 
 from bench.results import Result
 from local.installations import lambda_runtime
-from local.installations.lambda_packages import unpacked
+from local.installations.lambda_packages import unpack
 from local.rehearsal import application
 
 #: Of each import; the median counts.
@@ -93,7 +93,7 @@ def _packages() -> list[Package]:
             packages.append(
                 Package(
                     module=properties["Handler"].rpartition(".")[0],
-                    directory=unpacked(built.parent / properties["CodeUri"]),
+                    directory=unpack(built.parent / properties["CodeUri"]),
                     runtime=properties["Runtime"],
                     variables={**_variables(common), **_variables(resource["Properties"])},
                 )

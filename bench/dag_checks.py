@@ -18,7 +18,7 @@ from bench.results import Result
 from local.aws.endpoint import Endpoint
 from local.aws.iam.identity import Identities
 from local.installations import lambda_layers, lambda_runtime
-from local.installations.lambda_packages import unpacked
+from local.installations.lambda_packages import unpack
 from tools import packages
 
 FILES = 2000
@@ -75,7 +75,7 @@ def measure() -> list[Result]:
 def _checked() -> tuple[dict[str, Any], int]:
     """What the checks told, and the most memory that they and ruff had, in bytes."""
     functions, layer = packages.build()
-    opt = lambda_layers.install(unpacked(layer))
+    opt = lambda_layers.install(unpack(layer))
     python = lambda_runtime.install("python3.13")
     identities = Identities()
     endpoint = Endpoint(identities)
@@ -88,7 +88,7 @@ def _checked() -> tuple[dict[str, Any], int]:
             "PATH": f"{os.defpath}{os.pathsep}{opt / 'bin'}",
         }
         _put_dags(identities, endpoint.url)
-        command, package = [str(python), "-c", _CHECK], unpacked(functions)
+        command, package = [str(python), "-c", _CHECK], unpack(functions)
         with (
             subprocess.Popen(command, cwd=package, env=variables, stdout=subprocess.PIPE) as checks,
             memory.watch(checks.pid) as peak,

@@ -25,7 +25,7 @@ RUFF_LAYER = Path("build", "ruff-layer.zip")
 #: Lambda's platform, whatever this machine is. What is compiled in the requirements has a fallback in Python, so the
 #: local AWS runs the same package on any other platform.
 _PLATFORM = ("--python-version", "3.13", "--platform", "manylinux2014_aarch64", "--platform", "manylinux_2_28_aarch64")
-_INSTALL = (
+_PIP_INSTALL = (
     *("install", "--quiet", "--disable-pip-version-check", "--no-compile", "--only-binary=:all:"),
     *("--no-deps", "--require-hashes", *_PLATFORM),
 )
@@ -53,7 +53,7 @@ def build(root: Path = ROOT) -> list[Path]:
 
 def functions(root: Path) -> Contents:
     """The functions with what they import, and the DAGs that they stage."""
-    installed = _installed(root, root / "functions" / "requirements.txt")
+    installed = _install(root, root / "functions" / "requirements.txt")
     own = [*(root / "functions").glob("*.py"), *_files(root / "functions" / "migration")]
     return {
         **{str(file.relative_to(installed)): file for file in _files(installed) if not _is_left_out(file, installed)},
@@ -68,7 +68,7 @@ def ruff_layer(root: Path) -> Contents:
     The lock file goes along: by it the local AWS installs the same release for the machine that it runs on.
     """
     lock = root / "layers" / "ruff" / "requirements.txt"
-    installed = _installed(root, lock)
+    installed = _install(root, lock)
     about = [file for folder in installed.glob("*.dist-info") for file in _files(folder)]
     return {
         "bin/ruff": installed / "bin" / "ruff",
@@ -86,15 +86,15 @@ def _files(folder: Path) -> list[Path]:
     return [file for file in folder.rglob("*") if file.is_file() and "__pycache__" not in file.parts]
 
 
-def _installed(root: Path, lock: Path) -> Path:
-    """The folder with what a lock file names, installed once for this lock file and these options of pip's."""
-    asked_for = hashlib.sha256(lock.read_bytes() + repr(_INSTALL).encode()).hexdigest()
+def _install(root: Path, lock: Path) -> Path:
+    """Installs what a lock file names into a folder, once for this lock file and these options of pip."""
+    asked_for = hashlib.sha256(lock.read_bytes() + repr(_PIP_INSTALL).encode()).hexdigest()
     folder = root / "build" / "requirements" / asked_for[:16]
     if not folder.is_dir():
         unfinished = folder.with_suffix(".unfinished")
         shutil.rmtree(unfinished, ignore_errors=True)
         done = subprocess.run(
-            [sys.executable, "-m", "pip", *_INSTALL, "--target", str(unfinished), "--requirement", str(lock)],
+            [sys.executable, "-m", "pip", *_PIP_INSTALL, "--target", str(unfinished), "--requirement", str(lock)],
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,

@@ -177,7 +177,7 @@ def _take_packages(document: dict[str, Any], folder: Path) -> dict[str, Path]:
     for logical_id, resource in document["Resources"].items():
         if resource["Type"] == "AWS::Serverless::Function":
             properties = resource["Properties"]
-            packages[logical_id] = _unpacked(folder / str(properties.get("CodeUri", of_all or logical_id)))
+            packages[logical_id] = _unpack(folder / str(properties.get("CodeUri", of_all or logical_id)))
             properties["CodeUri"] = {"Bucket": _ARTIFACTS, "Key": "package.zip"}
     return packages
 
@@ -188,16 +188,16 @@ def _take_layers(document: dict[str, Any], folder: Path) -> dict[str, Path]:
     for logical_id, resource in document["Resources"].items():
         if resource["Type"] == "AWS::Serverless::LayerVersion":
             properties = resource["Properties"]
-            built = _unpacked(folder / str(properties.get("ContentUri", logical_id)))
+            built = _unpack(folder / str(properties.get("ContentUri", logical_id)))
             found[logical_id] = lambda_layers.install(built)
             properties["ContentUri"] = {"Bucket": _ARTIFACTS, "Key": "package.zip"}
     return found
 
 
-def _unpacked(package: Path) -> Path:
+def _unpack(package: Path) -> Path:
     if not package.exists():
         raise DeploymentFailed(f"the template names {package}, which is not there; build it first")
-    return lambda_packages.unpacked(package)
+    return lambda_packages.unpack(package)
 
 
 def _layers_of(properties: Mapping[str, Any], layer_folders: Mapping[str, Path]) -> tuple[Path, ...]:

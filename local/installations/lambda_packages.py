@@ -12,7 +12,7 @@ from local.installations.folders import BUILD
 UNPACKED = BUILD / "unpacked"
 
 
-def unpacked(package: Path) -> Path:
+def unpack(package: Path) -> Path:
     """A package's folder: itself, or the one that its zip file is unpacked into, once for the same bytes."""
     if package.is_dir():
         return package.resolve()

@@ -79,7 +79,7 @@ def test_a_new_file_and_a_deleted_one_change_a_package(tree: Path) -> None:
 
 def test_other_options_of_pip_change_a_package(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     before = digests(tree)
-    monkeypatch.setattr(packages, "_INSTALL", ("install", "--python-version", "3.14"))
+    monkeypatch.setattr(packages, "_PIP_INSTALL", ("install", "--python-version", "3.14"))
     after = digests(tree)
     assert before[0] != after[0]
     assert before[1] != after[1]
