@@ -44,9 +44,9 @@ def run(request):
         become(request["environment"])
         sys.path.insert(0, request["dags"])
         tasks = importlib.import_module("mwaa_migrator.dag_tasks.tasks")
-        function = getattr(tasks, request["task"] + "_task", None) or getattr(tasks, request["task"])
         try:
-            function(dag_run=SimpleNamespace(run_id=request["run_id"], conf=request["conf"]))
+            dag_run = SimpleNamespace(run_id=request["run_id"], conf=request["conf"])
+            tasks.run_task(request["task"], {"dag_run": dag_run})
             returncode = 0
         except AirflowFailException:
             traceback.print_exc()
