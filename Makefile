@@ -18,7 +18,7 @@ PIP_INDEX = $(shell $(BIN)/pip config list 2>/dev/null | sed -n "s/^[^=]*[.]inde
 export UV_DEFAULT_INDEX ?= $(PIP_INDEX)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-CHECKED := $(wildcard local functions mwaa_migrator_cli tools tests bench chaos matrix sources)
+CHECKED := $(wildcard local functions data_pipeline mwaa_migrator_cli tools tests bench chaos matrix sources)
 QUICK_TESTS = $(wildcard tests/unit tests/template)
 REAL_TESTS = $(wildcard tests/statemachine tests/integration tests/browser tests/chaos tests/e2e)
 LOCK := pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
@@ -29,7 +29,7 @@ IN_LAMBDA := boto3 botocore python-dateutil s3transfer six urllib3
 
 .PHONY: help
 help: ## What there is
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: setup
 setup: $(READY) ## The development environment, .venv
@@ -98,17 +98,19 @@ template: $(READY) ## Template findings: cfn-lint, sam validate, checkov
 	build/checkov/bin/checkov --quiet --compact --skip-download --framework cloudformation --file template.yaml
 
 .PHONY: generate
-generate: $(READY) ## Files made from others: docs' tables, Airflow's renamed options
+generate: $(READY) ## Files made from others: state machines, docs' tables, Airflow's renamed options
 	PYTHONPATH=functions $(PY) -m tools.airflow_options
+	$(PY) -m tools.state_machines
 	$(PY) -m tools.generated_docs
+	$(PY) -m tools.phases_picture
 
 .PHONY: findings
 findings: $(READY) ## Security findings in the code; a part of the tests
-	$(BIN)/bandit --quiet --recursive --severity-level medium local functions dags mwaa_migrator_cli
+	$(BIN)/bandit --quiet --recursive --severity-level medium local functions dags data_pipeline mwaa_migrator_cli
 
 .PHONY: audit
 audit: findings ## Known vulnerabilities of what is locked, security findings in the code
-	$(BIN)/pip-audit --require-hashes --disable-pip -r requirements/dev.txt
+	$(PY) -m tools.audit
 
 .PHONY: check
 check: lint template audit test ## What a reviewer would run

@@ -14,6 +14,8 @@ import psycopg2
 from chaos.light_airflow import LightAirflow
 from chaos.silence import impatient
 from chaos.tasks_server import TasksServer
+from local.aws.arns import s3_arn
+from local.aws.identity import DEFAULT_REGION
 from local.installations.airflow_installation import AirflowInstallation, install
 from local.mwaa.aws_with_mwaa import AwsWithMwaa
 from local.mwaa.environment import Environment
@@ -116,7 +118,7 @@ class World:
             Name=name,
             AirflowVersion=SOURCE_VERSION,
             ExecutionRoleArn=self._role,
-            SourceBucketArn=f"arn:aws:s3:::{BUCKET}",
+            SourceBucketArn=s3_arn(self.aws.region, BUCKET),
             DagS3Path=f"{name}/dags",
             NetworkConfiguration={"SubnetIds": ["subnet-0a", "subnet-0b"], "SecurityGroupIds": ["sg-0a"]},
             WebserverAccessMode="PUBLIC_ONLY",
@@ -161,9 +163,9 @@ class World:
 
 
 @contextmanager
-def world(kind: type[World] = World) -> Iterator[World]:
+def world(kind: type[World] = World, region: str = DEFAULT_REGION) -> Iterator[World]:
     """A world of its own; ends everything that it has started."""
-    aws = AwsWithMwaa(environments=kind.environments)
+    aws = AwsWithMwaa(region=region, environments=kind.environments)
     with aws:
         try:
             # Updates are part of migrations, installing what they need is not.

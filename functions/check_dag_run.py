@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from migration import clients, errors, runs, waiting
-from migration.airflow_cli import RunState
+from migration import errors, waiting
+from migration.airflow import runs
+from migration.airflow.cli import RunState
+from migration.aws import clients
+from migration.exchange.store import of_artifact, of_attempt
+from migration.model import Migration
 from migration.observability import logger, state
-from migration.planning import Migration
-from migration.store import of_artifact, of_attempt
 
 
 @state

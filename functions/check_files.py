@@ -9,12 +9,24 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from migration import checks, clients, environment, errors, staging, versions
-from migration.checks import Check
-from migration.inspection import certain, dag_code, dag_files, installation, linter, options, requirements
+from migration import errors
+from migration.airflow import versions
+from migration.aws import clients
+from migration.checks import (
+    check_results,
+    dag_code,
+    dag_files,
+    false_positives,
+    installation_log,
+    linter,
+    options,
+    requirements,
+)
+from migration.checks.check_results import Check
+from migration.environments import environment, s3_objects
+from migration.exchange.store import Store, of_attempt
+from migration.model import Migration
 from migration.observability import logger, state
-from migration.planning import Migration
-from migration.store import Store, of_attempt
 
 
 @state
@@ -27,7 +39,7 @@ def handler(event: dict[str, Any]) -> dict[str, Any]:
     made = 0
     for name, check in parts.items():
         found = check(migration, store)
-        checks.write(store, name, found)
+        check_results.write(store, name, found)
         made += len(found)
     return {"checks": made}
 
@@ -36,10 +48,10 @@ def _dag_code(migration: Migration, _: Store) -> list[Check]:
     target = migration["target"]
     version = target["airflowVersion"]
     with tempfile.TemporaryDirectory() as folder:
-        s3 = clients.s3(target["region"], staging.COPIERS)
+        s3 = clients.s3(target["region"], s3_objects.COPIERS)
         files = dag_files.fetch(s3, target["bucket"], target["dagsPath"], Path(folder))
         found = linter.lint(files.folder, versions.python_of(version), dag_code.RULES)
-        violations = certain.certain(files.folder, found)
+        violations = false_positives.certain(files.folder, found)
     logger.info("linted", extra={"files": len(files.files), "violations": len(violations)})
     return dag_code.check(files, violations, version)
 
@@ -51,9 +63,9 @@ def _requirements(migration: Migration, store: Store) -> list[Check]:
     if not key:
         return [requirements.none()]
     s3 = clients.s3(target["region"])
-    pinned = staging.pin(s3, target["bucket"], key, found.get("RequirementsS3ObjectVersion"))
+    pinned = s3_objects.pin(s3, target["bucket"], key, found.get("RequirementsS3ObjectVersion"))
     try:
-        text = staging.read_text(s3, target["bucket"], pinned)
+        text = s3_objects.read_text(s3, target["bucket"], pinned)
     except UnicodeDecodeError:
         file = requirements.undecodable(key)
     else:
@@ -62,7 +74,7 @@ def _requirements(migration: Migration, store: Store) -> list[Check]:
         (p["started"] for p in store.phases() if p["name"] == "create target" or p["name"].startswith("hop to ")),
         default=None,
     )
-    return [file, installation.check(clients.logs(target["region"]), found, since)]
+    return [file, installation_log.check(clients.logs(target["region"]), found, since)]
 
 
 def _options(migration: Migration, _: Store) -> list[Check]:

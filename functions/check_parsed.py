@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from migration import clients, errors, runs, waiting
+from migration import errors, waiting
+from migration.airflow import our_dags, runs
+from migration.aws import clients
+from migration.exchange.store import of_attempt
 from migration.observability import logger, state
-from migration.store import of_attempt
 
 # In which environment which of our DAGs will run.
-_TO_MIGRATE = (("source", runs.EXPORT), ("source", runs.RESUME), ("target", runs.IMPORT))
-_TO_ROLL_BACK = (("source", runs.RESUME),)
+_TO_MIGRATE = (("source", our_dags.EXPORT), ("source", our_dags.RESUME), ("target", our_dags.IMPORT))
+_TO_ROLL_BACK = (("source", our_dags.RESUME),)
 
 
 @state

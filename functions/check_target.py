@@ -7,12 +7,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from migration import clients, environment, ignored_files, runs, staging, target_checks, versions, waiting
-from migration.locks import require_locks
+from migration import waiting
+from migration.airflow import runs, versions
+from migration.aws import clients
+from migration.checks import airflowignore, asking_target
+from migration.checks.asking_target import Target
+from migration.environments import dag_folder, environment, s3_objects
+from migration.exchange.locks import require_locks
+from migration.exchange.store import of_artifact, of_attempt
+from migration.model import Migration
 from migration.observability import logger, state
-from migration.planning import Migration
-from migration.store import of_artifact, of_attempt
-from migration.target_checks import Target
 
 
 @state
@@ -21,12 +25,12 @@ def handler(event: dict[str, Any]) -> dict[str, Any]:
     migration, waited = event["migration"], event["waitedSeconds"]
     require_locks(migration, event["execution"])
     store, artifact = of_attempt(clients.s3(), migration), of_artifact(clients.s3(), migration)
-    progress = target_checks.begin(store, artifact, migration)
-    if not target_checks.is_done(progress):
+    progress = asking_target.begin(store, artifact, migration)
+    if not asking_target.is_done(progress):
         target = _target(migration)
         if target is None:
-            target_checks.give_up(progress, store, "The target is not AVAILABLE.")
-        elif not target_checks.look(progress, target, store, artifact, migration, waited):
+            asking_target.give_up(progress, store, "The target is not AVAILABLE.")
+        elif not asking_target.look(progress, target, store, artifact, migration, waited):
             return waiting.again(event, migration["options"]["pollSeconds"])
     logger.info("checked", extra={"results": {name: check["result"] for name, check in progress["checks"].items()}})
     return waiting.ready(event)
@@ -39,15 +43,15 @@ def _target(migration: Migration) -> Target | None:
     if found is None or found["Status"] != "AVAILABLE":
         return None
     s3 = clients.s3(side["region"])
-    names = staging.names(s3, side["bucket"], side["dagsPath"])
+    names = dag_folder.names(s3, side["bucket"], side["dagsPath"])
 
     def read(name: str) -> str:
-        key = f"{staging.folder(side['dagsPath'])}{name}"
+        key = f"{s3_objects.folder(side['dagsPath'])}{name}"
         return s3.get_object(Bucket=side["bucket"], Key=key)["Body"].read().decode("utf-8", "replace")
 
     version = found["AirflowVersion"]
     # The default of core.dag_ignore_file_syntax was changed in 3.0.
     default = "glob" if versions.parse(version).major >= 3 else "regexp"
     syntax = found.get("AirflowConfigurationOptions", {}).get("core.dag_ignore_file_syntax", default)
-    ignored_by = ignored_files.finder(names, read, glob=syntax == "glob")
+    ignored_by = airflowignore.finder(names, read, glob=syntax == "glob")
     return Target(runs.final_cli(migration, version), version, names, ignored_by)

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from migration import cleaning, errors, locks, settings, waiting
+from migration import errors, settings, waiting
+from migration.cleanup import cleaning
+from migration.exchange import locks
 from migration.observability import state
 
 

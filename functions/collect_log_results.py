@@ -6,12 +6,12 @@ from typing import Any
 
 from aws_lambda_powertools.metrics import MetricUnit
 
-from migration import clients
-from migration.logs import early
+from migration.aws import clients
+from migration.exchange.store import Store
+from migration.logs import early_copy
 from migration.logs.request import LogCopy
 from migration.logs.results import Sums, journals
 from migration.observability import logger, metrics, state
-from migration.store import Store
 
 
 @state
@@ -22,7 +22,7 @@ def handler(event: dict[str, Any]) -> dict[str, Any]:
     sums, batches = Sums(), store.read("logs/manifest.json")
     for batch, journal in journals(clients.s3(), copy["bucket"], copy["prefix"], batches):
         sums.add(batch, journal)
-    before = early.of(clients.s3(), copy)
+    before = early_copy.of(clients.s3(), copy)
     for batch, journal in before.others(batches) if before is not None else ():
         sums.add(batch, journal)
     index = store.write("logs/archive/index.json", sums.archived) if sums.archived else None

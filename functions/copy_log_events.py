@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from migration import clients
+from migration.aws import clients
 from migration.logs import target_lock
 from migration.logs.clock import Clock
 from migration.logs.invocation import copy_batch

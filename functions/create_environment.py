@@ -6,12 +6,15 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from migration import clients, environment, errors
-from migration.environment import MIGRATION_TAG, Files
-from migration.faults import code_of, message_of
-from migration.locks import require_locks
+from migration import errors
+from migration.aws import clients
+from migration.aws.client_errors import code_of, message_of
+from migration.environments import environment, requests
+from migration.environments.environment import MIGRATION_TAG
+from migration.environments.requests import Files
+from migration.exchange.locks import require_locks
+from migration.exchange.store import of_attempt
 from migration.observability import logger, state
-from migration.store import of_attempt
 
 
 @state
@@ -30,9 +33,9 @@ def handler(event: dict[str, Any]) -> dict[str, Any]:
     current = environment.get(clients.mwaa(source["region"]), source["environment"])
     if current is None:
         raise errors.SourceNotFound(f"{source['environment']} disappeared after the migration was planned.")
-    made = environment.create_request(
+    made = requests.create_request(
         current,
-        shape=environment.input_shape(mwaa, "CreateEnvironment"),
+        shape=requests.input_shape(mwaa, "CreateEnvironment"),
         name=name,
         airflow_version=migration["importVersion"],
         overrides=migration["overrides"],

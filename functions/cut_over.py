@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from migration import clients, pausing, runs
-from migration.locks import require_locks
+from migration.airflow import pausing, runs
+from migration.aws import clients
+from migration.exchange.locks import require_locks
+from migration.exchange.store import of_artifact, of_attempt
 from migration.observability import logger, state
-from migration.store import of_artifact, of_attempt
 
 
 @state

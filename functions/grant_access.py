@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from migration import clients, grants, settings
+from migration import settings
+from migration.aws import clients
+from migration.exchange import grants
 from migration.observability import state
 
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from migration import clients, errors, settings
-from migration.logs import early, invocation, listing, request, target_lock
+from migration import errors, settings
+from migration.aws import clients
+from migration.exchange.store import Store
+from migration.logs import early_copy, invocation, listing, request, target_lock
 from migration.logs.api import OutOfTime
 from migration.logs.clock import Clock
 from migration.logs.selection import Selection, failed_of
 from migration.observability import logger, state
-from migration.store import Store
 
 # Of a function's 15 minutes.
 SECONDS = 600.0
@@ -60,7 +61,7 @@ def handler(event: dict[str, Any]) -> dict[str, Any]:
         target,
         store,
         Selection(copy["dags"], failed),
-        early.of(clients.s3(), copy),
+        early_copy.of(clients.s3(), copy),
         progress["cursor"],
         lambda: clock.monotonic() - begun > SECONDS,
     )

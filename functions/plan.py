@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from migration import clients, environment, errors, migration_input, planning, preconditions, settings
-from migration.locks import Locks, Place, places_of
+from migration import errors, model, settings
+from migration.aws import clients
+from migration.environments import environment
+from migration.exchange.locks import Locks, Place, places_of
+from migration.exchange.store import Store
 from migration.observability import logger, state
-from migration.store import Store, now
+from migration.plan import migration_input, planning, preconditions
+from migration.times import now
 
 # Options of a roll back by hand; all others are those of the migration that it takes back.
 _OF_ROLL_BACK = ("targetOnFailure", "artifact", "pollSeconds", "parseTimeoutSeconds", "dagRunTimeoutSeconds")
@@ -63,7 +67,7 @@ def _to_migrate(document: dict[str, Any], migration_id: str, store: Store) -> di
                 f"migration {migration_id} was planned with another input. Start it with the same input to go on, or "
                 "give another migrationId to begin a new one."
             )
-        migration: planning.Migration = before["migration"]
+        migration: model.Migration = before["migration"]
         of_attempt = Store(clients.s3(), store.bucket, f"migrations/{migration_id}/{migration['attempt']}")
         if of_attempt.read("rolled_back.json") is None:
             finished = [phase["name"] for phase in of_attempt.phases() if phase["ended"]]
@@ -82,7 +86,7 @@ def _to_migrate(document: dict[str, Any], migration_id: str, store: Store) -> di
 
 def _to_roll_back(document: dict[str, Any], store: Store) -> dict[str, Any]:
     """The plan of the migration's last attempt, marked as one that is taken back."""
-    migration: planning.Migration = store.read("plan.json")["migration"]
+    migration: model.Migration = store.read("plan.json")["migration"]
     source = migration["source"]
     current = environment.get(clients.mwaa(source["region"]), source["environment"])
     if current is None or current["Status"] != "AVAILABLE":
@@ -94,8 +98,8 @@ def _to_roll_back(document: dict[str, Any], store: Store) -> dict[str, Any]:
     return {**migration, "options": options, "rollBack": True}
 
 
-def _plan(document: dict[str, Any], migration_id: str, attempt: int, bucket: str, started: str) -> planning.Migration:
-    outlook = preconditions.look(
+def _plan(document: dict[str, Any], migration_id: str, attempt: int, bucket: str, started: str) -> model.Migration:
+    outlook = planning.look(
         document,
         migration_id=migration_id,
         attempt=attempt,
@@ -105,5 +109,5 @@ def _plan(document: dict[str, Any], migration_id: str, attempt: int, bucket: str
         started=started,
     )
     if outlook.plan is None or outlook.faults:
-        raise planning.refusal(outlook.faults)
+        raise preconditions.refusal(outlook.faults)
     return outlook.plan

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from migration import clients, environment, errors, versions, waiting
+from migration import errors, waiting
+from migration.airflow import versions
+from migration.aws import clients
+from migration.environments import environment
+from migration.exchange.store import of_attempt
 from migration.observability import state
-from migration.store import of_attempt
 
 _FAILED = {
     "CREATE_FAILED": errors.CreateEnvironmentFailed,

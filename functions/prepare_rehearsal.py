@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from migration import clients, migration_input, rehearsals, settings
-from migration.locks import Locks, Place, is_running, locked
+from migration import settings
+from migration.aws import clients
+from migration.exchange.locks import Locks, Place, is_running, locked
 from migration.observability import logger, state
+from migration.plan import migration_input, rehearsal_input
 
 
 @state
@@ -17,8 +19,8 @@ def handler(event: dict[str, Any]) -> dict[str, Any]:
     a failed migration alarms people.
     """
     bucket = settings.exchange_bucket()
-    given = rehearsals.read(event["input"], clients.s3(), bucket)
-    document = rehearsals.of(given, event["executionArn"])
+    given = rehearsal_input.read(event["input"], clients.s3(), bucket)
+    document = rehearsal_input.of(given, event["executionArn"])
     region, _ = migration_input.regions(document, settings.region())
     source = Place(region, document["source"]["environment"])
     lock = Locks(clients.s3(), bucket).holder(source)

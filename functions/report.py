@@ -11,14 +11,18 @@ from typing import Any
 from aws_lambda_powertools.metrics import MetricUnit
 from botocore.exceptions import ClientError
 
-from migration import checks, clients, environment, errors, price, reporting, runs, settings
-from migration.faults import is_transient
-from migration.history import History, Rehearsal
+from migration import errors, settings
+from migration.airflow import our_dags, runs
+from migration.aws import clients
+from migration.aws.client_errors import is_transient
+from migration.checks import check_results
+from migration.environments import environment
+from migration.exchange.store import Store, of_artifact, of_attempt
+from migration.model import Migration, Phase
 from migration.observability import logger, metrics, state
-from migration.planning import Migration
-from migration.presentation import facts
-from migration.price import Price
-from migration.store import Phase, Store, of_artifact, of_attempt
+from migration.report import contents, facts, notification, price
+from migration.report.price import Price
+from migration.report.rehearsal_history import History, Rehearsal
 
 
 @state
@@ -34,16 +38,16 @@ def handler(event: dict[str, Any]) -> dict[str, Any]:
     target = migration["target"]
     found = environment.get(clients.mwaa(target["region"]), target["environment"])
     phases = store.phases()
-    report = reporting.make(
+    report = contents.make(
         migration,
-        failure=reporting.failure_of(event["failure"]),
-        roll_back_failure=reporting.failure_of(event["rollBackFailure"]),
+        failure=contents.failure_of(event["failure"]),
+        roll_back_failure=contents.failure_of(event["rollBackFailure"]),
         phases=phases,
         results=results,
         logs=store.read("logs.json"),
         dags=_dags(migration, found, results),
         cost=_cost(migration, found, phases),
-        checked=checks.read(store) + reporting.unchecked(event.get("unchecked", [])),
+        checked=check_results.read(store) + contents.unchecked(event.get("unchecked", [])),
         notes=_notes(store),
     )
     report["verdict"] = facts.verdict(report)
@@ -52,7 +56,7 @@ def handler(event: dict[str, Any]) -> dict[str, Any]:
     metrics.add_metric(name="DowntimeSeconds", unit=MetricUnit.Seconds, value=report["downtime_seconds"])
     written = _write(store, report)
     place, link = _places(written, migration["bucket"])
-    told = _notify(reporting.subject(report), reporting.message(report, place, link))
+    told = _notify(notification.subject(report), notification.message(report, place, link))
     if written is None and not told:
         raise errors.ReportNotWritten(
             f"The bucket {migration['bucket']} refused the report of {migration['id']} and the topic the notification. "
@@ -95,7 +99,7 @@ def _remembered(history: History, report: dict[str, Any]) -> list[Rehearsal]:
 def _write(store: Store, report: dict[str, Any]) -> str | None:
     """The key of the report's JSON, beside which its other forms lie; None where the bucket refuses it."""
     # Imported here, because every function is packaged with this one and starts without a template engine.
-    from migration.presentation import markdown, page
+    from migration.report import markdown, page
 
     # A roll back by hand leaves the report of the migration that it takes back.
     name = "roll_back_report" if report["mode"] == "rollback" else "report"
@@ -117,7 +121,7 @@ def _places(key: str | None, bucket: str) -> tuple[str, str]:
         return "", ""
     page = f"{key.removesuffix('.json')}.html"
     link = clients.s3_for_links().generate_presigned_url(
-        "get_object", Params={"Bucket": bucket, "Key": page}, ExpiresIn=reporting.LINK_HOURS * 3600
+        "get_object", Params={"Bucket": bucket, "Key": page}, ExpiresIn=notification.LINK_HOURS * 3600
     )
     return f"s3://{bucket}/{page}", link
 
@@ -160,7 +164,7 @@ def _dags(migration: Migration, found: dict[str, Any] | None, results: dict[str,
             # Both commands parse the DAG folder on 2.x and may take longer than a web server waits. A migration that
             # went well must not end badly for want of two numbers.
             logger.warning("the target's DAGs are not in the report", extra={"error_message": str(error)})
-    ours = set(runs.DAGS)
+    ours = set(our_dags.DAGS)
     return {
         # The export takes the pause state of each of the user's DAGs, a row each.
         "source": results["export"].get("tables", {}).get("dag", {}).get("rows"),

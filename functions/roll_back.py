@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from migration import clients, errors, pausing, runs, staging, waiting
-from migration.environment import BUSY, get
-from migration.locks import require_locks
+from migration import errors, waiting
+from migration.airflow import our_dags, pausing, runs
+from migration.aws import clients
+from migration.environments import dag_folder
+from migration.environments.environment import BUSY, get
+from migration.exchange.locks import require_locks
+from migration.exchange.store import Store, of_artifact, of_attempt
+from migration.model import Migration
 from migration.observability import logger, state
-from migration.planning import Migration
-from migration.store import Store, now, of_artifact, of_attempt
+from migration.times import now
 
 
 @state
@@ -32,7 +36,7 @@ def handler(event: dict[str, Any]) -> dict[str, Any]:
     if "export" in begun and runs.quiesces(migration) and not _resumed(migration):
         return {"done": done} | _wait(event, migration, "resuming the source's DAGs")
     for side in (migration["source"], migration["target"]):
-        removed = staging.remove_our_dags(clients.s3(side["region"]), side["bucket"], side["dagsPath"])
+        removed = dag_folder.remove_our_dags(clients.s3(side["region"]), side["bucket"], side["dagsPath"])
         logger.info("our DAG files are gone", extra={"environment": side["environment"], "removed": removed})
     _end(store)
     return {"done": done} | waiting.ready(event)
@@ -54,23 +58,23 @@ def _pause_target(migration: Migration, done: int) -> tuple[int, bool]:
 
 def _resumed(migration: Migration) -> bool:
     """Whether the run of our resume DAG has put the pause states back; starts it where there is none."""
-    run = runs.run_id(migration, runs.RESUME)
+    run = runs.run_id(migration, our_dags.RESUME)
     artifact = of_artifact(clients.s3(), migration)
-    found = runs.results(artifact, runs.RESUME, run)
-    if runs.complete(runs.RESUME, found):
+    found = runs.results(artifact, our_dags.RESUME, run)
+    if runs.complete(our_dags.RESUME, found):
         return True
-    cli = runs.cli(migration, runs.RESUME)
+    cli = runs.cli(migration, our_dags.RESUME)
     date = migration["executionDate"]
-    run_state = cli.run_state(runs.RESUME, run, date)
+    run_state = cli.run_state(our_dags.RESUME, run, date)
     if run_state.state != "running":
-        failure = runs.failure(runs.results(artifact, runs.RESUME, run))
+        failure = runs.failure(runs.results(artifact, our_dags.RESUME, run))
         if failure is not None or run_state.state == "failed":
             raise errors.RollBackFailed(
                 f"The source's DAGs could not be resumed ({failure or 'the run failed without a result'}). Unpause "
                 f"those that quiesce.json in {migration['artifact']} lists."
             )
-        cli.unpause(runs.RESUME)
-        cli.trigger(runs.RESUME, run, date, runs.conf(migration, runs.RESUME))
+        cli.unpause(our_dags.RESUME)
+        cli.trigger(our_dags.RESUME, run, date, runs.conf(migration, our_dags.RESUME))
     return False
 
 

@@ -11,9 +11,10 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from migration import cleaning, errors, settings, sweeping, waiting
+from migration import errors, settings, waiting
+from migration.cleanup import cleaning, leftovers
+from migration.cleanup.leftovers import Sweeper
 from migration.observability import logger, state
-from migration.sweeping import Sweeper
 
 _LIMIT_SECONDS = 7200
 # The files were gone before: an hour ago, when the schedule was last here, or at the rehearsal's own clean-up.
@@ -77,6 +78,6 @@ def _is_gone(sweeper: Sweeper, name: str, waited: int) -> bool:
         return False
     if not cleaning.clean(left.migration, left.held, cleaning.Call(settings.key_arn(), failed=True, waited=waited)):
         return False
-    sweeping.delete_log_groups(left.migration)
+    leftovers.delete_log_groups(left.migration)
     left.release(sweeper.locks)
     return True

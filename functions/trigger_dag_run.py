@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from migration import clients, runs
-from migration.locks import require_locks
+from migration.airflow import runs
+from migration.aws import clients
+from migration.exchange.locks import require_locks
+from migration.exchange.store import of_artifact, of_attempt
 from migration.observability import logger, state
-from migration.store import of_artifact, of_attempt
 
 
 @state

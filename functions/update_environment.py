@@ -6,12 +6,14 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from migration import clients, environment, errors
-from migration.environment import Files
-from migration.faults import code_of, message_of
-from migration.locks import require_locks
+from migration import errors
+from migration.aws import clients
+from migration.aws.client_errors import code_of, message_of
+from migration.environments import environment, requests
+from migration.environments.requests import Files
+from migration.exchange.locks import require_locks
+from migration.exchange.store import of_attempt
 from migration.observability import logger, state
-from migration.store import of_attempt
 
 
 @state
@@ -40,7 +42,7 @@ def handler(event: dict[str, Any]) -> dict[str, Any]:
     if current["AirflowVersion"] == version or current["Status"] != "AVAILABLE":
         # PollHop judges the status, whatever it is.
         return {"updating": False}
-    made = environment.hop_request(
+    made = requests.hop_request(
         origin, current, airflow_version=version, overrides=migration["overrides"], files=Files.of(event["files"])
     )
     store.write(f"hops/{version}.json", {"notes": made.notes})

@@ -6,9 +6,12 @@ from typing import Any
 
 from aws_lambda_powertools.metrics import MetricUnit
 
-from migration import clients, compared, errors, runs
+from migration import errors
+from migration.airflow import our_dags, runs
+from migration.aws import clients
+from migration.checks import history_and_logs
+from migration.exchange.store import of_artifact, of_attempt
 from migration.observability import metrics, state
-from migration.store import of_artifact, of_attempt
 
 
 @state
@@ -17,11 +20,13 @@ def handler(event: dict[str, Any]) -> dict[str, Any]:
     migration = event["migration"]
     store = of_attempt(clients.s3(), migration)
     store.start_phase("verify")
-    results = runs.results(of_artifact(clients.s3(), migration), runs.IMPORT, runs.run_id(migration, runs.IMPORT))
+    results = runs.results(
+        of_artifact(clients.s3(), migration), our_dags.IMPORT, runs.run_id(migration, our_dags.IMPORT)
+    )
     if "verify" not in results:
         raise errors.ResultMissing("The import's run left no verify.json. Look at its task logs.")
     tables: dict[str, dict[str, Any]] = results["verify"]["tables"]
-    different = [name for name, table in tables.items() if compared.differs(table)]
+    different = [name for name, table in tables.items() if history_and_logs.differs(table)]
     if different or not results["verify"]["verified"]:
         raise errors.VerificationFailed(
             f"Source and target differ in {', '.join(sorted(different)) or 'a check of the engine'}. The target "

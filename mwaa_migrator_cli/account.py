@@ -12,7 +12,7 @@ from typing import Any
 import boto3
 from botocore.exceptions import ClientError
 
-from migration.faults import code_of
+from migration.aws.client_errors import code_of
 
 
 class NotFound(Exception):

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 
 if TYPE_CHECKING:
-    from migration.migration_input import Fault
+    from migration.json_schema import Fault
 
     from .account import Stack
 
@@ -61,9 +61,9 @@ def plan(file: Path, **options: Any) -> None:
     if "source" not in document:
         _wrong(["A roll back has no plan of its own: it takes back what its migration has done."])
     with _explained():
-        from . import planned
+        from mwaa_migrator_cli import dry_run
 
-        sys.exit(FINE if planned.show(document, _stack(**options)) else FAILED)
+        sys.exit(FINE if dry_run.show(document, _stack(**options)) else FAILED)
 
 
 @cli.command()
@@ -86,10 +86,10 @@ def rehearse(file: Path, **options: Any) -> None:
     The input's mode is taken as "rehearse": no DAG is paused, nothing is cut over, and the target is thrown away. The
     input may leave out the target's name. Exit code 1 also: another migration works on the source.
     """
-    from migration import migration_input, rehearsals
+    from migration.plan import migration_input, rehearsal_input
 
     document = _json(file)
-    _refuse(rehearsals.faults(document))
+    _refuse(rehearsal_input.faults(document))
     document["mode"] = "rehearse"
     with _explained():
         stack = _stack(**options)
@@ -136,7 +136,7 @@ def main() -> None:
 
 def _input(file: Path) -> dict[str, Any]:
     """The input in a file; ends the command with every fault of it."""
-    from migration import migration_input
+    from migration.plan import migration_input
 
     document: dict[str, Any] = _json(file)
     _refuse(migration_input.faults(document))

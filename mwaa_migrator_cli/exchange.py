@@ -8,8 +8,8 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from migration import reporting
-from migration.faults import code_of
+from migration.aws.client_errors import code_of
+from migration.report import contents
 
 # Tasks of our runs whose time the report shows as that of phases.
 _MEASURED = ("quiesce", "drain", "verify")
@@ -46,7 +46,7 @@ class Exchange:
         if "drain" not in results:
             # Until then nobody knows how long the quiescing takes.
             results.pop("quiesce", None)
-        line: Any = reporting.timeline(sorted(found, key=lambda phase: str(phase["started"])), results)
+        line: Any = contents.timeline(sorted(found, key=lambda phase: str(phase["started"])), results)
         return list(line)
 
     def _done(self, name: str) -> dict[str, Any] | None:

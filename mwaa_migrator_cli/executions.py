@@ -8,8 +8,9 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
-from migration import clients
-from migration.presentation import facts, wording
+from migration import wording
+from migration.aws import clients
+from migration.report import facts
 
 from . import account
 from .account import NotFound

@@ -14,8 +14,9 @@ from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
-from migration.presentation import facts, wording
-from migration.presentation.facts import Finding, Span, TableRow
+from migration import wording
+from migration.report import facts
+from migration.report.facts import Finding, Span, TableRow
 
 _BAR = 36
 _PLACES = 5

@@ -11,8 +11,8 @@ from typing import Any
 
 from rich.console import Console
 
-from migration import clients
-from migration.presentation import facts
+from migration.aws import clients
+from migration.report import facts
 
 from .account import NotFound, Stack
 from .exchange import Exchange

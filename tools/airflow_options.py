@@ -1,4 +1,4 @@
-"""Makes `functions/migration/airflow_options.json` from Airflow's own data: `make generate`.
+"""Makes `functions/migration/airflow/renamed_options.json` from Airflow's own data: `make generate`.
 
 Two releases are asked, each in an installation of its own: the last 2.x for what was renamed up to it
 (`AirflowConfigParser.deprecated_options` and its kin), and a 3.x for what 3.0 removed or renamed (`CONFIGS_CHANGES` of
@@ -17,11 +17,11 @@ from pathlib import Path
 from typing import Any
 
 from local.installations import airflow_installation
-from migration import versions
+from migration.airflow import versions
 
 LAST_2 = "2.11.2"
 NEWEST_3 = "3.2.1"
-FILE = Path(__file__).parent.parent / "functions" / "migration" / "airflow_options.json"
+FILE = Path(__file__).parent.parent / "functions" / "migration" / "airflow" / "renamed_options.json"
 
 # Runs inside an installation and prints JSON on its last line.
 _ASK = """

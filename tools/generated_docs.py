@@ -17,9 +17,11 @@ import click
 import yaml
 
 from mwaa_migrator_cli.commands import cli
+from tools.state_machines import definition
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
+FUNCTIONS = ROOT / "functions" / "migration"
 PAGES = [ROOT / "README.md", *sorted(DOCS.rglob("*.md"))]
 Content = dict[str, Any]
 
@@ -51,15 +53,10 @@ def template() -> Content:
     return content
 
 
-def machine(name: str = "migrate") -> Content:
-    content: Content = yaml.safe_load((ROOT / "statemachine" / f"{name}.asl.yaml").read_text(encoding="utf-8"))
-    return content
-
-
 def tasks(name: str) -> dict[str, Content]:
     """The tasks of a state machine that call functions, in the order of the file, those of Maps among them."""
     found: dict[str, Content] = {}
-    for state_name, state in machine(name)["States"].items():
+    for state_name, state in definition(name)["States"].items():
         found |= _calls({state_name: state})
         found |= _calls(state.get("ItemProcessor", {}).get("States", {}))
     return found
@@ -69,9 +66,9 @@ def _calls(states: dict[str, Content]) -> dict[str, Content]:
     return {name: state for name, state in states.items() if "FunctionName" in state.get("Arguments", {})}
 
 
-def input_reference(file: str = "input.schema.json") -> str:
+def input_reference(file: str = "plan/input.schema.json") -> str:
     """Every field of the input, from the published schema."""
-    schema = json.loads((ROOT / "functions" / "migration" / file).read_text(encoding="utf-8"))
+    schema = json.loads((FUNCTIONS / file).read_text(encoding="utf-8"))
     rows = [
         f"| `{path}` | {_type(node)} | {_default(node, need)} | {_cell(node['description'])} |"
         for path, node, need in _fields(schema, "")
@@ -102,7 +99,7 @@ def _default(node: Content, required: bool) -> str:
 
 def report_reference() -> str:
     """Every field of report.json, from the published schema."""
-    schema = json.loads((ROOT / "functions" / "migration" / "report.schema.json").read_text(encoding="utf-8"))
+    schema = json.loads((FUNCTIONS / "report" / "report.schema.json").read_text(encoding="utf-8"))
     rows = [f"| `{path}` | {need} | {_cell(text)} |" for path, need, text in _report_fields(schema, schema, "")]
     return "\n".join(["| field | always there | what it is |", "| --- | --- | --- |", *rows])
 
@@ -152,10 +149,19 @@ def _shown(default: Any) -> str:
     return str(default) or '""'
 
 
+def functions_in_vpc() -> str:
+    """The functions that run in the VPC whose subnets the stack is given."""
+    return "\n".join(
+        f"- `{name}`: {resource['Properties']['Description'][0].lower()}{resource['Properties']['Description'][1:]}"
+        for name, resource in template()["Resources"].items()
+        if "VpcConfig" in resource.get("Properties", {})
+    )
+
+
 def states() -> str:
     """The migrate state machine's tasks in the order of the file."""
     rows = []
-    for name, state in machine()["States"].items():
+    for name, state in definition("migrate")["States"].items():
         if state["Type"] == "Task":
             fails = state["Catch"][0]["Next"]
             rows.append(f"| {name} | {_implementation(state)} | {_cell(state['Comment'])} | {fails} |")
@@ -173,7 +179,7 @@ def log_states() -> str:
 
 def _implementation(state: Content) -> str:
     if "FunctionName" not in state["Arguments"]:
-        return "[copy_logs.asl.yaml](../statemachine/copy_logs.asl.yaml)"
+        return "[copy_logs.yaml](../statemachine/copy_logs.yaml)"
     function = re.sub(r"\$\{(\w+)FunctionArn\}", r"\1", state["Arguments"]["FunctionName"])
     module = template()["Resources"][f"{function}Function"]["Properties"]["Handler"].split(".")[0]
     return f"[{module}.py](../functions/{module}.py)"
@@ -217,7 +223,7 @@ def _condition(condition: Content) -> str:
 
 def failures() -> str:
     """The named failures, from their classes."""
-    tree = ast.parse((ROOT / "functions" / "migration" / "errors.py").read_text(encoding="utf-8"))
+    tree = ast.parse((FUNCTIONS / "errors.py").read_text(encoding="utf-8"))
     rows = [
         f"| `{node.name}` | {_cell(ast.get_docstring(node) or '')} |"
         for node in tree.body
@@ -228,7 +234,7 @@ def failures() -> str:
 
 def bad_input() -> str:
     """Every input that is tried and refused, from the table that the test goes through."""
-    tree = ast.parse((ROOT / "tests" / "unit" / "functions" / "test_bad_input.py").read_text(encoding="utf-8"))
+    tree = ast.parse((ROOT / "tests" / "unit" / "functions" / "plan" / "test_bad_input.py").read_text(encoding="utf-8"))
     constants: dict[str, str] = {}
     rows = []
     for node in tree.body:
@@ -273,7 +279,7 @@ def engine_failures() -> str:
 
 def picture() -> str:
     """The migrate state machine as a Mermaid flowchart: its tasks, and which follows which when all goes well."""
-    states = machine()["States"]
+    states = definition("migrate")["States"]
     lines = ["```mermaid", "flowchart LR"]
     for name, state in states.items():
         if state["Type"] == "Task":
@@ -311,6 +317,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "report": report_reference,
     "command_line": command_line,
     "parameters": parameters,
+    "functions_in_vpc": functions_in_vpc,
     "states": states,
     "log_states": log_states,
     "log_input": lambda: input_reference("logs/copy_logs.schema.json"),

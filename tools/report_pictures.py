@@ -14,7 +14,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from migration.presentation import page
+from migration.report import page
 from tools import chromium
 from tools.example_report import example
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from aws_lambda_powertools import Logger, Metrics, Tracer
 
-from .errors import MigrationError
-from .faults import naming_transient
+from migration.aws.client_errors import naming_transient
+from migration.errors import MigrationError
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext

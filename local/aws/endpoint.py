@@ -5,6 +5,8 @@ Lambda invocations go to the Lambda runner, MWAA's API to the MWAA emulation, ev
 
 from __future__ import annotations
 
+import functools
+import json
 import logging
 import os
 import threading
@@ -16,6 +18,8 @@ from wsgiref.types import StartResponse
 
 from moto.core.config import default_user_config
 from moto.iam.access_control import PermissionResult
+from moto.iam.aws_managed_policies import aws_managed_policies_data
+from moto.iam.models import AWSManagedPolicy, IAMBackend, ManagedPolicy
 from moto.moto_api._internal.models import moto_api_backend
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
 from moto.s3.models import FakeBucket
@@ -24,6 +28,7 @@ from werkzeug.wrappers import Response
 
 from local.aws import policy_simulation, requirements_of_calls
 from local.aws import request as aws_request
+from local.aws.arns import s3_arn
 from local.aws.identity import Identities, UnknownAccessKey
 from local.aws.permissions import Call, CallRecord, Principal, Requirement, decide
 from local.aws.request import AwsRequest, UnknownOperation
@@ -69,6 +74,17 @@ class _Moto(DomainDispatcherApplication):
         return self._backends[host]
 
 
+# Its web applications have no state, and take seconds to make.
+_moto = functools.cache(_Moto)
+_managed_policies = functools.cache(lambda: json.loads(aws_managed_policies_data))
+
+
+def _make_managed_policies(self: IAMBackend) -> list[ManagedPolicy]:
+    """As moto makes them, which parses a megabyte for each of the partitions, and again when it is reset."""
+    policies = _managed_policies().items()
+    return [AWSManagedPolicy.from_data(name, self.account_id, self.region_name, policy) for name, policy in policies]
+
+
 class Endpoint:
     """The endpoint's WSGI application and its server on a free port of 127.0.0.1."""
 
@@ -79,7 +95,6 @@ class Endpoint:
         #: it out, and answers in its place or raises AwsError.
         self.between: Between | None = None
         self._services: list[Service] = []
-        self._moto = _Moto()
         self._server: BaseWSGIServer | None = None
         self._thread: threading.Thread | None = None
 
@@ -95,7 +110,7 @@ class Endpoint:
 
     def start(self) -> None:
         default_user_config["stepfunctions"]["execute_state_machine"] = True
-        default_user_config["iam"]["load_aws_managed_policies"] = True
+        IAMBackend._init_aws_policies = _make_managed_policies  # type: ignore[method-assign]
         # What moto does not make (alarms, dashboards) nothing here depends on; docs/local-aws.md names it.
         warnings.filterwarnings("ignore", message="Tried to parse .* not supported by moto's CloudFormation")
         # Bucket policies are evaluated here; moto's evaluator takes a conditional Deny for an unconditional one.
@@ -139,7 +154,7 @@ class Endpoint:
         service = next((service for service in self._services if service.handles(request)), None)
         if service is not None:
             return service.answer(request, environ, principal)
-        response = Response.from_app(self._moto, environ)
+        response = Response.from_app(_moto(), environ)
         missing = request.operation.name in ("GetObject", "HeadObject") and response.status_code == 404
         if request.service == "s3" and missing and not self._may_list(request, principal):
             # S3 tells only those who may list a bucket that an object is missing.
@@ -186,9 +201,9 @@ class Endpoint:
         bucket = request.parameters["Bucket"]
         listing = Requirement(
             "s3:ListBucket",
-            (f"arn:aws:s3:::{bucket}",),
+            (s3_arn(request.region, bucket),),
             {"aws:requestedregion": request.region},
-            requirements_of_calls.bucket_policy(self.identities.account, bucket),
+            requirements_of_calls.bucket_policy(request.region, self.identities.account, bucket),
         )
         decision = decide(principal, self.identities.policies(principal), listing)
         if not principal.is_administrator:

@@ -10,12 +10,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from moto.iam.models import IAMBackend, ManagedPolicy, Role, iam_backends
-from moto.sts.models import sts_backends
+from moto.sts.models import STSBackend, sts_backends
 
+from local.aws.arns import arn, iam_arn, partition
 from local.aws.permissions import Policies, Principal
 
 #: moto's own account, the one that its back ends use when nobody says otherwise.
 ACCOUNT = "123456789012"
+DEFAULT_REGION = "eu-west-1"
 
 
 class UnknownAccessKey(Exception):
@@ -43,14 +45,19 @@ class Credentials:
 class Identities:
     """The account's administrator, the AWS services themselves, and every session of a role that STS handed out."""
 
-    def __init__(self, account: str = ACCOUNT) -> None:
+    def __init__(self, account: str = ACCOUNT, region: str = DEFAULT_REGION) -> None:
         self.account = account
+        self.region = region
         #: For the person at the keyboard: may do everything, as an account's administrator may.
         self.administrator = Credentials(f"AKIA{secrets.token_hex(8).upper()}", secrets.token_urlsafe(30))
         #: For what AWS does behind the scenes, such as MWAA making log groups; never recorded as anybody's call.
         self.service = Credentials(f"AKIA{secrets.token_hex(8).upper()}", secrets.token_urlsafe(30))
         self._sessions: dict[tuple[str, str], Credentials] = {}
         self._lock = threading.Lock()
+
+    def arn(self, service: str, resource: str) -> str:
+        """The ARN of a regional service's resource in this account; `service` is IAM's name for it."""
+        return arn(service, self.region, self.account, resource)
 
     def session(self, role_arn: str, name: str) -> Credentials:
         """The credentials of a role's session of that name; the same ones for the same role and name.
@@ -63,8 +70,8 @@ class Identities:
         self.role(role_arn)
         with self._lock:
             if (role_arn, name) not in self._sessions:
-                assumed = sts_backends[self.account]["aws"].assume_role(
-                    region_name="us-east-1",
+                assumed = self._sts.assume_role(
+                    region_name=self.region,
                     role_session_name=name[:64],
                     role_arn=role_arn,
                     policy="",
@@ -81,7 +88,7 @@ class Identities:
         with self._lock:
             gone = self._sessions.pop((role_arn, name), None)
         if gone is not None:
-            backend = sts_backends[self.account]["aws"]
+            backend = self._sts
             backend.assumed_roles = [r for r in backend.assumed_roles if r.access_key_id != gone.access_key_id]
 
     def is_service(self, access_key_id: str) -> bool:
@@ -94,8 +101,8 @@ class Identities:
             UnknownAccessKey: nobody did.
         """
         if access_key_id in (self.administrator.access_key_id, self.service.access_key_id):
-            return Principal("", f"arn:aws:iam::{self.account}:user/administrator", self.account)
-        assumed = sts_backends[self.account]["aws"].get_assumed_role_from_access_key(access_key_id)
+            return Principal("", iam_arn(self.region, self.account, "user/administrator"), self.account)
+        assumed = self._sts.get_assumed_role_from_access_key(access_key_id)
         if assumed is None:
             raise UnknownAccessKey(
                 f"the access key {access_key_id} belongs to nobody in the local AWS; use the credentials that "
@@ -116,14 +123,14 @@ class Identities:
         boundary = self._iam.managed_policies.get(role.permissions_boundary_arn or "")
         return Policies(tuple(documents), _document(_default_version(boundary)) if boundary is not None else None)
 
-    def role(self, arn: str) -> Role:
+    def role(self, role_arn: str) -> Role:
         """
         Raises:
             RoleNotFound: there is no such role.
         """
-        role = next((role for role in self._iam.roles.values() if role.arn == arn), None)
+        role = next((role for role in self._iam.roles.values() if role.arn == role_arn), None)
         if role is None:
-            raise RoleNotFound(f"there is no role {arn} in the local AWS; create it before it is used")
+            raise RoleNotFound(f"there is no role {role_arn} in the local AWS; create it before it is used")
         return role
 
     def trusts(self, role_arn: str, service: str) -> bool:
@@ -141,7 +148,11 @@ class Identities:
 
     @property
     def _iam(self) -> IAMBackend:
-        return iam_backends[self.account]["aws"]
+        return iam_backends[self.account][partition(self.region)]
+
+    @property
+    def _sts(self) -> STSBackend:
+        return sts_backends[self.account][partition(self.region)]
 
 
 def _default_version(policy: ManagedPolicy) -> str | None:

@@ -6,6 +6,7 @@ import json
 import os
 import secrets
 import shutil
+import threading
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
@@ -18,12 +19,10 @@ from local.aws import certificates, deployment
 from local.aws.deployment import Deployment, DeploymentFailed
 from local.aws.endpoint import Endpoint
 from local.aws.function_logs import FunctionLogs
-from local.aws.identity import Credentials, Identities
+from local.aws.identity import DEFAULT_REGION, Credentials, Identities
 from local.aws.lambda_runner import Function, LambdaRunner
 from local.aws.schedules import Schedules
 from local.installations import leftovers, processes
-
-DEFAULT_REGION = "eu-west-1"
 
 
 class LocalAws:
@@ -36,10 +35,12 @@ class LocalAws:
         self.name = name or f"run-{secrets.token_hex(4)}"
         self.region = region
         self.folder = processes.RUNNING / self.name
-        self.identities = Identities()
+        self.identities = Identities(region=region)
         self.endpoint = Endpoint(self.identities)
         self._deployment: Deployment | None = None
         self._function_logs: dict[str, FunctionLogs] = {}
+        self._clients: dict[tuple[str, Credentials], Any] = {}
+        self._making_client = threading.Lock()
 
     def __enter__(self) -> Self:
         self.start()
@@ -103,8 +104,15 @@ class LocalAws:
         return self._deployment
 
     def client(self, service: str, credentials: Credentials | None = None) -> Any:
-        """A boto3 client of this AWS; by default the administrator's."""
+        """A boto3 client of this AWS; by default the administrator's. The same one for the same credentials."""
         chosen = credentials or self.identities.administrator
+        # boto3's default session is not for many threads at once; the clients it makes are.
+        with self._making_client:
+            if (service, chosen) not in self._clients:
+                self._clients[service, chosen] = self._new_client(service, chosen)
+            return self._clients[service, chosen]
+
+    def _new_client(self, service: str, chosen: Credentials) -> Any:
         return boto3.client(
             service,  # type: ignore[call-overload]  # a name that is not a literal
             region_name=self.region,

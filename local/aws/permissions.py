@@ -22,7 +22,7 @@ class Principal:
 
     Attributes:
         role_arn: the role whose policies count; empty for the account's administrator.
-        session_arn: what the caller is called in messages: `arn:aws:sts::123456789012:assumed-role/Role/Function`.
+        session_arn: what the caller is called in messages: the ARN of `assumed-role/Role/Function`.
     """
 
     role_arn: str
@@ -47,7 +47,8 @@ class Principal:
         if not isinstance(policy_principal, Mapping):
             return False
         named = _as_list(policy_principal.get("AWS", []))
-        return any(name in (self.account, f"arn:aws:iam::{self.account}:root") for name in named)
+        partition = self.session_arn.split(":")[1]
+        return any(name in (self.account, f"arn:{partition}:iam::{self.account}:root") for name in named)
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ def install() -> None:
 
 
 def _answer(self: IamResponse) -> ActionResult:
-    identities = Identities(self.current_account)
+    identities = Identities(self.current_account, self.region)
     role = self._get_param("PolicySourceArn")
     caller = Principal(role, role, self.current_account)
     policies = identities.policies(caller)

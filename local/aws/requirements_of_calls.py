@@ -14,6 +14,7 @@ from typing import Any
 from moto.kms.models import kms_backends
 from moto.s3.models import s3_backends
 
+from local.aws.arns import arn, iam_arn, partition, s3_arn, url_suffix
 from local.aws.permissions import Requirement
 from local.aws.request import AwsRequest
 
@@ -78,7 +79,7 @@ def requirements(request: AwsRequest, account: str) -> list[Requirement]:
     name = request.operation.name
     prefix = _ACTION_PREFIX.get(request.signing_name, request.signing_name)
     action = _OTHER_ACTIONS.get((request.service, name), f"{prefix}:{name}")
-    resources = _RESOURCES.get(request.service, _no_resource)(request, f"{request.region}:{account}")
+    resources = _RESOURCES.get(request.service, _no_resource)(request, account)
     context = _context(request)
     if request.service == "kms":
         return [_of_key(action, request.parameters.get("KeyId", "*"), request, account, context)]
@@ -129,17 +130,17 @@ def _of_s3(request: AwsRequest, account: str) -> list[Requirement]:
     if bucket is None:
         return [Requirement(f"s3:{action}", ("*",), context) for action in _S3_ACTIONS.get(operation, (operation,))]
     if operation == "DeleteObjects":
-        arns = [f"arn:aws:s3:::{bucket}/{each}" for each in dict.fromkeys(parameters.get("Keys", []))]
+        arns = [s3_arn(request.region, f"{bucket}/{each}") for each in dict.fromkeys(parameters.get("Keys", []))]
     else:
-        arns = [f"arn:aws:s3:::{bucket}" if key is None else f"arn:aws:s3:::{bucket}/{key}"]
-    policy = bucket_policy(account, bucket)
+        arns = [s3_arn(request.region, bucket if key is None else f"{bucket}/{key}")]
+    policy = bucket_policy(request.region, account, bucket)
     needed = [
         Requirement(f"s3:{_versioned(action, parameters)}", (arn,), context, policy)
         for action in _S3_ACTIONS.get(operation, (operation,))
         for arn in arns
     ]
     if "CopySource" in parameters:
-        needed.append(_copy_source(str(parameters["CopySource"]), account, context))
+        needed.append(_copy_source(str(parameters["CopySource"]), request.region, account, context))
     return [*needed, *_of_encryption(request, account)]
 
 
@@ -149,15 +150,15 @@ def _versioned(action: str, parameters: Mapping[str, Any]) -> str:
     return action.replace("Object", "ObjectVersion", 1)
 
 
-def _copy_source(source: str, account: str, context: Mapping[str, str]) -> Requirement:
+def _copy_source(source: str, region: str, account: str, context: Mapping[str, str]) -> Requirement:
     path, _, version = source.partition("?versionId=")
     bucket = path.split("/", 1)[0]
     action = "s3:GetObjectVersion" if version else "s3:GetObject"
-    return Requirement(action, (f"arn:aws:s3:::{path}",), context, bucket_policy(account, bucket))
+    return Requirement(action, (s3_arn(region, path),), context, bucket_policy(region, account, bucket))
 
 
-def bucket_policy(account: str, bucket: str) -> Mapping[str, Any] | None:
-    found = s3_backends[account]["aws"].buckets.get(bucket)
+def bucket_policy(region: str, account: str, bucket: str) -> Mapping[str, Any] | None:
+    found = s3_backends[account][partition(region)].buckets.get(bucket)
     if found is None or not found.policy:
         return None
     document: Mapping[str, Any] = json.loads(found.policy)
@@ -170,12 +171,12 @@ def _of_encryption(request: AwsRequest, account: str) -> list[Requirement]:
     operation, parameters = request.operation.name, request.parameters
     context = {
         **_context(request),
-        "kms:viaservice": f"s3.{request.region}.amazonaws.com",
+        "kms:viaservice": f"s3.{request.region}.{url_suffix(request.region)}",
         "kms:calleraccount": account,
     }
     if operation in _S3_READS:
         path = str(parameters.get("CopySource", f"{parameters.get('Bucket')}/{parameters.get('Key')}"))
-        key = _key_of_object(account, path.partition("?versionId=")[0])
+        key = _key_of_object(request.region, account, path.partition("?versionId=")[0])
         if key is not None:
             needed.append(_of_key("kms:Decrypt", key, request, account, context))
     if operation in _S3_WRITES:
@@ -185,9 +186,9 @@ def _of_encryption(request: AwsRequest, account: str) -> list[Requirement]:
     return needed
 
 
-def _key_of_object(account: str, path: str) -> str | None:
+def _key_of_object(region: str, account: str, path: str) -> str | None:
     bucket, _, name = path.partition("/")
-    found = s3_backends[account]["aws"].buckets.get(bucket)
+    found = s3_backends[account][partition(region)].buckets.get(bucket)
     stored = found.keys.get(name) if found is not None else None
     if stored is None or getattr(stored, "encryption", None) != "aws:kms":
         return None
@@ -199,7 +200,7 @@ def _key_of_write(account: str, request: AwsRequest) -> str | None:
     asked = request.headers.get("x-amz-server-side-encryption-aws-kms-key-id")
     if asked is not None:
         return asked
-    found = s3_backends[account]["aws"].buckets.get(request.parameters.get("Bucket", ""))
+    found = s3_backends[account][partition(request.region)].buckets.get(request.parameters.get("Bucket", ""))
     rule = (found.encryption or {}).get("Rule", {}) if found is not None else {}
     rule = rule[0] if isinstance(rule, list) and rule else rule
     default = rule.get("ApplyServerSideEncryptionByDefault", {}) if isinstance(rule, dict) else {}
@@ -222,11 +223,15 @@ def _of_key(action: str, key_id: str, request: AwsRequest, account: str, context
 # ------------------------------------------------------------------------------------------------------------ others
 
 
-def _no_resource(request: AwsRequest, where: str) -> tuple[str, ...]:
+def _arn(request: AwsRequest, account: str, resource: str) -> str:
+    return arn(request.signing_name, request.region, account, resource)
+
+
+def _no_resource(request: AwsRequest, account: str) -> tuple[str, ...]:
     return ("*",)
 
 
-def _mwaa(request: AwsRequest, where: str) -> tuple[str, ...]:
+def _mwaa(request: AwsRequest, account: str) -> tuple[str, ...]:
     parameters, operation = request.parameters, request.operation.name
     if "ResourceArn" in parameters:
         return (str(parameters["ResourceArn"]),)
@@ -235,76 +240,76 @@ def _mwaa(request: AwsRequest, where: str) -> tuple[str, ...]:
         return ("*",)
     if operation in ("CreateWebLoginToken", "InvokeRestApi"):
         # These two are granted for an Airflow role in an environment; the caller's role in Airflow here is Admin.
-        return (f"arn:aws:airflow:{where}:role/{name}/Admin",)
-    return (f"arn:aws:airflow:{where}:environment/{name}",)
+        return (_arn(request, account, f"role/{name}/Admin"),)
+    return (_arn(request, account, f"environment/{name}"),)
 
 
-def _states(request: AwsRequest, where: str) -> tuple[str, ...]:
+def _states(request: AwsRequest, account: str) -> tuple[str, ...]:
     for member in ("executionArn", "stateMachineArn", "resourceArn", "activityArn", "mapRunArn"):
         if member in request.parameters:
             return (str(request.parameters[member]),)
     if "name" in request.parameters:
-        return (f"arn:aws:states:{where}:stateMachine:{request.parameters['name']}",)
+        return (_arn(request, account, f"stateMachine:{request.parameters['name']}"),)
     return ("*",)
 
 
-def _logs(request: AwsRequest, where: str) -> tuple[str, ...]:
+def _logs(request: AwsRequest, account: str) -> tuple[str, ...]:
     parameters = request.parameters
     group = parameters.get("logGroupIdentifier") or parameters.get("logGroupName") or parameters.get("resourceArn")
     if group is None:
         prefix = parameters.get("logGroupNamePrefix", "")
-        return (f"arn:aws:logs:{where}:log-group:{prefix}", f"arn:aws:logs:{where}:log-group:{prefix}:log-stream:")
+        named = _arn(request, account, f"log-group:{prefix}")
+        return (named, f"{named}:log-stream:")
     group = str(group).removesuffix(":*")
-    arn = group if group.startswith("arn:") else f"arn:aws:logs:{where}:log-group:{group}"
+    named = group if group.startswith("arn:") else _arn(request, account, f"log-group:{group}")
     stream = parameters.get("logStreamName")
     if stream is not None:
-        return (f"{arn}:log-stream:{stream}",)
+        return (f"{named}:log-stream:{stream}",)
     # Policies name a group with and without the `:*` that stands for its streams; IAM takes both.
-    return (arn, f"{arn}:*", f"{arn}:log-stream:")
+    return (named, f"{named}:*", f"{named}:log-stream:")
 
 
-def _sns(request: AwsRequest, where: str) -> tuple[str, ...]:
+def _sns(request: AwsRequest, account: str) -> tuple[str, ...]:
     for member in ("TopicArn", "TargetArn", "ResourceArn", "SubscriptionArn"):
         if member in request.parameters:
             return (str(request.parameters[member]),)
-    return (f"arn:aws:sns:{where}:{request.parameters['Name']}",) if "Name" in request.parameters else ("*",)
+    return (_arn(request, account, request.parameters["Name"]),) if "Name" in request.parameters else ("*",)
 
 
-def _sqs(request: AwsRequest, where: str) -> tuple[str, ...]:
+def _sqs(request: AwsRequest, account: str) -> tuple[str, ...]:
     name = request.parameters.get("QueueName") or str(request.parameters.get("QueueUrl", "*")).rsplit("/", 1)[-1]
-    return (f"arn:aws:sqs:{where}:{name}",)
+    return (_arn(request, account, name),)
 
 
-def _lambda(request: AwsRequest, where: str) -> tuple[str, ...]:
+def _lambda(request: AwsRequest, account: str) -> tuple[str, ...]:
     name = request.parameters.get("FunctionName")
     if name is None:
         return ("*",)
     name = str(name)
-    return (name,) if name.startswith("arn:") else (f"arn:aws:lambda:{where}:function:{name}",)
+    return (name,) if name.startswith("arn:") else (_arn(request, account, f"function:{name}"),)
 
 
-def _iam(request: AwsRequest, where: str) -> tuple[str, ...]:
-    account = where.split(":")[1]
+def _iam(request: AwsRequest, account: str) -> tuple[str, ...]:
     parameters = request.parameters
     if "PolicySourceArn" in parameters:
         return (str(parameters["PolicySourceArn"]),)
     if "PolicyArn" in parameters:
         return (str(parameters["PolicyArn"]),)
-    return (f"arn:aws:iam::{account}:role/{parameters['RoleName']}",) if "RoleName" in parameters else ("*",)
+    return (iam_arn(request.region, account, f"role/{parameters['RoleName']}"),) if "RoleName" in parameters else ("*",)
 
 
-def _scheduler(request: AwsRequest, where: str) -> tuple[str, ...]:
+def _scheduler(request: AwsRequest, account: str) -> tuple[str, ...]:
     name, group = request.parameters.get("Name"), request.parameters.get("GroupName", "default")
-    return (f"arn:aws:scheduler:{where}:schedule/{group}/{name}",) if name else ("*",)
+    return (_arn(request, account, f"schedule/{group}/{name}"),) if name else ("*",)
 
 
-def _sts(request: AwsRequest, where: str) -> tuple[str, ...]:
+def _sts(request: AwsRequest, account: str) -> tuple[str, ...]:
     return (str(request.parameters.get("RoleArn", "*")),)
 
 
-def _secrets(request: AwsRequest, where: str) -> tuple[str, ...]:
+def _secrets(request: AwsRequest, account: str) -> tuple[str, ...]:
     secret = str(request.parameters.get("SecretId", "*"))
-    return (secret,) if secret.startswith("arn:") else (f"arn:aws:secretsmanager:{where}:secret:{secret}-??????",)
+    return (secret,) if secret.startswith("arn:") else (_arn(request, account, f"secret:{secret}-??????"),)
 
 
 _RESOURCES: dict[str, Callable[[AwsRequest, str], tuple[str, ...]]] = {

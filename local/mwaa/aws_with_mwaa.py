@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from local.aws.local_aws import DEFAULT_REGION, LocalAws
+from local.aws.identity import DEFAULT_REGION
+from local.aws.local_aws import LocalAws
 from local.installations.postgres import PostgresServer
 from local.mwaa.control_plane import MwaaControlPlane
 from local.mwaa.environment import Environment, Surroundings

@@ -119,7 +119,7 @@ class MwaaControlPlane:
         settings.setdefault("AirflowConfigurationOptions", {})
         settings.setdefault("Tags", {})
         self._check(settings)
-        arn = f"arn:aws:airflow:{surroundings.region}:{surroundings.identities.account}:environment/{name}"
+        arn = surroundings.identities.arn("airflow", f"environment/{name}")
         with self._lock:
             existing = self._environments.get(name)
             if existing is not None and not existing.gone.is_set():

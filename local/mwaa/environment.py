@@ -20,6 +20,7 @@ from typing import Any, ClassVar
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from local.aws.arns import iam_arn
 from local.aws.certificates import Certificates
 from local.aws.identity import Identities, RoleNotFound
 from local.installations import airflow_installation
@@ -94,9 +95,7 @@ class Environment:
             "fernet_key": base64.urlsafe_b64encode(secrets.token_bytes(32)).decode(),
             "secret_key": secrets.token_hex(16),
         }
-        self._queue = (
-            f"arn:aws:sqs:{surroundings.region}:{surroundings.identities.account}:airflow-celery-{uuid.uuid4()}"
-        )
+        self._queue = surroundings.identities.arn("sqs", f"airflow-celery-{uuid.uuid4()}")
         self.database = self.database_type(surroundings.postgres, self.name)
         self.airflow: AirflowProcesses | None = None
         self._dag_sync: DagSync | None = None
@@ -111,11 +110,11 @@ class Environment:
 
     def description(self) -> dict[str, Any]:
         """As GetEnvironment has it."""
-        region, account = self._surroundings.region, self._surroundings.identities.account
+        region, identities = self._surroundings.region, self._surroundings.identities
         logging_configuration = {
             module: {
                 **setting,
-                "CloudWatchLogGroupArn": f"arn:aws:logs:{region}:{account}:log-group:airflow-{self.name}-{suffix}",
+                "CloudWatchLogGroupArn": identities.arn("logs", f"log-group:airflow-{self.name}-{suffix}"),
             }
             for module, suffix in LOG_MODULES.items()
             if (setting := self.settings["LoggingConfiguration"].get(module)) is not None
@@ -128,8 +127,9 @@ class Environment:
             "DatabaseVpcEndpointService": f"com.amazonaws.vpce.{region}.vpce-svc-{self.arn[-1:]}database",
             "LastUpdate": self.last_update,
             "LoggingConfiguration": logging_configuration,
-            "ServiceRoleArn": f"arn:aws:iam::{account}:role/aws-service-role/airflow.amazonaws.com/"
-            "AWSServiceRoleForAmazonMWAA",
+            "ServiceRoleArn": iam_arn(
+                region, identities.account, "role/aws-service-role/airflow.amazonaws.com/AWSServiceRoleForAmazonMWAA"
+            ),
             "Status": self.status,
             "WebserverUrl": self.cli.host,
             "WebserverVpcEndpointService": f"com.amazonaws.vpce.{region}.vpce-svc-{self.arn[-1:]}webserver",
@@ -217,9 +217,7 @@ class Environment:
     def _processes(self, installation: AirflowInstallation) -> AirflowProcesses:
         surroundings = self._surroundings
         credentials = surroundings.identities.session(self.settings["ExecutionRoleArn"], f"AmazonMWAA-{self.name}")
-        group = (
-            f"arn:aws:logs:{surroundings.region}:{surroundings.identities.account}:log-group:airflow-{self.name}-Task"
-        )
+        group = surroundings.identities.arn("logs", f"log-group:airflow-{self.name}-Task")
         return self.airflow_type(
             installation,
             self._home,

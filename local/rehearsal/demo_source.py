@@ -12,6 +12,7 @@ from typing import Any
 
 import psycopg2
 
+from local.aws.arns import s3_arn
 from local.mwaa.aws_with_mwaa import AwsWithMwaa
 from local.mwaa.environment import Environment
 
@@ -98,7 +99,7 @@ def create(aws: AwsWithMwaa, name: str, airflow_version: str, dags: Path, say: C
         ExecutionRoleArn=role,
         # Larger than its few DAGs need, so that a rehearsal's target is of a smaller class.
         EnvironmentClass="mw1.medium",
-        SourceBucketArn=f"arn:aws:s3:::{bucket}",
+        SourceBucketArn=s3_arn(aws.region, bucket),
         DagS3Path="source/dags",
         RequirementsS3Path="source/requirements.txt",
         NetworkConfiguration={"SubnetIds": ["subnet-0a", "subnet-0b"], "SecurityGroupIds": ["sg-0a"]},
@@ -139,7 +140,7 @@ def execution_role(aws: AwsWithMwaa, bucket: str) -> str:
             {
                 "Effect": "Allow",
                 "Action": ["s3:GetObject*", "s3:GetBucket*", "s3:List*"],
-                "Resource": [f"arn:aws:s3:::{bucket}", f"arn:aws:s3:::{bucket}/*"],
+                "Resource": [s3_arn(aws.region, bucket), s3_arn(aws.region, f"{bucket}/*")],
             },
             {
                 "Effect": "Allow",
@@ -147,7 +148,7 @@ def execution_role(aws: AwsWithMwaa, bucket: str) -> str:
                     "logs:CreateLogStream", "logs:CreateLogGroup", "logs:PutLogEvents", "logs:GetLogEvents",
                     "logs:GetLogRecord", "logs:GetLogGroupFields", "logs:GetQueryResults",
                 ],
-                "Resource": [f"arn:aws:logs:{aws.region}:{aws.identities.account}:log-group:airflow-*"],
+                "Resource": [aws.identities.arn("logs", "log-group:airflow-*")],
             },
             {"Effect": "Allow", "Action": "logs:DescribeLogGroups", "Resource": "*"},
         ],

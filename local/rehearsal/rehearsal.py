@@ -27,7 +27,7 @@ from local.mwaa.environment import Environment
 from local.rehearsal import application, demo_source, last_look, old_logs
 from local.rehearsal.last_look import LastLook, NotSeen
 from local.rehearsal.listing import listed
-from migration.presentation import facts
+from migration.report import facts
 from mwaa_migrator_cli.exchange import Exchange
 from mwaa_migrator_cli.progress import summary
 from mwaa_migrator_cli.watching import watch

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from migration.presentation import page
+from migration.report import page
 from tools import chromium
 from tools.example_report import example
 

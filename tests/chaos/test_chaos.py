@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,9 +21,13 @@ from chaos.world import World, world
 OUR_JOB = "insert into job (dag_id, job_type, state) values ('mwaa_migrator_export', 'LocalTaskJob', 'success')"
 
 
+#: Where ARNs begin with `arn:aws-cn:` and endpoints end in `amazonaws.com.cn`. The other tests are in eu-west-1.
+REGION = "cn-north-1"
+
+
 @pytest.fixture(scope="module")
 def here() -> Iterator[World]:
-    with world() as made:
+    with world(region=REGION) as made:
         yield made
 
 
@@ -78,10 +83,19 @@ def test_the_judge_sees_what_is_wrong(here: World) -> None:
         cursor.execute("delete from task_fail")
     assert "the source's task_fail lost " in told(succeeded=False)
     here.aws.client("s3").put_object(
-        Bucket=here.exchange, Key=f"locks/eu-west-1/{source.name}.json", Body=b"{}", ServerSideEncryption="aws:kms"
+        Bucket=here.exchange, Key=f"locks/{REGION}/{source.name}.json", Body=b"{}", ServerSideEncryption="aws:kms"
     )
     assert "the source is locked" in told()
     here.forget(source.name, target)
+
+
+def test_nothing_is_asked_of_another_partition(here: World) -> None:
+    for machine in here.aws.deployed.state_machines.values():
+        definition = here.aws.client("stepfunctions").describe_state_machine(stateMachineArn=machine)["definition"]
+        assert set(re.findall(r"arn:([^:]*):", definition)) == {"aws-cn"}
+    asked = [call.resource for call in here.aws.endpoint.record.calls() if call.resource != "*"]
+    assert len(asked) > 100
+    assert {resource.split(":")[1] for resource in asked} == {"aws-cn"}
 
 
 def test_a_seed_gives_the_same_faults() -> None:

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from local.installations.airflow_installation import AirflowInstallation, install
-from migration import import_errors
-from migration.airflow_cli import AirflowCli, Answer
+from migration.airflow.cli import AirflowCli
+from migration.airflow.endpoint import Answer
+from migration.checks import import_errors
 from migration.errors import CommandFailed
 
 # A version of each way in which a command is called or answers.

@@ -50,7 +50,8 @@ def test_rehearsal(tmp_path: Path) -> None:
     assert report["tables"]["task_instance"]["merged"] >= 10
     assert all(table["match"] for table in report["tables"].values())
     assert report["dags"]["import_errors"] == []
-    Draft202012Validator(json.loads((ROOT / "functions/migration/report.schema.json").read_text())).validate(report)
+    schema = json.loads((ROOT / "functions/migration/report/report.schema.json").read_text())
+    Draft202012Validator(schema).validate(report)
     assert "Rehearsal passed" in (tmp_path / "report.html").read_text()
     assert "Rehearsal passed" in (tmp_path / "report.md").read_text()
     assert report["logs"]["events_source"] == report["logs"]["events_copied"] > 0

@@ -111,7 +111,7 @@ def test_the_verdict_is_red_and_names_file_line_and_remedy(rehearsed: Rehearsed)
         "fail",
         "fail",
     )
-    schema = json.loads((ROOT / "functions/migration/report.schema.json").read_text())
+    schema = json.loads((ROOT / "functions/migration/report/report.schema.json").read_text())
     Draft202012Validator(schema).validate(rehearsed.report)
     broken = check(rehearsed, "Import errors")
     (place,) = broken["findings"]

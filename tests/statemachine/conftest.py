@@ -8,20 +8,18 @@ import time
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import boto3
 import pytest
-import yaml
 from werkzeug.wrappers import Response
 
 from local.aws.endpoint import Endpoint
 from local.aws.identity import Identities
 from local.aws.permissions import Principal
 from local.aws.request import AwsRequest
+from tools import state_machines
 
-ROOT = Path(__file__).parents[2]
 REGION = "eu-west-1"
 Event = dict[str, Any]
 
@@ -46,7 +44,9 @@ NOT_READY = {"ready": False, "waitSeconds": 0, "waitedSeconds": 60}
 WELL: dict[str, Any] = {
     "Plan": MIGRATION,
     "GrantAccess": {"roles": []},
-    "StageResources": {"files": {"dags": "prod-3/dags"}},
+    "StageSettings": {"files": {"dags": "prod-3/dags"}},
+    "StageDags": {"objects": 1, "ours": 1},
+    "StageRollBack": {"ours": 1},
     "CreateEnvironment": {"created": True},
     "PollEnvironment": READY,
     "CheckParsed": READY,
@@ -143,13 +143,14 @@ def aws() -> Iterator[tuple[Endpoint, Functions]]:
 
 def definition(name: str = "migrate") -> dict[str, Any]:
     """A state machine as it is deployed, but without the seconds between retries."""
-    text = (ROOT / "statemachine" / f"{name}.asl.yaml").read_text(encoding="utf-8")
+    text = (state_machines.DEPLOYED / f"{name}.asl.json").read_text(encoding="utf-8")
     arn = f"arn:aws:lambda:{REGION}:123456789012:function:"
+    text = text.replace("${Partition}", "aws")
     text = re.sub(r"\$\{(\w+)FunctionArn\}", lambda found: arn + found[1], text)
     for resource, other in (("CopyLogs", "copy_logs"), ("Migrate", "migrate")):
         machine_arn = f"arn:aws:states:{REGION}:123456789012:stateMachine:{other}"
         text = text.replace(f"${{{resource}StateMachineArn}}", machine_arn)
-    machine: dict[str, Any] = yaml.safe_load(text)
+    machine: dict[str, Any] = json.loads(text)
     for state in machine["States"].values():
         for one in [state, *state.get("ItemProcessor", {}).get("States", {}).values()]:
             for retry in one.get("Retry", []):

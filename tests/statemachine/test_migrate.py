@@ -139,13 +139,13 @@ def test_what_was_cut_over_is_not_cut_over_again(execute: Execute) -> None:
 def test_a_roll_back_by_hand_only_puts_the_source_back(execute: Execute) -> None:
     outcome = execute(Plan={**MIGRATION, "rollBack": True}, CheckParsed=[NOT_READY, READY])
     assert outcome.states == [*BY_HAND[:6], "WaitForDags", *BY_HAND[4:6], *BACK, *END, "Succeeded"]
-    (staged,) = outcome.events("StageResources")
-    assert staged["resources"] == "ours"
+    assert len(outcome.events("StageRollBack")) == 1
+    assert outcome.events("StageDags") == outcome.events("StageSettings") == []
     assert outcome.events("RollBack")[0]["waitedSeconds"] == 0
     assert outcome.events("CleanUp")[0]["failed"] is False
 
 
-@pytest.mark.parametrize("function", ["GrantAccess", "StageResources", "CheckParsed"])
+@pytest.mark.parametrize("function", ["GrantAccess", "StageRollBack", "CheckParsed"])
 def test_a_roll_back_by_hand_goes_as_far_as_it_can(execute: Execute, function: str) -> None:
     outcome = execute(Plan={**MIGRATION, "rollBack": True}, **{function: Fails("CopyRefused")})
     assert outcome.states[-7:] == [*BACK, *END, "Failed"]
@@ -164,8 +164,10 @@ def test_each_function_gets_the_execution_and_the_plan(execute: Execute) -> None
 
 def test_what_each_call_is_about(execute: Execute) -> None:
     outcome = execute()
-    staged = [(event["resources"], event["airflowVersion"]) for event in outcome.events("StageResources")]
-    assert staged == [("settings", "2.11.2"), ("dags", "2.11.2"), ("settings", "3.2.1")]
+    assert [function for function, _ in outcome.calls if function.startswith("Stage")] == [
+        *("StageSettings", "StageDags", "StageSettings")
+    ]
+    assert [event["airflowVersion"] for event in outcome.events("StageSettings")] == ["2.11.2", "3.2.1"]
     polled = [(event["phase"], event["airflowVersion"]) for event in outcome.events("PollEnvironment")]
     assert polled == [("create target", "2.11.2"), ("hop to 3.2.1", "3.2.1")]
     assert [event["dag"] for event in outcome.events("TriggerDagRun")] == [
@@ -220,17 +222,17 @@ def test_roll_back_goes_on_where_it_stopped(execute: Execute) -> None:
 # One name for each state that may fail before the cut-over is over, and the calls of its function until then.
 ROLLED_BACK = {
     "GrantAccess": ("GrantAccess", 0),
-    "StageSettings": ("StageResources", 0),
+    "StageSettings": ("StageSettings", 0),
     "CreateEnvironment": ("CreateEnvironment", 0),
     "PollTarget": ("PollEnvironment", 0),
-    "StageDags": ("StageResources", 1),
+    "StageDags": ("StageDags", 0),
     "CheckParsed": ("CheckParsed", 0),
     "TriggerExport": ("TriggerDagRun", 0),
     "CheckExport": ("CheckDagRun", 0),
     "TriggerImport": ("TriggerDagRun", 1),
     "CheckImport": ("CheckDagRun", 1),
     "Verify": ("Verify", 0),
-    "StageHop": ("StageResources", 2),
+    "StageHop": ("StageSettings", 1),
     "UpdateEnvironment": ("UpdateEnvironment", 0),
     "PollHop": ("PollEnvironment", 1),
     "CutOver": ("CutOver", 0),
@@ -240,7 +242,7 @@ ROLLED_BACK = {
 @pytest.mark.parametrize("state", ROLLED_BACK)
 def test_a_failure_rolls_back_and_is_reported(execute: Execute, state: str) -> None:
     function, before = ROLLED_BACK[state]
-    fine: Event = {"files": {}} if function == "StageResources" else READY
+    fine: Event = {"files": {}} if function == "StageSettings" else READY
     outcome = execute(**{function: [*[fine] * before, Fails("BucketNotFound", "look there")]})
     assert outcome.states[outcome.states.index(state) :] == [state, *BACK, *END, "Failed"]
     assert (outcome.status, outcome.error) == ("FAILED", "BucketNotFound")

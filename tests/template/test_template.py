@@ -15,9 +15,9 @@ import pytest
 from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
 
-from migration.environment import THROW_AWAY_TAG
-from tools import bill_of_materials
-from tools.generated_docs import PAGES, machine, renewed, statements, tasks, template
+from migration.environments.environment import THROW_AWAY_TAG
+from tools import bill_of_materials, state_machines
+from tools.generated_docs import PAGES, renewed, statements, tasks, template
 
 ROOT = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent
@@ -89,7 +89,7 @@ def test_a_state_machine_may_call_its_functions_and_no_others(file: str) -> None
 def test_a_state_machine_starts_one_other_and_nothing_else(file: str, state: str) -> None:
     started = NESTED[file, state]
     properties = RESOURCES[MACHINES[file]]["Properties"]
-    assert machine(file)["States"][state]["Arguments"]["StateMachineArn"] == f"${{{started}Arn}}"
+    assert state_machines.definition(file)["States"][state]["Arguments"]["StateMachineArn"] == f"${{{started}Arn}}"
     assert properties["DefinitionSubstitutions"][f"{started}Arn"] == f"${{{started}}}"
     allowed = [item["Resource"] for item in statements(properties) if "states:StartExecution" in item["Action"]]
     assert allowed == [f"${{{started}}}"]
@@ -205,7 +205,7 @@ def test_a_package_is_small_and_brings_no_sdk(package: Path) -> None:
 def test_a_package_has_what_it_runs_and_stages(package: Path) -> None:
     for module in MODULES:
         assert (package / f"{module}.py").is_file()
-    names = ("input.schema.json", "report.schema.json", "airflow_options.json", "presentation/page.html")
+    names = ("plan/input.schema.json", "report/report.schema.json", "airflow/renamed_options.json", "report/page.html")
     for name in (*names, "logs/copy_logs.schema.json"):
         assert (package / SHARED / name).is_file()
     ours = {file.relative_to(ROOT / "dags") for file in (ROOT / "dags").rglob("*.py")}

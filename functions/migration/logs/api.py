@@ -12,11 +12,12 @@ from botocore.exceptions import (
     HTTPClientError,
 )
 
-from .. import clients, errors
-from ..faults import code_of, is_transient, message_of
-from .batches import Event
-from .clock import Clock
-from .pacing import Pacer
+from migration import errors
+from migration.aws import clients
+from migration.aws.client_errors import code_of, is_transient, message_of
+from migration.logs.clock import Clock
+from migration.logs.pacing import Pacer
+from migration.logs.packing import Event
 
 if TYPE_CHECKING:
     from mypy_boto3_logs import CloudWatchLogsClient

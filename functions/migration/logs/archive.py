@@ -11,7 +11,7 @@ import hashlib
 import json
 from typing import TYPE_CHECKING, Any, TypedDict
 
-from .batches import Event
+from migration.logs.packing import Event
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import time
 
+#: In milliseconds, as CloudWatch Logs has times.
+DAY = 24 * 60 * 60 * 1000
+
 
 class Clock:
     def now(self) -> float:

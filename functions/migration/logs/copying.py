@@ -18,14 +18,15 @@ from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, TypedDict
 
-from .. import errors
-from .api import LogsApi, OutOfTime, StreamMissing, Unanswered
-from .archive import Archive, key_of
-from .batches import Event
-from .clock import Clock
-from .journal import SETTLE, UNDER_WAY, Journal, Position
-from .reading import Page, Present, Window, pages, read_ahead, small_streams
-from .writing import NO_TAIL, Counts, Existed, Oldest, StreamWriter, Tail, no_counts
+from migration import errors
+from migration.logs.api import LogsApi, OutOfTime, StreamMissing, Unanswered
+from migration.logs.archive import Archive, key_of
+from migration.logs.clock import Clock
+from migration.logs.counts import NO_TAIL, Counts, Tail, no_counts
+from migration.logs.journal import SETTLE, UNDER_WAY, Journal, Position
+from migration.logs.packing import Event
+from migration.logs.reading import Page, Present, Window, pages, read_ahead, small_streams
+from migration.logs.writing import Existed, Oldest, StreamWriter
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

@@ -7,17 +7,18 @@ from typing import TYPE_CHECKING, Any
 
 from aws_lambda_powertools.metrics import MetricUnit
 
-from .. import clients, errors
-from ..observability import logger, metrics
-from .api import GroupMissing, LogsApi, StreamMissing, Unanswered
-from .clock import Clock
-from .copying import Batch, BatchCopy
-from .journal import Journal, Wait
-from .pacing import Pacer
-from .reading import Window
-from .request import End, LogCopy
-from .results import journal_key
-from .shares import Shares
+from migration import errors
+from migration.aws import clients
+from migration.logs.api import GroupMissing, LogsApi, StreamMissing, Unanswered
+from migration.logs.clock import Clock
+from migration.logs.copying import Batch, BatchCopy
+from migration.logs.journal import Journal, Wait
+from migration.logs.pacing import Pacer
+from migration.logs.quota_shares import Shares
+from migration.logs.reading import Window
+from migration.logs.request import End, LogCopy
+from migration.logs.results import journal_key
+from migration.observability import logger, metrics
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

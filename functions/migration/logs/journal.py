@@ -15,15 +15,15 @@ from typing import TYPE_CHECKING, Any, TypedDict
 
 from botocore.exceptions import ClientError
 
-from .. import errors
-from ..faults import code_of
-from .clock import Clock
+from migration import errors
+from migration.aws.client_errors import code_of
+from migration.logs.clock import Clock
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-    from .archive import Suspended
-    from .writing import Counts
+    from migration.logs.archive import Suspended
+    from migration.logs.counts import Counts
 
 # Seconds between two marks of an invocation that writes.
 MARK = 5

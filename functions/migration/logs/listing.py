@@ -11,13 +11,13 @@ import json
 from collections.abc import Callable, Iterator
 from typing import Any, TypedDict
 
-from .. import errors
-from ..store import Store
-from .api import GroupMissing, LogsApi, OutOfTime
-from .copying import Batch
-from .early import LATE, Early
-from .request import LogCopy, group_name
-from .selection import Selection
+from migration import errors
+from migration.exchange.store import Store
+from migration.logs.api import GroupMissing, LogsApi, OutOfTime
+from migration.logs.copying import Batch
+from migration.logs.early_copy import LATE, Early
+from migration.logs.request import LogCopy, group_name
+from migration.logs.selection import Selection
 
 # FilterLogEvents takes so many names.
 _TOGETHER = 100

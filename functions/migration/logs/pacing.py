@@ -7,7 +7,7 @@ import time
 from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Mapping
 
-from .shares import Need, Shares
+from migration.logs.quota_shares import Need, Shares
 
 # Calls that an operation may fall behind and make up for, in seconds of its pace: a worker that has waited for an
 # answer must not lose the calls that it could have made meanwhile, nor send a burst.

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
-from .api import LogsApi, StreamMissing
-from .batches import Event
+from migration.logs.api import LogsApi, StreamMissing
+from migration.logs.packing import Event
 
 # What is held of small streams before any is written: four pages, 4 MB of text at most.
 _PAGES_HELD = 4

@@ -7,10 +7,10 @@ import re
 from pathlib import Path
 from typing import Any, TypedDict
 
-from .. import errors, migration_input
-from ..planning import Migration
-from .quotas import share
-from .writing import DAY
+from migration import errors, json_schema
+from migration.logs.clock import DAY
+from migration.logs.quotas import share
+from migration.model import Migration
 
 # What an early copy leaves is apart from what the last one does.
 _EARLY = "/early"
@@ -80,12 +80,12 @@ def of_input(
 ) -> LogCopy:
     """The copy that an execution of the copy's own state machine is started for. Raises InvalidInput."""
     schema = json.loads(SCHEMA_FILE.read_text(encoding="utf-8"))
-    found = migration_input.faults_of(document, schema)
+    found = json_schema.faults_of(document, schema)
     if not found:
-        found += migration_input.expression_faults("logs.dags", document.get("logs", {}).get("dags"))
+        found += json_schema.expression_faults("logs.dags", document.get("logs", {}).get("dags"))
     if found:
         raise errors.InvalidInput("; ".join(str(fault) for fault in found))
-    complete = migration_input.completed(document, schema)
+    complete = json_schema.completed(document, schema)
     source, target, logs = complete["source"], complete["target"], complete["logs"]
     source_region = source.get("region", region)
     readable = re.sub(r"[^a-z0-9]+", "-", target["environment"].lower()).strip("-")

@@ -8,12 +8,12 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
-from .. import errors
+from migration import errors
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-    from .copying import Batch
+    from migration.logs.copying import Batch
 
 _READERS = 10
 _NAMED = 5

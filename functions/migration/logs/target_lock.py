@@ -8,15 +8,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .. import errors
-from ..locks import Lock, Locks, Place
-from .request import LogCopy
+from migration import errors
+from migration.exchange.locks import Lock, Locks, Place
+from migration.logs.request import LogCopy
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_stepfunctions import SFNClient
 
-    from ..planning import Migration
+    from migration.model import Migration
 
 _FOLDER = "log-copies"
 

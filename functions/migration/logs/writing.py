@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple, TypedDict
+from typing import NamedTuple
 
 from botocore.exceptions import ClientError
 
-from .. import errors
-from ..faults import code_of, message_of
-from .api import LogsApi, StreamMissing
-from .archive import Archive
-from .batches import SURELY_TAKEN_BYTES, Event, Packer, size
-from .journal import Journal
+from migration import errors
+from migration.aws.client_errors import code_of, message_of
+from migration.logs.api import LogsApi, StreamMissing
+from migration.logs.archive import Archive
+from migration.logs.clock import DAY
+from migration.logs.counts import NO_TAIL, Counts
+from migration.logs.journal import Journal
+from migration.logs.packing import SURELY_TAKEN_BYTES, Event, Packer, size
 
-DAY = 24 * 60 * 60 * 1000
 # PutLogEvents takes no events that are older (API reference).
 OLDEST_DAYS = 14
 # Events that are so close to being too old are sent, and CloudWatch decides.
@@ -22,49 +23,6 @@ _MARGIN = 5 * 60 * 1000
 
 class Existed(Exception):
     """The target has a stream that was not known to be there; nothing was written to it."""
-
-
-class Counts(TypedDict):
-    """Events of a stream by what became of them, and `bytes` as CloudWatch counts those written.
-
-    `present` were in the target already, `foreign` are in the target and not in the source. `first` and `last` are the
-    times of events of the source, in milliseconds.
-    """
-
-    source: int
-    copied: int
-    present: int
-    archived: int
-    foreign: int
-    bytes: int
-    reasons: dict[str, int]
-    first: int | None
-    last: int | None
-
-
-def no_counts() -> Counts:
-    return Counts(source=0, copied=0, present=0, archived=0, foreign=0, bytes=0, reasons={}, first=None, last=None)
-
-
-class Tail(NamedTuple):
-    """The time of the last of some events, and how many of them are of that time."""
-
-    time: int
-    alike: int
-
-    def then(self, events: list[Event]) -> Tail:
-        """The tail when these events follow."""
-        if not events:
-            return self
-        at, alike = events[-1]["timestamp"], 0
-        for event in reversed(events):
-            if event["timestamp"] != at:
-                break
-            alike += 1
-        return Tail(at, alike + (self.alike if at == self.time and alike == len(events) else 0))
-
-
-NO_TAIL = Tail(0, 0)
 
 
 class Oldest(NamedTuple):

@@ -10,7 +10,8 @@ from pathlib import Path
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from migration.airflow_cli import AirflowCli, Answer
+from migration.airflow.cli import AirflowCli
+from migration.airflow.endpoint import Answer
 from sources.deployment import Deployment
 from tests.hostile import names
 from tests.integration.engine.conftest import TARGET

@@ -6,7 +6,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from local.mwaa.aws_with_mwaa import AwsWithMwaa
-from migration import price
+from migration.report import price
 
 
 def test_a_class_has_a_price(aws: AwsWithMwaa) -> None:

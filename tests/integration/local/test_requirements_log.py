@@ -8,7 +8,7 @@ from local.installations import airflow_installation
 from local.installations.airflow_installation import AirflowInstallation
 from local.mwaa import requirements_log
 from local.mwaa.aws_with_mwaa import AwsWithMwaa
-from migration.inspection import installation
+from migration.checks import installation_log
 
 AIRFLOW = "2.11.2"
 LINE = '--constraint "https://raw.githubusercontent.com/apache/airflow/constraints-2.11.2/constraints-3.12.txt"\n'
@@ -38,7 +38,7 @@ def test_what_is_logged_is_what_is_read(aws: AwsWithMwaa, airflow: AirflowInstal
     requirements_log.publish(logs, name, {"Scheduler", "Task"}, lines)
     arn = f"arn:aws:logs:{aws.region}:123456789012:log-group:{group}"
     found = {"LoggingConfiguration": {"SchedulerLogs": {"Enabled": True, "CloudWatchLogGroupArn": arn}}}
-    check = installation.check(logs, found, None)
+    check = installation_log.check(logs, found, None)
     assert check["result"] == result
     if result == "fail":
         messages = [finding.get("message") or "" for finding in check["findings"]]

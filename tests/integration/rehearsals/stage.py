@@ -11,13 +11,11 @@ from collections.abc import Callable, Iterator
 from queue import Queue
 from typing import Any, NamedTuple
 
-import yaml
-
 from local.aws.lambda_runner import Function, Invocation
-from local.installations.folders import ROOT
 from local.mwaa.aws_with_mwaa import AwsWithMwaa
 from local.mwaa.dag_metric import publish
 from local.rehearsal.listing import listed
+from tools import state_machines
 
 BUCKET = "the-dags"
 #: So many a source tells that it has.
@@ -32,7 +30,6 @@ Event = dict[str, Any]
 
 def task_states(machine: str) -> dict[str, str]:
     """The states of a state machine in which a function works, those inside a map too, with the function's name."""
-    definition = yaml.safe_load((ROOT / "statemachine" / f"{machine}.asl.yaml").read_text(encoding="utf-8"))
 
     def functions_of(states: dict[str, Any]) -> Iterator[tuple[str, str]]:
         for name, state in states.items():
@@ -40,7 +37,7 @@ def task_states(machine: str) -> dict[str, str]:
                 yield name, state["Arguments"]["FunctionName"].removeprefix("${").removesuffix("FunctionArn}")
             yield from functions_of(state.get("ItemProcessor", {}).get("States", {}))
 
-    return dict(functions_of(definition["States"]))
+    return dict(functions_of(state_machines.definition(machine)["States"]))
 
 
 class Intervention(NamedTuple):

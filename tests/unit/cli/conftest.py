@@ -14,7 +14,7 @@ from click.testing import CliRunner, Result
 from moto import mock_aws
 
 from local.aws import policy_simulation
-from migration import clients
+from migration.aws import clients
 from mwaa_migrator_cli.commands import cli
 from tests.unit.functions.conftest import REGION, TRUST, mwaa
 

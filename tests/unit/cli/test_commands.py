@@ -14,7 +14,7 @@ import boto3
 import pytest
 from moto.core.models import DEFAULT_ACCOUNT_ID
 
-from migration.presentation import page
+from migration.report import page
 from mwaa_migrator_cli import account, executions, watching
 from tests.unit.functions.conftest import REGION, Environments, tell_dags
 from tools.example_report import example

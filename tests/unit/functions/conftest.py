@@ -15,8 +15,10 @@ from botocore.validate import ParamValidator
 from moto import mock_aws
 
 from local.aws import policy_simulation
-from migration import clients, runs
-from migration.airflow_cli import AirflowCli, Answer
+from migration.airflow import runs
+from migration.airflow.cli import AirflowCli
+from migration.airflow.endpoint import Answer
+from migration.aws import clients
 
 REGION = "eu-west-1"
 # Powertools reads its settings, and boto3 its region, when the functions are imported.

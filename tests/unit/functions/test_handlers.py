@@ -23,18 +23,27 @@ import plan
 import poll_environment
 import report
 import roll_back
-import stage_resources
+import stage_dags
+import stage_roll_back
+import stage_settings
 import trigger_dag_run
 import update_environment
 import verify
-from migration import checks, cleaning, clients, errors, grants, price, reporting, runs, staging, waiting
-from migration.airflow_cli import AirflowCli, Answer
-from migration.store import Store, of_artifact, of_attempt
-
-from .conftest import REGION, ROLE, Commands, Environments, Handler, document
+from migration import errors, waiting
+from migration.airflow import our_dags, runs
+from migration.airflow.cli import AirflowCli
+from migration.airflow.endpoint import Answer
+from migration.aws import clients
+from migration.checks import check_results
+from migration.cleanup import cleaning
+from migration.environments import dag_folder
+from migration.exchange import grants
+from migration.exchange.store import Store, of_artifact, of_attempt
+from migration.report import contents, price
+from tests.unit.functions.conftest import REGION, ROLE, Commands, Environments, Handler, document
 
 Plan = dict[str, Any]
-SCHEMA = Path(reporting.__file__).with_name("report.schema.json")
+SCHEMA = Path(contents.__file__).with_name("report.schema.json")
 
 
 def put(key: str, body: str = "x", bucket: str = "dags") -> str:
@@ -159,7 +168,7 @@ def test_what_is_deleted(planned: Plan, mode: str, on_failure: str, failed: bool
 def test_a_role_that_was_deleted_blocks_no_other_migration() -> None:
     """S3 shows a deleted role of a policy by its id, and takes no policy back with one."""
     s3 = clients.s3()
-    dead = grants.statements("exchange", "artifacts/old", "old", ["AROAEXAMPLEID"])
+    dead = grants.statements("aws", "exchange", "artifacts/old", "old", ["AROAEXAMPLEID"])
     foreign = {**dead[0], "Sid": "Somebody"}
     s3.put_bucket_policy(Bucket="exchange", Policy=json.dumps({"Version": "2012-10-17", "Statement": [*dead, foreign]}))
     key = os.environ["KEY_ARN"]
@@ -208,7 +217,7 @@ def test_rows_of_our_dags_are_deleted_until_no_environment_knows_one(
     commands.answers["dags", "state"] = Answer(True, "running", "")
     assert not clean(60)
     deleted = [command[-1] for command in commands.given if command[:2] == ("dags", "delete")]
-    assert deleted == [*runs.DAGS] * 2
+    assert deleted == [*our_dags.DAGS] * 2
     commands.answers["dags", "state"] = Answer(True, "", "")
     assert clean(120)
 
@@ -235,21 +244,21 @@ def test_exported_tables_are_kept_or_deleted_as_asked(planned: Plan, call: Handl
     assert len(keys(prefix, bucket="exchange")) == left
 
 
-# StageResources
+# StageDags, StageSettings and StageRollBack
 
 
 @pytest.fixture
-def our_dags(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def our_files(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "mwaa_migrator").mkdir()
     for name in ("mwaa_migrator_export.py", "mwaa_migrator/__init__.py", "other.py", "mwaa_migrator/notes.txt"):
         (tmp_path / name).write_text(name)
-    monkeypatch.setattr(staging, "DAGS", tmp_path)
+    monkeypatch.setattr(dag_folder, "DAGS", tmp_path)
 
 
 OURS = ["mwaa_migrator/__init__.py", "mwaa_migrator_export.py"]
 
 
-@pytest.mark.usefixtures("our_dags")
+@pytest.mark.usefixtures("our_files")
 def test_dags_are_copied_and_ours_put_into_both_folders(planned: Plan, call: Handler) -> None:
     put("dags/a.py", "old")
     put("dags/a.py", "new")
@@ -258,10 +267,7 @@ def test_dags_are_copied_and_ours_put_into_both_folders(planned: Plan, call: Han
     clients.s3().delete_object(Bucket="dags", Key="dags/gone.py")
     put("dags2/not_ours.py")
     for _ in range(2):
-        assert call(stage_resources, migration=planned, resources="dags", airflowVersion="2.11.2") == {
-            "objects": 2,
-            "ours": 2,
-        }
+        assert call(stage_dags, migration=planned) == {"objects": 2, "ours": 2}
     assert keys("prod-3/dags/") == [f"prod-3/dags/{name}" for name in ("a.py", *OURS, "pkg/b c.py")]
     assert keys("dags/") == [f"dags/{name}" for name in ("a.py", *OURS, "pkg/b c.py")]
     assert clients.s3().get_object(Bucket="dags", Key="prod-3/dags/a.py")["Body"].read() == b"new"
@@ -270,34 +276,41 @@ def test_dags_are_copied_and_ours_put_into_both_folders(planned: Plan, call: Han
     assert len(versions) == 1
 
 
+@pytest.mark.usefixtures("our_files")
+def test_to_roll_back_ours_are_put_into_the_source_alone(planned: Plan, call: Handler) -> None:
+    put("dags/a.py")
+    assert call(stage_roll_back, migration=planned) == {"ours": 2}
+    assert keys() == [f"dags/{name}" for name in ("a.py", *OURS)]
+
+
 def test_settings_are_pinned_and_fitted(mwaa: Environments, planned: Plan, call: Handler) -> None:
     put("requirements.txt", "pandas\n")
     mwaa.all["prod-2-10"]["RequirementsS3ObjectVersion"] = put("requirements.txt", "polars\n")
     put("requirements.txt", "later\n")
     put("plugins.zip", "zip")
     mwaa.all["prod-2-10"] |= {"PluginsS3Path": "plugins.zip"}
-    files = call(stage_resources, migration=planned, resources="settings", airflowVersion="2.11.2")["files"]
+    files = call(stage_settings, migration=planned, airflowVersion="2.11.2")["files"]
     key, version = files["requirements"]
     body = clients.s3().get_object(Bucket="dags", Key=key, VersionId=version)["Body"].read().decode()
     assert body.splitlines()[0].endswith('constraints-2.11.2/constraints-3.12.txt"')
     assert body.splitlines()[1:] == ["polars"]
     assert files["plugins"][0] == "prod-3/2.11.2/plugins.zip"
     assert files["startup_script"] is None
-    again = call(stage_resources, migration=planned, resources="settings", airflowVersion="2.11.2")["files"]
+    again = call(stage_settings, migration=planned, airflowVersion="2.11.2")["files"]
     assert json.loads(json.dumps(files)) == again
 
 
 def test_a_file_that_is_gone_is_named(planned: Plan, call: Handler) -> None:
     with pytest.raises(errors.ResourceMissing, match=r"s3://dags/requirements\.txt, version latest"):
-        call(stage_resources, migration=planned, resources="settings", airflowVersion="2.11.2")
+        call(stage_settings, migration=planned, airflowVersion="2.11.2")
 
 
-@pytest.mark.usefixtures("our_dags")
+@pytest.mark.usefixtures("our_files")
 def test_before_a_hop_to_3_our_dags_leave_the_target(planned: Plan, call: Handler) -> None:
     put("requirements.txt", "")
     put("dags/a.py")
-    call(stage_resources, migration=planned, resources="dags", airflowVersion="2.11.2")
-    call(stage_resources, migration=planned, resources="settings", airflowVersion="3.2.1")
+    call(stage_dags, migration=planned)
+    call(stage_settings, migration=planned, airflowVersion="3.2.1")
     assert keys("prod-3/dags/") == ["prod-3/dags/a.py"]
     assert len(keys("dags/")) == 3
 
@@ -425,9 +438,9 @@ def test_a_target_in_maintenance_is_not_taken_for_one_that_is_upgraded(
 
 
 def test_parsing_is_waited_for_in_both_environments(planned: Plan, commands: Commands, call: Handler) -> None:
-    commands.answers[("dags", "state", runs.EXPORT)] = Answer(True, "None", "")
-    commands.answers[("dags", "state", runs.RESUME)] = Answer(True, "None", "")
-    commands.answers[("dags", "state", runs.IMPORT)] = Answer(False, "", "does not exist")
+    commands.answers[("dags", "state", our_dags.EXPORT)] = Answer(True, "None", "")
+    commands.answers[("dags", "state", our_dags.RESUME)] = Answer(True, "None", "")
+    commands.answers[("dags", "state", our_dags.IMPORT)] = Answer(False, "", "does not exist")
     waiting = call(check_parsed, migration=planned, waitedSeconds=0)
     assert waiting == {
         "missing": ["target: mwaa_migrator_import"],
@@ -437,28 +450,28 @@ def test_parsing_is_waited_for_in_both_environments(planned: Plan, commands: Com
     }
     with pytest.raises(errors.DagsNotParsed, match="target: mwaa_migrator_import"):
         call(check_parsed, migration=planned, waitedSeconds=1800)
-    commands.answers[("dags", "state", runs.IMPORT)] = Answer(True, "None", "")
+    commands.answers[("dags", "state", our_dags.IMPORT)] = Answer(True, "None", "")
     assert call(check_parsed, migration=planned, waitedSeconds=60)["ready"]
 
 
 def test_a_run_is_triggered_unless_its_result_is_there(planned: Plan, commands: Commands, call: Handler) -> None:
     run = f"mwaa_migrator_export__{planned['id']}"
-    event = {"migration": planned, "dag": runs.EXPORT}
+    event = {"migration": planned, "dag": our_dags.EXPORT}
     assert call(trigger_dag_run, **event) == {"runId": run, "created": True}
     assert [command[:2] for command in commands.given] == [("dags", "unpause"), ("dags", "trigger")]
-    leave(planned, runs.EXPORT, "export")
+    leave(planned, our_dags.EXPORT, "export")
     assert call(trigger_dag_run, **event) == {"runId": run, "created": False}
     assert len(commands.given) == 2
 
 
 def test_a_run_of_another_attempt_is_not_ours(planned: Plan, commands: Commands, call: Handler) -> None:
-    leave(planned, runs.EXPORT, "export", run_id="mwaa_migrator_export__somebody")
-    assert call(trigger_dag_run, migration=planned, dag=runs.EXPORT)["created"]
+    leave(planned, our_dags.EXPORT, "export", run_id="mwaa_migrator_export__somebody")
+    assert call(trigger_dag_run, migration=planned, dag=our_dags.EXPORT)["created"]
 
 
 def test_a_run_is_watched_to_its_end(planned: Plan, commands: Commands, call: Handler) -> None:
     states = ("tasks", "states-for-dag-run")
-    event = {"migration": planned, "dag": runs.IMPORT}
+    event = {"migration": planned, "dag": our_dags.IMPORT}
     commands.answers[states] = Answer(True, '[{"task_id": "import", "state": "running"}]', "")
     assert call(check_dag_run, **event, waitedSeconds=0) == {
         "tasks": {"import": "running"},
@@ -468,14 +481,14 @@ def test_a_run_is_watched_to_its_end(planned: Plan, commands: Commands, call: Ha
     }
     with pytest.raises(errors.DagRunTimedOut, match="'import': 'running'"):
         call(check_dag_run, **event, waitedSeconds=21600)
-    leave(planned, runs.IMPORT, "import", "failed", error={"name": "ArtifactDamaged", "message": "part 3"})
+    leave(planned, our_dags.IMPORT, "import", "failed", error={"name": "ArtifactDamaged", "message": "part 3"})
     assert not call(check_dag_run, **event, waitedSeconds=0)["ready"]
     commands.answers[states] = Answer(True, '[{"task_id": "import", "state": "failed"}]', "")
     with pytest.raises(errors.MigrationError, match="part 3") as caught:
         call(check_dag_run, **event, waitedSeconds=0)
     assert type(caught.value).__name__ == "ArtifactDamaged"
-    leave(planned, runs.IMPORT, "import")
-    leave(planned, runs.IMPORT, "verify")
+    leave(planned, our_dags.IMPORT, "import")
+    leave(planned, our_dags.IMPORT, "verify")
     assert call(check_dag_run, **event, waitedSeconds=0)["ready"]
 
 
@@ -487,16 +500,16 @@ def test_a_cli_that_waits_for_the_imports_locks_ends_no_run(
         raise error("no answer in time")
 
     monkeypatch.setattr(runs, "cli_of", lambda side, version: AirflowCli(hang, version))
-    event = {"migration": planned, "dag": runs.IMPORT}
+    event = {"migration": planned, "dag": our_dags.IMPORT}
     assert not call(check_dag_run, **event, waitedSeconds=0)["ready"]
     with pytest.raises(errors.DagRunTimedOut):
         call(check_dag_run, **event, waitedSeconds=21600)
-    leave(planned, runs.IMPORT, "import", "failed", error={"name": "DatabaseFailed", "message": "connection lost"})
+    leave(planned, our_dags.IMPORT, "import", "failed", error={"name": "DatabaseFailed", "message": "connection lost"})
     # Whether it is tried again only the CLI tells; the state machine asks again.
     with pytest.raises(error):
         call(check_dag_run, **event, waitedSeconds=60)
-    leave(planned, runs.IMPORT, "import")
-    leave(planned, runs.IMPORT, "verify")
+    leave(planned, our_dags.IMPORT, "import")
+    leave(planned, our_dags.IMPORT, "verify")
     assert call(check_dag_run, **event, waitedSeconds=60)["ready"]
 
 
@@ -517,7 +530,7 @@ def test_looks_fit_into_an_executions_history(seconds: int, limit: int) -> None:
 
 def test_a_dag_without_a_file_is_not_cut_over(planned: Plan, commands: Commands, call: Handler) -> None:
     """Unpaused years ago and then deleted, it is unknown to the target, whose CLI fails for it before 2.10."""
-    leave(planned, runs.EXPORT, "quiesce", active_dags=["a", "stale"], paused=2)
+    leave(planned, our_dags.EXPORT, "quiesce", active_dags=["a", "stale"], paused=2)
     of_artifact(clients.s3(), planned).write(  # type: ignore[arg-type]
         "dags.json", {"dags": [{"dag_id": "a", "file": "a.py", "paused": True}], "broken_files": []}
     )
@@ -531,7 +544,7 @@ def table(**parts: Any) -> Plan:
 
 
 def test_verify_adds_up(planned: Plan, call: Handler) -> None:
-    leave(planned, runs.IMPORT, "verify", verified=True, tables={"dag_run": table(), "xcom": table(exported=10)})
+    leave(planned, our_dags.IMPORT, "verify", verified=True, tables={"dag_run": table(), "xcom": table(exported=10)})
     assert call(verify, migration=planned) == {"tables": 2, "rows": 20}
 
 
@@ -540,7 +553,7 @@ def test_verify_adds_up(planned: Plan, call: Handler) -> None:
     [({"dag_run": table(match=False)}, True), ({"dag_run": table(merged=6)}, True), ({"dag_run": table()}, False)],
 )
 def test_a_difference_is_no_success(planned: Plan, call: Handler, tables: Plan, verified: bool) -> None:
-    leave(planned, runs.IMPORT, "verify", verified=verified, tables=tables)
+    leave(planned, our_dags.IMPORT, "verify", verified=verified, tables=tables)
     with pytest.raises(errors.VerificationFailed):
         call(verify, migration=planned)
 
@@ -552,18 +565,18 @@ def test_nothing_to_verify_is_no_success(planned: Plan, call: Handler) -> None:
 
 def test_cut_over_unpauses_what_was_active(planned: Plan, commands: Commands, call: Handler) -> None:
     active = [f"dag.{number}" for number in range(150)]
-    leave(planned, runs.EXPORT, "quiesce", active_dags=[*active, runs.EXPORT], paused=150)
+    leave(planned, our_dags.EXPORT, "quiesce", active_dags=[*active, our_dags.EXPORT], paused=150)
     assert call(cut_over, migration=planned, done=0) == {"ready": True, "done": 150, "dags": 150}
     assert [command[:2] for command in commands.given] == [("dags", "list"), *[("dags", "unpause")] * 2]
     assert all("--treat-dag-id-as-regex" in command for command in commands.given[1:])
-    assert runs.EXPORT not in " ".join(commands.given[2])
+    assert our_dags.EXPORT not in " ".join(commands.given[2])
 
 
 @pytest.mark.parametrize("name", ["is_paused", "paused"])
 def test_a_source_that_somebody_has_unpaused_is_not_cut_over(
     planned: Plan, commands: Commands, call: Handler, name: str
 ) -> None:
-    leave(planned, runs.EXPORT, "quiesce", active_dags=["a", "b"], paused=2)
+    leave(planned, our_dags.EXPORT, "quiesce", active_dags=["a", "b"], paused=2)
     listed = [{"dag_id": "a", name: "True"}, {"dag_id": "b", name: "False"}, {"dag_id": "c", name: "False"}]
     commands.answers[("dags", "list")] = Answer(True, json.dumps(listed), "")
     with pytest.raises(errors.SourceActive, match="1 DAGs of prod-2-10 are active again, 'b'"):
@@ -583,7 +596,7 @@ def test_a_source_that_somebody_has_unpaused_is_not_cut_over(
 def test_what_could_not_be_seen_is_in_the_report(
     planned: Plan, commands: Commands, call: Handler, answer: Answer, seen: bool
 ) -> None:
-    leave(planned, runs.EXPORT, "quiesce", active_dags=["a"], paused=1)
+    leave(planned, our_dags.EXPORT, "quiesce", active_dags=["a"], paused=1)
     commands.answers[("dags", "list")] = answer
     assert call(cut_over, migration=planned, done=0)["ready"] is True
     told = json.loads(read(call(report, migration=planned, failure={}, rollBackFailure={})["key"]))
@@ -596,7 +609,7 @@ def test_a_source_whose_web_server_hangs_is_cut_over(
     def hang(*command: str) -> Answer:
         raise errors.TransientFault("no answer in time")
 
-    leave(planned, runs.EXPORT, "quiesce", active_dags=["a"], paused=1)
+    leave(planned, our_dags.EXPORT, "quiesce", active_dags=["a"], paused=1)
     asked = runs.cli_of
     monkeypatch.setattr(
         runs,
@@ -608,18 +621,18 @@ def test_a_source_whose_web_server_hangs_is_cut_over(
 
 
 def test_a_refused_cut_over_is_a_failure(planned: Plan, commands: Commands, call: Handler) -> None:
-    leave(planned, runs.EXPORT, "quiesce", active_dags=["a"], paused=1)
+    leave(planned, our_dags.EXPORT, "quiesce", active_dags=["a"], paused=1)
     commands.answers[("dags", "unpause")] = Answer(False, "", "database is locked")
     with pytest.raises(errors.CutOverFailed, match=r"1 DAGs from 'a' on .*database is locked"):
         call(cut_over, migration=planned, done=0)
 
 
-@pytest.mark.usefixtures("our_dags")
+@pytest.mark.usefixtures("our_files")
 def test_roll_back_before_the_export_only_takes_our_files_away(
     planned: Plan, commands: Commands, call: Handler
 ) -> None:
     put("dags/a.py")
-    call(stage_resources, migration=planned, resources="dags", airflowVersion="2.11.2")
+    call(stage_dags, migration=planned)
     for _ in range(2):
         assert call(roll_back, migration=planned, waitedSeconds=0, done=0)["ready"]
     assert commands.given == []
@@ -629,30 +642,30 @@ def test_roll_back_before_the_export_only_takes_our_files_away(
 
 def test_roll_back_resumes_what_was_quiesced(planned: Plan, commands: Commands, call: Handler) -> None:
     states = ("tasks", "states-for-dag-run")
-    call(trigger_dag_run, migration=planned, dag=runs.EXPORT)
+    call(trigger_dag_run, migration=planned, dag=our_dags.EXPORT)
     commands.answers[states] = Answer(False, "", "not found")
     first = call(roll_back, migration=planned, waitedSeconds=0, done=0)
     assert first == {"done": 0, "ready": False, "waitSeconds": 60, "waitedSeconds": 60}
-    assert any(runs.RESUME in command for command in commands.given if command[:2] == ("dags", "trigger"))
+    assert any(our_dags.RESUME in command for command in commands.given if command[:2] == ("dags", "trigger"))
     commands.answers[states] = Answer(True, '[{"task_id": "resume", "state": "running"}]', "")
     assert not call(roll_back, migration=planned, waitedSeconds=60, done=0)["ready"]
     with pytest.raises(errors.RollBackFailed, match="took longer than 21600 s"):
         call(roll_back, migration=planned, waitedSeconds=21600, done=0)
-    leave(planned, runs.RESUME, "resume", resumed=3)
+    leave(planned, our_dags.RESUME, "resume", resumed=3)
     assert call(roll_back, migration=planned, waitedSeconds=120, done=0)["ready"]
 
 
 def test_a_failed_resume_fails_the_roll_back(planned: Plan, commands: Commands, call: Handler) -> None:
-    call(trigger_dag_run, migration=planned, dag=runs.EXPORT)
+    call(trigger_dag_run, migration=planned, dag=our_dags.EXPORT)
     commands.answers[("tasks", "states-for-dag-run")] = Answer(True, '[{"task_id": "resume", "state": "failed"}]', "")
-    leave(planned, runs.RESUME, "resume", "failed", error={"name": "DatabaseUnreachable", "message": "gone"})
+    leave(planned, our_dags.RESUME, "resume", "failed", error={"name": "DatabaseUnreachable", "message": "gone"})
     with pytest.raises(errors.RollBackFailed, match=r"gone.*Unpause those that quiesce\.json"):
         call(roll_back, migration=planned, waitedSeconds=0, done=0)
 
 
 def test_a_rehearsal_that_failed_has_nothing_to_resume(planned: Plan, commands: Commands, call: Handler) -> None:
     rehearsal = planned | {"mode": "rehearse"}
-    call(trigger_dag_run, migration=rehearsal, dag=runs.EXPORT)
+    call(trigger_dag_run, migration=rehearsal, dag=our_dags.EXPORT)
     given = len(commands.given)
     assert call(roll_back, migration=rehearsal, waitedSeconds=0, done=0)["ready"]
     assert len(commands.given) == given
@@ -662,10 +675,10 @@ def test_roll_back_of_a_begun_cut_over_pauses_the_target_first(
     mwaa: Environments, planned: Plan, commands: Commands, call: Handler
 ) -> None:
     mwaa.all["prod-3"] = {"Name": "prod-3", "Status": "AVAILABLE", "AirflowVersion": "3.2.1"}
-    leave(planned, runs.EXPORT, "quiesce", active_dags=["a", "b"], paused=2)
-    call(trigger_dag_run, migration=planned, dag=runs.EXPORT)
+    leave(planned, our_dags.EXPORT, "quiesce", active_dags=["a", "b"], paused=2)
+    call(trigger_dag_run, migration=planned, dag=our_dags.EXPORT)
     call(cut_over, migration=planned, done=0)
-    leave(planned, runs.RESUME, "resume", resumed=2)
+    leave(planned, our_dags.RESUME, "resume", resumed=2)
     # One in maintenance goes on to run its DAGs afterwards.
     mwaa.all["prod-3"]["Status"] = "MAINTENANCE"
     assert not call(roll_back, migration=planned, waitedSeconds=0, done=0)["ready"]
@@ -681,11 +694,11 @@ def test_roll_back_of_a_begun_cut_over_pauses_the_target_first(
 
 def test_report_of_a_success(mwaa: Environments, planned: Plan, commands: Commands, call: Handler) -> None:
     mwaa.all["prod-3"] = {"Name": "prod-3", "Status": "AVAILABLE", "AirflowVersion": "3.2.1"}
-    commands.answers[("dags", "list")] = Answer(True, f'[{{"dag_id": "a"}}, {{"dag_id": "{runs.IMPORT}"}}]', "")
+    commands.answers[("dags", "list")] = Answer(True, f'[{{"dag_id": "a"}}, {{"dag_id": "{our_dags.IMPORT}"}}]', "")
     commands.answers[("dags", "list-import-errors")] = Answer(True, "[]", "")
     unfinished = {"dag_runs": 0, "task_instances": 0}
-    leave(planned, runs.EXPORT, "export", unfinished=unfinished, tables={"dag": {"rows": 3}})
-    leave(planned, runs.IMPORT, "verify", verified=True, tables={"dag_run": table()})
+    leave(planned, our_dags.EXPORT, "export", unfinished=unfinished, tables={"dag": {"rows": 3}})
+    leave(planned, our_dags.IMPORT, "verify", verified=True, tables={"dag_run": table()})
     told = call(report, migration=planned, failure={}, rollBackFailure={})
     written = json.loads(clients.s3().get_object(Bucket="exchange", Key=told["key"])["Body"].read())
     assert written["status"] == told["status"] == "SUCCEEDED"
@@ -745,19 +758,19 @@ def test_no_answer_grows_with_the_number_of_dags(
     broken = json.dumps([{"filepath": name, "error": "SyntaxError " * 100} for name in ids])
     commands.answers[("dags", "list")] = Answer(True, listed, "")
     commands.answers[("dags", "list-import-errors")] = Answer(True, broken, "")
-    leave(planned, runs.EXPORT, "quiesce", active_dags=ids, paused=3000)
-    leave(planned, runs.EXPORT, "export", unfinished={}, tables={"dag": {"rows": 3000}})
-    leave(planned, runs.IMPORT, "import")
-    leave(planned, runs.IMPORT, "verify", verified=True, tables={f"table_{n}": table() for n in range(40)})
+    leave(planned, our_dags.EXPORT, "quiesce", active_dags=ids, paused=3000)
+    leave(planned, our_dags.EXPORT, "export", unfinished={}, tables={"dag": {"rows": 3000}})
+    leave(planned, our_dags.IMPORT, "import")
+    leave(planned, our_dags.IMPORT, "verify", verified=True, tables={f"table_{n}": table() for n in range(40)})
     answers = [
-        call(trigger_dag_run, migration=planned, dag=runs.EXPORT),
-        call(check_dag_run, migration=planned, dag=runs.EXPORT, waitedSeconds=0),
+        call(trigger_dag_run, migration=planned, dag=our_dags.EXPORT),
+        call(check_dag_run, migration=planned, dag=our_dags.EXPORT, waitedSeconds=0),
         call(verify, migration=planned),
         call(cut_over, migration=planned, done=0),
         call(report, migration=planned, failure={}, rollBackFailure={}),
         call(clean_up, migration=planned, failed=False, waitedSeconds=0),
     ]
-    leave(planned, runs.RESUME, "resume", resumed=3000)
+    leave(planned, our_dags.RESUME, "resume", resumed=3000)
     answers.append(call(roll_back, migration=planned, waitedSeconds=0, done=0))
     assert max(len(json.dumps(answer)) for answer in [planned, *answers]) < 4096
 
@@ -800,12 +813,12 @@ def test_a_roll_back_by_hand_has_no_price(planned: Plan, call: Handler, monkeypa
 
 def test_what_was_checked_is_in_the_report_and_makes_its_verdict(planned: Plan, call: Handler) -> None:
     store = of_attempt(clients.s3(), planned)  # type: ignore[arg-type]
-    found: list[checks.Check] = [
+    found: list[check_results.Check] = [
         {"name": "Ruff", "result": "fail", "message": "One", "findings": [{"file": "a.py", "line": 3, "message": "m"}]}
     ]
-    checks.write(store, "files", [{"name": "Again", "result": "warn", "message": "An earlier try's"}])
-    checks.write(store, "files", found)
-    checks.write(store, "target", [{"name": "Missing DAGs", "result": "pass", "message": "None"}])
+    check_results.write(store, "files", [{"name": "Again", "result": "warn", "message": "An earlier try's"}])
+    check_results.write(store, "files", found)
+    check_results.write(store, "target", [{"name": "Missing DAGs", "result": "pass", "message": "None"}])
     told = call(report, migration=planned, failure={}, rollBackFailure={})
     written = json.loads(read(told["key"]))
     Draft202012Validator(json.loads(SCHEMA.read_text())).validate(written)

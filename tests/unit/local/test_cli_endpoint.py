@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from local.aws import certificates
 from local.mwaa.cli_endpoint import CliEndpoint
-from migration.airflow_cli import AirflowCli, Endpoint
+from migration.airflow.cli import AirflowCli
+from migration.airflow.endpoint import Endpoint
 from migration.errors import CliRefused
 from tests.hostile import names
 

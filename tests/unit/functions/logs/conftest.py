@@ -14,7 +14,7 @@ import copy_log_events
 import list_log_streams
 from bench.log_server import LogServer
 from bench.log_service import QUOTAS, LogService
-from migration import clients
+from migration.aws import clients
 from migration.logs.clock import Clock
 
 SOURCE, TARGET = "airflow-old-Task", "airflow-new-Task"

@@ -11,7 +11,8 @@ import pytest
 import copy_log_events
 import list_log_streams
 from bench.log_service import ServiceError
-from migration import clients, errors
+from migration import errors
+from migration.aws import clients
 
 from .conftest import HOUR, SOURCE, TARGET, Copying
 

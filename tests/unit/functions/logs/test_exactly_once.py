@@ -11,9 +11,10 @@ import pytest
 
 import copy_log_events
 from bench.log_service import ServiceError
-from migration import clients, errors
+from migration import errors
+from migration.aws import clients
 from migration.logs import archive as archives
-from migration.logs import batches, journal, reading
+from migration.logs import journal, packing, reading
 
 from .conftest import HOUR, SOURCE, TARGET, Content, Copying
 from .test_copy import DAY, archive
@@ -73,7 +74,7 @@ def killer(copying: Copying) -> Iterator[Killer]:
 def fine_grained(copying: Copying, monkeypatch: pytest.MonkeyPatch) -> None:
     """Pages of 3 events, batches of 2, so that a few events take many calls."""
     copying.service.page_events = 3
-    monkeypatch.setattr(batches, "MOST_EVENTS", 2)
+    monkeypatch.setattr(packing, "MOST_EVENTS", 2)
     monkeypatch.setattr(reading, "_SMALL_EVENTS", 4)
 
 

@@ -14,11 +14,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bench.log_service import LogService
-from migration import clients, errors
-from migration.logs import batches, listing, quotas, request
-from migration.logs.batches import Packer, size
+from migration import errors
+from migration.aws import clients
+from migration.logs import listing, packing, quotas, request
 from migration.logs.copying import Batch
 from migration.logs.pacing import Pacer
+from migration.logs.packing import Packer, size
 from migration.logs.selection import Selection, failed_of
 
 from .conftest import TurnedClock
@@ -42,11 +43,11 @@ def test_every_batch_is_legal_and_nothing_is_left_out(drawn: list[tuple[int, str
     found = packed(events)
     assert [event for batch, _ in found for event in batch] == events
     for batch, total in found:
-        assert total == sum(map(size, batch)) <= batches.MOST_BYTES
+        assert total == sum(map(size, batch)) <= packing.MOST_BYTES
         times = [event["timestamp"] for event in batch]
         assert times == sorted(times)
         assert times[-1] - times[0] < DAY
-        assert len(batch) == 1 or max(map(size, batch)) <= batches.SURELY_TAKEN_BYTES
+        assert len(batch) == 1 or max(map(size, batch)) <= packing.SURELY_TAKEN_BYTES
 
 
 def test_batches_have_as_many_events_as_they_may() -> None:

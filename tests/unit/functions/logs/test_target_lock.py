@@ -8,10 +8,11 @@ import pytest
 
 import copy_log_events
 import list_log_streams
-from migration import clients, errors
+from migration import errors
+from migration.aws import clients
+from tests.unit.functions.conftest import Handler
+from tests.unit.functions.exchange.test_locks import Executions
 
-from ..conftest import Handler
-from ..test_locks import Executions
 from .conftest import Copying
 
 FIRST, SECOND = (f"arn:aws:states:eu-west-1:123456789012:execution:mwaa-migrator-copy-logs:{n}" for n in ("one", "two"))

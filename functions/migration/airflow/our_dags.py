@@ -1,0 +1,11 @@
+"""The DAGs that a migration puts into the environments. Their files are packaged beside the functions, in dags/."""
+
+from __future__ import annotations
+
+EXPORT = "mwaa_migrator_export"
+IMPORT = "mwaa_migrator_import"
+RESUME = "mwaa_migrator_resume"
+DAGS = (EXPORT, IMPORT, RESUME)
+
+#: Everything of ours in a DAG folder has a name that begins so.
+NAME = "mwaa_migrator"

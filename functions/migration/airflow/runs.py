@@ -1,0 +1,118 @@
+"""Our DAG runs: their ids, what they are asked for, and the results that they leave in the exchange bucket."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from migration import errors
+from migration.airflow.cli import AirflowCli
+from migration.airflow.endpoint import Endpoint
+from migration.airflow.our_dags import DAGS, EXPORT, IMPORT, RESUME
+from migration.aws import clients
+from migration.exchange.store import Store
+from migration.model import Migration, Side
+
+_EXPORT_OPTIONS = (
+    "historyDays",
+    "dags",
+    "xcoms",
+    "tables",
+    "excludeTables",
+    "jobs",
+    "skipUndecryptable",
+    "quiesce",
+    "drainSeconds",
+    "drainPolicy",
+)
+_IMPORT_OPTIONS = ("onConflict", "jobs")
+
+# The results of a DAG's tasks in the order of the tasks; a run has done its work when the last one is there.
+_RESULTS = {EXPORT: ("quiesce", "drain", "export"), IMPORT: ("import", "verify"), RESUME: ("resume",)}
+# What the report calls the time of a run.
+PHASES = {EXPORT: "export", IMPORT: "import", RESUME: "resume"}
+_OPTIONAL = ("quiesce", "drain")
+
+
+def run_id(migration: Migration, dag: str) -> str:
+    """The run that this attempt of the migration has of a DAG: a retry finds it instead of starting another."""
+    return f"{dag}__{migration['artifactId']}"
+
+
+def side_of(migration: Migration, dag: str) -> Side:
+    """The environment that a DAG of ours runs in."""
+    return migration["target"] if dag == IMPORT else migration["source"]
+
+
+def version_of(migration: Migration, dag: str) -> str:
+    """The Airflow version of that environment at that time: the import runs before the hops."""
+    return migration["importVersion"] if dag == IMPORT else migration["source"]["airflowVersion"]
+
+
+def cli(migration: Migration, dag: str) -> AirflowCli:
+    """The CLI of the environment that a DAG of ours runs in, as it is then."""
+    return cli_of(side_of(migration, dag), version_of(migration, dag))
+
+
+def final_cli(migration: Migration, airflow_version: str | None = None) -> AirflowCli:
+    """The CLI of the target at its final version, or at the one that it has reached."""
+    side = migration["target"]
+    return cli_of(side, airflow_version or side["airflowVersion"])
+
+
+def cli_of(side: Side, airflow_version: str) -> AirflowCli:
+    """The CLI of an environment at a version."""
+    return AirflowCli(Endpoint(clients.mwaa(side["region"]), side["environment"]), airflow_version)
+
+
+def active_dags(artifact: Store) -> list[str]:
+    """The user's DAGs that were active in the source when it was quiesced; none where it was not.
+
+    Without those that have no file any more: they stay unpaused for years, and no target knows them.
+    """
+    quiesced = artifact.read("quiesce.json") or {}
+    # An export that leaves out the table of DAGs names none.
+    known = {dag["dag_id"] for dag in (artifact.read("dags.json") or {}).get("dags", [])}
+    return [dag for dag in quiesced.get("active_dags", []) if dag not in DAGS and (not known or dag in known)]
+
+
+def quiesces(migration: Migration) -> bool:
+    return migration["mode"] == "migrate" and bool(migration["options"]["quiesce"])
+
+
+def conf(migration: Migration, dag: str) -> dict[str, Any]:
+    """The conf that a run is triggered with."""
+    options: dict[str, Any] = {}
+    if dag == EXPORT:
+        options = _given(migration["options"], _EXPORT_OPTIONS) | {"quiesce": quiesces(migration)}
+    elif dag == IMPORT:
+        # All paused until the cut-over unpauses what was active.
+        options = _given(migration["options"], _IMPORT_OPTIONS) | {"pauseState": "all-paused"}
+    return {"artifact": migration["artifact"], "options": options}
+
+
+def results(artifact: Store, dag: str, run: str) -> dict[str, dict[str, Any]]:
+    """The results that a run has left so far, by name. One of another run is none of its own."""
+    found = {name: artifact.read(f"{name}.json") for name in _RESULTS[dag]}
+    return {name: result for name, result in found.items() if result is not None and result.get("run_id") == run}
+
+
+def failure(found: Mapping[str, dict[str, Any]]) -> errors.MigrationError | None:
+    """The error of the first result that has failed, under the name that the engine gave it."""
+    for name, result in found.items():
+        if result["status"] == "failed":
+            told = result.get("error") or {}
+            message = f"{name}: {told.get('message', 'no message')}"
+            return errors.named(told.get("name", "DagRunFailed"), message)
+    return None
+
+
+def complete(dag: str, found: Mapping[str, dict[str, Any]]) -> bool:
+    """Whether every result of a DAG is there and says that it is done."""
+    wanted = [name for name in _RESULTS[dag] if name not in _OPTIONAL]
+    return all(found.get(name, {}).get("status") == "done" for name in wanted)
+
+
+def _given(options: Mapping[str, Any], names: tuple[str, ...]) -> dict[str, Any]:
+    """Options that are set: the engine's own defaults hold for those that are null or empty."""
+    return {name: options[name] for name in names if options.get(name) not in (None, [])}

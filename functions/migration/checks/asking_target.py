@@ -1,0 +1,238 @@
+"""The checks that ask a rehearsal's target itself: what it cannot import, what it has not parsed, how DAGs run there.
+
+They are made over several looks. What is done is kept in the attempt's folder; what is not stands among the checks as
+a warning from the first look on, so that a report has it whatever becomes of the function.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypedDict
+
+from migration import wording
+from migration.airflow import our_dags, runs
+from migration.airflow.cli import AirflowCli
+from migration.checks import check_results, history_and_logs, import_errors, missing_dags, smoke_test
+from migration.checks.check_results import Check, Finding
+from migration.checks.import_errors import BrokenFile
+from migration.checks.missing_dags import Missing
+from migration.errors import CommandFailed, MigrationError
+from migration.exchange.store import Store
+from migration.model import Migration
+from migration.observability import logger
+
+IMPORT_ERRORS, MISSING_DAGS = "Import errors", "Missing DAGs"
+_PART = "target"
+_PROGRESS = "target_checks.json"
+# Looks in a row at a web server that does not answer.
+_UNANSWERED = 5
+# Amazon MWAA looks for new DAG files every five minutes (scheduler.dag_dir_list_interval): what has not changed for
+# twice as long is not going to.
+_SETTLED = 600
+
+
+class Progress(TypedDict):
+    """What earlier looks have found.
+
+    `checks` has those that are done, by name. `seen` is what had not been parsed at the look `since` so many seconds of
+    waiting. `smoke` has a record for each DAG, its waiting counted from `smoke_since` on. `unanswered` counts looks in
+    a row without an answer.
+    """
+
+    checks: dict[str, Check]
+    unanswered: int
+    seen: list[str]
+    since: int
+    missing: list[str]
+    smoke: list[smoke_test.Record]
+    smoke_since: int | None
+
+
+@dataclass(frozen=True)
+class Target:
+    """A rehearsal's target: its CLI, the files below its DAG folder, and which of these it passes over."""
+
+    cli: AirflowCli
+    airflow_version: str
+    names: Collection[str]
+    ignored_by: Callable[[str], str | None]
+
+
+def begin(store: Store, artifact: Store, migration: Migration) -> Progress:
+    """What there is to go on with. In the first look: the comparison, and a warning for each check to be made."""
+    found: Progress | None = store.read(_PROGRESS)
+    if found is not None:
+        return found
+    verified = artifact.read("verify.json") or {}
+    options = migration["options"]
+    history = history_and_logs.check(
+        verified if verified.get("run_id") == runs.run_id(migration, our_dags.IMPORT) else None,
+        store.read("logs.json"),
+        options["logs"]["groups"],
+    )
+    progress = Progress(
+        checks={history_and_logs.NAME: history},
+        unanswered=0,
+        seen=[],
+        since=0,
+        missing=[],
+        smoke=smoke_test.records(options["smokeTest"]),
+        smoke_since=None,
+    )
+    keep(store, progress, "The function that asks the target ended before it was done; its log says why.")
+    return progress
+
+
+def keep(store: Store, progress: Progress, reason: str) -> None:
+    """Keeps what is done, and writes the checks; those that are not done warn with a reason."""
+    store.write(_PROGRESS, progress)
+    done = progress["checks"]
+    check_results.write(store, _PART, [done.get(name) or _not_made(name, reason) for name in _names(progress)])
+
+
+def is_done(progress: Progress) -> bool:
+    return all(name in progress["checks"] for name in _names(progress))
+
+
+def look(progress: Progress, target: Target, store: Store, artifact: Store, migration: Migration, waited: int) -> bool:
+    """Does what can be done now. True: every check is made, or cannot be.
+
+    `waited`: seconds of waiting since the first look. Whatever the target refuses is a warning in the end.
+    """
+    try:
+        if IMPORT_ERRORS not in progress["checks"]:
+            _parse(progress, target, artifact.read("dags.json"), migration, waited)
+        if IMPORT_ERRORS in progress["checks"] and progress["smoke"]:
+            _smoke(progress, target, store, migration, waited)
+        progress["unanswered"] = 0
+    except MigrationError as error:
+        logger.warning("the target could not be asked", extra={"error_message": str(error)})
+        progress["unanswered"] += 1
+        if progress["unanswered"] >= _UNANSWERED:
+            _give_up(progress, f"The target does not answer: {error}")
+    keep(store, progress, "The checks had not ended.")
+    return is_done(progress)
+
+
+def give_up(progress: Progress, store: Store, reason: str) -> None:
+    """Ends the checks with a warning for each that is not made."""
+    _give_up(progress, reason)
+    keep(store, progress, reason)
+
+
+def _give_up(progress: Progress, reason: str) -> None:
+    for name in _names(progress):
+        progress["checks"].setdefault(name, _not_made(name, reason))
+
+
+def _names(progress: Progress) -> Sequence[str]:
+    """The checks in the order in which they are made and told."""
+    return [history_and_logs.NAME, IMPORT_ERRORS, MISSING_DAGS, *([smoke_test.NAME] if progress["smoke"] else [])]
+
+
+def _not_made(name: str, reason: str) -> Check:
+    return Check(
+        name=name,
+        result="warn",
+        message=f"This could not be checked. {reason}",
+        remedy="Look at the target's web server and at the function's log, and rehearse again.",
+    )
+
+
+# What the target has parsed.
+
+
+def _parse(
+    progress: Progress, target: Target, known: Mapping[str, Any] | None, migration: Migration, waited: int
+) -> None:
+    """Makes the checks of import errors and of missing DAGs, unless there is still something to be parsed."""
+    told, listed = target.cli.import_errors(), target.cli.dags()
+    if told is None or listed is None:
+        command = "list-import-errors" if told is None else "list"
+        raise CommandFailed(f"`airflow dags {command}` failed in the target. Look at the web server's log group.")
+    broken = import_errors.read(told, target.names, target.airflow_version)
+    parsed = {str(dag["dag_id"]) for dag in listed}
+    missing = missing_dags.of((known or {}).get("dags", []), parsed, broken, target.names, target.ignored_by)
+    open_ = [dag.dag_id for dag in missing if not dag.reason]
+    if open_ and not _settled(progress, open_, waited, migration["options"]["parseTimeoutSeconds"]):
+        return
+    progress["missing"] = [dag.dag_id for dag in missing]
+    progress["checks"][IMPORT_ERRORS] = _import_errors(broken, (known or {}).get("broken_files", []), target)
+    progress["checks"][MISSING_DAGS] = (
+        _not_made(MISSING_DAGS, "The artifact does not tell which DAGs the source knows.")
+        if known is None
+        else _missing_dags(missing, len(known["dags"]))
+    )
+
+
+def _settled(progress: Progress, open_: list[str], waited: int, limit: int) -> bool:
+    """Whether what is not parsed yet will not be: nothing has changed for long enough, or the time is over."""
+    if open_ != progress["seen"]:
+        progress["seen"], progress["since"] = open_, waited
+    return waited >= limit or waited - progress["since"] >= _SETTLED
+
+
+def _import_errors(broken: Sequence[BrokenFile], broken_before: Collection[str], target: Target) -> Check:
+    new = [one for one in broken if one.file not in broken_before]
+    if not broken:
+        return Check(
+            name=IMPORT_ERRORS, result="pass", message=f"Airflow {target.airflow_version} can import every DAG file."
+        )
+    files = wording.counted(len(broken), "DAG file")
+    old = len(broken) - len(new)
+    message = f"Airflow {target.airflow_version} cannot import {files}"
+    message += f", {wording.count(old)} of which the source cannot import either." if old else "."
+    return Check(
+        name=IMPORT_ERRORS,
+        result="fail" if new else "warn",
+        message=message,
+        remedy="Repair each file as it says there; its DAGs do not run in the target until then.",
+        findings=[
+            Finding(file=one.place, line=one.line, message=one.message, remedy=one.remedy, detail=one.trace)
+            for one in [*new, *(one for one in broken if one.file in broken_before)]
+        ],
+    )
+
+
+def _missing_dags(missing: Sequence[Missing], known: int) -> Check:
+    if not missing:
+        return Check(
+            name=MISSING_DAGS,
+            result="pass",
+            message=f"The target has parsed each of the {wording.counted(known, 'DAG')} that the source knows.",
+        )
+    return Check(
+        name=MISSING_DAGS,
+        result="fail",
+        message=f"The target has not parsed {wording.count(len(missing))} of the {wording.counted(known, 'DAG')} that "
+        "the source knows.",
+        remedy="Repair what the reason names; the history of these DAGs is in the target, but they do not run there.",
+        findings=[_finding(dag) for dag in missing],
+    )
+
+
+def _finding(dag: Missing) -> Finding:
+    reason = dag.reason or "Its file is there and can be imported, but makes no such DAG, or is not parsed yet."
+    remedy = dag.remedy or "Look at what the file depends on: variables, connections, other files, the date."
+    return Finding(dag=dag.dag_id, file=dag.file or None, message=reason, remedy=remedy)
+
+
+# How DAGs run.
+
+
+def _smoke(progress: Progress, target: Target, store: Store, migration: Migration, waited: int) -> None:
+    since = progress["smoke_since"]
+    if since is None:
+        since = progress["smoke_since"] = waited
+    minutes = migration["options"]["smokeTestMinutes"]
+    ended = smoke_test.look(
+        target.cli,
+        progress["smoke"],
+        f"mwaa_migrator_smoke_test__{migration['artifactId']}",
+        lambda: store.write(_PROGRESS, progress),
+        last=waited - since >= minutes * 60,
+        missing=set(progress["missing"]),
+    )
+    if ended:
+        progress["checks"][smoke_test.NAME] = smoke_test.check(progress["smoke"], minutes)

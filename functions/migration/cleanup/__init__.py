@@ -1,0 +1,1 @@
+"""Takes back what a migration, or a rehearsal that died, has left."""

@@ -1,0 +1,101 @@
+"""Objects of the environments' buckets: copied at a pinned version, read, written and deleted."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from botocore.exceptions import ClientError
+
+from migration.aws.client_errors import code_of, is_transient, message_of
+from migration.errors import CopyRefused, ResourceMissing
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+
+# Copies run inside S3 and wait for it: many fit one function.
+COPIERS = 32
+# CopyObject's limit; a larger object is copied in parts by the SDK's transfer manager.
+_ONE_COPY = 5 * 1024**3
+# Tags are not copied: that takes rights of its own to read and to write them, and Airflow knows none.
+_WITHOUT_TAGS: dict[str, Any] = {"TaggingDirective": "REPLACE"}
+
+
+class Source(NamedTuple):
+    """An object and the version that is copied."""
+
+    key: str
+    version: str | None
+    etag: str
+    size: int
+
+
+def folder(path: str) -> str:
+    """A DAG folder as a prefix with one slash at its end."""
+    return path.strip("/") + "/"
+
+
+def copy(s3: S3Client, source: Source, bucket: str, to_bucket: str, to_key: str) -> str | None:
+    """Copies one version inside S3, also between regions (`s3` is the target's). Returns the new version's id."""
+    pinned = {"Bucket": bucket, "Key": source.key} | ({"VersionId": source.version} if source.version else {})
+    try:
+        if source.size > _ONE_COPY:
+            s3.copy(pinned, to_bucket, to_key, ExtraArgs=_WITHOUT_TAGS)  # type: ignore[arg-type]  # a plain dict
+            return s3.head_object(Bucket=to_bucket, Key=to_key).get("VersionId")
+        answer = s3.copy_object(Bucket=to_bucket, Key=to_key, CopySource=pinned, **_WITHOUT_TAGS)  # type: ignore[arg-type]
+        return answer.get("VersionId")
+    except ClientError as error:
+        raise refused(error, f"s3://{bucket}/{source.key}", f"s3://{to_bucket}/{to_key}") from error
+
+
+def pin(s3: S3Client, bucket: str, key: str, version: str | None) -> Source:
+    """One object at a version (None: the current one). Raises ResourceMissing."""
+    pinned = {"VersionId": version} if version else {}
+    try:
+        head = s3.head_object(Bucket=bucket, Key=key, **pinned)  # type: ignore[arg-type]
+    except ClientError as error:
+        if code_of(error) in ("404", "NoSuchKey", "NoSuchVersion", "400"):
+            raise ResourceMissing(
+                f"s3://{bucket}/{key}, version {version or 'latest'}, does not exist, but the source environment names "
+                "it. Put it back, or correct the environment."
+            ) from error
+        raise
+    return Source(key, version or head.get("VersionId"), head["ETag"], head["ContentLength"])
+
+
+def read_text(s3: S3Client, bucket: str, source: Source) -> str:
+    """A small text object at its pinned version."""
+    pinned = {"VersionId": source.version} if source.version else {}
+    body = s3.get_object(Bucket=bucket, Key=source.key, **pinned)["Body"]  # type: ignore[arg-type]
+    return body.read().decode("utf-8")
+
+
+def put_text(s3: S3Client, bucket: str, key: str, text: str) -> str | None:
+    """Writes a small text object. Returns its version."""
+    try:
+        return s3.put_object(Bucket=bucket, Key=key, Body=text.encode(), ContentType="text/plain").get("VersionId")
+    except ClientError as error:
+        raise refused(error, key, f"s3://{bucket}/{key}") from error
+
+
+def remove_folder(s3: S3Client, bucket: str, path: str) -> int:
+    """Deletes the current objects under a prefix that was made for a throw-away target. Returns their number."""
+    removed = 0
+    for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=folder(path)):
+        keys = [item["Key"] for item in page.get("Contents", [])]
+        with ThreadPoolExecutor(COPIERS) as removers:
+            list(removers.map(lambda key: s3.delete_object(Bucket=bucket, Key=key), keys))
+        removed += len(keys)
+    return removed
+
+
+def refused(error: ClientError, source: str, target: str) -> Exception:
+    if is_transient(error):
+        return error
+    if code_of(error) in ("NoSuchKey", "NoSuchVersion"):
+        return ResourceMissing(f"{source} disappeared while it was copied. Start the migration again.")
+    return CopyRefused(
+        f"{source} could not be copied to {target}: {code_of(error)}: {message_of(error)}. Give the stack's "
+        "DagBucketArns both buckets, and let the function's role use their KMS keys."
+    )

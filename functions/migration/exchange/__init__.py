@@ -1,0 +1,1 @@
+"""The exchange bucket: what lies where, who may touch it, and who holds which environment."""

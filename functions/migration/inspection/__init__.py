@@ -1,1 +1,0 @@
-"""What a rehearsal looks at in the user's files and settings, with the target's Airflow version in mind."""

@@ -1,0 +1,100 @@
+"""The input: checked against its published schema with all faults at once, and completed with the schema's defaults."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from migration.json_schema import Fault, completed, expression_faults, faults_of
+
+SCHEMA_FILE = Path(__file__).with_name("input.schema.json")
+
+# Neither waiting longer nor taking a lock over makes it another migration.
+_NOT_IDENTIFYING = (
+    "breakLock",
+    "pollSeconds",
+    "environmentTimeoutSeconds",
+    "parseTimeoutSeconds",
+    "dagRunTimeoutSeconds",
+    "smokeTestMinutes",
+    # Only a rehearsal heeds it, and each of those is a new one.
+    "rehearsalClass",
+)
+
+
+@functools.cache
+def schema() -> dict[str, Any]:
+    content: dict[str, Any] = json.loads(SCHEMA_FILE.read_text(encoding="utf-8"))
+    return content
+
+
+def faults(document: Any) -> list[Fault]:
+    """Everything that is wrong with an input. Empty: it is valid."""
+    found = faults_of(document, schema())
+    if isinstance(document, dict) and document.get("mode") == "rollback":
+        found += [
+            Fault("InvalidValue", name, "is known from the migration; leave it out of a roll back")
+            for name in ("source", "target")
+            if name in document
+        ]
+    if not found:
+        options = document.get("options", {})
+        found += _contradictions(document)
+        found += expression_faults("options.dags", options.get("dags"))
+        found += expression_faults("options.logs.dags", options.get("logs", {}).get("dags"))
+    return found
+
+
+def _contradictions(document: dict[str, Any]) -> Iterator[Fault]:
+    """Fields that are right by themselves and not together. `document` fits the schema."""
+    options = document.get("options", {})
+    both = sorted({*options.get("tables", [])} & {*options.get("excludeTables", [])})
+    if both:
+        yield Fault("InvalidValue", "options.excludeTables", f"{', '.join(both)} is in options.tables too; choose one")
+    if not options.get("xcoms", True) and "xcom" in options.get("tables", []):
+        yield Fault("InvalidValue", "options.xcoms", "is false, and options.tables names xcom; choose one")
+    if document.get("mode") == "rehearse" and options.get("quiesce"):
+        yield Fault("InvalidValue", "options.quiesce", "is true, and a rehearsal pauses nothing; leave it out")
+    if document.get("mode", "migrate") != "rehearse" and options.get("smokeTest"):
+        yield Fault("InvalidValue", "options.smokeTest", "runs DAGs in a rehearsal's target; leave it out of any other")
+    version = document.get("target", {}).get("airflowVersion", "3.0.0")
+    if options.get("importVersion") and int(version.split(".")[0]) < 3:
+        yield Fault("InvalidValue", "options.importVersion", f"is for a 3.x target; {version} is imported at itself")
+
+
+def with_defaults(document: dict[str, Any]) -> dict[str, Any]:
+    """A valid input, with every option that it leaves out at the schema's default. The argument is not changed."""
+    return completed(document, schema())
+
+
+def regions(document: dict[str, Any], default: str) -> tuple[str, str]:
+    """The source's region and the target's. `default`: the stack's, for a source that names none."""
+    source = document["source"].get("region", default)
+    return source, document["target"].get("region", source)
+
+
+def digest(complete: dict[str, Any]) -> str:
+    """Hexadecimal SHA-256 of what makes an input (`complete`: with defaults) the same migration."""
+    options = {key: value for key, value in complete["options"].items() if key not in _NOT_IDENTIFYING}
+    identifying = {**{key: value for key, value in complete.items() if key != "migrationId"}, "options": options}
+    return hashlib.sha256(json.dumps(identifying, sort_keys=True).encode()).hexdigest()
+
+
+def migration_id(complete: dict[str, Any], execution: str) -> str:
+    """The id that the input gives, or one made from it.
+
+    Two executions with one input are one migration. A rehearsal is a new one each time, unless it is redriven, because
+    its target does not outlive it.
+    """
+    if "migrationId" in complete:
+        given: str = complete["migrationId"]
+        return given
+    salt = execution if complete["mode"] == "rehearse" else ""
+    fingerprint = hashlib.sha256((digest(complete) + salt).encode()).hexdigest()[:10]
+    readable = re.sub(r"[^a-z0-9]+", "-", complete["target"]["environment"].lower()).strip("-")[:24].rstrip("-")
+    return f"{readable}-{fingerprint}"

@@ -1,0 +1,101 @@
+"""What would become of an input: its plan, and everything that speaks against it. Reads, and changes nothing.
+
+The plan function decides by it, and the command line's dry run shows it.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from botocore.exceptions import EndpointConnectionError
+
+from migration.aws import clients
+from migration.environments import environment, requests
+from migration.errors import RegionUnsupported
+from migration.json_schema import Fault
+from migration.model import Migration
+from migration.plan import (
+    dag_count,
+    execution_roles,
+    migration_input,
+    migration_plan,
+    network,
+    preconditions,
+    target_size,
+)
+
+
+class Outlook(NamedTuple):
+    """`source` is GetEnvironment's answer. `plan` is None where there is no source to plan with."""
+
+    source: dict[str, Any] | None
+    plan: Migration | None
+    faults: list[Fault]
+
+
+def look(
+    document: dict[str, Any],
+    *,
+    migration_id: str,
+    attempt: int,
+    bucket: str,
+    region: str,
+    import_version: str,
+    started: str,
+) -> Outlook:
+    """Looks at what an input (`document`, valid and complete) names.
+
+    Args:
+        bucket: the exchange bucket.
+        region: the stack's.
+        import_version: the stack's; the input's own wins.
+        started: when the migration starts, ISO 8601 in UTC.
+    """
+    source_region, target_region = migration_input.regions(document, region)
+    import_version = document["options"]["importVersion"] or import_version
+    try:
+        source = _environment(source_region, document["source"]["environment"], "source.region")
+        target = _environment(target_region, document["target"]["environment"], "target.region")
+    except RegionUnsupported as error:
+        path, _, message = str(error).partition(": ")
+        return Outlook(None, None, [Fault(RegionUnsupported.__name__, path, message)])
+    shape = requests.input_shape(clients.mwaa(target_region), "CreateEnvironment")
+    found = list(
+        preconditions.environment_faults(document, region, import_version, source, target, migration_id, shape)
+    )
+    if source is None:
+        return Outlook(None, None, found)
+    if any(fault.path.startswith("target.overrides") for fault in found):
+        # Places come from the overrides, and those cannot be read.
+        return Outlook(source, None, found)
+    size = target_size.of(document, source, lambda: dag_count.of(clients.cloudwatch(source_region), source["Name"]))
+    plan = migration_plan.make(
+        migration_id=migration_id,
+        attempt=attempt,
+        bucket=bucket,
+        region=region,
+        import_version=import_version,
+        execution_date=f"{started[:19]}+00:00",
+        document=document,
+        source=source,
+        size=size,
+    )
+    s3 = {side: clients.s3(side) for side in (source_region, target_region)}
+    found += preconditions.place_faults(plan, s3)
+    found += execution_roles.faults(plan, clients.iam())
+    if "NetworkConfiguration" in plan["overrides"]:
+        found += network.faults(plan["overrides"]["NetworkConfiguration"], clients.ec2(target_region))
+    return Outlook(source, plan, found)
+
+
+def _environment(region: str, name: str, path: str) -> dict[str, Any] | None:
+    """The environment, or None. Raises RegionUnsupported where the region has no Amazon MWAA."""
+    try:
+        return environment.get(clients.mwaa(region), name)
+    except EndpointConnectionError as error:
+        # Only explains: the SDK's list may lack the newest region, whose endpoint answers.
+        if region in clients.regions_of_mwaa():
+            raise
+        raise RegionUnsupported(
+            f"{path}: Amazon MWAA has no endpoint in {region}; choose one of {', '.join(clients.regions_of_mwaa())}"
+        ) from error

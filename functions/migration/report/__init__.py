@@ -1,0 +1,1 @@
+"""The report: what it says, how it looks to people, and who is told."""

@@ -1,0 +1,29 @@
+"""StageDags: copies the user's DAG folder to the target and puts our DAGs into both environments' folders."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from migration.aws import clients
+from migration.environments import dag_folder, s3_objects
+from migration.exchange.locks import require_locks
+from migration.exchange.store import of_attempt
+from migration.observability import logger, state
+
+
+@state
+def handler(event: dict[str, Any]) -> dict[str, Any]:
+    """`{"migration"}` -> `{"objects", "ours"}`: how many objects of the user's and of ours are in the target."""
+    migration = event["migration"]
+    require_locks(migration, event["execution"])
+    source, target = migration["source"], migration["target"]
+    of_attempt(clients.s3(), migration).start_phase("stage resources")
+    from_s3 = clients.s3(source["region"], s3_objects.COPIERS)
+    to_s3 = clients.s3(target["region"], s3_objects.COPIERS)
+    objects = dag_folder.copy_folder(
+        from_s3, to_s3, source["bucket"], source["dagsPath"], target["bucket"], target["dagsPath"]
+    )
+    ours = dag_folder.put_our_dags(from_s3, source["bucket"], source["dagsPath"])
+    dag_folder.put_our_dags(to_s3, target["bucket"], target["dagsPath"])
+    logger.info("staged", extra={"objects": objects, "ours": ours})
+    return {"objects": objects, "ours": ours}

@@ -1,0 +1,57 @@
+"""StageSettings, StageHop: copies requirements, plugins and start-up script for the target's next Airflow version."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from migration.airflow import constraints, versions
+from migration.aws import clients
+from migration.environments import dag_folder, environment, s3_objects
+from migration.environments.requests import Files
+from migration.exchange.locks import require_locks
+from migration.exchange.store import of_attempt
+from migration.model import Migration
+from migration.observability import state
+
+
+@state
+def handler(event: dict[str, Any]) -> dict[str, Any]:
+    """`{"migration", "airflowVersion"}` -> `{"files"}`: keys and pinned versions for Create- or UpdateEnvironment.
+
+    What was staged for that version before is found again. Before a hop to 3.x our DAGs leave the target.
+    """
+    migration, airflow_version = event["migration"], event["airflowVersion"]
+    require_locks(migration, event["execution"])
+    store = of_attempt(clients.s3(), migration)
+    staged = store.read(f"staged/{airflow_version}.json")
+    if staged is None:
+        files, notes = _copy_settings(migration, airflow_version)
+        staged = {"files": files._asdict(), "notes": notes}
+        store.write(f"staged/{airflow_version}.json", staged)
+    target = migration["target"]
+    if versions.parse(airflow_version).major >= 3:
+        # Our DAGs read the metadata database, which no task reaches there: they would only be import errors.
+        dag_folder.remove_our_dags(clients.s3(target["region"]), target["bucket"], target["dagsPath"])
+    return {"files": staged["files"]}
+
+
+def _copy_settings(migration: Migration, airflow_version: str) -> tuple[Files, list[str]]:
+    source, target = migration["source"], migration["target"]
+    current = environment.get(clients.mwaa(source["region"]), source["environment"]) or {}
+    from_s3, to_s3 = clients.s3(source["region"]), clients.s3(target["region"])
+    pinned: dict[str, tuple[str, str]] = {}
+    notes: list[str] = []
+    for name, prefix in (("requirements", "Requirements"), ("plugins", "Plugins"), ("startup_script", "StartupScript")):
+        key = current.get(f"{prefix}S3Path")
+        if not key or f"{prefix}S3Path" in migration["overrides"]:
+            continue
+        to_key = f"{target['environment']}/{airflow_version}/{key.rsplit('/', 1)[-1]}"
+        found = s3_objects.pin(from_s3, source["bucket"], key, current.get(f"{prefix}S3ObjectVersion"))
+        if name == "requirements":
+            text, told = constraints.fitted(s3_objects.read_text(from_s3, source["bucket"], found), airflow_version)
+            notes += told
+            version = s3_objects.put_text(to_s3, target["bucket"], to_key, text)
+        else:
+            version = s3_objects.copy(to_s3, found, source["bucket"], target["bucket"], to_key)
+        pinned[name] = (to_key, version or "")
+    return Files(dags=target["dagsPath"], **pinned), notes

@@ -1,0 +1,108 @@
+"""A dry run: what a migration would do, by the code that plans it. Nothing is written anywhere."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from migration.airflow import runs
+from migration.aws import clients
+from migration.environments import requests
+from migration.model import Migration
+from migration.plan import migration_input, planning
+from migration.times import now
+from mwaa_migrator_cli import differences
+
+from . import account
+from .account import Stack
+
+_ARROW = " \N{RIGHTWARDS ARROW} "
+
+
+def show(document: dict[str, Any], stack: Stack) -> bool:
+    """Prints the plan of a valid input. Whether nothing speaks against it."""
+    complete = migration_input.with_defaults(document)
+    if complete["mode"] == "rollback":
+        steps = "pause in the target what the cut-over activated, make the source's DAGs active as they were, report"
+        Console().print(Text(f"{complete['migrationId']}: {steps}."))
+        return True
+    outlook = planning.look(
+        complete,
+        migration_id=migration_input.migration_id(complete, "dry-run"),
+        attempt=1,
+        bucket=stack.bucket,
+        region=account.region(),
+        import_version=stack.import_version,
+        started=now(),
+    )
+    console = Console()
+    if outlook.plan is not None and outlook.source is not None:
+        _print_plan(console, outlook.plan, outlook.source)
+    for fault in outlook.faults:
+        text = Text(fault.name, style="bold red").append(f" at {fault.path}", style="not bold default")
+        console.print(text, Text(f"  {fault.message}"), sep="\n", soft_wrap=True)
+    if outlook.faults:
+        return False
+    console.print(Text("Nothing speaks against it.", style="bold green"))
+    return True
+
+
+def _print_plan(console: Console, plan: Migration, source: dict[str, Any]) -> None:
+    old, new = plan["source"], plan["target"]
+    sides = f"{old['environment']} in {old['region']}{_ARROW}{new['environment']} in {new['region']}"
+    console.print(Text(f"Airflow {_ARROW.join(plan['path'])}", style="bold"), Text(sides), sep="\n")
+    for number, step in enumerate(_steps(plan), 1):
+        console.print(Text(f"{number:>3}. {step}"), soft_wrap=True)
+    shape = requests.input_shape(clients.mwaa(new["region"]), "CreateEnvironment")
+    found, notes = differences.of(plan, source, shape)
+    table = Table(title="What differs", title_justify="left", box=None, pad_edge=False)
+    for name in ("setting", "source", "target"):
+        table.add_column(name, header_style="dim", overflow="fold")
+    for difference in found:
+        table.add_row(Text(difference.field), _value(difference.source), _value(difference.target))
+    console.print(Text(), table)
+    for note in notes:
+        console.print(Text(f"- {note}"), soft_wrap=True)
+    console.print()
+
+
+def _steps(plan: Migration) -> Iterator[str]:
+    """What the state machine would do, in the order of its states."""
+    target, options = plan["target"], plan["options"]
+    yield f"create {target['environment']} at {plan['importVersion']}, its DAGs in s3://{target['bucket']}/{target['dagsPath']}"
+    logs = options["logs"]
+    since = "all log events" if logs["days"] is None else f"the log events of {logs['days']} days"
+    named = f"{since} of {', '.join(logs['groups'])}"
+    # As the state machine decides: which task instances have failed is known when they are exported.
+    early = bool(logs["groups"]) and not logs["onlyFailed"]
+    if early:
+        yield f"copy {named}, while the source's DAGs go on"
+    if runs.quiesces(plan):
+        yield f"pause the source's DAGs and wait up to {options['drainSeconds']} s for running tasks"
+    days = options["historyDays"]
+    yield f"export {f'{days} days of history' if days else 'the whole history'}, import it and compare every row"
+    for version in plan["hops"]:
+        yield f"upgrade the target in place to {version}"
+    if early:
+        yield f"copy what {', '.join(logs['groups'])} got since then"
+    elif logs["groups"]:
+        yield f"copy {named}, of failed task instances only"
+    if plan["mode"] == "rehearse":
+        tested = options["smokeTest"]
+        runs_of = f", and run {', '.join(tested)} there" if tested else ""
+        yield "check the DAGs' code, the requirements and the Airflow options against the target's version"
+        yield f"ask the target which DAGs it cannot import or has not parsed{runs_of}"
+        yield "report, and delete the target"
+    else:
+        yield "unpause in the target the DAGs that were active in the source, and report"
+
+
+def _value(value: Any) -> Text:
+    if value is None:
+        return Text("\N{EN DASH}", style="dim")
+    return Text(value if isinstance(value, str) else json.dumps(value, default=str))

@@ -1,0 +1,124 @@
+from __future__ import annotations
+
+from typing import Any, cast
+
+import pytest
+
+import check_dag_run
+from migration import errors
+from migration.airflow import our_dags, runs
+from migration.airflow.cli import RunState
+from migration.model import Migration
+from migration.plan.migration_input import schema
+
+OPTIONS = {name: option["default"] for name, option in schema()["properties"]["options"]["properties"].items()}
+
+
+def migration(**parts: Any) -> Migration:
+    return cast(
+        Migration,
+        {
+            "mode": "migrate",
+            "artifactId": "m-2",
+            "artifact": "s3://exchange/artifacts/m-2",
+            "importVersion": "2.11.2",
+            "source": {"environment": "old", "airflowVersion": "2.5.1"},
+            "target": {"environment": "new", "airflowVersion": "3.2.1"},
+            "options": OPTIONS,
+        }
+        | parts,
+    )
+
+
+def result(name: str, status: str = "done", **parts: Any) -> dict[str, Any]:
+    return {"command": name, "status": status, "run_id": "r", "error": None} | parts
+
+
+def test_a_run_is_named_after_the_attempt() -> None:
+    assert runs.run_id(migration(), our_dags.EXPORT) == "mwaa_migrator_export__m-2"
+
+
+def test_the_import_runs_in_the_target_before_the_hops() -> None:
+    assert runs.side_of(migration(), our_dags.IMPORT)["environment"] == "new"
+    assert runs.version_of(migration(), our_dags.IMPORT) == "2.11.2"
+    for dag in (our_dags.EXPORT, our_dags.RESUME):
+        assert runs.side_of(migration(), dag)["environment"] == "old"
+        assert runs.version_of(migration(), dag) == "2.5.1"
+
+
+def test_conf_of_the_export() -> None:
+    assert runs.conf(migration(), our_dags.EXPORT) == {
+        "artifact": "s3://exchange/artifacts/m-2",
+        "options": {
+            "dags": ".*",
+            "xcoms": True,
+            "skipUndecryptable": False,
+            "quiesce": True,
+            "drainSeconds": 900,
+            "drainPolicy": "fail",
+        },
+    }
+
+
+def test_conf_of_the_import_leaves_all_paused() -> None:
+    assert runs.conf(migration(), our_dags.IMPORT)["options"] == {"onConflict": "keep", "pauseState": "all-paused"}
+
+
+def test_conf_of_resume_has_no_options() -> None:
+    assert runs.conf(migration(), our_dags.RESUME)["options"] == {}
+
+
+@pytest.mark.parametrize(
+    ("parts", "quiesces"),
+    [({}, True), ({"mode": "rehearse"}, False), ({"options": {**OPTIONS, "quiesce": False}}, False)],
+)
+def test_a_rehearsal_never_quiesces(parts: dict[str, Any], quiesces: bool) -> None:
+    assert runs.conf(migration(**parts), our_dags.EXPORT)["options"]["quiesce"] is quiesces
+
+
+@pytest.mark.parametrize(
+    ("dag", "found", "complete"),
+    [
+        (our_dags.EXPORT, {}, False),
+        (our_dags.EXPORT, {"quiesce": result("quiesce"), "drain": result("drain")}, False),
+        (our_dags.EXPORT, {"export": result("export")}, True),
+        (our_dags.EXPORT, {"export": result("export", "failed")}, False),
+        (our_dags.IMPORT, {"import": result("import")}, False),
+        (our_dags.IMPORT, {"import": result("import"), "verify": result("verify")}, True),
+        (our_dags.RESUME, {"resume": result("resume")}, True),
+    ],
+)
+def test_complete(dag: str, found: dict[str, dict[str, Any]], complete: bool) -> None:
+    assert runs.complete(dag, found) is complete
+
+
+FAILED = {"import": result("import", "failed", error={"name": "ArtifactDamaged", "message": "part 3"})}
+
+
+@pytest.mark.parametrize(
+    ("state", "found", "error", "says"),
+    [
+        ("failed", FAILED, "ArtifactDamaged", "import: part 3"),
+        (None, FAILED, "ArtifactDamaged", "import: part 3"),
+        ("failed", {}, "DagRunFailed", "failed without a result"),
+        ("success", {}, "ResultMissing", "succeeded but its result is not"),
+    ],
+)
+def test_judge_names_the_failure(state: str | None, found: dict[str, Any], error: str, says: str) -> None:
+    with pytest.raises(errors.MigrationError, match=says) as caught:
+        check_dag_run.judge(our_dags.IMPORT, "r", RunState(state), found)
+    assert type(caught.value).__name__ == error
+
+
+@pytest.mark.parametrize(("state", "found"), [("running", FAILED), ("running", {}), (None, {})])
+def test_what_may_still_end_well_is_no_failure(state: str | None, found: dict[str, Any]) -> None:
+    check_dag_run.judge(our_dags.IMPORT, "r", RunState(state), found)
+
+
+@pytest.mark.parametrize("name", ["not a name", "lower", "", "x; y"])
+def test_a_name_that_is_none_becomes_dag_run_failed(name: str) -> None:
+    assert type(errors.named(name, "m")) is errors.DagRunFailed
+
+
+def test_our_own_names_keep_their_class() -> None:
+    assert type(errors.named("VerificationFailed", "m")) is errors.VerificationFailed

@@ -1,0 +1,74 @@
+"""Who may import whom, in the whole repository: no circles, and each part only what it may know of."""
+
+from __future__ import annotations
+
+import graphlib
+import sys
+from pathlib import Path
+
+import grimp
+import pytest
+
+ROOT = Path(__file__).parents[2]
+# The folders `functions` and `dags` are named too, for the modules that lie there without a package.
+FUNCTIONS, DAGS, COMMAND_LINE = ("functions", "migration"), ("dags", "mwaa_migrator"), ("mwaa_migrator_cli",)
+DATA_PIPELINE = ("data_pipeline",)
+AROUND = ("local", "sources", "matrix", "chaos", "bench", "tests", "tools")
+# What no module of the product may import, directly or by way of others.
+FORBIDDEN = {
+    FUNCTIONS: (*DAGS, *COMMAND_LINE, *DATA_PIPELINE, *AROUND),
+    DAGS: (*FUNCTIONS, *COMMAND_LINE, *DATA_PIPELINE, *AROUND),
+    COMMAND_LINE: (*DAGS, *AROUND),
+    DATA_PIPELINE: (*FUNCTIONS, *DAGS, *COMMAND_LINE, *AROUND),
+}
+# The functions' packages, the uppermost first: each imports from those below it alone, and none beside it.
+LAYERS = (
+    ("cleanup", "report"),
+    ("checks", "logs", "plan"),
+    ("environments",),
+    ("airflow",),
+    ("exchange",),
+    ("observability",),
+    ("aws",),
+    ("errors", "model", "times", "wording", "json_schema", "settings", "waiting"),
+)
+
+
+@pytest.fixture(scope="module")
+def imports() -> grimp.ImportGraph:
+    """Every import of a module by another, those for type checking and inside functions among them."""
+    path = sys.path[:]
+    sys.path[:0] = [str(ROOT), str(ROOT / "functions"), str(ROOT / "dags")]
+    try:
+        graph = grimp.build_graph(*FUNCTIONS, *DAGS, *COMMAND_LINE, *DATA_PIPELINE, *AROUND, cache_dir=None)
+    finally:
+        sys.path[:] = path
+    for folder, package in (FUNCTIONS, DAGS):
+        # Found twice: below its folder and by its own name.
+        for module in {f"{folder}.{package}", *graph.find_descendants(f"{folder}.{package}")}:
+            graph.remove_module(module)
+    return graph
+
+
+def test_there_is_no_circle(imports: grimp.ImportGraph) -> None:
+    graph = {module: imports.find_modules_directly_imported_by(module) for module in imports.modules}
+    # Raises CycleError with the modules of one.
+    assert len(list(graphlib.TopologicalSorter(graph).static_order())) == len(imports.modules)
+
+
+@pytest.mark.parametrize("parts", FORBIDDEN, ids=lambda parts: parts[0])
+def test_a_part_knows_nothing_of_those_that_build_on_it(imports: grimp.ImportGraph, parts: tuple[str, ...]) -> None:
+    chains = [
+        chain
+        for part in parts
+        for other in FORBIDDEN[parts]
+        for chain in imports.find_shortest_chains(importer=part, imported=other, as_packages=True)
+    ]
+    assert chains == []
+
+
+def test_the_functions_packages_are_layers(imports: grimp.ImportGraph) -> None:
+    known = {name for layer in LAYERS for name in layer}
+    assert {module.rsplit(".", 1)[-1] for module in imports.find_children("migration")} == known
+    layers = [grimp.Layer(*layer) for layer in LAYERS]
+    assert imports.find_illegal_dependencies_for_layers(layers=layers, containers={"migration"}) == set()

@@ -1,0 +1,82 @@
+"""Makes the definitions that are deployed from those that are read: `make generate`. A test fails when one is stale.
+
+A source, `statemachine/NAME.yaml`, is in the Amazon States Language, but a state may name what it retries and catches;
+the names are in `statemachine/failures.yaml`. What is deployed is JSON, because CloudFormation's reader of a definition
+resolves neither anchors nor tags of YAML.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Hashable
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+ROOT = Path(__file__).parent.parent
+SOURCES = ROOT / "statemachine"
+DEPLOYED = SOURCES / "deployed"
+NAMES = ("migrate", "copy_logs", "rehearse")
+
+Content = dict[str, Any]
+
+
+class InvalidSource(Exception):
+    """A source has something twice, or a name that failures.yaml does not define."""
+
+
+class _Loader(yaml.SafeLoader):
+    """Refuses a key that is there twice; YAML's own loader would take the last of two states with one name."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+        names = [key.value for key, _ in node.value if key.tag != "tag:yaml.org,2002:merge"]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise InvalidSource(f"{', '.join(twice)} is there twice {node.start_mark}".strip())
+        return super().construct_mapping(node, deep)
+
+
+def definition(name: str) -> Content:
+    """A state machine with what its states name in its place.
+
+    Raises:
+        InvalidSource: a key is there twice, or a name is not defined.
+    """
+    content = _read(SOURCES / f"{name}.yaml")
+    _resolve(content["States"], _read(SOURCES / "failures.yaml"))
+    return content
+
+
+def text(name: str) -> str:
+    """A definition as it is deployed."""
+    return json.dumps(definition(name), indent=2, ensure_ascii=False) + "\n"
+
+
+def _read(file: Path) -> Content:
+    content: Content = yaml.load(file.read_text(encoding="utf-8"), Loader=_Loader)
+    return content
+
+
+def _resolve(states: Content, named: Content) -> None:
+    for state_name, state in states.items():
+        for key in state.keys() & {"Retry", "Catch"}:
+            unknown = [item for item in state[key] if isinstance(item, str) and item not in named[key]]
+            if unknown:
+                raise InvalidSource(f"{state_name} has the {key} {unknown[0]!r}, which failures.yaml does not define")
+            state[key] = [one for item in state[key] for one in (named[key][item] if isinstance(item, str) else [item])]
+        _resolve(state.get("ItemProcessor", {}).get("States", {}), named)
+
+
+def main() -> None:
+    DEPLOYED.mkdir(exist_ok=True)
+    for name in NAMES:
+        file = DEPLOYED / f"{name}.asl.json"
+        if not file.exists() or file.read_text(encoding="utf-8") != text(name):
+            file.write_text(text(name), encoding="utf-8")
+            sys.stdout.write(f"{file.relative_to(ROOT)}: renewed\n")
+
+
+if __name__ == "__main__":
+    main()
