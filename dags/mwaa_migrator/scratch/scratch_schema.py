@@ -88,8 +88,8 @@ def create(connection: Any, name: str) -> None:
         execute(connection, sql.SQL("create schema {}").format(sql.Identifier(name)))
     except InsufficientPrivilege as error:
         connection.rollback()
-        names = fetch_all(connection, "select current_user, current_database()")[0]
-        user, database = (sql.Identifier(name).as_string(connection) for name in names)
+        query = "select quote_ident(current_user), quote_ident(current_database())"
+        user, database = fetch_all(connection, query)[0]
         raise MissingRight(
             f"The database user {user} may not create a schema. Let it: GRANT CREATE ON DATABASE {database} TO {user}."
         ) from error
