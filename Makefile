@@ -32,7 +32,7 @@ help: ## What there is
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: setup
-setup: $(READY) ## The development environment, .venv
+setup: $(READY) ## The development environment, .venv/
 
 $(READY): requirements/uv.txt requirements/dev.txt pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "mwaa-migrator needs Python 3.11 or newer; set PYTHON=...")'
@@ -50,7 +50,7 @@ lint: $(READY) ## Format, lint and types; dags/ with Python 3.7
 	$$($(PY) -m local.installations.interpreters 3.7) -m compileall -q -f dags
 
 .PHONY: format
-format: $(READY) ## Formats the code and mends what lint can mend
+format: $(READY) ## Formats the code and fixes what lint can fix
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
@@ -85,7 +85,7 @@ matrix: $(READY) ## Every source version to 2.11.2 and on to 3.2.1, into build/m
 	$(PY) -m matrix
 
 .PHONY: build
-build: $(READY) ## Packages the functions as a deployment would, into .aws-sam/; build/sbom.json says what of
+build: $(READY) ## Packages the functions as a deployment would, into .aws-sam/, with build/sbom.json
 	PATH="$$(dirname "$$($(PY) -m local.installations.interpreters 3.13)"):$$PATH" $(BIN)/sam build
 	$(PY) -m tools.bill_of_materials
 
@@ -109,7 +109,7 @@ findings: $(READY) ## Security findings in the code; a part of the tests
 	$(BIN)/bandit --quiet --recursive --severity-level medium local functions dags data_pipeline mwaa_migrator_cli
 
 .PHONY: audit
-audit: findings ## Known vulnerabilities of what is locked, security findings in the code
+audit: findings ## Known vulnerabilities in what is locked, and security findings in the code
 	$(PY) -m tools.audit
 
 .PHONY: check

@@ -71,6 +71,8 @@ class Parameter:
     allowed: tuple[str, ...] = ()
     values: tuple[str, ...] = ()
     is_secret: bool = False
+    #: The object and field that name a parameter which nothing declares.
+    named_at: tuple[str, str] | None = None
 
     @property
     def name(self) -> str:

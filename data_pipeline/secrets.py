@@ -62,7 +62,7 @@ def _secret_parameters(definition: Definition) -> set[str]:
         if (found.id, name) in followed:
             continue
         followed.add((found.id, name))
-        for path in (path for text in found.texts(name) for path in _names(text)):
+        for path in (path for text in found.texts(name) for path in syntax.names(text)):
             parameter = definition.parameter(path[0]) if len(path) == 1 else None
             if parameter is not None:
                 secret.add(parameter.id)
@@ -78,24 +78,6 @@ def _secret_parameters(definition: Definition) -> set[str]:
 def _stand_in(text: str) -> PipelineObject:
     """A parameter's value as a field, so that what it names is followed too."""
     return PipelineObject(f"value {text}", "", {"text": (text,)})
-
-
-def _names(text: str) -> list[tuple[str, ...]]:
-    """The names in a text's expressions; none where it does not parse, which is found elsewhere."""
-    try:
-        pieces: list[object] = list(syntax.parse_text(text))
-    except syntax.NotAnExpression:
-        return []
-    found = []
-    while pieces:
-        piece = pieces.pop()
-        if isinstance(piece, syntax.Name):
-            found.append(piece.path)
-        elif isinstance(piece, syntax.Call):
-            pieces.extend(piece.arguments)
-        elif isinstance(piece, syntax.Operation):
-            pieces.extend((piece.left, piece.right))
-    return found
 
 
 def _without_literals(

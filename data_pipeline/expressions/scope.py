@@ -23,7 +23,7 @@ class Runtime:
     secret, and those that have no value.
     """
 
-    values: Mapping[str, Deferred]
+    values: Mapping[str, Atom]
     variables: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -67,7 +67,12 @@ class Scope:
             pieces = syntax.parse_text(raw)
         except syntax.NotAnExpression as error:
             raise NotEvaluated(str(error)) from error
-        alternatives = [(piece,) if isinstance(piece, str) else self.atoms(piece) for piece in pieces]
+        alternatives: list[tuple[Atom, ...]] = [
+            (piece,) if isinstance(piece, str) else self.atoms(piece) for piece in pieces
+        ]
+        if len(alternatives) > 1:
+            # Nothing in the middle of a text is an empty text; alone it is no text.
+            alternatives = [choice or ("",) for choice in alternatives]
         return tuple(Text.of(*combination) for combination in itertools.product(*alternatives))
 
     def atoms(self, node: syntax.Node) -> tuple[Atom, ...]:

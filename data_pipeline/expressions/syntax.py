@@ -103,6 +103,24 @@ def parse(expression: str) -> Node:
     return _Parser(expression).parsed()
 
 
+def names(text: str) -> list[tuple[str, ...]]:
+    """The dotted names in a text's expressions; none where it does not parse."""
+    try:
+        pending: list[str | Node] = list(parse_text(text))
+    except NotAnExpression:
+        return []
+    found = []
+    while pending:
+        piece = pending.pop()
+        if isinstance(piece, Name):
+            found.append(piece.path)
+        elif isinstance(piece, Call):
+            pending.extend(piece.arguments)
+        elif isinstance(piece, Operation):
+            pending.extend((piece.left, piece.right))
+    return found
+
+
 def _end(text: str, start: int) -> int:
     """The index of the brace that closes the expression opened before `start`."""
     position, quote = start, ""

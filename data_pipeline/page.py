@@ -1,0 +1,176 @@
+"""PIPELINE.md: each object and field, what became of it, what to decide, what differs, and how to change over."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import PurePath
+from typing import TYPE_CHECKING
+
+from . import object_reference
+from .ledger import Level, Note
+from .model import PipelineObject, Reference, Value
+from .options import Options
+from .run_values import Trigger
+from .schedules import Plan
+
+if TYPE_CHECKING:
+    from .translation import Translation
+
+_LONGEST = 120
+
+
+def render(found: Translation, options: Options) -> str:
+    """The page of a translation."""
+    lines = [
+        f"# {found.definition.name}",
+        "",
+        f"From {PurePath(found.definition.source).name}, for Airflow {options.airflow}: {_verdict(found)}",
+        "",
+        *_decisions(found),
+        *_differences(found),
+        *_set_up(found),
+        *_change_over(found, options),
+        *_objects(found),
+    ]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def _verdict(found: Translation) -> str:
+    dags = ", ".join(f"`{dag_id}.py`" for dag_id in found.dag_ids)
+    count = len(found.decisions)
+    if not count:
+        return f"{dags}, whole."
+    return f"{dags}, with {count} {'thing' if count == 1 else 'things'} to decide."
+
+
+def _decisions(found: Translation) -> Iterator[str]:
+    if found.decisions:
+        yield "## Decide first"
+        yield ""
+        for note in found.decisions:
+            yield f"- [ ] {_place(note)}{note.text}"
+        yield ""
+
+
+def _differences(found: Translation) -> Iterator[str]:
+    different = [note for note in found.notes if note.level is Level.DIFFERENT]
+    if different:
+        yield "## What will be different"
+        yield ""
+        for note in different:
+            yield f"- {_place(note)}{note.text}"
+        yield ""
+
+
+def _place(note: Note) -> str:
+    if not note.object_id:
+        return ""
+    return f"`{note.object_id}.{note.field}`: " if note.field else f"`{note.object_id}`: "
+
+
+def _set_up(found: Translation) -> Iterator[str]:
+    yield "## Set up"
+    yield ""
+    yield "- `requirements.txt`: its lines belong into the environment's; Amazon MWAA pins their versions."
+    if found.variables:
+        yield "- Variables: fill in `variables.json`, import it (`airflow variables import`), or make secrets of them"
+        yield "  in Secrets Manager, below `airflow/variables/`. Names with `secret` in them are masked in logs."
+        yield ""
+        yield "| variable | holds |"
+        yield "| --- | --- |"
+        for variable in found.variables:
+            secret = "; **secret**" if variable.is_secret else ""
+            yield f"| `{variable.name}` | {_cell(variable.description)}{secret} |"
+        yield ""
+    if found.connections:
+        yield "- Connections: fill in `connections.json`, passwords and what stands in `<...>`, and import it (`airflow"
+        yield "  connections import`), or make secrets of them in Secrets Manager, below `airflow/connections/`."
+        yield ""
+        yield "| connection | type | host | password |"
+        yield "| --- | --- | --- | --- |"
+        for item in found.connections:
+            password = _cell(item.password_from) or "none"
+            yield f"| `{item.conn_id}` | {_cell(item.conn_type)} | {_cell(item.host)} | {password} |"
+        yield ""
+    yield "- Copy this folder below the environment's DAGs folder. The DAG starts paused where the environment's"
+    yield "  `dags_are_paused_at_creation` is on, as Amazon MWAA's is."
+    yield ""
+
+
+def _change_over(found: Translation, options: Options) -> Iterator[str]:
+    yield "## Change over"
+    yield ""
+    yield "Runs and their history stay in Data Pipeline; the DAG begins with its own first run."
+    yield ""
+    activation = found.definition.activation
+    pipeline = activation.pipeline_id if activation else "<pipeline id>"
+    for dag_id, plan in zip(found.dag_ids, found.plans, strict=True):
+        yield from _first_run(dag_id, plan, options, found)
+    yield "To compare first, let both run: give the DAG places of its own to write to (its `params`, or copies of its"
+    yield "data nodes' paths), unpause it, and compare what one run of each has left, interval by interval:"
+    yield ""
+    yield f"    aws datapipeline query-objects --pipeline-id {pipeline} --sphere INSTANCE"
+    yield f"    airflow dags list-runs {'-d ' if options.release < (3,) else ''}{found.dag_ids[0]}"
+    yield "    aws s3 ls --recursive <place of the pipeline>; aws s3 ls --recursive <place of the DAG>"
+    yield ""
+    yield "Then, when the pipeline is between two runs:"
+    yield ""
+    yield f"1. `aws datapipeline deactivate-pipeline --pipeline-id {pipeline} --no-cancel-active` lets what runs end."
+    yield "2. Look up the last scheduled start that finished; the DAG begins with the next one."
+    yield "3. Translate again with `--start` of that time, copy the folder, unpause the DAG."
+    yield ""
+
+
+def _first_run(dag_id: str, plan: Plan, options: Options, found: Translation) -> Iterator[str]:
+    if plan.trigger is Trigger.ONDEMAND or (plan.count == 1 and plan.start is None):
+        yield f"- `{dag_id}` runs when it is triggered: trigger it where you activated the pipeline."
+    elif options.start is not None:
+        start = f"{options.start:%Y-%m-%d %H:%M} UTC"
+        yield f"- `{dag_id}` takes over with the run whose scheduled start is {start}, and catches up from there."
+    else:
+        known = found.definition.activation
+        following = f" The next run is due at {known.next_run:%Y-%m-%dT%H:%M}." if known and known.next_run else ""
+        yield f"- `{dag_id}` has no catch-up yet, so it makes no run of the past.{following} Translate again with"
+        yield "  `--start` of the first run that Data Pipeline is not to make: no interval is lost then or doubled."
+    yield ""
+
+
+def _objects(found: Translation) -> Iterator[str]:
+    yield "## Objects and fields"
+    yield ""
+    for item in found.definition.objects.values():
+        kind = object_reference.kind(item.type)
+        yield f"### {item.id}" + (f" ({item.type}, {kind})" if kind else "")
+        yield ""
+        for note in found.notes:
+            if (note.object_id, note.field) == (item.id, ""):
+                yield f"{note.text}"
+                yield ""
+        rows = list(_rows(found, item))
+        if rows:
+            yield "| field | was | became |"
+            yield "| --- | --- | --- |"
+            yield from rows
+            yield ""
+
+
+def _rows(found: Translation, item: PipelineObject) -> Iterator[str]:
+    for name, values in item.fields.items():
+        if name == "type" or item.origin(name) != item.id:
+            continue
+        notes = [note for note in found.notes if (note.object_id, note.field) == (item.id, name)]
+        told = " ".join(f"**Decide:** {note.text}" if note.level is Level.DECIDE else note.text for note in notes)
+        yield f"| `{name}` | {_was(values)} | {_cell(told)} |"
+
+
+def _was(values: tuple[Value, ...]) -> str:
+    shown = [f"&rarr; {value.id}" if isinstance(value, Reference) else _cell(value) for value in values]
+    return ", ".join(f"`{text}`" if not text.startswith("&rarr;") else text for text in shown) or "empty"
+
+
+def _cell(text: str) -> str:
+    """A text in a table's cell, on one line."""
+    line = " ".join(text.split())
+    if len(line) > _LONGEST * 4:
+        line = f"{line[: _LONGEST * 4]}..."
+    return line.replace("|", "\\|").replace("`", "'") if "`" in text and "|" in text else line.replace("|", "\\|")
