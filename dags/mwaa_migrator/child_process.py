@@ -11,27 +11,27 @@ import sys
 import threading
 from typing import Any, Callable
 
+#: Puts the folder of this package last on the path, as Airflow does. In front, a ``json.py`` in the DAG folder would
+#: take the place of the standard library's.
+_RUN_MODULE = (
+    "import runpy, sys; sys.path.append(sys.argv.pop(1)); "
+    "runpy.run_module(sys.argv.pop(1), run_name='__main__', alter_sys=True)"
+)
+
 
 def start(module: str, *arguments: str, **options: Any) -> subprocess.Popen[str]:
     """Start a module of this package in a process of its own, with pipes for its input and output as text.
 
     ``options`` go to ``subprocess.Popen``.
     """
+    folder = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
     return subprocess.Popen(
-        [sys.executable, "-m", module, *arguments],
+        [sys.executable, "-c", _RUN_MODULE, folder, module, *arguments],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
-        env=_environment(),
         universal_newlines=True,
         **options,
     )
-
-
-def _environment() -> dict[str, str]:
-    """Our environment, in which Python finds this package wherever it is."""
-    folder = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-    path = [part for part in (folder, os.environ.get("PYTHONPATH", "")) if part]
-    return dict(os.environ, PYTHONPATH=os.pathsep.join(path))
 
 
 def exit_with_parent(handle: Callable[[str], None] = lambda line: None) -> None:

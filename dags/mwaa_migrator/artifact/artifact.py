@@ -13,6 +13,8 @@ from mwaa_migrator.errors import ArtifactAmbiguous, ArtifactIncomplete
 
 @dataclass(frozen=True)
 class Artifact:
+    """``manifest`` is as ``read_manifest`` returns it; ``tables`` has the entry of each table that it holds."""
+
     storage: Storage
     manifest: Dict[str, Any]
 

@@ -54,7 +54,7 @@ class TableResult(NamedTuple):
     match: bool = True
 
 
-class Merged(NamedTuple):
+class MergeResult(NamedTuple):
     """``pause_state`` has the choice, and what ``apply_pause_states`` returned."""
 
     tables: Dict[str, TableResult]
@@ -75,7 +75,7 @@ class Merge:
         self._translation = Translation(upgraded, blocks, self._log_templates)
         self._rows_not_inserted = RowsNotInserted(upgraded, self._translation, on_conflict)
 
-    def run(self, pause_state: str, in_bulk: Sequence[str]) -> Merged:
+    def run(self, pause_state: str, in_bulk: Sequence[str]) -> MergeResult:
         """Merge everything; raises RowsConflict, RowsUnaccounted or ContentDiffers, and then nothing may be committed.
 
         ``in_bulk`` are the tables that are merged without their indexes.
@@ -94,7 +94,7 @@ class Merge:
         self._make_indexes_again(dropped)
         self._log_templates.keep_newest()
         results.update(self._tables_without_a_place())
-        return Merged(results, states)
+        return MergeResult(results, states)
 
     def _merges_references_to(self, parent: str) -> bool:
         return any(

@@ -20,7 +20,7 @@ NOT_IN_THE_INPUT = {"pauseState"}
 #: The state machine always says whether it quiesces. A DAG that somebody triggers by hand pauses nothing unless asked.
 OTHER_DEFAULT = {"quiesce": False}
 #: In the input an empty value stands for the engine's default, which is therefore not handed on.
-EMPTY = (None, [])
+EMPTY: tuple[Any, ...] = (None, [])
 
 PROBES: list[Any] = [
     None, True, False, "", "a", "keep", "overwrite", "fail", "abandon", "wait", "source", [], ["dag_run"], [1], {},
