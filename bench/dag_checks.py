@@ -16,7 +16,7 @@ import boto3
 from bench import memory
 from bench.results import Result
 from local.aws.endpoint import Endpoint
-from local.aws.identity import Identities
+from local.aws.iam.identity import Identities
 from local.installations import lambda_layers, lambda_runtime
 from local.rehearsal import application
 

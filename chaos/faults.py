@@ -25,7 +25,7 @@ from werkzeug.wrappers import Response
 from chaos import task_starts
 from chaos.silence import NoAnswer
 from chaos.world import BUCKET
-from local.aws.permissions import Principal
+from local.aws.iam.policy_evaluation import Principal
 from local.aws.request import AwsRequest
 from local.aws.responses import AwsError, json_response
 from local.mwaa.airflow_processes import AirflowProcesses

@@ -20,7 +20,7 @@ import psycopg2
 
 from chaos import task_starts
 from chaos.silence import IMPATIENT
-from chaos.tasks_server import TasksServer
+from chaos.task_runner import TaskRunner
 from local.mwaa.airflow_processes import AirflowProcesses
 
 #: Tasks and retries of our DAGs, as dags/mwaa_migrator_*.py have them.
@@ -29,7 +29,7 @@ TASKS = {
     "mwaa_migrator_import": (("import", "verify"), 1),
     "mwaa_migrator_resume": (("resume",), 3),
 }
-# airflow.exceptions.AirflowFailException, as shim/tasks_server.py tells it.
+# The exit code for airflow.exceptions.AirflowFailException; see shim/airflow_task.py.
 _FAILED_FOR_GOOD = 2
 _POLL_SECONDS = 0.2
 
@@ -41,7 +41,7 @@ class LightAirflow(AirflowProcesses):
     """
 
     #: By version; made and stopped by whoever runs a number of environments.
-    servers: ClassVar[dict[str, TasksServer]] = {}
+    runners: ClassVar[dict[str, TaskRunner]] = {}
 
     def start(self) -> None:
         self.output.mkdir(parents=True, exist_ok=True)
@@ -137,7 +137,6 @@ class LightAirflow(AirflowProcesses):
             "task": task,
             "run_id": run,
             "conf": conf,
-            "output": str(self.output / f"{task}.log"),
         }
         running: list[int] = []
 
@@ -146,7 +145,7 @@ class LightAirflow(AirflowProcesses):
             self._running.add(pid)
             task_starts.tell(pid, self)
 
-        code = self.servers[self.installation.version].run(request, started)
+        code = self.runners[self.installation.version].run(request, self.output / f"{task}.log", started)
         self._running.difference_update(running)
         return code
 

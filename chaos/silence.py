@@ -13,7 +13,7 @@ from wsgiref.types import StartResponse
 
 from werkzeug.wrappers import Response
 
-from local.aws.lambda_runner import Function
+from local.aws.functions.function import Function
 
 #: How long functions and tasks wait for an answer; long enough for those that come, on a busy machine.
 READ_SECONDS = 3.0

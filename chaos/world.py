@@ -13,9 +13,9 @@ import psycopg2
 
 from chaos.light_airflow import LightAirflow
 from chaos.silence import impatient
-from chaos.tasks_server import TasksServer
+from chaos.task_runner import TaskRunner
 from local.aws.arns import s3_arn
-from local.aws.identity import DEFAULT_REGION
+from local.aws.iam.identity import DEFAULT_REGION
 from local.installations.airflow_installation import AirflowInstallation, install
 from local.mwaa.aws_with_mwaa import AwsWithMwaa
 from local.mwaa.environment import Environment
@@ -90,7 +90,7 @@ class World:
     @classmethod
     def serve(cls, installation: AirflowInstallation, template: MetadataDatabase, marker: str) -> None:
         """Starts what environments of a version share."""
-        LightAirflow.servers[installation.version] = TasksServer(installation, template.url, marker)
+        LightAirflow.runners[installation.version] = TaskRunner(installation, template.url, marker)
 
     def __init__(self, aws: AwsWithMwaa) -> None:
         self.aws = aws
@@ -180,9 +180,9 @@ def world(kind: type[World] = World, region: str = DEFAULT_REGION) -> Iterator[W
                 kind.serve(installation, template, aws.name)
             yield kind(aws)
         finally:
-            for server in LightAirflow.servers.values():
-                server.stop()
-            LightAirflow.servers.clear()
+            for runner in LightAirflow.runners.values():
+                runner.stop()
+            LightAirflow.runners.clear()
 
 
 def _fill(dsn: str, installation: AirflowInstallation, statements: tuple[str, ...]) -> None:

@@ -8,7 +8,6 @@ from typing import Literal
 
 ShellOn = Literal["ssm", "ecs", "worker"]
 EmrOn = Literal["cluster", "serverless"]
-AIRFLOW_VERSIONS = ("2.11.2", "3.2.1")
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import PurePath
-from typing import TYPE_CHECKING
 
 from . import object_reference
 from .ledger import Level, Note
@@ -12,9 +11,7 @@ from .model import PipelineObject, Reference, Value
 from .options import Options
 from .run_values import Trigger
 from .schedules import Plan
-
-if TYPE_CHECKING:
-    from .translation import Translation
+from .translated import Translation
 
 _LONGEST = 120
 

@@ -28,9 +28,10 @@ class Code:
 
 @dataclass(frozen=True)
 class Output:
-    """What another task returns."""
+    """What another task returns; the call of a function is that itself."""
 
     task: str
+    of_function: bool = False
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,7 @@ def source(value: Any) -> str:
     if isinstance(value, Code):
         return value.source
     if isinstance(value, Output):
-        return f"{value.task}.output"
+        return value.task if value.of_function else f"{value.task}.output"
     if isinstance(value, Call):
         arguments = ", ".join(f"{name}={source(item)}" for name, item in value.arguments.items())
         return f"{value.name}({arguments})"

@@ -45,18 +45,40 @@ def read(files: Sequence[Path]) -> list[Definition]:
     the order does not matter.
 
     Raises:
-        DefinitionRefused: a file is no pipeline's definition, or what it has cannot be read. All faults at once.
+        DefinitionRefused: a file is no pipeline's definition, or what it has cannot be read.
+        OSError: a file cannot be read.
+    """
+    found = []
+    for item in read_each(files):
+        if isinstance(item, DefinitionRefused):
+            raise item
+        found.append(item)
+    return found
+
+
+def read_each(files: Sequence[Path]) -> list[Definition | DefinitionRefused]:
+    """The same, with the refusals among the definitions: what is wrong with one file says nothing of the others.
+
+    Raises:
         OSError: a file cannot be read.
     """
     parts: list[_Part] = []
+    found: list[Definition | DefinitionRefused] = []
     for file in files:
-        parts.extend(_parts_of(file))
-    if not any(part.objects is not None for part in parts):
-        raise DefinitionRefused(
-            ", ".join(str(file) for file in files),
-            [Fault("", "", "there are parameters or values, but no objects; name the file that has the objects too.")],
-        )
-    return [_definition(group) for group in _grouped(parts)]
+        try:
+            parts.extend(_parts_of(file))
+        except DefinitionRefused as refused:
+            found.append(refused)
+    if any(part.objects is not None for part in parts):
+        for group in _grouped(parts):
+            try:
+                found.append(_definition(group))
+            except DefinitionRefused as refused:
+                found.append(refused)
+    elif parts:
+        fault = Fault("", "", "there are parameters or values, but no objects; name the file that has the objects too.")
+        found.append(DefinitionRefused(", ".join(part.source for part in parts), [fault]))
+    return found
 
 
 def definition_of(source: str, name: str, document: Mapping[str, Any], description: str = "") -> Definition:
@@ -90,7 +112,10 @@ def _definition(parts: Sequence[_Part]) -> Definition:
 
 
 def _parts_of(file: Path) -> list[_Part]:
-    text = file.read_text(encoding="utf-8-sig")
+    try:
+        text = file.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise DefinitionRefused(str(file), [Fault("", "", f"it is no text in UTF-8: {error}.")]) from error
     stem = re.sub(r"[-_.]?(pipeline)?[-_.]?definition$", "", file.stem, flags=re.IGNORECASE) or file.stem
     if file.suffix.lower() in (".yaml", ".yml", ".template") and not text.lstrip().startswith("{"):
         document = cloudformation.load_yaml(text, str(file))

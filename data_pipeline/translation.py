@@ -5,8 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from dataclasses import replace
 from typing import Any
 
 from . import (
@@ -29,41 +28,14 @@ from .dag_file import DagFile
 from .draft import DEFAULT_RETRIES, DEFAULT_RETRY_DELAY, Connection, Draft, Variable
 from .expressions.scope import Runtime, number
 from .faults import DefinitionRefused
-from .ledger import Ledger, Level, Note
+from .ledger import Ledger
 from .model import DEFAULT, Definition, PipelineObject
 from .naming import Names, identifier
 from .options import Options
 from .python_code import Call, Code
 from .run_values import Trigger, of_tasks
 from .schedules import Plan
-
-#: The beginning of a DAG whose definition leaves it to the activation. It is the same in every translation.
-UNKNOWN_START = datetime(2024, 1, 1, tzinfo=UTC)
-
-
-@dataclass(frozen=True)
-class Translation:
-    """What a definition became. `files` are by their path below the pipeline's folder."""
-
-    definition: Definition
-    dag_ids: tuple[str, ...]
-    folder: str
-    files: Mapping[str, str]
-    notes: tuple[Note, ...]
-    plans: tuple[Plan, ...]
-    variables: tuple[Variable, ...]
-    connections: tuple[Connection, ...]
-    requirements: tuple[str, ...]
-
-    @property
-    def decisions(self) -> list[Note]:
-        """What a person must decide."""
-        return [note for note in self.notes if note.level is Level.DECIDE]
-
-    @property
-    def is_full(self) -> bool:
-        """Whether nothing is left to decide."""
-        return not self.decisions
+from .translated import UNKNOWN_START, Translation
 
 
 def translate(definition: Definition, options: Options, names: Names | None = None) -> Translation:

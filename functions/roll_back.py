@@ -9,6 +9,7 @@ from migration.airflow import our_dags, pausing, runs
 from migration.aws import clients
 from migration.environments import dag_folder
 from migration.environments.environment import BUSY, get
+from migration.exchange import layout
 from migration.exchange.locks import require_locks
 from migration.exchange.store import Store, of_artifact, of_attempt
 from migration.model import Migration
@@ -93,4 +94,4 @@ def _wait(event: dict[str, Any], migration: Migration, what: str, seconds: int |
 def _end(store: Store) -> None:
     store.end_phase("roll back")
     # From here on, the same input begins a new attempt.
-    store.write("rolled_back.json", {"time": now()})
+    store.write(layout.ROLLED_BACK, {"time": now()})

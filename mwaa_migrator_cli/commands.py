@@ -130,6 +130,63 @@ def report(migration_id: str, form: str, opens: bool, **options: Any) -> None:
         sys.exit(FINE if reports.show(stack, migration_id, form, opens=opens) else FAILED)
 
 
+@cli.command()
+@click.argument("definitions", nargs=-1, metavar="DEFINITION...", type=_FILE)
+@click.option("--id", "ids", multiple=True, metavar="df-...", help="A pipeline of the account. Repeatable.")
+@click.option("--all", "every", is_flag=True, help="Every active pipeline of the account.")
+@click.option(
+    "--out", required=True, type=click.Path(file_okay=False, path_type=Path), help="The folder to write into."
+)
+@click.option("--airflow", required=True, type=click.Choice(["2.11.2", "3.2.1"]), help="The version to write for.")
+@click.option("--shell-on", type=click.Choice(["ssm", "ecs", "worker"]), default="ssm", show_default=True,
+              help="Where shell commands run: on their instance, in Amazon ECS, or on Airflow's worker.")  # fmt: skip
+@click.option("--start", type=click.DateTime(["%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d"]), metavar="TIME",
+              help="The first scheduled start (UTC) that the DAG takes over; it catches up from there.")  # fmt: skip
+@click.option("--region", help="The pipelines' region. Default: the SDK's.")
+@click.option("--profile", help="The SDK's profile with the credentials.")
+@click.option("--local", is_flag=True, help="Read from the local AWS, not from an account.")
+@click.option("--local-name", metavar="NAME", help="The same, where several of them run.")
+def pipeline(
+    definitions: tuple[Path, ...],
+    ids: tuple[str, ...],
+    every: bool,
+    out: Path,
+    airflow: str,
+    shell_on: Any,
+    start: Any,
+    **options: Any,
+) -> None:
+    """Translate pipelines of AWS Data Pipeline into DAGs.
+
+    DEFINITION is a file: an export of the console (with its parameters and values in files of their own, if so), an
+    answer to GetPipelineDefinition, or a CloudFormation template. Each pipeline gets a folder with its DAG, what lies
+    beside it, and PIPELINE.md. Exit code 1: a pipeline was not translated.
+    """
+    if sum(map(bool, (definitions, ids, every))) != 1:
+        _wrong(["Name definitions, pipelines by --id, or --all: one of the three."])
+    with _explained():
+        from datetime import UTC
+        from importlib.resources import files
+
+        from data_pipeline import command
+        from data_pipeline.options import Options
+
+        chosen = Options(airflow, shell_on, start=start and start.replace(tzinfo=UTC))
+        if definitions:
+            outcomes = command.from_files(definitions, chosen)
+        else:
+            import boto3
+
+            _choose(**options)
+            outcomes = command.from_account(boto3.client("datapipeline"), ids, chosen)
+        command.write(outcomes, out, files("migration.report").joinpath("page.css").read_text(encoding="utf-8"))
+        for outcome in outcomes:
+            click.echo(outcome.sentence)
+            for fault in outcome.refused.faults if outcome.refused else ():
+                click.secho(f"  {fault}", fg="red", err=True)
+        sys.exit(FAILED if any(outcome.refused for outcome in outcomes) else FINE)
+
+
 def main() -> None:
     cli(prog_name="mwaa-migrator")
 

@@ -65,10 +65,15 @@ def _from_s3(draft: Draft, activity: PipelineObject, database: PipelineObject, c
             "scriptUri",
             "The Redshift Data API takes one statement as a text: split the script where it has more.",
         )
-        _, last = redshift.run(draft, activity, database, [*created, Output(read)] if created else Output(read))
+        _, last = redshift.run(
+            draft,
+            activity,
+            database,
+            [*created, Output(read, of_function=True)] if created else Output(read, of_function=True),
+        )
         return read, last
     name = draft.name(activity)
-    sql: Any = [*created, Output(read)] if created else Output(read)
+    sql: Any = [*created, Output(read, of_function=True)] if created else Output(read, of_function=True)
     draft.add(Task(name, _MODULE, "SQLExecuteQueryOperator", _call(draft, activity, database, sql)), activity)
     return read, name
 

@@ -28,7 +28,7 @@ from samtranslator.translator.translator import Translator  # type: ignore[impor
 from samtranslator.yaml_helper import intrinsics_multi_constructor  # type: ignore[import-untyped]
 
 from local.aws.arns import iam_arn, partition, url_suffix
-from local.aws.lambda_runner import Function
+from local.aws.functions.function import Function
 from local.installations import interpreters, lambda_layers
 from local.installations.file_lock import exclusively
 

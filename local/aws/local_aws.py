@@ -18,9 +18,11 @@ from botocore.config import Config
 from local.aws import certificates, deployment
 from local.aws.deployment import Deployment, DeploymentFailed
 from local.aws.endpoint import Endpoint
-from local.aws.function_logs import FunctionLogs
-from local.aws.identity import DEFAULT_REGION, Credentials, Identities
-from local.aws.lambda_runner import Function, LambdaRunner
+from local.aws.functions.function import Function
+from local.aws.functions.logs import FunctionLogs
+from local.aws.functions.runner import LambdaRunner
+from local.aws.iam.identity import DEFAULT_REGION, Credentials, Identities
+from local.aws.logs.answers import CloudWatchLogs
 from local.aws.schedules import Schedules
 from local.installations import leftovers, processes
 
@@ -74,6 +76,8 @@ class LocalAws:
         self.endpoint.start()
         self.functions = LambdaRunner(self.region, self._function_environment, self._logs_of)
         self.endpoint.add(self.functions)
+        self.logs = CloudWatchLogs(self.identities.account)
+        self.endpoint.add(self.logs)
         self.schedules = Schedules(self.identities, self.region, self.client)
 
     def _stop_services(self) -> None:

@@ -18,7 +18,7 @@ from aws_croniter import AwsCroniter  # type: ignore[import-untyped]
 from botocore.exceptions import ClientError
 from moto.scheduler.models import scheduler_backends
 
-from local.aws.identity import Credentials, Identities, RoleNotFound
+from local.aws.iam.identity import Credentials, Identities, RoleNotFound
 from local.aws.repeating import Repeating
 
 logger = logging.getLogger(__name__)

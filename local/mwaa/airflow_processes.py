@@ -14,8 +14,8 @@ from pathlib import Path
 from local.aws.repeating import Repeating
 from local.installations import processes
 from local.installations.airflow_installation import AirflowInstallation
+from local.mwaa.airflow_commands import AirflowCommands
 from local.mwaa.metadata_database import MetadataDatabase
-from local.mwaa.warm_cli import WarmCli
 
 logger = logging.getLogger(__name__)
 
@@ -65,7 +65,7 @@ class AirflowProcesses:
         self._marker = marker
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
         self._keeper: Repeating | None = None
-        self._cli: WarmCli | None = None
+        self._commands: AirflowCommands | None = None
         self._web_port: int | None = None
         self._api_port = _free_port() if installation.release >= (3,) else None
         self.environment = self._environment(options, secrets, aws, task_log_group_arn)
@@ -82,7 +82,7 @@ class AirflowProcesses:
             AirflowDidNotStart: it does not.
         """
         self.output.mkdir(parents=True, exist_ok=True)
-        self._cli = WarmCli(self.installation.python, self.environment, self.home, self.output / "cli.log")
+        self._commands = AirflowCommands(self.installation, self.environment, self.home, self.output / "cli.log")
         for name in self._components():
             self._start(name, name)
         deadline = time.monotonic() + _START_TIMEOUT
@@ -106,9 +106,9 @@ class AirflowProcesses:
         if self._keeper is not None:
             self._keeper.stop()
             self._keeper = None
-        if self._cli is not None:
-            self._cli.stop()
-            self._cli = None
+        if self._commands is not None:
+            self._commands.stop()
+            self._commands = None
         for process in self._processes.values():
             if patience > 0:
                 # Not its group: a scheduler ends its own children, and complains when somebody else has.
@@ -137,22 +137,15 @@ class AirflowProcesses:
                 self._start(name, name)
 
     def command(self, arguments: list[str], timeout: float) -> subprocess.CompletedProcess[bytes]:
-        """Runs `airflow <arguments>`, in a fork of the warm CLI where that is ready.
+        """Runs `airflow <arguments>` to its end.
 
         Raises:
-            subprocess.TimeoutExpired: it was killed after `timeout` seconds.
+            AirflowDidNotStart: it was not started, or has been stopped.
+            subprocess.TimeoutExpired: the command was killed after `timeout` seconds.
         """
-        if self._cli is not None and self._cli.is_ready:
-            return self._cli.run(arguments, timeout)
-        return subprocess.run(
-            [str(self.installation.airflow), *arguments],
-            env=self.environment,
-            cwd=self.home,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=timeout,
-            check=False,
-        )
+        if self._commands is None:
+            raise AirflowDidNotStart(f"the Airflow of {self.home.parent.name} does not run")
+        return self._commands.run(arguments, timeout)
 
     def rest_api(self) -> str:
         """The URL under which the REST API's paths lie; before 3.0 the web server starts when it is first asked for.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from local.aws.identity import DEFAULT_REGION
+from local.aws.iam.identity import DEFAULT_REGION
 from local.aws.local_aws import LocalAws
 from local.installations.postgres import PostgresServer
 from local.mwaa.control_plane import MwaaControlPlane

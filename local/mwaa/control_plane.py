@@ -14,8 +14,8 @@ import requests
 from botocore.exceptions import ClientError
 from werkzeug.wrappers import Response
 
-from local.aws.identity import RoleNotFound
-from local.aws.permissions import Principal
+from local.aws.iam.identity import RoleNotFound
+from local.aws.iam.policy_evaluation import Principal
 from local.aws.request import AwsRequest
 from local.aws.responses import AwsError, json_response
 from local.installations import airflow_installation

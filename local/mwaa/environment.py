@@ -22,7 +22,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from local.aws.arns import iam_arn
 from local.aws.certificates import Certificates
-from local.aws.identity import Identities, RoleNotFound
+from local.aws.iam.identity import Identities, RoleNotFound
 from local.installations import airflow_installation
 from local.installations.airflow_installation import AirflowCommandFailed, AirflowInstallation, UnknownAirflowVersion
 from local.installations.interpreters import InterpreterNotFound

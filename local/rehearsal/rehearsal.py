@@ -27,6 +27,7 @@ from local.mwaa.environment import Environment
 from local.rehearsal import application, demo_source, last_look, old_logs
 from local.rehearsal.last_look import LastLook, NotSeen
 from local.rehearsal.listing import listed
+from migration.exchange import layout
 from migration.report import facts
 from mwaa_migrator_cli.exchange import Exchange
 from mwaa_migrator_cli.progress import summary
@@ -247,11 +248,11 @@ def _histories(aws: AwsWithMwaa, execution: str) -> dict[str, list[dict[str, Any
 
 def _write_for_people(out: Path, s3: Any, bucket: str, report: Mapping[str, Any]) -> None:
     """The page and the summary that the report function has written beside report.json."""
-    for name in ("report.html", "report.md"):
+    for name in (layout.report("html"), layout.report("md")):
         (out / name).unlink(missing_ok=True)
         # A plan that was refused has no report.
         if "migration_id" in report:
-            key = f"migrations/{report['migration_id']}/{report['attempt']}/{name}"
+            key = f"{layout.attempt(report['migration_id'], report['attempt'])}/{name}"
             (out / name).write_bytes(s3.get_object(Bucket=bucket, Key=key)["Body"].read())
 
 

@@ -96,7 +96,7 @@ def test_the_picture_of_the_phases_is_fresh() -> None:
     assert FILE.read_text(encoding="utf-8") == drawn(), "run `make generate`"
 
 
-def test_the_picture_has_the_phases_in_the_order_of_the_state_definition() -> None:
+def test_the_picture_has_the_phases_in_the_order_of_the_state_machine() -> None:
     shown = [state for stretch in STRETCHES for _, state in stretch.phases]
     order = [name for name in definition("migrate")["States"] if name in shown]
     assert order == shown

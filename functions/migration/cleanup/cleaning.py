@@ -16,7 +16,7 @@ from migration.aws.client_errors import code_of
 from migration.cleanup import dag_rows
 from migration.environments import dag_folder, s3_objects
 from migration.environments.environment import get, tags_of
-from migration.exchange import grants
+from migration.exchange import grants, layout
 from migration.exchange.locks import Place, places_of
 from migration.logs import target_lock
 from migration.model import Migration, Side
@@ -42,7 +42,7 @@ def clean(migration: Migration, held: Collection[Place], call: Call) -> bool:
         dag_folder.remove_our_dags(clients.s3(side["region"]), side["bucket"], side["dagsPath"])
     grants.revoke(clients.s3(), clients.kms(), migration["bucket"], call.key_arn, migration["artifactId"])
     if migration["options"]["artifact"] == "delete":
-        s3_objects.remove_folder(clients.s3(), migration["bucket"], f"artifacts/{migration['artifactId']}/tables")
+        s3_objects.remove_folder(clients.s3(), migration["bucket"], layout.tables(migration["artifactId"]))
     if migration["target"] in sides:
         target_lock.forget(clients.s3(), migration)
     throw_away = migration["target"] in sides and deletes_target(migration, call.failed)

@@ -24,7 +24,7 @@ from moto.stepfunctions.parser.asl.parse.asl_parser import AmazonStateLanguagePa
 from moto.stepfunctions.parser.asl.utils import boto_client
 from moto.stepfunctions.parser.models import StepFunctionsParserBackend, stepfunctions_parser_backends
 
-from local.aws.identity import Credentials, Identities
+from local.aws.iam.identity import Credentials, Identities
 from local.aws.stepfunctions import jsonata_evaluation, nested_executions, redrive
 
 #: Step Functions' own limit for a task is a year; what hangs here is stopped with the execution.

@@ -11,7 +11,8 @@ from collections.abc import Callable, Iterator
 from queue import Queue
 from typing import Any, NamedTuple
 
-from local.aws.lambda_runner import Function, Invocation
+from local.aws.functions.function import Function
+from local.aws.functions.invocation import Invocation
 from local.mwaa.aws_with_mwaa import AwsWithMwaa
 from local.mwaa.dag_metric import publish
 from local.rehearsal.listing import listed

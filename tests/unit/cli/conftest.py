@@ -13,7 +13,7 @@ import pytest
 from click.testing import CliRunner, Result
 from moto import mock_aws
 
-from local.aws import policy_simulation
+from local.aws.iam import policy_simulation
 from migration.aws import clients
 from mwaa_migrator_cli.commands import cli
 from tests.unit.functions.conftest import REGION, TRUST, mwaa

@@ -27,7 +27,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_its_packages(installed: Path) -> None:
     packages = {item.name for item in installed.iterdir() if not item.name.endswith(".dist-info")}
-    assert packages == {"migration", "mwaa_migrator_cli"}
+    assert packages == {"data_pipeline", "migration", "mwaa_migrator_cli"}
     code = {file.relative_to(ROOT / "functions") for file in (ROOT / "functions" / "migration").rglob("*.*")}
     packed = {file.relative_to(installed) for file in (installed / "migration").rglob("*.*")}
     assert packed == {file for file in code if file.suffix != ".pyc"}

@@ -16,7 +16,8 @@ from data_pipeline.faults import DefinitionRefused
 from data_pipeline.ledger import Level
 from data_pipeline.naming import Names
 from data_pipeline.options import Options
-from data_pipeline.translation import Translation, translate
+from data_pipeline.translated import Translation
+from data_pipeline.translation import translate
 
 from .definitions import DAILY, DEFAULT, SHELL, document
 from .translations import DEFINITIONS, FOLDER, translated

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from data_pipeline import reading
 from data_pipeline.options import Options
-from data_pipeline.translation import Translation, translate
+from data_pipeline.translated import Translation
+from data_pipeline.translation import translate
 
 OPTIONS = Options()
 FOLDER = Path(__file__).parents[2] / "data_pipeline"

@@ -534,7 +534,7 @@ def test_a_dag_without_a_file_is_not_cut_over(planned: Plan, commands: Commands,
     of_artifact(clients.s3(), planned).write(  # type: ignore[arg-type]
         "dags.json", {"dags": [{"dag_id": "a", "file": "a.py", "paused": True}], "broken_files": []}
     )
-    assert call(cut_over, migration=planned, done=0) == {"ready": True, "done": 1, "dags": 1}
+    assert call(cut_over, migration=planned, done=0) == {"ready": True, "waitSeconds": 0, "done": 1, "dags": 1}
     assert "stale" not in " ".join(commands.given[-1])
 
 
@@ -566,7 +566,7 @@ def test_nothing_to_verify_is_no_success(planned: Plan, call: Handler) -> None:
 def test_cut_over_unpauses_what_was_active(planned: Plan, commands: Commands, call: Handler) -> None:
     active = [f"dag.{number}" for number in range(150)]
     leave(planned, our_dags.EXPORT, "quiesce", active_dags=[*active, our_dags.EXPORT], paused=150)
-    assert call(cut_over, migration=planned, done=0) == {"ready": True, "done": 150, "dags": 150}
+    assert call(cut_over, migration=planned, done=0) == {"ready": True, "waitSeconds": 0, "done": 150, "dags": 150}
     assert [command[:2] for command in commands.given] == [("dags", "list"), *[("dags", "unpause")] * 2]
     assert all("--treat-dag-id-as-regex" in command for command in commands.given[1:])
     assert our_dags.EXPORT not in " ".join(commands.given[2])

@@ -12,7 +12,7 @@ READ = [
     "template.yaml",
     "functions/plan.py",
     "functions/migration/planning.py",
-    "functions/migration/presentation/page.html",
+    "functions/migration/report/page.html",
     "functions/requirements.txt",
     "functions/Makefile",
     "dags/mwaa_migrator_export.py",

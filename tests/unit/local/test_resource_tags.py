@@ -13,8 +13,8 @@ from botocore.exceptions import ClientError
 from werkzeug.wrappers import Response
 
 from local.aws.endpoint import Endpoint
-from local.aws.identity import Identities
-from local.aws.permissions import Principal
+from local.aws.iam.identity import Identities
+from local.aws.iam.policy_evaluation import Principal
 from local.aws.request import AwsRequest
 
 REGION = "eu-west-1"

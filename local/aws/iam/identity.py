@@ -13,7 +13,7 @@ from moto.iam.models import IAMBackend, ManagedPolicy, Role, iam_backends
 from moto.sts.models import STSBackend, sts_backends
 
 from local.aws.arns import arn, iam_arn, partition
-from local.aws.permissions import Policies, Principal
+from local.aws.iam.policy_evaluation import Policies, Principal
 
 #: moto's own account, the one that its back ends use when nobody says otherwise.
 ACCOUNT = "123456789012"

@@ -1,7 +1,7 @@
-"""CloudWatch Logs as its API reference describes it, in memory: limits, pages, rejections, quotas, late visibility.
+"""CloudWatch Logs as its API reference describes it, in memory: limits, pages, rejections, retention, quotas.
 
-moto's is not enough for a copy: it takes batches of any size, gives pages of any size, knows no quota and no retention,
-and tells the index of the last rejected event where the API tells the one behind it.
+moto's is not enough to copy logs from and to: it takes batches and gives pages of any size, has no quotas and no
+retention, and answers with the index of the last rejected event where the API has the one after it.
 """
 
 from __future__ import annotations
@@ -14,6 +14,10 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from moto.logs.utils import EventMessageFilter
+
+from local.aws.responses import AwsError
+
 Body = dict[str, Any]
 
 PAGE_BYTES = 1_048_576
@@ -23,7 +27,9 @@ BATCH_EVENTS = 10_000
 PER_EVENT = 26
 DAY = 24 * 60 * 60 * 1000
 AHEAD = 2 * 60 * 60 * 1000
-#: The defaults of an account in a region, calls a second.
+_PAGE_STREAMS = 50
+_PAGE_GROUPS = 50
+#: An account's defaults in a region, in calls a second.
 QUOTAS = {
     "GetLogEvents": 25.0,
     "FilterLogEvents": 5.0,
@@ -34,21 +40,12 @@ QUOTAS = {
 
 
 def size(text: str) -> int:
-    """Bytes of a message."""
+    """The bytes of a message, as the service counts them."""
     return len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))
 
 
-class ServiceError(Exception):
-    """What the service answers instead of a result."""
-
-    def __init__(self, code: str, message: str, status: int = 400) -> None:
-        super().__init__(message)
-        self.code = code
-        self.status = status
-
-
 class Stored(NamedTuple):
-    """An event. Sorted as the API sorts: by time, by when it was ingested, by its place in the batch."""
+    """An event. They sort as the API sorts them: by time, then by ingestion, then by their place in the batch."""
 
     timestamp: int
     sequence: int
@@ -94,7 +91,7 @@ class Group:
 
 
 class TokenBucket:
-    """A quota of calls a second; a second's calls may come at once."""
+    """A quota in calls a second, of which a second's worth may come at once."""
 
     def __init__(self, rate: float, clock: Callable[[], float]) -> None:
         self._rate = rate
@@ -113,46 +110,57 @@ class TokenBucket:
 
 
 class LogService:
-    """The service of one region. Not for several threads at once."""
+    """The service in one region. It throttles nothing until `limit` is called. Not for several threads at once.
+
+    Attributes:
+        calls: how many were answered, by operation; throttled ones aside.
+        late: seconds until what was written can be read.
+        empty_pages: whether each page is preceded by an empty one, as happens in an account.
+        trouble: what a test makes go wrong: called with the operation and the request before it is carried out.
+    """
 
     def __init__(self, clock: Callable[[], float] = time.time) -> None:
         self.clock = clock
         self.groups: dict[str, Group] = {}
-        #: Calls by operation that were answered, throttled ones aside.
         self.calls: Counter[str] = Counter()
         self.throttles: Counter[str] = Counter()
-        #: Seconds until what was written can be read.
         self.late = 0.0
         self.empty_pages = False
         self.page_events = PAGE_EVENTS
         self.largest_event = 1_048_576
-        #: What a test makes go wrong: called with the operation and the request before it is carried out.
         self.trouble: Callable[[str, Body], None] | None = None
         self._buckets: dict[str, TokenBucket] = {}
         self._sequence = 0
 
     def limit(self, quotas: dict[str, float]) -> None:
+        """Throttles from now on; calls a second by operation, such as QUOTAS. Others have no limit."""
         self._buckets = {operation: TokenBucket(rate, self.clock) for operation, rate in quotas.items()}
 
     def call(self, operation: str, request: Body) -> Body:
-        """Answers a call. Raises ServiceError."""
+        """Carries a call out, and returns its answer.
+
+        Raises:
+            AwsError: what the service answers instead of a result.
+        """
         bucket = self._buckets.get(operation)
         if bucket is not None and not bucket.take():
             self.throttles[operation] += 1
-            raise ServiceError("ThrottlingException", "Rate exceeded")
+            raise AwsError("ThrottlingException", "Rate exceeded")
         if self.trouble is not None:
             self.trouble(operation, request)
         self.calls[operation] += 1
-        handler: Callable[[Body], Body] = getattr(self, f"_{operation}")
+        handler: Callable[[Body], Body] | None = getattr(self, f"_{operation}", None)
+        if handler is None:
+            raise AwsError("UnknownOperationException", f"CloudWatch Logs has no {operation} here", 404)
         return handler(request)
 
-    # For who fills and looks.
+    # For whoever fills it and looks into it.
 
     def group(self, name: str, **settings: Any) -> Group:
         return self.groups.setdefault(name, Group(**settings))
 
     def fill(self, group: str, stream: str, events: Sequence[tuple[int, str]]) -> None:
-        """Puts events into a stream however old they are, as they would lie in a group after weeks."""
+        """Puts events into a stream however old they are, as they would be there after weeks."""
         to = self.group(group)
         made = to.streams.setdefault(stream, Stream(self._now()))
         made.add(self._stored(events, late=0))
@@ -166,22 +174,29 @@ class LogService:
     # The operations.
 
     def _DescribeLogGroups(self, request: Body) -> Body:  # noqa: N802
-        prefix = request.get("logGroupNamePrefix", "")
-        found = []
-        for name, group in sorted(self.groups.items()):
-            if name.startswith(prefix):
-                body: Body = {"logGroupName": name, "storedBytes": group.stored_bytes}
-                if group.retention:
-                    body["retentionInDays"] = group.retention
-                if group.key:
-                    body["kmsKeyId"] = group.key
-                found.append(body)
-        return {"logGroups": found[:50]}
+        prefix = request.get("logGroupNamePrefix") or ""
+        names = [name for name in sorted(self.groups) if name.startswith(prefix)]
+        page, more = _numbered_page(names, request, _PAGE_GROUPS)
+        return {"logGroups": [self._described(name) for name in page], **more}
+
+    def _described(self, name: str) -> Body:
+        group = self.groups[name]
+        body: Body = {"logGroupName": name, "storedBytes": group.stored_bytes}
+        if group.retention:
+            body["retentionInDays"] = group.retention
+        if group.key:
+            body["kmsKeyId"] = group.key
+        return body
 
     def _CreateLogGroup(self, request: Body) -> Body:  # noqa: N802
         if request["logGroupName"] in self.groups:
-            raise ServiceError("ResourceAlreadyExistsException", "The specified log group already exists")
+            raise AwsError("ResourceAlreadyExistsException", "The specified log group already exists")
         self.groups[request["logGroupName"]] = Group(key=request.get("kmsKeyId"))
+        return {}
+
+    def _DeleteLogGroup(self, request: Body) -> Body:  # noqa: N802
+        self._group(request)
+        del self.groups[_name(request)]
         return {}
 
     def _PutRetentionPolicy(self, request: Body) -> Body:  # noqa: N802
@@ -190,15 +205,21 @@ class LogService:
 
     def _DescribeLogStreams(self, request: Body) -> Body:  # noqa: N802
         streams = self._group(request).streams
+        prefix = request.get("logStreamNamePrefix") or ""
+        names = sorted(name for name in streams if name.startswith(prefix)) if prefix else sorted(streams)
+        descending = bool(request.get("descending"))
+        if request.get("orderBy", "LogStreamName") == "LastEventTime":
 
-        def latest(name: str) -> int:
-            span = streams[name].span()
-            return span[1] if span else 0
+            def latest(name: str) -> int:
+                span = streams[name].span()
+                return span[1] if span else 0
 
-        names = sorted(streams, key=lambda name: (-latest(name), name))
-        at = int(request.get("nextToken", 0))
-        page = []
-        for name in names[at : at + 50]:
+            names.sort(key=latest, reverse=descending)
+        elif descending:
+            names.reverse()
+        page, more = _numbered_page(names, request, _PAGE_STREAMS)
+        found = []
+        for name in page:
             body: Body = {"logStreamName": name, "creationTime": streams[name].created, "storedBytes": 0}
             span = streams[name].span()
             if span is not None:
@@ -207,28 +228,36 @@ class LogService:
                     "lastEventTimestamp": span[1],
                     "lastIngestionTime": streams[name].ingested,
                 }
-            page.append(body)
-        more = {"nextToken": str(at + 50)} if at + 50 < len(names) else {}
-        return {"logStreams": page, **more}
+            found.append(body)
+        return {"logStreams": found, **more}
 
     def _CreateLogStream(self, request: Body) -> Body:  # noqa: N802
         streams = self._group(request).streams
         if request["logStreamName"] in streams:
-            raise ServiceError("ResourceAlreadyExistsException", "The specified log stream already exists")
+            raise AwsError("ResourceAlreadyExistsException", "The specified log stream already exists")
         streams[request["logStreamName"]] = self.new_stream()
         return {}
 
     def new_stream(self) -> Stream:
         return Stream(self._now())
 
+    def _DeleteLogStream(self, request: Body) -> Body:  # noqa: N802
+        self._stream(request, request["logStreamName"])
+        del self._group(request).streams[request["logStreamName"]]
+        return {}
+
     def _GetLogEvents(self, request: Body) -> Body:  # noqa: N802
         stream = self._stream(request, request["logStreamName"])
-        token = request.get("nextToken", "f/0")
         events = stream.visible(request.get("startTime", 0), request.get("endTime", 2**62), self.clock())
+        most = min(self.page_events, request.get("limit", self.page_events))
+        token = request.get("nextToken") or "f/0"
         at = int(token.split("/")[1])
+        if "nextToken" not in request and not request.get("startFromHead"):
+            # The latest events that fit into a page.
+            at = len(events) - len(list(_page(events[: -most - 1 : -1])))
         if self.empty_pages and not token.endswith("e") and at < len(events):
             return {"events": [], "nextForwardToken": f"f/{at}/e", "nextBackwardToken": "b"}
-        page = list(_page(events[at : at + self.page_events]))
+        page = list(_page(events[at : at + most]))
         following = f"f/{at + len(page)}" if page else token
         return {
             "events": [event.body() for event in page],
@@ -237,18 +266,26 @@ class LogService:
         }
 
     def _FilterLogEvents(self, request: Body) -> Body:  # noqa: N802
-        names = request["logStreamNames"]
-        if len(names) > 100:
-            raise ServiceError("InvalidParameterException", "logStreamNames: at most 100")
+        names = request.get("logStreamNames")
+        if names is None:
+            prefix = request.get("logStreamNamePrefix") or ""
+            names = [name for name in self._group(request).streams if name.startswith(prefix)]
+        elif len(names) > 100:
+            raise AwsError("InvalidParameterException", "logStreamNames: at most 100")
         start, end = request.get("startTime", 0), request.get("endTime", 2**62) + 1
+        wanted = EventMessageFilter(request.get("filterPattern") or "")
         events = sorted(
-            (event, name) for name in names for event in self._stream(request, name).visible(start, end, self.clock())
+            (event, name)
+            for name in names
+            for event in self._stream(request, name).visible(start, end, self.clock())
+            if wanted.matches(event.message)
         )
-        token = request.get("nextToken", "0")
+        most = min(self.page_events, request.get("limit", self.page_events))
+        token = request.get("nextToken") or "0"
         at = int(token.split("/")[0])
         if self.empty_pages and not token.endswith("e") and at < len(events):
             return {"events": [], "nextToken": f"{at}/e"}
-        size = len(list(_page([event for event, _ in events[at : at + self.page_events]])))
+        size = len(list(_page([event for event, _ in events[at : at + most]])))
         page = [{**event.body(), "logStreamName": name, "eventId": str(at)} for event, name in events[at : at + size]]
         more = {"nextToken": str(at + size)} if at + size < len(events) else {}
         return {"events": page, "searchedLogStreams": [], **more}
@@ -265,7 +302,7 @@ class LogService:
         new = bisect.bisect_right(times, now + AHEAD)
         valid = events[max(expired, old) : new]
         if valid and valid[-1][0] - valid[0][0] > DAY:
-            raise ServiceError("InvalidParameterException", "The batch of log events cannot span more than 24 hours.")
+            raise AwsError("InvalidParameterException", "The batch of log events cannot span more than 24 hours.")
         stream.add(self._stored(valid, self.late))
         stream.ingested = now
         rejected = {}
@@ -280,18 +317,18 @@ class LogService:
     def _check(self, events: list[tuple[int, str]]) -> None:
         sizes = [size(text) for _, text in events]
         if not events or len(events) > BATCH_EVENTS:
-            raise ServiceError("InvalidParameterException", f"1 to {BATCH_EVENTS} log events, not {len(events)}")
+            raise AwsError("InvalidParameterException", f"1 to {BATCH_EVENTS} log events, not {len(events)}")
         if 0 in sizes:
-            raise ServiceError("InvalidParameterException", "Member must have length greater than or equal to 1")
+            raise AwsError("InvalidParameterException", "Member must have length greater than or equal to 1")
         if max(sizes) + PER_EVENT > self.largest_event:
-            raise ServiceError(
+            raise AwsError(
                 "InvalidParameterException",
                 f"Log event too large: {max(sizes) + PER_EVENT} bytes exceeds limit of {self.largest_event}",
             )
         if sum(sizes) + PER_EVENT * len(events) > BATCH_BYTES:
-            raise ServiceError("InvalidParameterException", "Upload too large")
+            raise AwsError("InvalidParameterException", "Upload too large")
         if any(later < earlier for (earlier, _), (later, _) in itertools.pairwise(events)):
-            raise ServiceError("InvalidParameterException", "Log events must be in chronological order.")
+            raise AwsError("InvalidParameterException", "Log events must be in chronological order.")
 
     def _stored(self, events: Sequence[tuple[int, str]], late: float) -> list[Stored]:
         now, visible = self._now(), self.clock() + late if late else 0.0
@@ -302,23 +339,36 @@ class LogService:
         return stored
 
     def _group(self, request: Body) -> Group:
-        group = self.groups.get(request["logGroupName"])
+        group = self.groups.get(_name(request))
         if group is None:
-            raise ServiceError("ResourceNotFoundException", "The specified log group does not exist.")
+            raise AwsError("ResourceNotFoundException", "The specified log group does not exist.")
         return group
 
     def _stream(self, request: Body, name: str) -> Stream:
         stream = self._group(request).streams.get(name)
         if stream is None:
-            raise ServiceError("ResourceNotFoundException", "The specified log stream does not exist.")
+            raise AwsError("ResourceNotFoundException", "The specified log stream does not exist.")
         return stream
 
     def _now(self) -> int:
         return int(self.clock() * 1000)
 
 
+def _name(request: Body) -> str:
+    """The group that a request names, or gives the ARN of."""
+    if "logGroupName" in request:
+        return str(request["logGroupName"])
+    return str(request.get("logGroupIdentifier", "")).partition(":log-group:")[2].removesuffix(":*")
+
+
+def _numbered_page(names: Sequence[str], request: Body, most: int) -> tuple[Sequence[str], Body]:
+    """A page of a list, whose tokens are positions, and the token of the next one."""
+    at, most = int(request.get("nextToken") or 0), min(most, request.get("limit", most))
+    return names[at : at + most], {"nextToken": str(at + most)} if at + most < len(names) else {}
+
+
 def _page(events: Sequence[Stored]) -> Iterator[Stored]:
-    """As many as fit into a page, at least one."""
+    """As many events as fit into a page; at least one."""
     total = 0
     for number, event in enumerate(events):
         total += size(event.message) + PER_EVENT

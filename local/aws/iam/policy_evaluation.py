@@ -1,13 +1,12 @@
-"""Whether IAM would allow a call: the policy evaluation logic of one account, and a record of what was called.
+"""Whether IAM would allow a call: the policy evaluation logic within one account.
 
-moto's own evaluator was tried first: it ignores conditions, principals other than `*` and the wildcard `?`, and no
-other kept package evaluates policies; so this one follows the "Policy evaluation logic" page of the IAM user guide.
+It follows the page "Policy evaluation logic" of the IAM user guide. moto's own evaluator ignores conditions, principals
+other than `*` and the wildcard `?`, and no other maintained package evaluates policies.
 """
 
 from __future__ import annotations
 
 import re
-import threading
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -18,11 +17,11 @@ Decision = Literal["allowed", "explicitly denied", "not allowed"]
 
 @dataclass(frozen=True)
 class Principal:
-    """Who calls.
+    """A caller.
 
     Attributes:
         role_arn: the role whose policies count; empty for the account's administrator.
-        session_arn: what the caller is called in messages: the ARN of `assumed-role/Role/Function`.
+        session_arn: the caller's name in messages: the ARN of `assumed-role/Role/Function`.
     """
 
     role_arn: str
@@ -34,7 +33,7 @@ class Principal:
         return not self.role_arn
 
     def is_named_by(self, policy_principal: Any) -> bool:
-        """Whether a resource policy's Principal names this role or its session, not merely the account."""
+        """Whether a resource policy's Principal names this role or its session; the account's name is not enough."""
         if policy_principal == "*":
             return True
         if not isinstance(policy_principal, Mapping):
@@ -43,7 +42,7 @@ class Principal:
         return any(name in ("*", self.role_arn, self.session_arn) for name in named)
 
     def account_is_named_by(self, policy_principal: Any) -> bool:
-        """Whether a Principal names the whole account, which leaves the decision to the identity's own policies."""
+        """Whether a Principal names the account, which leaves the decision to the identities' own policies."""
         if not isinstance(policy_principal, Mapping):
             return False
         named = _as_list(policy_principal.get("AWS", []))
@@ -57,12 +56,13 @@ class Requirement:
 
     Attributes:
         action: `s3:GetObject`.
-        resources: ARNs, any of which a statement may match. Usually one; log groups are written in several ways.
-        context: condition keys in lower case with their values.
-        resource_policy: the policy document of the resource, where the service has one there.
-        resource_policy_decides: whether an identity's policies count only if the resource policy says so, as a KMS
-            key's does.
-        granted_to: the roles that a KMS grant lets do this.
+        resources: the resource's ARNs, any of which a statement may match; log groups, for one, are written in several
+            ways.
+        context: condition keys, in lower case, with their values.
+        resource_policy: the resource's own policy document, if it has one.
+        resource_policy_decides: whether identities' policies count only if the resource's policy lets them, as with
+            KMS keys.
+        granted_to: the roles to which a KMS grant allows this action.
     """
 
     action: str
@@ -75,7 +75,7 @@ class Requirement:
 
 @dataclass(frozen=True)
 class Policies:
-    """The documents that belong to an identity; `boundary` is its permissions boundary, if it has one."""
+    """The policy documents of an identity, and that of its permissions boundary if it has one."""
 
     documents: tuple[Mapping[str, Any], ...]
     boundary: Mapping[str, Any] | None = None
@@ -84,8 +84,8 @@ class Policies:
 def decide(principal: Principal, policies: Policies, requirement: Requirement) -> Decision:
     """Evaluates one action within one account.
 
-    An explicit deny anywhere decides. Else a resource policy that names the caller allows, and so do the identity's
-    policies within its boundary; a KMS key's policy must first let the account's identities in.
+    An explicit deny in any policy denies. Otherwise a resource policy that names the caller allows, and so do the
+    identity's policies within its boundary; a KMS key's policy must first admit the account's identities.
     """
     if principal.is_administrator:
         return "allowed"
@@ -105,8 +105,8 @@ def decide(principal: Principal, policies: Policies, requirement: Requirement) -
         **requirement.context,
     }
 
-    def says(effect: str, statements: Iterable[Mapping[str, Any]], with_resource: bool = True) -> bool:
-        return any(s.get("Effect") == effect and _applies(s, requirement, context, with_resource) for s in statements)
+    def says(effect: str, statements: Iterable[Mapping[str, Any]]) -> bool:
+        return any(s.get("Effect") == effect and _applies(s, requirement, context) for s in statements)
 
     if says("Deny", [*identity, *(boundary or []), *named, *of_account]):
         return "explicitly denied"
@@ -124,9 +124,7 @@ def _statements(document: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     return [statement for statement in _as_list(document.get("Statement", [])) if statement is not None]
 
 
-def _applies(
-    statement: Mapping[str, Any], requirement: Requirement, context: Mapping[str, str], with_resource: bool
-) -> bool:
+def _applies(statement: Mapping[str, Any], requirement: Requirement, context: Mapping[str, str]) -> bool:
     if "NotAction" in statement:
         action = not _any_match(statement["NotAction"], [requirement.action], ignore_case=True)
     else:
@@ -135,7 +133,7 @@ def _applies(
         return False
     if "NotResource" in statement:
         resource = not _any_match(statement["NotResource"], requirement.resources)
-    elif "Resource" in statement and with_resource:
+    elif "Resource" in statement:
         resource = _any_match(statement["Resource"], requirement.resources)
     else:
         resource = True
@@ -151,7 +149,7 @@ def _conditions_hold(condition: Mapping[str, Mapping[str, Any]], context: Mappin
 
 
 def _condition_holds(operator: str, actual: str | None, wanted: list[str]) -> bool:
-    """One operator of the "IAM JSON policy elements: Condition operators" page; unknown ones never hold."""
+    """One operator of the page "IAM JSON policy elements: Condition operators"; an unknown one never holds."""
     set_operator, _, rest = operator.rpartition(":")
     name = rest
     if_exists = name.endswith("IfExists")
@@ -159,7 +157,7 @@ def _condition_holds(operator: str, actual: str | None, wanted: list[str]) -> bo
     if name == "Null":
         return (actual is None) == (wanted[0].lower() == "true")
     if actual is None:
-        # A missing key fails a positive comparison, satisfies a negated one, and ForAllValues is true of no values.
+        # A missing key fails a positive comparison and satisfies a negated one; ForAllValues is true of no values.
         return if_exists or "Not" in name or set_operator == "ForAllValues"
     if name in ("StringEquals", "ArnEquals", "Bool", "NumericEquals"):
         wild = name == "ArnEquals"
@@ -195,30 +193,3 @@ def _compiled(pattern: str, ignore_case: bool) -> re.Pattern[str]:
 
 def _as_list(value: Any) -> list[Any]:
     return list(value) if isinstance(value, list | tuple) else [value]
-
-
-@dataclass(frozen=True)
-class Call:
-    """One action that was asked for: by which role, on what, and what became of it."""
-
-    role_arn: str
-    action: str
-    resource: str
-    decision: Decision
-
-
-class CallRecord:
-    """The distinct calls that roles made, for the comparison of what is granted with what is used."""
-
-    def __init__(self) -> None:
-        self._calls: dict[Call, int] = {}
-        self._lock = threading.Lock()
-
-    def add(self, call: Call) -> None:
-        with self._lock:
-            self._calls[call] = self._calls.get(call, 0) + 1
-
-    def calls(self) -> dict[Call, int]:
-        """Each distinct call with its number, in the order of the first."""
-        with self._lock:
-            return dict(self._calls)

@@ -8,8 +8,8 @@ from __future__ import annotations
 from moto.core.responses import ActionResult
 from moto.iam.responses import IamResponse
 
-from local.aws.identity import Identities
-from local.aws.permissions import Decision, Principal, Requirement, decide
+from local.aws.iam.identity import Identities
+from local.aws.iam.policy_evaluation import Decision, Principal, Requirement, decide
 
 _TOLD: dict[Decision, str] = {
     "allowed": "allowed",

@@ -1,4 +1,4 @@
-"""Serves a LogService over HTTP, with the time that an answer takes; beside it, objects as S3 keeps them."""
+"""Serves a LogService alone, over HTTP, with the time that its answers take; and as much of S3 as a copy needs."""
 
 from __future__ import annotations
 
@@ -11,16 +11,20 @@ from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 from xml.sax.saxutils import escape
 
-from bench.log_service import LogService, ServiceError
+from local.aws.logs.service import LogService
+from local.aws.responses import AwsError
 
 _CHUNK = 2**24
 
 
 class LogServer:
-    """An endpoint on a free port of 127.0.0.1, in a thread of its own. A context manager."""
+    """An endpoint on a free port of 127.0.0.1, in a thread of its own; a context manager. It checks no permissions."""
 
     def __init__(self, service: LogService, latency: Mapping[str, float] | None = None) -> None:
-        """`latency`: seconds until an answer, by operation; others are answered at once."""
+        """
+        Args:
+            latency: seconds until an answer, by operation; other operations are answered at once.
+        """
         self.service = service
         self.objects = ObjectStore()
         self._latency = dict(latency or {})
@@ -88,13 +92,13 @@ class LogServer:
         kind = {"Content-Type": "application/x-amz-json-1.1"}
         try:
             answer: Any = self.service.call(operation, json.loads(body))
-        except ServiceError as error:
-            return error.status, kind, json.dumps({"__type": error.code, "message": str(error)}).encode()
+        except AwsError as error:
+            return error.status, kind, json.dumps({"__type": error.name, "message": error.message}).encode()
         return 200, kind, answer if isinstance(answer, bytes) else json.dumps(answer).encode()
 
 
 class ObjectStore:
-    """As much of S3 as a copy of logs uses: PutObject with conditions, GetObject, ListObjectsV2."""
+    """S3's PutObject with conditions, GetObject and ListObjectsV2, for any bucket."""
 
     def __init__(self) -> None:
         self.objects: dict[str, bytes] = {}
