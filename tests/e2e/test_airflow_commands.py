@@ -76,9 +76,9 @@ class Deployment:
 def test_commands(version: str, tmp_path: Path) -> None:
     deployment = Deployment(install(version), tmp_path)
     cli = AirflowCli(deployment, version)
-    assert not cli.knows_dag("ours")
+    assert not cli.probe_dag("ours")
     deployment.parse()
-    assert cli.knows_dag("ours")
+    assert cli.probe_dag("ours")
 
     if not version.startswith("3"):
         # Our DAGs never run on 3.x.
