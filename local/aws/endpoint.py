@@ -60,7 +60,7 @@ class Tagged(Service, Protocol):
         """The tags of the resource that a request is about; none where there is none."""
 
 
-Between = Callable[[AwsRequest, Principal, Callable[[], Response]], Response]
+Interceptor = Callable[[AwsRequest, Principal, Callable[[], Response]], Response]
 
 
 class _Moto(DomainDispatcherApplication):
@@ -99,9 +99,9 @@ class Endpoint:
     def __init__(self, identities: Identities) -> None:
         self.identities = identities
         self.record = CallRecord()
-        #: What a fault harness puts between a caller and the service: gets the request, who asks, and what would carry
-        #: it out, and answers in its place or raises AwsError.
-        self.between: Between | None = None
+        #: For injecting faults: answers in place of the service, from the request, its caller and what would carry it
+        #: out; or raises AwsError.
+        self.interceptor: Interceptor | None = None
         self._services: list[Service] = []
         self._server: BaseWSGIServer | None = None
         self._thread: threading.Thread | None = None
@@ -153,8 +153,8 @@ class Endpoint:
             )
         try:
             principal = self._authorise(request)
-            if self.between is not None:
-                response = self.between(request, principal, lambda: self._carry_out(request, environ, principal))
+            if self.interceptor is not None:
+                response = self.interceptor(request, principal, lambda: self._carry_out(request, environ, principal))
             else:
                 response = self._carry_out(request, environ, principal)
         except AwsError as error:

@@ -144,11 +144,11 @@ class LocalAws:
         }
 
     def _function_environment(self, function: Function) -> dict[str, str]:
-        credentials = self.identities.session(function.role_arn, function.name)
+        credentials = self.identities.assume_role(function.role_arn, function.name)
         return {**self.endpoint_variables(), **credentials.environment()}
 
     def _logs_of(self, function: Function) -> FunctionLogs:
         if function.name not in self._function_logs:
-            session = self.identities.session(function.role_arn, function.name)
+            session = self.identities.assume_role(function.role_arn, function.name)
             self._function_logs[function.name] = FunctionLogs(function.log_group, lambda: self.client("logs", session))
         return self._function_logs[function.name]

@@ -31,11 +31,11 @@ def failing(endpoint: Endpoint, operation: str, error: AwsError, times: int) -> 
                 raise error
         return carry_out()
 
-    endpoint.between = between
+    endpoint.interceptor = between
     try:
         yield calls
     finally:
-        endpoint.between = None
+        endpoint.interceptor = None
 
 
 @pytest.mark.parametrize(
