@@ -19,8 +19,8 @@ export UV_DEFAULT_INDEX ?= $(PIP_INDEX)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 CHECKED := $(wildcard local functions data_pipeline mwaa_migrator_cli tools tests bench chaos matrix sources)
-QUICK_TESTS = $(wildcard tests/unit tests/template)
-REAL_TESTS = $(wildcard tests/statemachine tests/integration tests/browser tests/chaos tests/e2e)
+# One more than there are cores, because half of the tests wait for a server half of the time.
+WORKERS ?= $(shell $(PYTHON) -c 'import os; print(os.cpu_count() + 1)')
 LOCK := pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	--custom-compile-command "make lock"
 
@@ -55,10 +55,9 @@ format: $(READY) ## Formats the code and fixes what lint can fix
 	$(BIN)/ruff format .
 
 .PHONY: test
-test: $(READY) ## Every test, with real PostgreSQL, Airflow and Step Functions
-	$(if $(QUICK_TESTS),$(BIN)/pytest -q -n auto $(QUICK_TESTS))
-	# Two at a time: they mostly wait. A file's tests share the servers that they start.
-	$(if $(REAL_TESTS),$(BIN)/pytest -q -n 2 --dist loadfile $(REAL_TESTS))
+test: $(READY) ## Every test, with real PostgreSQL, Airflow and Step Functions; TESTS= for some, RECORD=1 renews tests/durations.json
+	# A file's tests share the servers that they start. tests/conftest.py has the long files come first.
+	$(BIN)/pytest -q -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(if $(RECORD),--record-durations) $(TESTS)
 
 .PHONY: e2e
 e2e: $(READY) ## The end-to-end tests alone

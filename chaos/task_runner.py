@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from chaos.silence import IMPATIENT
+from chaos.no_answer import SHORT_TIMEOUTS
 from local.installations import processes
 from local.installations.airflow_installation import AirflowInstallation
 from local.installations.fork_server import ForkServer
@@ -26,7 +26,7 @@ class TaskRunner:
             marker: the local AWS's name, by which the next one finds and ends what a killed one has left.
         """
         self._home = Path(tempfile.mkdtemp(prefix="tasks-"))
-        environment = {**installation.environment(self._home, database_url), **IMPATIENT, processes.MARKER: marker}
+        environment = {**installation.environment(self._home, database_url), **SHORT_TIMEOUTS, processes.MARKER: marker}
         self._server = ForkServer(installation.python, _WORKER, environment, self._home, self._home / "log")
 
     def run(self, request: Mapping[str, Any], output: Path, started: Callable[[int], None]) -> int:

@@ -9,6 +9,7 @@ from typing import Any
 
 from migration.airflow import pausing, runs
 from migration.aws import clients
+from migration.exchange import layout
 from migration.exchange.locks import require_locks
 from migration.exchange.store import of_artifact, of_attempt
 from migration.observability import logger, state
@@ -28,7 +29,7 @@ def handler(event: dict[str, Any]) -> dict[str, Any]:
     if event["done"] == 0 and runs.quiesces(migration):
         source = migration["source"]
         seen = pausing.require_paused(runs.cli_of(source, source["airflowVersion"]), source["environment"], active)
-        store.write("cut_over.json", {"sourceSeenPaused": seen})
+        store.write(layout.CUT_OVER, {"sourceSeenPaused": seen})
     done = pausing.set_paused(
         runs.final_cli(migration), active, paused=False, done=event["done"], seconds=pausing.SECONDS
     )

@@ -6,6 +6,7 @@ from typing import Any
 
 from migration import errors, settings
 from migration.aws import clients
+from migration.exchange import layout
 from migration.exchange.store import Store
 from migration.logs import early_copy, invocation, listing, request, target_lock
 from migration.logs.api import OutOfTime
@@ -34,7 +35,7 @@ def handler(event: dict[str, Any]) -> dict[str, Any]:
     target_lock.acquire(clients.s3(), clients.states(), copy, event["executionArn"])
     store = Store(clients.s3(), copy["bucket"], copy["prefix"])
     Store(clients.s3(), copy["bucket"], copy["phases"]).start_phase(copy["phase"])
-    made = store.read("logs/copy.json")
+    made = store.read(layout.LOG_COPY)
     if made is not None:
         if not request.same(made["copy"], copy):
             raise errors.InputChanged(
@@ -85,13 +86,13 @@ def _begin(event: dict[str, Any], now: float) -> dict[str, Any]:
 
 def _finish(store: Store, copy: request.LogCopy, groups: list[listing.Group], missing: list[str]) -> dict[str, Any]:
     parts: list[dict[str, Any]] = []
-    while (part := store.read(f"logs/listing/{len(parts):06d}.json")) is not None:
+    while (part := store.read(layout.log_listing(len(parts)))) is not None:
         parts.append(part)
     batches = list(listing.batches(groups, parts, copy["workers"]))
     copy = request.shared(copy, len(batches))
-    manifest = store.write("logs/manifest.json", batches)
+    manifest = store.write(layout.LOG_BATCHES, batches)
     made = {"copy": copy, "manifest": manifest, "batches": len(batches)}
-    store.write("logs/groups.json", {"groups": groups, "missing": missing})
-    store.write("logs/copy.json", made)
+    store.write(layout.LOG_GROUPS, {"groups": groups, "missing": missing})
+    store.write(layout.LOG_COPY, made)
     logger.info("listed", extra={"batches": len(batches), "streams": sum(len(batch["streams"]) for batch in batches)})
     return {"ready": True, "waitSeconds": 0, "progress": None, **made}

@@ -5,6 +5,8 @@ Lambda invocations go to the Lambda runner, MWAA's API to the MWAA emulation, ev
 
 from __future__ import annotations
 
+import functools
+import json
 import logging
 import os
 import threading
@@ -16,9 +18,12 @@ from wsgiref.types import StartResponse
 
 from moto.core.config import default_user_config
 from moto.iam.access_control import PermissionResult
+from moto.iam.aws_managed_policies import aws_managed_policies_data
+from moto.iam.models import AWSManagedPolicy, IAMBackend, ManagedPolicy
 from moto.moto_api._internal.models import moto_api_backend
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
 from moto.s3.models import FakeBucket
+from moto.settings import load_iam_aws_managed_policies
 from werkzeug.serving import BaseWSGIServer, make_server
 from werkzeug.wrappers import Response
 
@@ -55,7 +60,7 @@ class Tagged(Service, Protocol):
         """The tags of the resource that a request is about; none where there is none."""
 
 
-Between = Callable[[AwsRequest, Principal, Callable[[], Response]], Response]
+Interceptor = Callable[[AwsRequest, Principal, Callable[[], Response]], Response]
 
 
 class _Moto(DomainDispatcherApplication):
@@ -71,17 +76,33 @@ class _Moto(DomainDispatcherApplication):
         return self._backends[host]
 
 
+# Its web applications have no state, and take seconds to make.
+_moto = functools.cache(_Moto)
+_managed_policies = functools.cache(lambda: json.loads(aws_managed_policies_data))
+
+
+def _make_managed_policies(self: IAMBackend) -> list[ManagedPolicy]:
+    """As moto makes them, which parses a megabyte for each of the partitions, and again when it is reset."""
+    policies = _managed_policies().items() if load_iam_aws_managed_policies() else ()
+    return [AWSManagedPolicy.from_data(name, self.account_id, self.region_name, policy) for name, policy in policies]
+
+
+def _configure_moto(*, like_aws: bool) -> None:
+    """With state machines that are executed and AWS's managed policies; without them moto is what it is elsewhere."""
+    default_user_config["stepfunctions"]["execute_state_machine"] = like_aws
+    default_user_config["iam"]["load_aws_managed_policies"] = like_aws
+
+
 class Endpoint:
     """The endpoint's WSGI application and its server on a free port of 127.0.0.1."""
 
     def __init__(self, identities: Identities) -> None:
         self.identities = identities
         self.record = CallRecord()
-        #: What a fault harness puts between a caller and the service: gets the request, who asks, and what would carry
-        #: it out, and answers in its place or raises AwsError.
-        self.between: Between | None = None
+        #: For injecting faults: answers in place of the service, from the request, its caller and what would carry it
+        #: out; or raises AwsError.
+        self.interceptor: Interceptor | None = None
         self._services: list[Service] = []
-        self._moto = _Moto()
         self._server: BaseWSGIServer | None = None
         self._thread: threading.Thread | None = None
 
@@ -96,8 +117,10 @@ class Endpoint:
         return f"http://127.0.0.1:{self._server.port}"
 
     def start(self) -> None:
-        default_user_config["stepfunctions"]["execute_state_machine"] = True
-        default_user_config["iam"]["load_aws_managed_policies"] = True
+        IAMBackend._init_aws_policies = _make_managed_policies  # type: ignore[method-assign]
+        _configure_moto(like_aws=True)
+        # Whatever another user of this process has left has none of AWS's policies.
+        moto_api_backend.reset()
         # What moto does not make (alarms, dashboards) nothing here depends on; docs/local-aws.md names it.
         warnings.filterwarnings("ignore", message="Tried to parse .* not supported by moto's CloudFormation")
         # Bucket policies are evaluated here; moto's evaluator takes a conditional Deny for an unconditional one.
@@ -117,7 +140,8 @@ class Endpoint:
             self._thread.join()
             self._server.server_close()
             self._server = self._thread = None
-        # moto's state belongs to the process; the next local AWS in it must find nothing of this one.
+        # moto's state belongs to the process; the next user of it must find nothing of this one.
+        _configure_moto(like_aws=False)
         moto_api_backend.reset()
 
     def __call__(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
@@ -129,8 +153,8 @@ class Endpoint:
             )
         try:
             principal = self._authorise(request)
-            if self.between is not None:
-                response = self.between(request, principal, lambda: self._carry_out(request, environ, principal))
+            if self.interceptor is not None:
+                response = self.interceptor(request, principal, lambda: self._carry_out(request, environ, principal))
             else:
                 response = self._carry_out(request, environ, principal)
         except AwsError as error:
@@ -141,7 +165,7 @@ class Endpoint:
         service = next((service for service in self._services if service.handles(request)), None)
         if service is not None:
             return service.answer(request, environ, principal)
-        response = Response.from_app(self._moto, environ)
+        response = Response.from_app(_moto(), environ)
         missing = request.operation.name in ("GetObject", "HeadObject") and response.status_code == 404
         if request.service == "s3" and missing and not self._may_list(request, principal):
             # S3 tells only those who may list a bucket that an object is missing.

@@ -6,6 +6,7 @@ import json
 import os
 import secrets
 import shutil
+import threading
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
@@ -40,6 +41,8 @@ class LocalAws:
         self.endpoint = Endpoint(self.identities)
         self._deployment: Deployment | None = None
         self._function_logs: dict[str, FunctionLogs] = {}
+        self._clients: dict[tuple[str, Credentials], Any] = {}
+        self._making_client = threading.Lock()
 
     def __enter__(self) -> Self:
         self.start()
@@ -105,8 +108,15 @@ class LocalAws:
         return self._deployment
 
     def client(self, service: str, credentials: Credentials | None = None) -> Any:
-        """A boto3 client of this AWS; by default the administrator's."""
+        """A boto3 client of this AWS; by default the administrator's. The same one for the same credentials."""
         chosen = credentials or self.identities.administrator
+        # boto3's default session is not for many threads at once; the clients it makes are.
+        with self._making_client:
+            if (service, chosen) not in self._clients:
+                self._clients[service, chosen] = self._new_client(service, chosen)
+            return self._clients[service, chosen]
+
+    def _new_client(self, service: str, chosen: Credentials) -> Any:
         return boto3.client(
             service,  # type: ignore[call-overload]  # a name that is not a literal
             region_name=self.region,
@@ -134,11 +144,11 @@ class LocalAws:
         }
 
     def _function_environment(self, function: Function) -> dict[str, str]:
-        credentials = self.identities.session(function.role_arn, function.name)
+        credentials = self.identities.assume_role(function.role_arn, function.name)
         return {**self.endpoint_variables(), **credentials.environment()}
 
     def _logs_of(self, function: Function) -> FunctionLogs:
         if function.name not in self._function_logs:
-            session = self.identities.session(function.role_arn, function.name)
+            session = self.identities.assume_role(function.role_arn, function.name)
             self._function_logs[function.name] = FunctionLogs(function.log_group, lambda: self.client("logs", session))
         return self._function_logs[function.name]

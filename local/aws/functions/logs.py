@@ -1,4 +1,4 @@
-"""Sends what functions print to CloudWatch Logs, with each function's own permissions, as Lambda does."""
+"""Sends what functions print to CloudWatch Logs, with each function's own rights, as Lambda does."""
 
 from __future__ import annotations
 
@@ -7,26 +7,27 @@ import queue
 import threading
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
+
+from local.aws.logs.batches import MAX_MESSAGE, batches
 
 if TYPE_CHECKING:
     from mypy_boto3_logs import CloudWatchLogsClient
 
 logger = logging.getLogger(__name__)
 
-#: PutLogEvents takes 10,000 events and 1 MiB, counting 26 bytes for each event.
-_MAX_EVENTS = 1000
-_MAX_BYTES = 1_000_000
-#: CloudWatch's largest event, less what it counts on top.
-_MAX_EVENT = 262_144 - 26
+#: Lines that are sent at once, at most.
+_MOST_LINES = 1000
+#: Seconds that a line waits for others.
+_WAIT = 0.3
 
 
 class FunctionLogs:
-    """The log group of one function; lines are sent in the background, in order, batched.
+    """The log group of one function. Lines are sent in the background, in order and in batches.
 
-    A role that may not write logs loses them, as on Lambda, where nothing fails for that.
+    Where the role may not write logs they are lost, as on Lambda, and nothing fails for that.
     """
 
     def __init__(self, group: str, client: Callable[[], CloudWatchLogsClient]) -> None:
@@ -38,7 +39,7 @@ class FunctionLogs:
         self._thread.start()
 
     def write(self, stream: str, line: str) -> None:
-        self._lines.put((stream, int(time.time() * 1000), line[:_MAX_EVENT] or " "))
+        self._lines.put((stream, int(time.time() * 1000), line[:MAX_MESSAGE] or " "))
 
     def close(self) -> None:
         """Sends what is left."""
@@ -53,8 +54,8 @@ class FunctionLogs:
             if first is None:
                 return
             batch = [first]
-            deadline = time.monotonic() + 0.3
-            while len(batch) < _MAX_EVENTS:
+            deadline = time.monotonic() + _WAIT
+            while len(batch) < _MOST_LINES:
                 try:
                     line = self._lines.get(timeout=max(0.0, deadline - time.monotonic()))
                 except queue.Empty:
@@ -70,16 +71,8 @@ class FunctionLogs:
         try:
             if stream not in self._streams:
                 self._create(client, stream)
-            events: list[Any] = []
-            size = 0
-            for at, text in lines:
-                cost = len(text.encode()) + 26
-                if size + cost > _MAX_BYTES:
-                    client.put_log_events(logGroupName=self._group, logStreamName=stream, logEvents=events)
-                    events, size = [], 0
-                events.append({"timestamp": at, "message": text})
-                size += cost
-            client.put_log_events(logGroupName=self._group, logStreamName=stream, logEvents=events)
+            for batch in batches(lines):
+                client.put_log_events(logGroupName=self._group, logStreamName=stream, logEvents=batch)  # type: ignore[arg-type]
         except ClientError as error:
             logger.warning("logs of %s are lost: %s", self._group, error)
 

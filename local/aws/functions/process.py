@@ -47,7 +47,7 @@ class FunctionProcess:
         self._runtime_api = RuntimeApi(self)
         self._stream = f"{datetime.now(UTC):%Y/%m/%d}/[$LATEST]{uuid.uuid4().hex}"
         self._process = subprocess.Popen(
-            [str(lambda_runtime.python_of(function.runtime)), "-m", "awslambdaric", function.handler],
+            [str(lambda_runtime.install(function.runtime)), "-m", "awslambdaric", function.handler],
             cwd=function.package,
             env=self._variables(region, environment, trace_port),
             stdin=subprocess.DEVNULL,

@@ -1,4 +1,4 @@
-"""Who a request comes from: access keys of the local account, and the policies behind them."""
+"""Who calls: the access keys of the local account, and the policies behind them."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from moto.sts.models import STSBackend, sts_backends
 from local.aws.arns import arn, iam_arn, partition
 from local.aws.iam.policy_evaluation import Policies, Principal
 
-#: moto's own account, the one that its back ends use when nobody says otherwise.
+#: The account that moto's back ends use by default.
 ACCOUNT = "123456789012"
 DEFAULT_REGION = "eu-west-1"
 
 
 class UnknownAccessKey(Exception):
-    """The access key belongs to nobody in the local account."""
+    """Nobody in the local account has that access key."""
 
 
 class RoleNotFound(Exception):
@@ -30,7 +30,7 @@ class RoleNotFound(Exception):
 
 @dataclass(frozen=True)
 class Credentials:
-    """What an AWS SDK signs with."""
+    """An access key, as an AWS SDK signs with it."""
 
     access_key_id: str
     secret_access_key: str
@@ -43,14 +43,14 @@ class Credentials:
 
 
 class Identities:
-    """The account's administrator, the AWS services themselves, and every session of a role that STS handed out."""
+    """The account's administrator, the AWS services themselves, and every session of a role that STS has given out."""
 
     def __init__(self, account: str = ACCOUNT, region: str = DEFAULT_REGION) -> None:
         self.account = account
         self.region = region
-        #: For the person at the keyboard: may do everything, as an account's administrator may.
+        #: For people: may do everything.
         self.administrator = Credentials(f"AKIA{secrets.token_hex(8).upper()}", secrets.token_urlsafe(30))
-        #: For what AWS does behind the scenes, such as MWAA making log groups; never recorded as anybody's call.
+        #: For what AWS does itself, such as MWAA making log groups; never recorded as anybody's call.
         self.service = Credentials(f"AKIA{secrets.token_hex(8).upper()}", secrets.token_urlsafe(30))
         self._sessions: dict[tuple[str, str], Credentials] = {}
         self._lock = threading.Lock()
@@ -59,34 +59,34 @@ class Identities:
         """The ARN of a regional service's resource in this account; `service` is IAM's name for it."""
         return arn(service, self.region, self.account, resource)
 
-    def session(self, role_arn: str, name: str) -> Credentials:
-        """The credentials of a role's session of that name; the same ones for the same role and name.
+    def assume_role(self, role_arn: str, session_name: str) -> Credentials:
+        """The credentials of a role's session: the same ones for the same role and session name.
 
-        They do not expire, because whoever uses them here lives as long as the local AWS.
+        They do not expire, because whoever uses them lives no longer than the local AWS.
 
         Raises:
             RoleNotFound: there is no such role.
         """
         self.role(role_arn)
         with self._lock:
-            if (role_arn, name) not in self._sessions:
+            if (role_arn, session_name) not in self._sessions:
                 assumed = self._sts.assume_role(
                     region_name=self.region,
-                    role_session_name=name[:64],
+                    role_session_name=session_name[:64],
                     role_arn=role_arn,
                     policy="",
                     duration=43200,
                     external_id="",
                 )
-                self._sessions[role_arn, name] = Credentials(
+                self._sessions[role_arn, session_name] = Credentials(
                     assumed.access_key_id, assumed.secret_access_key, assumed.session_token
                 )
-            return self._sessions[role_arn, name]
+            return self._sessions[role_arn, session_name]
 
-    def forget_session(self, role_arn: str, name: str) -> None:
-        """Makes a session's credentials worthless."""
+    def forget_session(self, role_arn: str, session_name: str) -> None:
+        """Makes a session's credentials invalid."""
         with self._lock:
-            gone = self._sessions.pop((role_arn, name), None)
+            gone = self._sessions.pop((role_arn, session_name), None)
         if gone is not None:
             backend = self._sts
             backend.assumed_roles = [r for r in backend.assumed_roles if r.access_key_id != gone.access_key_id]
@@ -95,23 +95,23 @@ class Identities:
         return access_key_id == self.service.access_key_id
 
     def principal(self, access_key_id: str) -> Principal:
-        """Who signed with that key.
+        """The caller that signs with an access key.
 
         Raises:
-            UnknownAccessKey: nobody did.
+            UnknownAccessKey: there is none.
         """
         if access_key_id in (self.administrator.access_key_id, self.service.access_key_id):
             return Principal("", iam_arn(self.region, self.account, "user/administrator"), self.account)
         assumed = self._sts.get_assumed_role_from_access_key(access_key_id)
         if assumed is None:
             raise UnknownAccessKey(
-                f"the access key {access_key_id} belongs to nobody in the local AWS; use the credentials that "
-                "`python -m local up` printed, or those of a role that was assumed here"
+                f"nobody in the local AWS has the access key {access_key_id}; use the credentials that it printed when "
+                "it started, or those of a role that was assumed here"
             )
         return Principal(assumed.role_arn, assumed.arn, self.account)
 
     def policies(self, principal: Principal) -> Policies:
-        """What a role may do: its inline and attached policies, as deployed now."""
+        """The inline and attached policies of a role as they are now, and its permissions boundary."""
         if principal.is_administrator:
             return Policies(())
         try:

@@ -1,6 +1,6 @@
-"""IAM's SimulatePrincipalPolicy, which moto does not have: what a role's own policies and its boundary say.
+"""IAM's SimulatePrincipalPolicy, which moto does not have: what a role's own policies and its boundary allow.
 
-Policies of resources and condition keys do not count, as in a simulation that names none.
+Resource policies and condition keys do not count, as in a simulation that names none.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from moto.iam.responses import IamResponse
 from local.aws.iam.identity import Identities
 from local.aws.iam.policy_evaluation import Decision, Principal, Requirement, decide
 
-_TOLD: dict[Decision, str] = {
+_EVAL_DECISIONS: dict[Decision, str] = {
     "allowed": "allowed",
     "explicitly denied": "explicitDeny",
     "not allowed": "implicitDeny",
@@ -19,7 +19,7 @@ _TOLD: dict[Decision, str] = {
 
 
 def install() -> None:
-    """Lets moto answer it, for the whole process."""
+    """Changes moto for the whole process."""
     IamResponse.simulate_principal_policy = _answer  # type: ignore[attr-defined]
 
 
@@ -32,7 +32,7 @@ def _answer(self: IamResponse) -> ActionResult:
         {
             "EvalActionName": action,
             "EvalResourceName": resource,
-            "EvalDecision": _TOLD[decide(caller, policies, Requirement(action, (resource,), {}))],
+            "EvalDecision": _EVAL_DECISIONS[decide(caller, policies, Requirement(action, (resource,), {}))],
         }
         for resource in self._get_param("ResourceArns", ["*"])
         for action in self._get_param("ActionNames")

@@ -8,6 +8,7 @@ services with made-up credentials; here with a session of the state machine's ro
 
 from __future__ import annotations
 
+import functools
 import sys
 import uuid
 from typing import Any
@@ -19,11 +20,12 @@ from moto.stepfunctions.parser.asl.eval import states, variable_store
 from moto.stepfunctions.parser.asl.eval.environment import Environment
 from moto.stepfunctions.parser.asl.eval.program_state import ProgramStopped
 from moto.stepfunctions.parser.asl.jsonata import jsonata as moto_jsonata
+from moto.stepfunctions.parser.asl.parse.asl_parser import AmazonStateLanguageParser
 from moto.stepfunctions.parser.asl.utils import boto_client
 from moto.stepfunctions.parser.models import StepFunctionsParserBackend, stepfunctions_parser_backends
 
-from local.aws.iam.identity import Identities
-from local.aws.stepfunctions import jsonata_evaluation, nested_executions, redrive
+from local.aws.iam.identity import Credentials, Identities
+from local.aws.stepfunctions import history, jsonata_evaluation, nested_executions, redrive
 
 #: Step Functions' own limit for a task is a year; what hangs here is stopped with the execution.
 _TIMEOUT_SECONDS = 24 * 3600
@@ -38,10 +40,15 @@ def install(endpoint_url: str, identities: Identities) -> None:
 
     def client_for(region: str, service: str, state_credentials: Any = None) -> Any:
         credentials = (
-            identities.session(state_credentials.role_arn, "StatesExecution")
+            identities.assume_role(state_credentials.role_arn, "StatesExecution")
             if state_credentials is not None
             else identities.service
         )
+        return client(region, service, credentials)
+
+    # A client takes longer to make than most of what it is asked for.
+    @functools.cache
+    def client(region: str, service: str, credentials: Credentials) -> Any:
         return boto3.client(
             service,  # type: ignore[call-overload]
             region_name=region,
@@ -61,10 +68,13 @@ def install(endpoint_url: str, identities: Identities) -> None:
     # The modules that call AWS are loaded with the parser, and each has the function under its own name.
     import moto.stepfunctions.parser.models  # noqa: F401
 
+    # A program keeps nothing of an execution, and to parse ours takes a second.
+    AmazonStateLanguageParser.parse = staticmethod(_parse)  # type: ignore[method-assign]
     _execute_what_cloudformation_makes()
     _stay_stopped()
     nested_executions.install()
     redrive.install()
+    history.install()
     original = boto_client.boto_client_for
     for name, module in list(sys.modules.items()):
         if name.startswith("moto.stepfunctions.") and getattr(module, "boto_client_for", None) is original:
@@ -85,8 +95,9 @@ def _execute_what_cloudformation_makes() -> None:
     StepFunctionsParserBackend.start_execution = start_execution  # type: ignore[method-assign]
 
 
-# As moto has it, however often it is put in place here.
+# As moto has them, however often they are put in place here.
 _set_error = Environment.set_error
+_parse = functools.lru_cache(maxsize=64)(AmazonStateLanguageParser.parse)
 
 
 def _stay_stopped() -> None:

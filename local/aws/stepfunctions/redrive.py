@@ -76,7 +76,8 @@ class _RedrivenWorker(ExecutionWorker):
 
     def _execution_logic(self) -> None:
         entered: _Entered = self._before.entered
-        program: Any = self._get_evaluation_entrypoint()
+        # The program is every execution's.
+        program: Any = copy.copy(self._get_evaluation_entrypoint())
         program.start_at = StartAt(entered.state)
         env: Any = self.env
         env.event_manager, env.event_history_context = self._before.event_manager, self._before.event_history_context

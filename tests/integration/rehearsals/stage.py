@@ -15,7 +15,7 @@ from local.aws.functions.function import Function
 from local.aws.functions.invocation import Invocation
 from local.mwaa.aws_with_mwaa import AwsWithMwaa
 from local.mwaa.dag_metric import publish
-from local.rehearsal.listing import listed
+from local.rehearsal.inventory import inventory
 from tools import state_machines
 
 BUCKET = "the-dags"
@@ -180,7 +180,7 @@ class Stage:
     # -------------------------------------------------------------------------------------------------- listing
 
     def listed(self) -> set[str]:
-        return listed(self.aws)
+        return inventory(self.aws)
 
     # --------------------------------------------------------------------------------------------- interventions
 

@@ -61,7 +61,7 @@ def mwaa() -> Iterator[Any]:
     }
     document = json.dumps({"Version": "2012-10-17", "Statement": [allow]})
     iam.put_role_policy(RoleName="sweep", PolicyName="p", PolicyDocument=document)
-    yield client("mwaa", endpoint.identities.session(role["Role"]["Arn"], "sweep"))
+    yield client("mwaa", endpoint.identities.assume_role(role["Role"]["Arn"], "sweep"))
     endpoint.stop()
 
 

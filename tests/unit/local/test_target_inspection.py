@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 import requests
 
-from local.rehearsal import last_look, old_logs
-from local.rehearsal.last_look import LastLook, NotSeen
+from local.rehearsal import old_logs, target_inspection
 from local.rehearsal.old_logs import OldLogs
+from local.rehearsal.target_inspection import NotInspected, TargetInspection
 
 TARGET: Any = SimpleNamespace(name="target")
 AWS: Any = SimpleNamespace(client=lambda service: None)
@@ -24,15 +24,15 @@ def test_what_was_seen_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
         return OldLogs(read=11)
 
     monkeypatch.setattr(old_logs, "read", read)
-    monkeypatch.setattr(last_look, "task_log", lambda logs, environment: iter([f"of {environment}"]))
-    look = LastLook(AWS, "source")
-    look(SimpleNamespace(name="source"))  # type: ignore[arg-type]
-    with pytest.raises(NotSeen, match="no target was deleted"):
-        look.old_logs()
-    look(TARGET)
+    monkeypatch.setattr(target_inspection, "task_log", lambda logs, environment: iter([f"of {environment}"]))
+    inspection = TargetInspection(AWS, "source")
+    inspection(SimpleNamespace(name="source"))  # type: ignore[arg-type]
+    with pytest.raises(NotInspected, match="no target was deleted"):
+        inspection.old_logs()
+    inspection(TARGET)
     assert asked == [("source", "target")]
-    assert look.old_logs().read == 11
-    assert look.task_log() == ["of target"]
+    assert inspection.old_logs().read == 11
+    assert inspection.task_log() == ["of target"]
 
 
 def test_what_goes_wrong_is_kept_too(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -40,9 +40,9 @@ def test_what_goes_wrong_is_kept_too(monkeypatch: pytest.MonkeyPatch) -> None:
         raise requests.ConnectionError("no answer")
 
     monkeypatch.setattr(old_logs, "read", refuse)
-    monkeypatch.setattr(last_look, "task_log", refuse)
-    look = LastLook(AWS, "source")
-    look(TARGET)
-    with pytest.raises(NotSeen, match="could not be asked for logs of old runs: ConnectionError: no answer"):
-        look.old_logs()
-    assert look.task_log() == []
+    monkeypatch.setattr(target_inspection, "task_log", refuse)
+    inspection = TargetInspection(AWS, "source")
+    inspection(TARGET)
+    with pytest.raises(NotInspected, match="could not be asked for logs of old runs: ConnectionError: no answer"):
+        inspection.old_logs()
+    assert inspection.task_log() == []

@@ -1,7 +1,7 @@
-"""An environment's Airflow without its scheduler and web server: our DAGs' own code on a real metadata database.
+"""An environment's Airflow without scheduler and web server: our DAGs' own code on a real metadata database.
 
-Commands are answered from the database with the output that Airflow's have (`tests/e2e/test_airflow_commands.py` holds
-the functions to the real ones). A DAG is a file of its name in the DAG folder. Only our DAGs' runs are run.
+Commands are answered from the database, with the output of Airflow's own (`tests/e2e/test_airflow_commands.py` holds
+the functions to the real ones). A DAG is a file of its name in the DAG folder. Only runs of our DAGs are run.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import Any, ClassVar
 import psycopg2
 
 from chaos import task_starts
-from chaos.silence import IMPATIENT
+from chaos.no_answer import SHORT_TIMEOUTS
 from chaos.task_runner import TaskRunner
 from local.mwaa.airflow_processes import AirflowProcesses
 
@@ -34,27 +34,27 @@ _FAILED_FOR_GOOD = 2
 _POLL_SECONDS = 0.2
 
 
-class LightAirflow(AirflowProcesses):
-    """Has the interface of AirflowProcesses.
+class AirflowWithoutScheduler(AirflowProcesses):
+    """For 2.10 and 2.11, whose tables have the columns named here, and for what follows a hop to Airflow 3."""
 
-    For 2.10 and 2.11, whose tables have the columns named here, and for what a migration asks of Airflow 3 after a hop.
-    """
-
-    #: By version; made and stopped by whoever runs a number of environments.
+    #: By version; made and stopped by the world that the environments are in.
     runners: ClassVar[dict[str, TaskRunner]] = {}
 
-    def start(self) -> None:
-        self.output.mkdir(parents=True, exist_ok=True)
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
         self._stopped = threading.Event()
         self._running: set[int] = set()
         self._scheduler = threading.Thread(
             target=self._schedule, name=f"scheduler of {self.home.parent.name}", daemon=True
         )
+
+    def start(self) -> None:
+        self.output.mkdir(parents=True, exist_ok=True)
         self._scheduler.start()
 
     @property
     def _active(self) -> str:
-        """The column of `dag`, as a condition, that tells of a DAG whether its file is there."""
+        """The condition on a row of `dag` that its file is there."""
         return "is_active" if self.installation.release < (3,) else "not is_stale"
 
     def stop(self, patience: float = 10.0) -> None:
@@ -62,7 +62,8 @@ class LightAirflow(AirflowProcesses):
         for pid in list(self._running):
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(pid, signal.SIGKILL)
-        self._scheduler.join()
+        if self._scheduler.is_alive():
+            self._scheduler.join()
 
     # The scheduler
 
@@ -77,7 +78,7 @@ class LightAirflow(AirflowProcesses):
                 continue
 
     def _parse(self) -> None:
-        """A row for each DAG file; DAGs whose file is gone are not active any more."""
+        """Makes a row for each DAG file; DAGs without a file become inactive."""
         found = {file.stem: str(file) for file in (self.home / "dags").glob("*.py")}
         if self.installation.release >= (3,):
             # It was upgraded in place, so it has a row for each file.
@@ -132,7 +133,7 @@ class LightAirflow(AirflowProcesses):
 
     def _task(self, task: str, run: str, conf: Any) -> int:
         request = {
-            "environment": {**self.environment, **IMPATIENT},
+            "environment": {**self.environment, **SHORT_TIMEOUTS},
             "dags": str(self.home / "dags"),
             "task": task,
             "run_id": run,
@@ -143,7 +144,7 @@ class LightAirflow(AirflowProcesses):
         def started(pid: int) -> None:
             running.append(pid)
             self._running.add(pid)
-            task_starts.tell(pid, self)
+            task_starts.announce(pid, self)
 
         code = self.runners[self.installation.version].run(request, self.output / f"{task}.log", started)
         self._running.difference_update(running)

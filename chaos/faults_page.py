@@ -1,4 +1,4 @@
-"""The table in docs/faults.md: how often each fault was injected, and how those migrations ended."""
+"""The tables in docs/faults.md: how often each fault struck, and how those migrations ended."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from chaos.faults import KINDS
 from chaos.real_kinds import REAL_KINDS
 from local.installations.folders import ROOT
 
-#: What the keys of migrations on real Airflow begin with, in build/chaos.json.
+#: The prefix of the keys of migrations on real Airflow in build/chaos.json.
 REAL = "real-"
 PAGE = ROOT / "docs" / "faults.md"
 BEGIN, END = "<!-- faults: written by `make chaos` -->", "<!-- end of faults -->"
@@ -26,10 +26,10 @@ def write(kept: dict[str, Any]) -> None:
 
 
 def table(kept: dict[str, Any]) -> str:
-    """A sentence and a table of the light migrations, and the same of those on real Airflow, where there are any."""
+    """A sentence and a table of the migrations without a scheduler; the same of those on real Airflow, if any."""
     real = [outcome for key, outcome in kept.items() if key.startswith(REAL)]
-    light = [outcome for key, outcome in kept.items() if not key.startswith(REAL)]
-    text = f"{len(light)} migrations: {_of(light, KINDS)}"
+    others = [outcome for key, outcome in kept.items() if not key.startswith(REAL)]
+    text = f"{len(others)} migrations: {_of(others, KINDS)}"
     return f"{text}\n\nOn real Airflow, {len(real)} migrations: {_of(real, REAL_KINDS)}" if real else text
 
 

@@ -1,7 +1,6 @@
-"""What there is in a local AWS that a rehearsal could leave something among, as sentences of a listing.
+"""An inventory of everything that a rehearsal could leave in a local AWS, taken before it and after it.
 
-Listed before a rehearsal and after it, the difference is what it has left. The reports, the artifacts and the history
-of rehearsals in the exchange bucket are no leftovers: they are what a rehearsal is for.
+Reports, artifacts and the history of rehearsals in the exchange bucket are left out: they are what a rehearsal is for.
 """
 
 from __future__ import annotations
@@ -18,17 +17,20 @@ from psycopg2 import sql
 from local.mwaa.aws_with_mwaa import AwsWithMwaa
 from local.mwaa.environment import Environment
 
-#: Our own DAGs are called so.
+#: The names of our own DAGs.
 _OURS = "mwaa\\_migrator\\_%"
 _MEANT_TO_STAY = ("artifacts/", "migrations/", "rehearsals/")
-#: Log groups of environments; the others belong to the stack.
+#: The log groups of environments; all others are the stack's.
 _LOG_GROUPS = "airflow-"
-#: Airflow's audit log keeps what was done with a DAG that is deleted, whoever deletes it.
+#: Airflow's audit log keeps its rows of a DAG that is deleted.
 _AUDIT_LOG = "log"
 
 
-def listed(aws: AwsWithMwaa, source: Environment | None = None) -> set[str]:
-    """Environments, log groups, objects, bucket policies' statements, grants, and rows of our DAGs in the `source`."""
+def inventory(aws: AwsWithMwaa, source: Environment | None = None) -> set[str]:
+    """Environments, log groups, objects, statements of bucket policies, grants, and the source's rows of our DAGs.
+
+    Each is a short text, such as `log group airflow-old-Task`.
+    """
     return {
         *_environments(aws.client("mwaa")),
         *_log_groups(aws.client("logs")),
@@ -70,7 +72,7 @@ def _grants(kms: Any) -> Iterator[str]:
 
 
 def rows_of_our_dags(environment: Environment) -> Iterator[str]:
-    """A sentence for each table and each DAG of ours that has rows in it."""
+    """A text for each table that has rows of a DAG of ours."""
     with closing(psycopg2.connect(environment.database.dsn)) as connection, connection.cursor() as cursor:
         cursor.execute(
             "select table_name from information_schema.columns where table_schema = 'public' and column_name = 'dag_id'"

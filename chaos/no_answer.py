@@ -1,4 +1,4 @@
-"""Servers that give no answer, and clients that do not wait for one for minutes."""
+"""Servers that give no answer, and clients that wait seconds for one instead of minutes."""
 
 from __future__ import annotations
 
@@ -15,25 +15,25 @@ from werkzeug.wrappers import Response
 
 from local.aws.functions.function import Function
 
-#: How long functions and tasks wait for an answer; long enough for those that come, on a busy machine.
+#: How long functions and tasks wait for an answer: long enough for one that comes, on a busy machine.
 READ_SECONDS = 3.0
-#: How long a server says nothing: until everybody has given up.
+#: How long a server keeps silent: until every client has given up.
 _HANGING_SECONDS = READ_SECONDS + 1
-# As a layer of a function: Lambda puts its `python` folder on the path.
+# Is also a layer of functions: Lambda puts its `python` folder on the path.
 _SHIM = Path(__file__).parent / "shim"
 
-#: For processes of Airflow.
-IMPATIENT = {"CHAOS_READ_SECONDS": str(READ_SECONDS), "PYTHONPATH": str(_SHIM / "python")}
+#: Environment variables for processes of Airflow.
+SHORT_TIMEOUTS = {"CHAOS_READ_SECONDS": str(READ_SECONDS), "PYTHONPATH": str(_SHIM / "python")}
 
 
-def impatient(function: Function) -> Function:
-    """The function, waiting for READ_SECONDS at most."""
+def with_short_timeouts(function: Function) -> Function:
+    """The function, waiting READ_SECONDS for an answer at most."""
     seconds = {"CHAOS_READ_SECONDS": str(READ_SECONDS)}
     return replace(function, layers=(*function.layers, _SHIM), variables={**function.variables, **seconds})
 
 
 class NoAnswer(Response):
-    """Closes the connection without a word: at once, or (`hanging`) when nobody waits any more, or `stopped` is set."""
+    """Closes the connection without an answer: at once, or (`hanging`) when no client waits, or `stopped` is set."""
 
     def __init__(self, stopped: threading.Event, *, hanging: bool) -> None:
         super().__init__()
@@ -46,5 +46,5 @@ class NoAnswer(Response):
         connection: socket.socket = environ["werkzeug.socket"]
         with contextlib.suppress(OSError):  # the client was faster
             connection.shutdown(socket.SHUT_RDWR)
-        # Werkzeug takes it that the client has gone, and writes nothing.
+        # Werkzeug then takes the client for gone, and writes nothing.
         raise ConnectionAbortedError

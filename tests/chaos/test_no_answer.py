@@ -13,7 +13,7 @@ from contextlib import contextmanager
 import pytest
 from werkzeug.serving import make_server
 
-from chaos.silence import IMPATIENT, READ_SECONDS, NoAnswer
+from chaos.no_answer import READ_SECONDS, SHORT_TIMEOUTS, NoAnswer
 
 CLIENT = """
 import sys, botocore.session
@@ -44,7 +44,7 @@ def test_the_sdk_gets_no_answer(hanging: bool, error: str, seconds: float) -> No
         begun = time.monotonic()
         client = subprocess.run(
             [sys.executable, "-c", CLIENT, url],
-            env={**os.environ, **keys, **IMPATIENT},
+            env={**os.environ, **keys, **SHORT_TIMEOUTS},
             capture_output=True,
             text=True,
             check=False,
