@@ -55,9 +55,9 @@ format: $(READY) ## Formats the code and fixes what lint can fix
 	$(BIN)/ruff format .
 
 .PHONY: test
-test: $(READY) ## Every test, with real PostgreSQL, Airflow and Step Functions; RECORD=1 renews tests/durations.json
+test: $(READY) ## Every test, with real PostgreSQL, Airflow and Step Functions; TESTS= for some, RECORD=1 renews tests/durations.json
 	# A file's tests share the servers that they start. tests/conftest.py has the long files come first.
-	$(BIN)/pytest -q -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(if $(RECORD),--record-durations)
+	$(BIN)/pytest -q -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(if $(RECORD),--record-durations) $(TESTS)
 
 .PHONY: e2e
 e2e: $(READY) ## The end-to-end tests alone
