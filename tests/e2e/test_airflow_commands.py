@@ -90,9 +90,9 @@ def deployment(version: str, tmp_path: Path) -> Iterator[Deployment]:
 @pytest.mark.parametrize("version", VERSIONS)
 def test_commands(version: str, deployment: Deployment) -> None:
     cli = AirflowCli(deployment, version)
-    assert not cli.knows_dag("ours")
+    assert not cli.probe_dag("ours")
     deployment.parse()
-    assert cli.knows_dag("ours")
+    assert cli.probe_dag("ours")
 
     if not version.startswith("3"):
         # Our DAGs never run on 3.x.
