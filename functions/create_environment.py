@@ -43,7 +43,7 @@ def handler(event: dict[str, Any]) -> dict[str, Any]:
         files=Files.of(event["files"]),
         tags=environment.tags_of(migration),
     )
-    store.write(layout.CREATION, {"notes": migration.get("notes", []) + made.notes})
+    store.write(layout.CREATION, {"notes": migration["notes"] + made.notes})
     try:
         mwaa.create_environment(**made.request)
     except ClientError as error:

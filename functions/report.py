@@ -31,7 +31,7 @@ def handler(event: dict[str, Any]) -> dict[str, Any]:
     """`{"migration", "failure", "rollBackFailure", "unchecked"}` -> `{"status", "verdict", "key", "downtimeSeconds"}`.
 
     Failures are empty where there is none; `key` is None where the bucket has refused the report. `unchecked` has the
-    failures of states that check; an execution that was started by an older release of the state machine has none.
+    failures of states that check.
     """
     migration = event["migration"]
     artifact, store = of_artifact(clients.s3(), migration), of_attempt(clients.s3(), migration)
@@ -49,12 +49,12 @@ def handler(event: dict[str, Any]) -> dict[str, Any]:
         logs=store.read(layout.LOGS),
         dags=_dags(migration, found, results),
         cost=_cost(migration, found, phases),
-        checked=check_results.read(store) + contents.unchecked(event.get("unchecked", [])),
+        checked=check_results.read(store) + contents.unchecked(event["unchecked"]),
         notes=_notes(store),
     )
     report["verdict"] = facts.verdict(report)
     if report["mode"] == "rehearse":
-        report["rehearsals"] = _remembered(History(clients.s3(), migration), report)
+        report["rehearsals"] = _remember(History(clients.s3(), migration), report)
     metrics.add_metric(name="DowntimeSeconds", unit=MetricUnit.Seconds, value=report["downtime_seconds"])
     written = _write(store, report)
     place, link = _places(written, migration["bucket"])
@@ -85,8 +85,8 @@ def _notes(store: Store) -> list[str]:
     return notes
 
 
-def _remembered(history: History, report: dict[str, Any]) -> list[Rehearsal]:
-    """The rehearsals before this one, which is remembered from now on; none where the bucket refuses them."""
+def _remember(history: History, report: dict[str, Any]) -> list[Rehearsal]:
+    """Adds this rehearsal to the history. Returns those before it; none where the bucket refuses them."""
     try:
         earlier = history.earlier()
         history.add(report, report["verdict"])
@@ -147,7 +147,7 @@ def _cost(migration: Migration, found: dict[str, Any] | None, phases: list[Phase
     """The price of the target; none of a roll back by hand, whose report has the phases of what it takes back."""
     if migration["rollBack"]:
         return None
-    on_the_day = migration.get("classOnTheDay", "")
+    on_the_day = migration["classOnTheDay"]
     return price.of_target(clients.pricing(), found, migration["target"]["region"], phases, on_the_day)
 
 

@@ -34,7 +34,7 @@ def handler(event: dict[str, Any]) -> dict[str, Any]:
         done, paused = _pause_target(migration, done)
         if not paused:
             return {"done": done} | _wait(event, migration, "pausing the target's DAGs", seconds=1)
-    if "export" in begun and runs.quiesces(migration) and not _resumed(migration):
+    if "export" in begun and runs.quiesces(migration) and not _resume_source(migration):
         return {"done": done} | _wait(event, migration, "resuming the source's DAGs")
     for side in (migration["source"], migration["target"]):
         removed = dag_folder.remove_our_dags(clients.s3(side["region"]), side["bucket"], side["dagsPath"])
@@ -57,12 +57,12 @@ def _pause_target(migration: Migration, done: int) -> tuple[int, bool]:
     return done, done == len(active)
 
 
-def _resumed(migration: Migration) -> bool:
-    """Whether the run of our resume DAG has put the pause states back; starts it where there is none."""
+def _resume_source(migration: Migration) -> bool:
+    """Starts a run of our resume DAG where there is none; tells whether it has put the pause states back."""
     run = runs.run_id(migration, our_dags.RESUME)
     artifact = of_artifact(clients.s3(), migration)
     found = runs.results(artifact, our_dags.RESUME, run)
-    if runs.complete(our_dags.RESUME, found):
+    if runs.is_complete(our_dags.RESUME, found):
         return True
     cli = runs.cli(migration, our_dags.RESUME)
     date = migration["executionDate"]

@@ -30,9 +30,9 @@ def run(request):
     become(request["environment"])
     sys.path.insert(0, request["dags"])
     tasks = importlib.import_module("mwaa_migrator.dag_tasks.tasks")
-    function = getattr(tasks, request["task"] + "_task", None) or getattr(tasks, request["task"])
+    dag_run = SimpleNamespace(run_id=request["run_id"], conf=request["conf"])
     try:
-        function(dag_run=SimpleNamespace(run_id=request["run_id"], conf=request["conf"]))
+        tasks.run_task(request["task"], {"dag_run": dag_run})
     except AirflowFailException:
         traceback.print_exc()
         return 2

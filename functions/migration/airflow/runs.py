@@ -108,7 +108,7 @@ def failure(found: Mapping[str, dict[str, Any]]) -> errors.MigrationError | None
     return None
 
 
-def complete(dag: str, found: Mapping[str, dict[str, Any]]) -> bool:
+def is_complete(dag: str, found: Mapping[str, dict[str, Any]]) -> bool:
     """Whether every result of a DAG is there and says that it is done."""
     wanted = [name for name in _RESULTS[dag] if name not in _OPTIONAL]
     return all(found.get(name, {}).get("status") == "done" for name in wanted)

@@ -155,7 +155,7 @@ def _parse(
     parsed = {str(dag["dag_id"]) for dag in listed}
     missing = missing_dags.of((known or {}).get("dags", []), parsed, broken, target.names, target.ignored_by)
     open_ = [dag.dag_id for dag in missing if not dag.reason]
-    if open_ and not _settled(progress, open_, waited, migration["options"]["parseTimeoutSeconds"]):
+    if open_ and not _await_parsing(progress, open_, waited, migration["options"]["parseTimeoutSeconds"]):
         return
     progress["missing"] = [dag.dag_id for dag in missing]
     progress["checks"][IMPORT_ERRORS] = _import_errors(broken, (known or {}).get("broken_files", []), target)
@@ -166,8 +166,8 @@ def _parse(
     )
 
 
-def _settled(progress: Progress, open_: list[str], waited: int, limit: int) -> bool:
-    """Whether what is not parsed yet will not be: nothing has changed for long enough, or the time is over."""
+def _await_parsing(progress: Progress, open_: list[str], waited: int, limit: int) -> bool:
+    """Notes what is not parsed yet; tells whether waiting is over: nothing changes, or time is up."""
     if open_ != progress["seen"]:
         progress["seen"], progress["since"] = open_, waited
     return waited >= limit or waited - progress["since"] >= _SETTLED

@@ -90,7 +90,7 @@ def copy_batch(
             pacer.leave()
 
     try:
-        done = _named(copying, batch)
+        done = _copy(copying, batch)
     except errors.LogCopyTakenOver:
         raise
     except errors.TransientFault:
@@ -107,7 +107,7 @@ def copy_batch(
     return {"ready": done, "waitSeconds": 0}
 
 
-def _named(copying: BatchCopy, batch: Batch) -> bool:
+def _copy(copying: BatchCopy, batch: Batch) -> bool:
     try:
         return copying.run()
     except GroupMissing as error:

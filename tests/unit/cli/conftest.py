@@ -23,7 +23,11 @@ ARN = f"arn:aws:states:{REGION}:123456789012:stateMachine:migrate"
 TEMPLATE: dict[str, Any] = {
     "Parameters": {"ImportVersion": {"Type": "String", "Default": "2.11.2"}},
     "Resources": {"Topic": {"Type": "AWS::SNS::Topic"}},
-    "Outputs": {"StateMachineArn": {"Value": ARN}, "ExchangeBucket": {"Value": "exchange"}},
+    "Outputs": {
+        "StateMachineArn": {"Value": ARN},
+        "RehearseStateMachineArn": {"Value": ARN},
+        "ExchangeBucket": {"Value": "exchange"},
+    },
 }
 Run = Callable[..., Result]
 
