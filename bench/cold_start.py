@@ -80,7 +80,7 @@ def _packages() -> list[Package]:
     """The functions of the template, built.
 
     Raises:
-        local.aws.deployment.BuildFailed: `sam build` did not end well.
+        local.aws.sam_build.BuildFailed: `sam build` failed.
     """
     built = application.build()
     template = yaml_parse(built.read_text())

@@ -44,12 +44,12 @@ _CHECK = """
 import json, sys, tempfile, time
 from pathlib import Path
 begun = time.perf_counter()
-from migration import clients
-from migration.inspection import certain, dag_code, dag_files, linter
+from migration.aws import clients
+from migration.checks import dag_code, dag_files, false_positives, linter
 with tempfile.TemporaryDirectory() as folder:
     files = dag_files.fetch(clients.s3(None, 32), "dags", "dags", Path(folder))
     fetched = time.perf_counter()
-    violations = certain.certain(files.folder, linter.lint(files.folder, "3.12", dag_code.RULES))
+    violations = false_positives.certain(files.folder, linter.lint(files.folder, "3.12", dag_code.RULES))
     checks = dag_code.check(files, violations, "3.2.1")
 ended = time.perf_counter()
 found = {check["name"]: len(check.get("findings", [])) for check in checks}

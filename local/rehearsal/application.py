@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from local.aws import deployment
+from local.aws import sam_build
 from local.aws.deployment import Deployment
 from local.aws.local_aws import LocalAws
 from local.installations.folders import ROOT
@@ -21,15 +21,15 @@ def build() -> Path:
     """Builds the application if something has changed; returns the built template, beside which the packages are.
 
     Raises:
-        local.aws.deployment.BuildFailed: sam failed.
+        local.aws.sam_build.BuildFailed: sam failed.
     """
-    return deployment.build(TEMPLATE, ROOT / ".aws-sam" / "build")
+    return sam_build.build(TEMPLATE, ROOT / ".aws-sam" / "build")
 
 
 def deploy(aws: LocalAws, parameters: Mapping[str, str] | None = None, template: Path | None = None) -> Deployment:
     """Deploys the application, from a template that is built already, or by default from the one that `build` makes.
 
     Raises:
-        local.aws.deployment.BuildFailed, local.aws.deployment.DeploymentFailed
+        local.aws.sam_build.BuildFailed, local.aws.deployment.DeploymentFailed
     """
     return aws.deploy(template or build(), STACK_NAME, parameters)

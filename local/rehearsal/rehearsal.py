@@ -16,8 +16,9 @@ from typing import Any
 
 from rich.console import Console
 
-from local.aws.deployment import BuildFailed, DeploymentFailed
+from local.aws.deployment import DeploymentFailed
 from local.aws.responses import AwsError
+from local.aws.sam_build import BuildFailed
 from local.installations.airflow_installation import install
 from local.mwaa.aws_with_mwaa import AwsWithMwaa
 from local.rehearsal import application, demo_source, output_folder

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from local.aws import deployment
+from local.aws import sam_build
 
 ROOT = Path(__file__).parents[3]
 READ = [
@@ -34,7 +34,7 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize("file", READ)
 def test_an_edit_of_anything_that_the_build_reads_is_noticed(tree: Path, file: str) -> None:
-    before = deployment._fingerprint(tree / "template.yaml")
+    before = sam_build._fingerprint(tree / "template.yaml")
     with (tree / file).open("a") as edited:
         edited.write("\n# edited\n")
-    assert deployment._fingerprint(tree / "template.yaml") != before
+    assert sam_build._fingerprint(tree / "template.yaml") != before
