@@ -59,7 +59,7 @@ def _state_of(migration: Migration, dag: str, run: str, *, failed: bool) -> RunS
     """
     try:
         return runs.cli(migration, dag).run_state(dag, run, migration["executionDate"])
-    except (errors.TransientFault, errors.CliUnreachable) as error:
+    except (errors.TransientError, errors.CliUnreachable) as error:
         if failed:
             raise
         logger.warning("the CLI did not tell how far the run is", extra={"dag": dag, "error_message": str(error)})

@@ -25,9 +25,9 @@ def handler(*, execution: str, execution_arn: str, input: Any) -> Migration:
 
     The source and the target are locked for the execution from here on, until CleanUp.
     """
-    found = migration_input.faults(input)
+    found = migration_input.problems(input)
     if found:
-        raise errors.InvalidInput("; ".join(str(fault) for fault in found))
+        raise errors.InvalidInput("; ".join(str(problem) for problem in found))
     document = migration_input.with_defaults(input)
     bucket = settings.exchange_bucket()
     migration_id = migration_input.migration_id(document, execution)
@@ -108,6 +108,6 @@ def _plan(document: dict[str, Any], migration_id: str, attempt: int, bucket: str
         import_version=settings.import_version(),
         started=started,
     )
-    if outlook.plan is None or outlook.faults:
-        raise preconditions.refusal(outlook.faults)
+    if outlook.plan is None or outlook.problems:
+        raise preconditions.refusal(outlook.problems)
     return outlook.plan

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 
 if TYPE_CHECKING:
-    from migration.json_schema import Fault
+    from migration.json_schema import Problem
 
     from .account import Stack
 
@@ -54,7 +54,7 @@ def cli() -> None:
 def plan(file: Path, **options: Any) -> None:
     """Show what a migration would do, and change nothing.
 
-    Checks the input and all that it names, by the code of the migration itself: every fault at once, the path of
+    Checks the input and all that it names, by the code of the migration itself: every problem at once, the path of
     Airflow versions, and what differs between source and target. Exit code 1: something speaks against it.
     """
     document = _input(file)
@@ -89,7 +89,7 @@ def rehearse(file: Path, **options: Any) -> None:
     from migration.plan import rehearsal_input
 
     document = _json(file)
-    _refuse(rehearsal_input.faults(document))
+    _refuse(rehearsal_input.problems(document))
     document["mode"] = "rehearse"
     with _explaining_failures():
         _start(_stack(**options).rehearse_machine, document, watch=True)
@@ -179,8 +179,8 @@ def pipeline(
         command.write(outcomes, out, files("migration.report").joinpath("page.css").read_text(encoding="utf-8"))
         for outcome in outcomes:
             click.echo(outcome.sentence)
-            for fault in outcome.refused.faults if outcome.refused else ():
-                click.secho(f"  {fault}", fg="red", err=True)
+            for problem in outcome.refused.problems if outcome.refused else ():
+                click.secho(f"  {problem}", fg="red", err=True)
         sys.exit(FAILED if any(outcome.refused for outcome in outcomes) else FINE)
 
 
@@ -189,11 +189,11 @@ def main() -> None:
 
 
 def _input(file: Path) -> dict[str, Any]:
-    """The input in a file; ends the command with every fault of it."""
+    """The input in a file; ends the command with every problem of it."""
     from migration.plan import migration_input
 
     document: dict[str, Any] = _json(file)
-    _refuse(migration_input.faults(document))
+    _refuse(migration_input.problems(document))
     return document
 
 
@@ -205,10 +205,10 @@ def _json(file: Path) -> Any:
         _wrong([f"{file} is not JSON in UTF-8: {error}"])
 
 
-def _refuse(found: list[Fault]) -> None:
-    """Ends the command if there are faults."""
+def _refuse(found: list[Problem]) -> None:
+    """Ends the command if there are problems."""
     if found:
-        _wrong([str(fault) for fault in found])
+        _wrong([str(problem) for problem in found])
 
 
 def _start(machine: str, document: dict[str, Any], *, watch: bool) -> None:
@@ -252,7 +252,7 @@ def _explaining_failures() -> Iterator[None]:
         sys.exit(FAILED)
 
 
-def _wrong(faults: list[str]) -> NoReturn:
-    for fault in faults:
-        click.secho(fault, fg="red", err=True)
+def _wrong(problems: list[str]) -> NoReturn:
+    for problem in problems:
+        click.secho(problem, fg="red", err=True)
     sys.exit(WRONG_INPUT)

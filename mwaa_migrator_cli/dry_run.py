@@ -43,10 +43,10 @@ def show(document: dict[str, Any], stack: Stack) -> bool:
     console = Console()
     if outlook.plan is not None and outlook.source is not None:
         _print_plan(console, outlook.plan, outlook.source)
-    for fault in outlook.faults:
-        text = Text(fault.name, style="bold red").append(f" at {fault.path}", style="not bold default")
-        console.print(text, Text(f"  {fault.message}"), sep="\n", soft_wrap=True)
-    if outlook.faults:
+    for problem in outlook.problems:
+        text = Text(problem.name, style="bold red").append(f" at {problem.path}", style="not bold default")
+        console.print(text, Text(f"  {problem.message}"), sep="\n", soft_wrap=True)
+    if outlook.problems:
         return False
     console.print(Text("Nothing speaks against it.", style="bold green"))
     return True

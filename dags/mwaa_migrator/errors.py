@@ -19,7 +19,7 @@ class MigratorError(Exception):
 
 
 class InvalidArguments(MigratorError):
-    """The command's arguments or the DAG run's conf are wrong; the message has all faults."""
+    """The command's arguments or the DAG run's conf are wrong; the message has all problems."""
 
     exit_code = 2
 

@@ -10,7 +10,7 @@ class MigrationError(Exception):
     """Base of all named failures of a migration."""
 
 
-class TransientFault(MigrationError):
+class TransientError(MigrationError):
     """A throttle, time-out or server error that outlasted the SDK's own retries; the state machine retries it."""
 
 
@@ -22,7 +22,7 @@ class EventUnfit(MigrationError):
 
 
 class InvalidInput(MigrationError):
-    """The input does not fit its schema; the message lists every fault with its path."""
+    """The input does not fit its schema; the message lists every problem with its path."""
 
 
 class InputNotFound(MigrationError):

@@ -1,4 +1,4 @@
-"""Checks JSON documents against a schema, with all faults at once, and completes them with the schema's defaults.
+"""Checks JSON documents against a schema, with all problems at once, and completes them with the schema's defaults.
 
 The schemas are plain JSON Schema (draft 2020-12). This checker knows the keywords that they use and says what is wrong
 in the user's words, with a suggestion for a misspelt field; that it agrees with the specification is tested against the
@@ -23,7 +23,7 @@ _TYPES: dict[str, type | tuple[type, ...]] = {
 }
 
 
-class Fault(NamedTuple):
+class Problem(NamedTuple):
     """One thing that is wrong: the error's name, the field's path (`options.dags`), and what to do about it."""
 
     name: str
@@ -34,7 +34,7 @@ class Fault(NamedTuple):
         return f"{self.name} at {self.path or 'the input'}: {self.message}"
 
 
-def faults_of(document: Any, schema: dict[str, Any]) -> list[Fault]:
+def problems_of(document: Any, schema: dict[str, Any]) -> list[Problem]:
     """What is wrong with a document by a schema, regular expressions aside."""
     return list(_check(document, schema, ""))
 
@@ -56,51 +56,53 @@ def _complete(value: Any, node: dict[str, Any]) -> Any:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
-def expression_faults(path: str, expression: str | None) -> Iterator[Fault]:
+def expression_problems(path: str, expression: str | None) -> Iterator[Problem]:
     try:
         re.compile(expression or "")
     except re.error as error:
-        yield Fault("InvalidValue", path, f"not a regular expression: {error}")
+        yield Problem("InvalidValue", path, f"not a regular expression: {error}")
 
 
-def _check(value: Any, node: dict[str, Any], path: str) -> Iterator[Fault]:
+def _check(value: Any, node: dict[str, Any], path: str) -> Iterator[Problem]:
     kinds = _listed(node.get("type"))
     if kinds and not any(_is_of(value, kind) for kind in kinds):
-        yield Fault("InvalidType", path, f"must be {_or(kinds)}, not {_shown(value)}")
+        yield Problem("InvalidType", path, f"must be {_or(kinds)}, not {_shown(value)}")
         return
     if "const" in node and value != node["const"]:
-        yield Fault("InvalidValue", path, f"must be {node['const']!r}, not {_shown(value)}")
+        yield Problem("InvalidValue", path, f"must be {node['const']!r}, not {_shown(value)}")
     if "enum" in node and value not in node["enum"]:
-        yield Fault("InvalidValue", path, f"must be {_or([repr(item) for item in node['enum']])}, not {_shown(value)}")
+        yield Problem(
+            "InvalidValue", path, f"must be {_or([repr(item) for item in node['enum']])}, not {_shown(value)}"
+        )
     if isinstance(value, str):
         yield from _check_string(value, node, path)
     elif isinstance(value, int | float) and not isinstance(value, bool):
         if value < node.get("minimum", value):
-            yield Fault("InvalidValue", path, f"must be at least {node['minimum']}, not {value}")
+            yield Problem("InvalidValue", path, f"must be at least {node['minimum']}, not {value}")
         if value > node.get("maximum", value):
-            yield Fault("InvalidValue", path, f"must be at most {node['maximum']}, not {value}")
+            yield Problem("InvalidValue", path, f"must be at most {node['maximum']}, not {value}")
     elif isinstance(value, list):
         if len(value) > node.get("maxItems", len(value)):
-            yield Fault("InvalidValue", path, f"must have at most {node['maxItems']} items, not {len(value)}")
+            yield Problem("InvalidValue", path, f"must have at most {node['maxItems']} items, not {len(value)}")
         for index, item in enumerate(value):
             yield from _check(item, node.get("items", {}), f"{path}[{index}]")
     elif isinstance(value, dict):
         yield from _check_object(value, node, path)
 
 
-def _check_string(value: str, node: dict[str, Any], path: str) -> Iterator[Fault]:
+def _check_string(value: str, node: dict[str, Any], path: str) -> Iterator[Problem]:
     if len(value) < node.get("minLength", 0):
-        yield Fault("InvalidValue", path, "must not be empty")
+        yield Problem("InvalidValue", path, "must not be empty")
         return
     if len(value) > node.get("maxLength", len(value)):
-        yield Fault("InvalidValue", path, f"must have at most {node['maxLength']} characters, not {len(value)}")
+        yield Problem("InvalidValue", path, f"must have at most {node['maxLength']} characters, not {len(value)}")
     # `$` of Python also matches before a line break at the end; `$` of JSON Schema (ECMA 262) does not.
     pattern = node.get("pattern")
     if pattern is not None and not re.search(re.sub(r"\$$", r"\\Z", pattern), value):
-        yield Fault("InvalidValue", path, f"must match {pattern}, and {_shown(value)} does not")
+        yield Problem("InvalidValue", path, f"must match {pattern}, and {_shown(value)} does not")
 
 
-def _check_object(value: dict[str, Any], node: dict[str, Any], path: str) -> Iterator[Fault]:
+def _check_object(value: dict[str, Any], node: dict[str, Any], path: str) -> Iterator[Problem]:
     known = node.get("properties", {})
     required = node.get("required", [])
     if "if" in node:
@@ -108,14 +110,14 @@ def _check_object(value: dict[str, Any], node: dict[str, Any], path: str) -> Ite
         required = [*required, *node[branch].get("required", [])]
     for name in required:
         if name not in value:
-            yield Fault("MissingField", _join(path, name), f"is required: {known[name].get('description', '')}")
+            yield Problem("MissingField", _join(path, name), f"is required: {known[name].get('description', '')}")
     for name, child in value.items():
         if name in known:
             yield from _check(child, known[name], _join(path, name))
         elif node.get("additionalProperties") is False:
             close = difflib.get_close_matches(name, known, n=1)
             hint = f"did you mean {close[0]!r}?" if close else f"known here: {', '.join(known)}"
-            yield Fault("UnknownField", _join(path, name), f"no such field; {hint}")
+            yield Problem("UnknownField", _join(path, name), f"no such field; {hint}")
 
 
 def _is_of(value: Any, kind: str) -> bool:

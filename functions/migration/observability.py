@@ -31,7 +31,7 @@ def state(handle: Callable[..., Any]) -> Callable[[Event, LambdaContext], dict[s
     have `execution`. A field that is missing or unknown raises EventUnfit.
 
     Sets the execution's name (`event["execution"]`) as correlation id and the migration's id as a key of each line,
-    names transient faults, logs a failure once, and counts named failures. Events and results are never logged.
+    names transient errors, logs a failure once, and counts named failures. Events and results are never logged.
     """
 
     parameters = inspect.signature(handle).parameters
@@ -42,9 +42,9 @@ def state(handle: Callable[..., Any]) -> Callable[[Event, LambdaContext], dict[s
         missing, unknown = sorted(required - event.keys()), sorted(event.keys() - names.keys() - {"execution"})
         if missing or unknown:
             told = (("lacks", missing), ("has an unknown", unknown))
-            faults = [f"{what} {', '.join(fields)}" for what, fields in told if fields]
+            problems = [f"{what} {', '.join(fields)}" for what, fields in told if fields]
             raise EventUnfit(
-                f"The event of {handle.__module__} {' and '.join(faults)}. The state machine and the function are of "
+                f"The event of {handle.__module__} {' and '.join(problems)}. The state machine and the function are of "
                 "different releases: deploy the whole stack again."
             )
         return {names[field]: value for field, value in event.items() if field in names}

@@ -51,7 +51,7 @@ def test_a_batch_goes_on(execute: Execute) -> None:
 def test_a_batch_is_retried(execute: Execute) -> None:
     outcome = execute(
         machine="copy_logs",
-        CopyLogEvents=[Fails("TransientFault"), Fails("Sandbox.Timedout"), {"ready": True, "waitSeconds": 0}],
+        CopyLogEvents=[Fails("TransientError"), Fails("Sandbox.Timedout"), {"ready": True, "waitSeconds": 0}],
     )
     assert (outcome.status, len(outcome.events("CopyLogEvents"))) == ("SUCCEEDED", 4)
 

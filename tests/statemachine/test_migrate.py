@@ -110,7 +110,7 @@ def test_a_migration_checks_nothing(execute: Execute) -> None:
     assert outcome.events("Report")[0]["unchecked"] == []
 
 
-@pytest.mark.parametrize(("failure", "tries"), [("LinterFailed", 1), ("Sandbox.Timedout", 2), ("TransientFault", 7)])
+@pytest.mark.parametrize(("failure", "tries"), [("LinterFailed", 1), ("Sandbox.Timedout", 2), ("TransientError", 7)])
 def test_files_that_cannot_be_checked_are_reported_and_take_nothing_back(
     execute: Execute, failure: str, tries: int
 ) -> None:
@@ -126,7 +126,7 @@ def test_files_that_cannot_be_checked_are_reported_and_take_nothing_back(
 
 
 def test_files_are_checked_again_when_the_fault_passes(execute: Execute) -> None:
-    outcome = execute(Plan=REHEARSAL, CheckFiles=[Fails("TransientFault"), {"checks": 6}])
+    outcome = execute(Plan=REHEARSAL, CheckFiles=[Fails("TransientError"), {"checks": 6}])
     assert len(outcome.events("CheckFiles")) == 2
     assert outcome.events("Report")[0]["unchecked"] == []
 
@@ -359,7 +359,7 @@ def test_the_first_failure_names_the_execution(execute: Execute, function: str) 
 
 
 @pytest.mark.parametrize(
-    "fault", ["TransientFault", "CliUnreachable", "CliRefused", "CliAnswerInvalid", "Lambda.TooManyRequestsException"]
+    "fault", ["TransientError", "CliUnreachable", "CliRefused", "CliAnswerInvalid", "Lambda.TooManyRequestsException"]
 )
 def test_a_fault_that_passes_is_retried(execute: Execute, fault: str) -> None:
     outcome = execute(CreateEnvironment=[Fails(fault), Fails(fault), {"created": True}])
@@ -372,8 +372,8 @@ def test_a_target_in_maintenance_is_upgraded_when_that_is_over(execute: Execute)
 
 
 def test_a_fault_that_stays_rolls_back(execute: Execute) -> None:
-    outcome = execute(GrantAccess=Fails("TransientFault"))
-    assert (outcome.error, len(outcome.events("GrantAccess"))) == ("TransientFault", 7)
+    outcome = execute(GrantAccess=Fails("TransientError"))
+    assert (outcome.error, len(outcome.events("GrantAccess"))) == ("TransientError", 7)
     assert "RollBack" in outcome.states
 
 
@@ -406,7 +406,7 @@ def test_every_task_retries_what_passes_and_catches_the_rest(name: str) -> None:
     # A roll back that gives up leaves the source paused.
     usual = [{**common[0], "MaxAttempts": 24}] if name == "RollBack" else common
     assert task["Retry"] == first.get(name, []) + usual
-    assert {"Lambda.TooManyRequestsException", "Lambda.ServiceException", "TransientFault"} <= set(
+    assert {"Lambda.TooManyRequestsException", "Lambda.ServiceException", "TransientError"} <= set(
         common[0]["ErrorEquals"]
     )
     assert [caught["ErrorEquals"] for caught in task["Catch"]] == [["States.ALL"]]

@@ -16,25 +16,25 @@ def artifact_url(conf: Any) -> str | None:
 
 
 def read_options(conf: Any, known: Mapping[str, Option]) -> dict[str, Any]:
-    """The options with their defaults; raises InvalidArguments with all faults of the conf."""
-    faults: list[str] = []
+    """The options with their defaults; raises InvalidArguments with all problems of the conf."""
+    problems: list[str] = []
     if not isinstance(conf, dict):
-        faults.append("it must be an object with artifact and options")
+        problems.append("it must be an object with artifact and options")
         conf = {}
     if artifact_url(conf) is None:
-        faults.append("artifact must be the URL of the artifact's folder")
+        problems.append("artifact must be the URL of the artifact's folder")
     given = conf.get("options") or {}
     if not isinstance(given, dict):
-        faults.append("options must be an object")
+        problems.append("options must be an object")
         given = {}
     options = {name: option.default for name, option in known.items()}
     for name, value in sorted(given.items()):
         if name not in known:
-            faults.append("there is no option {}; there are {}".format(name, ", ".join(sorted(known)) or "none"))
+            problems.append("there is no option {}; there are {}".format(name, ", ".join(sorted(known)) or "none"))
         elif not known[name].accepts(value):
-            faults.append(f"{name} must be {known[name].words}, not {json.dumps(value)}")
+            problems.append(f"{name} must be {known[name].words}, not {json.dumps(value)}")
         else:
             options[name] = value
-    if faults:
-        raise InvalidArguments("The DAG run's conf is wrong: {}. Trigger the DAG again.".format("; ".join(faults)))
+    if problems:
+        raise InvalidArguments("The DAG run's conf is wrong: {}. Trigger the DAG again.".format("; ".join(problems)))
     return options

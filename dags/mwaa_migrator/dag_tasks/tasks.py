@@ -70,7 +70,7 @@ def run_task(name: str, context: Mapping[str, Any]) -> None:
     storage: Storage | None = None
     try:
         url = artifact_url(dag_run.conf)
-        # First, so that faults of the options are in the result as well.
+        # First, so that problems of the options are in the result as well.
         storage = open_storage(url) if url else None
         options = read_options(dag_run.conf, task.options)
         assert storage is not None

@@ -81,11 +81,11 @@ def plan_export(source: MetadataDatabase, options: ExportOptions) -> ExportPlan:
 
 def _check_choice(options: ExportOptions, tables: Dict[str, Table], not_exported: Dict[str, str]) -> None:
     named = [*(options.tables or ()), *options.exclude_tables]
-    faults: List[str] = [f"there is no table '{name}'" for name in named if name not in tables]
+    problems: List[str] = [f"there is no table '{name}'" for name in named if name not in tables]
     if REVISION_TABLE in options.exclude_tables:
-        faults.append(f"'{REVISION_TABLE}' cannot be left out: the import starts from it")
-    faults += [
+        problems.append(f"'{REVISION_TABLE}' cannot be left out: the import starts from it")
+    problems += [
         f"'{name}' cannot be exported: {not_exported[name]}" for name in options.tables or () if name in not_exported
     ]
-    if faults:
-        raise InvalidArguments("{}. Correct --tables or --exclude-tables.".format("; ".join(faults)))
+    if problems:
+        raise InvalidArguments("{}. Correct --tables or --exclude-tables.".format("; ".join(problems)))

@@ -125,14 +125,14 @@ def _count_rows(scratch: ScratchSchema, upgraded: Dict[str, Table]) -> tuple[Dic
         if name.startswith(SET_ASIDE_PREFIX):
             source = set_aside_source(name)
             set_aside[source] = set_aside.get(source, 0) + rows
-    faults = []
+    problems = []
     for name, entry in scratch.artifact.tables.items():
         if name in counted and counted[name] + set_aside.get(name, 0) != entry["rows"]:
-            fault = "{}: {} rows were exported, {} are left and {} set aside"
-            faults.append(fault.format(name, entry["rows"], counted[name], set_aside.get(name, 0)))
-    if faults:
+            problem = "{}: {} rows were exported, {} are left and {} set aside"
+            problems.append(problem.format(name, entry["rows"], counted[name], set_aside.get(name, 0)))
+    if problems:
         message = "Airflow's migrations changed the number of rows ({}). Nothing was merged; report this as a defect."
-        raise RowsUnaccounted(message.format("; ".join(faults)))
+        raise RowsUnaccounted(message.format("; ".join(problems)))
     return counted, set_aside
 
 

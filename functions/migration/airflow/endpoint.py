@@ -18,7 +18,7 @@ import urllib3
 from botocore.exceptions import ClientError
 
 from migration.aws.client_errors import code_of
-from migration.errors import CliAnswerInvalid, CliRefused, CliUnreachable, EnvironmentUnavailable, TransientFault
+from migration.errors import CliAnswerInvalid, CliRefused, CliUnreachable, EnvironmentUnavailable, TransientError
 
 if TYPE_CHECKING:
     from mypy_boto3_mwaa import MWAAClient
@@ -52,7 +52,7 @@ class Endpoint:
     def __call__(self, *command: str) -> Answer:
         """Runs `airflow <command>`, each argument quoted.
 
-        Raises EnvironmentUnavailable, CliRefused, CliUnreachable, CliAnswerInvalid, or TransientFault for 429 and 5xx.
+        Raises EnvironmentUnavailable, CliRefused, CliUnreachable, CliAnswerInvalid, or TransientError for 429 and 5xx.
         The command itself may have failed: see `Answer.succeeded`.
         """
         try:
@@ -80,7 +80,7 @@ class Endpoint:
             )
         # Not its base class, TimeoutError: to urllib3 a refused connection is one too.
         except urllib3.exceptions.ReadTimeoutError as error:
-            raise TransientFault(f"{self._environment}: `{command[0]}` got no answer from {host} in time.") from error
+            raise TransientError(f"{self._environment}: `{command[0]}` got no answer from {host} in time.") from error
         except urllib3.exceptions.HTTPError as error:
             raise CliUnreachable(
                 f"{self._environment}: no connection to {host} ({type(error).__name__}). A private web server can be "
@@ -95,7 +95,7 @@ class Endpoint:
                 "airflow:CreateCliToken on this environment."
             )
         if status == 429 or status >= 500:
-            raise TransientFault(f"{self._environment}: the CLI endpoint answered {status}.")
+            raise TransientError(f"{self._environment}: the CLI endpoint answered {status}.")
         try:
             answer = json.loads(body)
             return Answer(status == 200, _decode(answer["stdout"]), _decode(answer["stderr"]))

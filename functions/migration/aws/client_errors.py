@@ -1,4 +1,4 @@
-"""Reads what AWS answered: which faults pass by themselves, and which say something about the request."""
+"""Reads what AWS answered: which errors pass by themselves, and which say something about the request."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from botocore.exceptions import (
     ReadTimeoutError,
 )
 
-from migration.errors import TransientFault
+from migration.errors import TransientError
 
 # S3 did not write: the object is another one by now, or none. 409 is its answer where two conditional writes met.
 CONDITION_FAILED = frozenset({"PreconditionFailed", "ConditionalRequestConflict", "NoSuchKey"})
@@ -53,12 +53,12 @@ def is_transient(error: ClientError) -> bool:
 
 @contextmanager
 def naming_transient() -> Iterator[None]:
-    """Raises `TransientFault` for faults that pass by themselves, so that the state machine knows what to retry."""
+    """Raises `TransientError` for errors that pass by themselves, so that the state machine knows what to retry."""
     try:
         yield
     except ClientError as error:
         if is_transient(error):
-            raise TransientFault(f"{error.operation_name}: {code_of(error)}: {message_of(error)}") from error
+            raise TransientError(f"{error.operation_name}: {code_of(error)}: {message_of(error)}") from error
         raise
     except (ConnectionClosedError, ConnectTimeoutError, EndpointConnectionError, ReadTimeoutError) as error:
-        raise TransientFault(f"{error}. AWS could not be reached from the function.") from error
+        raise TransientError(f"{error}. AWS could not be reached from the function.") from error

@@ -59,7 +59,7 @@ def input_shape(mwaa: MWAAClient, operation: str) -> StructureShape:
     return shape  # type: ignore[no-any-return]
 
 
-def model_faults(request: dict[str, Any], shape: StructureShape) -> list[str]:
+def model_problems(request: dict[str, Any], shape: StructureShape) -> list[str]:
     """What the API model says against a request: unknown fields and wrong types."""
     report: Any = ParamValidator().validate(request, shape)
     return report.generate_report().splitlines() if report.has_errors() else []

@@ -1,4 +1,6 @@
-"""What the environments' execution roles may do in the exchange bucket while a migration lasts (design, decision 3).
+"""What the environments' execution roles may do in the exchange bucket while a migration lasts.
+
+The reasons are in docs/decisions.md, "No execution role is edited".
 
 The bucket's side is one policy statement per migration, the key's side a KMS grant per role. Both name the roles by
 ARN and suffice within an account, so nobody edits a role. Grants are objects of their own; the bucket policy is one
@@ -15,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from migration.aws.client_errors import code_of
-from migration.errors import RoleNotFound, TransientFault
+from migration.errors import RoleNotFound, TransientError
 
 if TYPE_CHECKING:
     from mypy_boto3_kms import KMSClient
@@ -128,7 +130,7 @@ def _change_policy(s3: S3Client, bucket: str, artifact_id: str, wanted: list[Sta
                 raise
         time.sleep(_PAUSE * attempt)
     # Each look comes before a change, so reaching this means that every change was overwritten.
-    raise TransientFault(f"The policy of {bucket} was changed by somebody else {_ATTEMPTS} times.")
+    raise TransientError(f"The policy of {bucket} was changed by somebody else {_ATTEMPTS} times.")
 
 
 def _is_dead(statement: Statement) -> bool:

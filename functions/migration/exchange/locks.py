@@ -65,7 +65,7 @@ class Locks:
     ) -> None:
         """Locks every place for an execution (its ARN), or none of them.
 
-        Having them already is no fault. Raises EnvironmentLocked, or what `refusal` makes.
+        Having them already is not an error. Raises EnvironmentLocked, or what `refusal` makes.
         """
         taken: list[Place] = []
         for place in places:

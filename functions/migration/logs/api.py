@@ -189,9 +189,9 @@ class LogsApi:
         before: Callable[[], None] | None = None,
         **request: Any,
     ) -> Any:
-        """One call, tried again while throttled; other faults that pass by themselves a few times."""
+        """One call, retried while throttled; other transient errors are retried a few times."""
         writes = operation == "PutLogEvents"
-        faults = 0
+        failures = 0
         while True:
             if self._clock.monotonic() > self._until:
                 raise OutOfTime
@@ -209,21 +209,21 @@ class LogsApi:
                     self._raise_named(error, operation, group)
                 if writes:
                     raise Unanswered(f"{operation}: {message_of(error)}") from error
-                fault: Exception = error
+                failure: Exception = error
             except (ConnectTimeoutError, EndpointConnectionError) as error:
                 # Nothing was sent.
-                fault = error
+                failure = error
             except HTTPClientError as error:
                 if writes:
                     raise Unanswered(f"{operation}: {error}") from error
-                fault = error
+                failure = error
             else:
                 self._pacer.answered(operation)
                 return answer
-            faults += 1
-            if faults > _RETRIES:
-                raise fault
-            self._clock.sleep(min(0.2 * 2**faults, 5.0))
+            failures += 1
+            if failures > _RETRIES:
+                raise failure
+            self._clock.sleep(min(0.2 * 2**failures, 5.0))
 
     def _raise_named(self, error: ClientError, operation: str, group: str) -> NoReturn:
         code, message = code_of(error), message_of(error)
@@ -235,7 +235,7 @@ class LogsApi:
         if code in _EXPIRED:
             # The SDK renews sessions in time by itself; this one it believes to be valid, so it is given up.
             clients.logs.cache_clear()
-            raise errors.TransientFault(
+            raise errors.TransientError(
                 f"logs:{operation} on {group} in {self._where}: {message}. The next try begins a new session."
             ) from error
         if code == "ResourceNotFoundException":

@@ -102,7 +102,7 @@ def copy_batch(
         done = _copy(copying, batch)
     except errors.LogCopyTakenOver:
         raise
-    except errors.TransientFault:
+    except errors.TransientError:
         leave("suspended")
         raise
     except errors.MigrationError as error:
@@ -125,9 +125,9 @@ def _copy(copying: BatchCopy, batch: Batch) -> bool:
             "makes groups of the target that are missing."
         ) from error
     except Unanswered as error:
-        raise errors.TransientFault(f"{batch['target']}: twice there was no answer to a write: {error}.") from error
+        raise errors.TransientError(f"{batch['target']}: twice there was no answer to a write: {error}.") from error
     except StreamMissing as error:
-        raise errors.TransientFault(
+        raise errors.TransientError(
             f"A stream of {batch['target']} was deleted while it was copied to: {error}. The next try makes it anew."
         ) from error
 

@@ -79,11 +79,11 @@ def of_input(
 ) -> LogCopy:
     """The copy that an execution of the copy's own state machine is started for. Raises InvalidInput."""
     schema = json.loads(SCHEMA_FILE.read_text(encoding="utf-8"))
-    found = json_schema.faults_of(document, schema)
+    found = json_schema.problems_of(document, schema)
     if not found:
-        found += json_schema.expression_faults("logs.dags", document.get("logs", {}).get("dags"))
+        found += json_schema.expression_problems("logs.dags", document.get("logs", {}).get("dags"))
     if found:
-        raise errors.InvalidInput("; ".join(str(fault) for fault in found))
+        raise errors.InvalidInput("; ".join(str(problem) for problem in found))
     complete = json_schema.completed(document, schema)
     source, target, logs = complete["source"], complete["target"], complete["logs"]
     source_region = source.get("region", region)

@@ -15,7 +15,7 @@ from botocore.exceptions import ClientError
 from migration import errors
 from migration.aws.client_errors import code_of
 from migration.environments.s3_objects import folder
-from migration.json_schema import Fault
+from migration.json_schema import Problem
 from migration.model import Migration, Side
 from migration.plan import rehearsal_input
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 _ASSUMES_ROLES = "airflow-env.amazonaws.com"
 
 
-def faults(plan: Migration, iam: IAMClient) -> Iterator[Fault]:
+def problems(plan: Migration, iam: IAMClient) -> Iterator[Problem]:
     """What the roles' trust policies and rights say against the migration."""
     source, target = plan["source"], plan["target"]
     # In this order, because a target without an override has the source's role.
@@ -34,24 +34,24 @@ def faults(plan: Migration, iam: IAMClient) -> Iterator[Fault]:
         target["executionRoleArn"]: "target.overrides.ExecutionRoleArn",
         source["executionRoleArn"]: "source.environment",
     }
-    found = [fault for role, where in roles.items() for fault in _trust_faults(role, where, iam)]
+    found = [problem for role, where in roles.items() for problem in _trust_problems(role, where, iam)]
     yield from found
     if len(roles) == 1 and not found:
-        yield from _rights_faults(source, target, iam)
+        yield from _rights_problems(source, target, iam)
 
 
-def _trust_faults(role: str, where: str, iam: IAMClient) -> Iterator[Fault]:
+def _trust_problems(role: str, where: str, iam: IAMClient) -> Iterator[Problem]:
     try:
         trust = iam.get_role(RoleName=role.rsplit("/", 1)[-1])["Role"]["AssumeRolePolicyDocument"]
     except ClientError as error:
         if code_of(error) != "NoSuchEntity":
             raise
         message = f"the execution role {role} does not exist; create it or name another"
-        yield Fault(errors.RoleNotFound.__name__, where, message)
+        yield Problem(errors.RoleNotFound.__name__, where, message)
     else:
         if _ASSUMES_ROLES not in _trusted_services(trust):
             message = f"the execution role {role} does not let {_ASSUMES_ROLES} assume it; add that to its trust policy"
-            yield Fault(errors.RoleUnfit.__name__, where, message)
+            yield Problem(errors.RoleUnfit.__name__, where, message)
 
 
 def _trusted_services(trust: Any) -> set[str]:
@@ -67,7 +67,7 @@ def _trusted_services(trust: Any) -> set[str]:
     return found
 
 
-def _rights_faults(source: Side, target: Side, iam: IAMClient) -> Iterator[Fault]:
+def _rights_problems(source: Side, target: Side, iam: IAMClient) -> Iterator[Problem]:
     """What a role allows the source and does not allow the target.
 
     Only the difference counts: what IAM's simulation cannot know (conditions, policies of resources) is the same for
@@ -83,7 +83,7 @@ def _rights_faults(source: Side, target: Side, iam: IAMClient) -> Iterator[Fault
                 f"the execution role {role} allows {named} on {of_source} and not on {of_target}; let its policies "
                 f"allow the target what they allow the source{_for_rehearsals(target['environment'])}"
             )
-            yield Fault(errors.RoleLacksRights.__name__, "target.environment", message)
+            yield Problem(errors.RoleLacksRights.__name__, "target.environment", message)
 
 
 def _for_rehearsals(target: str) -> str:

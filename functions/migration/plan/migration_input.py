@@ -1,4 +1,4 @@
-"""The input: checked against its published schema with all faults at once, and completed with the schema's defaults."""
+"""The input: checked against its published schema, all problems at once, and completed with the schema's defaults."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from migration.json_schema import Fault, completed, expression_faults, faults_of
+from migration.json_schema import Problem, completed, expression_problems, problems_of
 
 SCHEMA_FILE = Path(__file__).with_name("input.schema.json")
 
@@ -33,38 +33,42 @@ def schema() -> dict[str, Any]:
     return content
 
 
-def faults(document: Any) -> list[Fault]:
+def problems(document: Any) -> list[Problem]:
     """Everything that is wrong with an input. Empty: it is valid."""
-    found = faults_of(document, schema())
+    found = problems_of(document, schema())
     if isinstance(document, dict) and document.get("mode") == "rollback":
         found += [
-            Fault("InvalidValue", name, "is known from the migration; leave it out of a roll back")
+            Problem("InvalidValue", name, "is known from the migration; leave it out of a roll back")
             for name in ("source", "target")
             if name in document
         ]
     if not found:
         options = document.get("options", {})
         found += _contradictions(document)
-        found += expression_faults("options.dags", options.get("dags"))
-        found += expression_faults("options.logs.dags", options.get("logs", {}).get("dags"))
+        found += expression_problems("options.dags", options.get("dags"))
+        found += expression_problems("options.logs.dags", options.get("logs", {}).get("dags"))
     return found
 
 
-def _contradictions(document: dict[str, Any]) -> Iterator[Fault]:
+def _contradictions(document: dict[str, Any]) -> Iterator[Problem]:
     """Fields that are right by themselves and not together. `document` fits the schema."""
     options = document.get("options", {})
     both = sorted({*options.get("tables", [])} & {*options.get("excludeTables", [])})
     if both:
-        yield Fault("InvalidValue", "options.excludeTables", f"{', '.join(both)} is in options.tables too; choose one")
+        yield Problem(
+            "InvalidValue", "options.excludeTables", f"{', '.join(both)} is in options.tables too; choose one"
+        )
     if not options.get("xcoms", True) and "xcom" in options.get("tables", []):
-        yield Fault("InvalidValue", "options.xcoms", "is false, and options.tables names xcom; choose one")
+        yield Problem("InvalidValue", "options.xcoms", "is false, and options.tables names xcom; choose one")
     if document.get("mode") == "rehearse" and options.get("quiesce"):
-        yield Fault("InvalidValue", "options.quiesce", "is true, and a rehearsal pauses nothing; leave it out")
+        yield Problem("InvalidValue", "options.quiesce", "is true, and a rehearsal pauses nothing; leave it out")
     if document.get("mode", "migrate") != "rehearse" and options.get("smokeTest"):
-        yield Fault("InvalidValue", "options.smokeTest", "runs DAGs in a rehearsal's target; leave it out of any other")
+        yield Problem(
+            "InvalidValue", "options.smokeTest", "runs DAGs in a rehearsal's target; leave it out of any other"
+        )
     version = document.get("target", {}).get("airflowVersion", "3.0.0")
     if options.get("importVersion") and int(version.split(".")[0]) < 3:
-        yield Fault("InvalidValue", "options.importVersion", f"is for a 3.x target; {version} is imported at itself")
+        yield Problem("InvalidValue", "options.importVersion", f"is for a 3.x target; {version} is imported at itself")
 
 
 def with_defaults(document: dict[str, Any]) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from botocore.exceptions import ClientError
 
 from migration import errors
 from migration.aws.client_errors import code_of, is_transient
-from migration.json_schema import Fault
+from migration.json_schema import Problem
 
 if TYPE_CHECKING:
     from mypy_boto3_ec2 import EC2Client
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 _SUBNETS = 2
 
 
-def faults(network: dict[str, Any], ec2: EC2Client) -> Iterator[Fault]:
+def problems(network: dict[str, Any], ec2: EC2Client) -> Iterator[Problem]:
     """What the subnets and security groups of a NetworkConfiguration say against it. `ec2` is the target region's."""
     where = "target.overrides.NetworkConfiguration"
     subnet_ids, group_ids = network.get("SubnetIds", []), network.get("SecurityGroupIds", [])
     if len(set(subnet_ids)) != _SUBNETS:
-        yield _fault(
+        yield _problem(
             f"{where}.SubnetIds", f"Amazon MWAA takes {_SUBNETS} different subnets, not {len(set(subnet_ids))}"
         )
         return
@@ -34,17 +34,17 @@ def faults(network: dict[str, Any], ec2: EC2Client) -> Iterator[Fault]:
         if is_transient(error) or not code_of(error).startswith("Invalid"):
             raise
         about = "SecurityGroupIds" if "Group" in code_of(error) else "SubnetIds"
-        yield _fault(f"{where}.{about}", "one of them does not exist in the target's region; correct the id")
+        yield _problem(f"{where}.{about}", "one of them does not exist in the target's region; correct the id")
         return
     vpcs = {subnet["VpcId"] for subnet in subnets}
     if len(vpcs) > 1:
-        yield _fault(f"{where}.SubnetIds", f"they lie in {' and '.join(sorted(vpcs))}; both must be of one VPC")
+        yield _problem(f"{where}.SubnetIds", f"they lie in {' and '.join(sorted(vpcs))}; both must be of one VPC")
     elif len({subnet["AvailabilityZone"] for subnet in subnets}) < _SUBNETS:
-        yield _fault(f"{where}.SubnetIds", "they lie in one availability zone; Amazon MWAA wants two")
+        yield _problem(f"{where}.SubnetIds", "they lie in one availability zone; Amazon MWAA wants two")
     elsewhere = sorted(group["GroupId"] for group in groups if group["VpcId"] not in vpcs)
     if elsewhere:
-        yield _fault(f"{where}.SecurityGroupIds", f"{', '.join(elsewhere)} belong to another VPC than the subnets")
+        yield _problem(f"{where}.SecurityGroupIds", f"{', '.join(elsewhere)} belong to another VPC than the subnets")
 
 
-def _fault(path: str, message: str) -> Fault:
-    return Fault(errors.NetworkUnfit.__name__, path, message)
+def _problem(path: str, message: str) -> Problem:
+    return Problem(errors.NetworkUnfit.__name__, path, message)

@@ -12,7 +12,7 @@ from botocore.exceptions import EndpointConnectionError
 from migration.aws import clients
 from migration.environments import environment, requests
 from migration.errors import RegionUnsupported
-from migration.json_schema import Fault
+from migration.json_schema import Problem
 from migration.model import Migration
 from migration.plan import (
     dag_count,
@@ -30,7 +30,7 @@ class Outlook(NamedTuple):
 
     source: dict[str, Any] | None
     plan: Migration | None
-    faults: list[Fault]
+    problems: list[Problem]
 
 
 def look(
@@ -58,14 +58,14 @@ def look(
         target = _environment(target_region, document["target"]["environment"], "target.region")
     except RegionUnsupported as error:
         path, _, message = str(error).partition(": ")
-        return Outlook(None, None, [Fault(RegionUnsupported.__name__, path, message)])
+        return Outlook(None, None, [Problem(RegionUnsupported.__name__, path, message)])
     shape = requests.input_shape(clients.mwaa(target_region), "CreateEnvironment")
     found = list(
-        preconditions.environment_faults(document, region, import_version, source, target, migration_id, shape)
+        preconditions.environment_problems(document, region, import_version, source, target, migration_id, shape)
     )
     if source is None:
         return Outlook(None, None, found)
-    if any(fault.path.startswith("target.overrides") for fault in found):
+    if any(problem.path.startswith("target.overrides") for problem in found):
         # Places come from the overrides, and those cannot be read.
         return Outlook(source, None, found)
     size = target_size.of(document, source, lambda: dag_count.of(clients.cloudwatch(source_region), source["Name"]))
@@ -81,10 +81,10 @@ def look(
         size=size,
     )
     s3 = {side: clients.s3(side) for side in (source_region, target_region)}
-    found += preconditions.place_faults(plan, s3)
-    found += execution_roles.faults(plan, clients.iam())
+    found += preconditions.place_problems(plan, s3)
+    found += execution_roles.problems(plan, clients.iam())
     if "NetworkConfiguration" in plan["overrides"]:
-        found += network.faults(plan["overrides"]["NetworkConfiguration"], clients.ec2(target_region))
+        found += network.problems(plan["overrides"]["NetworkConfiguration"], clients.ec2(target_region))
     return Outlook(source, plan, found)
 
 

@@ -12,7 +12,7 @@ from migration.airflow import versions
 from migration.aws.client_errors import code_of, is_transient
 from migration.environments import environment, requests
 from migration.environments.s3_objects import folder
-from migration.json_schema import Fault
+from migration.json_schema import Problem
 from migration.model import Migration, Side
 from migration.plan import migration_input
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 
-def environment_faults(
+def environment_problems(
     document: dict[str, Any],
     region: str,
     import_version: str,
@@ -29,85 +29,85 @@ def environment_faults(
     target: dict[str, Any] | None,
     migration_id: str,
     shape: StructureShape,
-) -> Iterator[Fault]:
+) -> Iterator[Problem]:
     """What the environments themselves say against the migration. `shape` is CreateEnvironment's input."""
     request = document["target"]
     name = document["source"]["environment"]
     source_region, target_region = migration_input.regions(document, region)
     if source is None:
-        yield _fault(
+        yield _problem(
             errors.SourceNotFound,
             "source.environment",
             f"there is no environment {name!r} in {source_region}; check the name and source.region",
         )
         return
     if source["Status"] != "AVAILABLE":
-        yield _fault(
+        yield _problem(
             errors.SourceNotAvailable,
             "source.environment",
             f"{name} is {source['Status']}; wait until it is AVAILABLE or repair it, its DAGs must be able to run",
         )
     if (name, source_region) == (request["environment"], target_region):
-        yield _fault(errors.SameEnvironment, "target.environment", f"{name} is the source; name a new environment")
+        yield _problem(errors.SameEnvironment, "target.environment", f"{name} is the source; name a new environment")
     elif target is not None:
-        yield from _target_faults(target, migration_id)
-    yield from _version_faults(source["AirflowVersion"], request["airflowVersion"], import_version)
-    yield from _override_faults(request["overrides"], source, target_region != source_region, shape)
+        yield from _target_problems(target, migration_id)
+    yield from _version_problems(source["AirflowVersion"], request["airflowVersion"], import_version)
+    yield from _override_problems(request["overrides"], source, target_region != source_region, shape)
 
 
-def _target_faults(target: dict[str, Any], migration_id: str) -> Iterator[Fault]:
+def _target_problems(target: dict[str, Any], migration_id: str) -> Iterator[Problem]:
     owner = target.get("Tags", {}).get(environment.MIGRATION_TAG)
     if owner != migration_id:
         told = f"was made by migration {owner}; give its input or its migrationId" if owner else "exists already"
-        yield _fault(
+        yield _problem(
             errors.TargetExists, "target.environment", f"{target['Name']} {told}, or name another target, or delete it"
         )
     elif target["Status"] in ("CREATE_FAILED", "DELETING", "UNAVAILABLE", "UPDATE_FAILED"):
-        yield _fault(
+        yield _problem(
             errors.TargetUnfit,
             "target.environment",
             f"{target['Name']} is left from this migration and is {target['Status']}; delete it and start again",
         )
 
 
-def _version_faults(source: str, target: str, import_version: str) -> Iterator[Fault]:
+def _version_problems(source: str, target: str, import_version: str) -> Iterator[Problem]:
     old, new, between = (versions.parse(text) for text in (source, target, import_version))
     where = "target.airflowVersion"
     if old.major >= 3:
-        yield _fault(
+        yield _problem(
             errors.SourceTooNew,
             "source.environment",
             f"it runs Airflow {source}, where no DAG can read the metadata database; sources are 1.10.12 to 2.11",
         )
         return
     if old < versions.parse(versions.OLDEST_SOURCE):
-        yield _fault(
+        yield _problem(
             errors.SourceTooOld,
             "source.environment",
             f"it runs Airflow {source}; {versions.OLDEST_SOURCE} is the oldest",
         )
     if new < old:
-        yield _fault(
+        yield _problem(
             errors.Downgrade, where, f"{target} is older than the source's {source}; history only goes forward"
         )
     elif new.major >= 3 and not (old <= between < versions.Version(3, 0, 0)):
-        yield _fault(
+        yield _problem(
             errors.ImportVersionUnfit,
             "options.importVersion",
             f"{import_version} does not lie between the source's {source} and 3.0; give the latest 2.11 of Amazon MWAA",
         )
 
 
-def _override_faults(
+def _override_problems(
     overrides: dict[str, Any], source: dict[str, Any], other_region: bool, shape: StructureShape
-) -> Iterator[Fault]:
+) -> Iterator[Problem]:
     for field in overrides:
         if field in requests.NOT_OVERRIDABLE:
-            yield _fault(
+            yield _problem(
                 errors.OverrideInvalid, f"target.overrides.{field}", "is given by target.environment and airflowVersion"
             )
         elif field not in shape.members:
-            yield _fault(
+            yield _problem(
                 errors.UnknownOverride,
                 f"target.overrides.{field}",
                 f"CreateEnvironment has no such field; it has {', '.join(sorted(shape.members))}",
@@ -115,35 +115,35 @@ def _override_faults(
     known = {field: value for field, value in overrides.items() if field in shape.members}
     merged = requests.overridden({}, known)
     # Only what is given is judged: required fields come from the source.
-    for line in requests.model_faults(merged, shape):
+    for line in requests.model_problems(merged, shape):
         if not line.startswith("Missing required parameter in input:"):
-            yield _fault(errors.OverrideInvalid, "target.overrides", line)
+            yield _problem(errors.OverrideInvalid, "target.overrides", line)
     if other_region:
         for field in requests.REGIONAL_FIELDS:
             if source.get(field) and field not in overrides:
-                yield _fault(
+                yield _problem(
                     errors.OverrideMissing,
                     f"target.overrides.{field}",
                     "is required, because the target lies in another region, where the source's is of no use",
                 )
 
 
-def place_faults(plan: Migration, s3: dict[str, S3Client]) -> Iterator[Fault]:
+def place_problems(plan: Migration, s3: dict[str, S3Client]) -> Iterator[Problem]:
     """What the buckets say against the migration. `s3` has a client for each region of the plan."""
     source, target = plan["source"], plan["target"]
-    yield from _bucket_faults("source.environment", source, s3[source["region"]])
+    yield from _bucket_problems("source.environment", source, s3[source["region"]])
     if (target["bucket"], target["region"]) != (source["bucket"], source["region"]):
-        yield from _bucket_faults("target.overrides.SourceBucketArn", target, s3[target["region"]])
+        yield from _bucket_problems("target.overrides.SourceBucketArn", target, s3[target["region"]])
     ours, theirs = (folder(side["dagsPath"]) for side in (target, source))
     if target["bucket"] == source["bucket"] and (ours.startswith(theirs) or theirs.startswith(ours)):
-        yield _fault(
+        yield _problem(
             errors.FolderShared,
             "target.overrides.DagS3Path",
             f"s3://{target['bucket']}/{ours} and the source's {theirs} overlap; give the target a folder of its own",
         )
 
 
-def _bucket_faults(where: str, side: Side, s3: S3Client) -> Iterator[Fault]:
+def _bucket_problems(where: str, side: Side, s3: S3Client) -> Iterator[Problem]:
     bucket, region = side["bucket"], side["region"]
     try:
         answer: dict[str, Any] = dict(s3.get_bucket_location(Bucket=bucket))
@@ -153,7 +153,7 @@ def _bucket_faults(where: str, side: Side, s3: S3Client) -> Iterator[Fault]:
     except ClientError as error:
         if is_transient(error):
             raise
-        yield _fault(
+        yield _problem(
             errors.BucketNotFound,
             where,
             f"the DAG bucket {bucket} cannot be looked at ({code_of(error)}); check its name, its policy and the "
@@ -161,21 +161,21 @@ def _bucket_faults(where: str, side: Side, s3: S3Client) -> Iterator[Fault]:
         )
         return
     if ("eu-west-1" if location == "EU" else location) != region:
-        yield _fault(
+        yield _problem(
             errors.BucketInOtherRegion,
             where,
             f"the DAG bucket {bucket} lies in {location}, its environment in {region}",
         )
     if versioning != "Enabled":
-        yield _fault(errors.BucketNotVersioned, where, f"turn on versioning of the DAG bucket {bucket}")
+        yield _problem(errors.BucketNotVersioned, where, f"turn on versioning of the DAG bucket {bucket}")
 
 
-def refusal(found: list[Fault]) -> errors.MigrationError:
-    """The error that a refused migration ends with: the fault's own name, or a list under one name."""
+def refusal(found: list[Problem]) -> errors.MigrationError:
+    """The error that a refused migration ends with: the problem's own name, or a list under one name."""
     if len(found) == 1:
         return errors.named(found[0].name, f"{found[0].path}: {found[0].message}")
-    return errors.PreconditionsFailed("; ".join(str(fault) for fault in found))
+    return errors.PreconditionsFailed("; ".join(str(problem) for problem in found))
 
 
-def _fault(kind: type[errors.MigrationError], path: str, message: str) -> Fault:
-    return Fault(kind.__name__, path, message)
+def _problem(kind: type[errors.MigrationError], path: str, message: str) -> Problem:
+    return Problem(kind.__name__, path, message)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from migration.aws import s3_object
 from migration.errors import InputNotFound, InvalidInput
 from migration.exchange import layout
-from migration.json_schema import Fault
+from migration.json_schema import Problem
 from migration.plan import migration_input
 
 if TYPE_CHECKING:
@@ -50,16 +50,16 @@ def of(document: Any, execution: str) -> dict[str, Any]:
     `document` is a migration's input of any mode, with or without the target's name. Raises InvalidInput.
     """
     rehearsal = _made(document, execution)
-    found = _faults_of(rehearsal)
+    found = _problems_of(rehearsal)
     if found:
-        raise InvalidInput("; ".join(str(fault) for fault in found))
+        raise InvalidInput("; ".join(str(problem) for problem in found))
     valid: dict[str, Any] = rehearsal
     return valid
 
 
-def faults(document: Any) -> list[Fault]:
+def problems(document: Any) -> list[Problem]:
     """Everything that is wrong with an input that is to be rehearsed. Empty: it is valid."""
-    return _faults_of(_made(document, "any"))
+    return _problems_of(_made(document, "any"))
 
 
 def _made(document: Any, execution: str) -> Any:
@@ -102,11 +102,13 @@ def _source_of(document: dict[str, Any]) -> str | None:
     return name if isinstance(name, str) and re.match(r"[a-zA-Z]", name) else None
 
 
-def _faults_of(rehearsal: Any) -> list[Fault]:
-    return [*migration_input.faults(rehearsal), *_lock_faults(rehearsal)]
+def _problems_of(rehearsal: Any) -> list[Problem]:
+    return [*migration_input.problems(rehearsal), *_lock_problems(rehearsal)]
 
 
-def _lock_faults(document: Any) -> Iterator[Fault]:
+def _lock_problems(document: Any) -> Iterator[Problem]:
     options = document.get("options") if isinstance(document, dict) else None
     if isinstance(options, dict) and options.get("breakLock"):
-        yield Fault("InvalidValue", "options.breakLock", "is true, and a rehearsal lets others end first; leave it out")
+        yield Problem(
+            "InvalidValue", "options.breakLock", "is true, and a rehearsal lets others end first; leave it out"
+        )

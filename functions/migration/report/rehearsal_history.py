@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NotRequired, TypedDict
 
-from migration.errors import TransientFault
+from migration.errors import TransientError
 from migration.exchange import json_object, layout
 from migration.exchange.json_object import Tagged
 
@@ -48,7 +48,7 @@ class History:
         return self._others(json_object.read(self._s3, self._bucket, self._key))
 
     def add(self, report: Mapping[str, Any], verdict: str) -> None:
-        """Notes this one's report; a second report of it takes the first one's place. Raises TransientFault."""
+        """Notes this one's report; a second report of it takes the first one's place. Raises TransientError."""
         this = Rehearsal(
             time=report["time"],
             migration_id=self._id,
@@ -64,7 +64,7 @@ class History:
             rehearsals = [*self._others(found), this][-_KEPT:]
             if json_object.write(self._s3, self._bucket, self._key, rehearsals, over=found) is not None:
                 return
-        raise TransientFault(f"s3://{self._bucket}/{self._key} was changed by another {_ATTEMPTS} times.")
+        raise TransientError(f"s3://{self._bucket}/{self._key} was changed by another {_ATTEMPTS} times.")
 
     def _others(self, found: Tagged | None) -> list[Rehearsal]:
         return [item for item in found.content if item["migration_id"] != self._id] if found else []

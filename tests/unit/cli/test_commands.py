@@ -144,17 +144,17 @@ def test_plan_without_a_source(run: Run, write: Write, mwaa: Environments) -> No
 
 @pytest.mark.parametrize("command", ["plan", "start", "rehearse"])
 @pytest.mark.parametrize(
-    ("text", "faults"),
+    ("text", "problems"),
     [
         ("{", ["is not JSON"]),
         ("[]", ["InvalidType at the input"]),
         ('{"sauce": 1}', ["MissingField at source", "MissingField at target", "did you mean 'source'?"]),
     ],
 )
-def test_wrong_input(run: Run, write: Write, mwaa: Environments, command: str, text: str, faults: list[str]) -> None:
+def test_wrong_input(run: Run, write: Write, mwaa: Environments, command: str, text: str, problems: list[str]) -> None:
     told = run(command, write(text))
     assert told.exit_code == 2
-    assert all(fault in told.stderr for fault in faults)
+    assert all(problem in told.stderr for problem in problems)
     assert told.stdout == ""
 
 

@@ -9,7 +9,7 @@ from mwaa_migrator.cli import build_parser
 from mwaa_migrator.options import EXPORT_OPTIONS, IMPORT_OPTIONS, VERIFY_OPTIONS, Option
 
 from migration.airflow import runs
-from migration.json_schema import faults_of
+from migration.json_schema import problems_of
 from migration.plan import migration_input
 
 SCHEMA: dict[str, Any] = migration_input.schema()["properties"]["options"]["properties"]
@@ -50,7 +50,7 @@ def test_defaults_and_allowed_values_are_those_of_the_input(name: str) -> None:
     for value in [*PROBES, *published.get("enum", ())]:
         if value in EMPTY or value in WIDER.get(name, ()):
             continue
-        assert option.accepts(value) == (not faults_of(value, published)), value
+        assert option.accepts(value) == (not problems_of(value, published)), value
 
 
 @pytest.mark.parametrize(("command", "options"), [("export", EXPORT_OPTIONS), ("import", IMPORT_OPTIONS)])

@@ -348,7 +348,7 @@ def test_a_fault_that_passes_is_named_so(
         raise mwaa.error("CreateEnvironment", code)
 
     monkeypatch.setattr(mwaa, "create_environment", refuse)
-    with pytest.raises(errors.TransientFault, match=f"CreateEnvironment: {code}"):
+    with pytest.raises(errors.TransientError, match=f"CreateEnvironment: {code}"):
         call(create_environment, migration=planned, files=FILES)
 
 
@@ -492,7 +492,7 @@ def test_a_run_is_watched_to_its_end(planned: Plan, commands: Commands, call: Ha
     assert call(check_dag_run, **event, waitedSeconds=0)["ready"]
 
 
-@pytest.mark.parametrize("error", [errors.TransientFault, errors.CliUnreachable])
+@pytest.mark.parametrize("error", [errors.TransientError, errors.CliUnreachable])
 def test_a_cli_that_waits_for_the_imports_locks_ends_no_run(
     planned: Plan, call: Handler, monkeypatch: pytest.MonkeyPatch, error: type[Exception]
 ) -> None:
@@ -607,7 +607,7 @@ def test_a_source_whose_web_server_hangs_is_cut_over(
     planned: Plan, commands: Commands, call: Handler, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def hang(*command: str) -> Answer:
-        raise errors.TransientFault("no answer in time")
+        raise errors.TransientError("no answer in time")
 
     leave(planned, our_dags.EXPORT, "quiesce", active_dags=["a"], paused=1)
     asked = runs.cli_of
@@ -715,7 +715,7 @@ def test_a_web_server_that_does_not_answer_is_no_failure(
     mwaa: Environments, planned: Plan, call: Handler, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def hang(*command: str) -> Answer:
-        raise errors.TransientFault("no answer in time")
+        raise errors.TransientError("no answer in time")
 
     mwaa.all["prod-3"] = {"Name": "prod-3", "Status": "AVAILABLE", "AirflowVersion": "2.11.2"}
     monkeypatch.setattr(runs, "final_cli", lambda migration, version: AirflowCli(hang, version))
@@ -890,7 +890,7 @@ def test_a_fault_of_the_bucket_that_passes_is_retried(
     planned: Plan, call: Handler, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     refuse(monkeypatch, Store, "write_text", "PutObject", "SlowDown", 503)
-    with pytest.raises(errors.TransientFault):
+    with pytest.raises(errors.TransientError):
         call(report, migration=planned, failure={}, rollBackFailure={}, unchecked=[])
 
 

@@ -234,8 +234,8 @@ def test_the_endpoints_answer_is_decoded() -> None:
     [
         (403, b"Forbidden", errors.CliRefused),
         (401, b"", errors.CliRefused),
-        (429, b"", errors.TransientFault),
-        (502, b"<html>", errors.TransientFault),
+        (429, b"", errors.TransientError),
+        (502, b"<html>", errors.TransientError),
         (200, b"<html>", errors.CliAnswerInvalid),
         (200, b"", errors.CliAnswerInvalid),
         (200, b"[]", errors.CliAnswerInvalid),
@@ -259,7 +259,7 @@ class Tokens:
         return {"WebServerHostname": self._host, "CliToken": "token"}
 
 
-@pytest.mark.parametrize(("listens", "error"), [(True, errors.TransientFault), (False, errors.CliUnreachable)])
+@pytest.mark.parametrize(("listens", "error"), [(True, errors.TransientError), (False, errors.CliUnreachable)])
 def test_a_web_server_that_hangs_or_is_not_there(
     monkeypatch: pytest.MonkeyPatch, listens: bool, error: type[Exception]
 ) -> None:

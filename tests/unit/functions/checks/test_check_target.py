@@ -195,7 +195,7 @@ def hang(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
     def silent(*command: str) -> Answer:
         asked.append(" ".join(command))
-        raise errors.TransientFault("prod-3: `dags` got no answer in time.")
+        raise errors.TransientError("prod-3: `dags` got no answer in time.")
 
     monkeypatch.setattr(runs, "cli_of", lambda side, version: AirflowCli(silent, version))
     return asked
@@ -451,7 +451,7 @@ def test_a_second_try_finds_the_first_ones_run(
         answer = target(*command)
         if command[1] == "trigger" and not triggered:
             triggered.append("once")
-            raise errors.TransientFault("no answer in time")
+            raise errors.TransientError("no answer in time")
         return answer
 
     monkeypatch.setattr(runs, "cli_of", lambda side, at: AirflowCli(lose_the_answer, at))

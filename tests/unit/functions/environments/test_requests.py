@@ -76,7 +76,7 @@ def test_every_field_that_can_be_created_is_copied_and_no_other() -> None:
     request = created().request
     pinned = {f"{name}S3{kind}" for name in ("Plugins", "StartupScript") for kind in ("Path", "ObjectVersion")}
     assert set(request) == set(SHAPE.members) - pinned - {"Teams"}
-    assert requests.model_faults(request, SHAPE) == []
+    assert requests.model_problems(request, SHAPE) == []
     for field in ("KmsKey", "EnvironmentClass", "MaxWorkers", "MinWebservers", "Schedulers", "NetworkConfiguration"):
         assert request[field] == SOURCE[field]
 
@@ -172,7 +172,7 @@ def test_a_hop_changes_version_options_and_files_only() -> None:
         "RequirementsS3ObjectVersion": "v2",
     }
     assert len(notes) == 2
-    assert requests.model_faults(request, requests.input_shape(MWAA, "UpdateEnvironment")) == []
+    assert requests.model_problems(request, requests.input_shape(MWAA, "UpdateEnvironment")) == []
 
 
 def test_overridden_leaves_its_argument_alone() -> None:

@@ -273,7 +273,7 @@ def test_no_answer_is_tried_again_by_the_state_machine(copying: Copying) -> None
             raise AwsError("ServiceUnavailableException", "try later", 503)
 
     copying.service.trouble = fail
-    with pytest.raises(errors.TransientFault, match="no answer"):
+    with pytest.raises(errors.TransientError, match="no answer"):
         copying.copy()
     copying.service.trouble = None
     copying.copy()
@@ -296,7 +296,7 @@ def test_a_session_that_ends_too_soon(copying: Copying, operation: str) -> None:
             raise AwsError("ExpiredTokenException", "The security token included in the request is expired")
 
     copying.service.trouble = fail
-    with pytest.raises(errors.TransientFault, match=f"logs:{operation} on .* expired.* a new session"):
+    with pytest.raises(errors.TransientError, match=f"logs:{operation} on .* expired.* a new session"):
         copying.copy()
     assert clients.logs("eu-west-1") is not client
     copying.copy()

@@ -273,10 +273,10 @@ def created(mwaa: Environments) -> list[str]:
 def test_an_input_that_is_wrong_in_itself(mwaa: Environments, call: Handler, case: Case) -> None:
     with pytest.raises(errors.InvalidInput) as refused:
         call(plan, input=changed(case.changes))
-    faults = [
+    problems = [
         text.partition(": ") for text in str(refused.value).split("; ") if f"{case.error} at {case.path}:" in text
     ]
-    assert len(faults) == 1
+    assert len(problems) == 1
     assert case.says in str(refused.value)
     assert created(mwaa) == []
 

@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
-from migration.json_schema import faults_of
-from migration.plan.migration_input import digest, faults, migration_id, schema, with_defaults
+from migration.json_schema import problems_of
+from migration.plan.migration_input import digest, migration_id, problems, schema, with_defaults
 
 EVENTS = Path(__file__).parents[4] / "events"
 SMALLEST: dict[str, Any] = {
@@ -34,12 +34,14 @@ def test_each_example_is_valid(file: Path) -> None:
     if file.stem.startswith("scheduled-"):
         # Each of these rehearsals gets a target of its own name.
         example["target"]["environment"] = "derived"
-    assert faults(example) == []
+    assert problems(example) == []
 
 
 def test_all_faults_are_told_at_once() -> None:
-    found = faults({"source": {"environment": 1}, "target": {}, "mode": "x", "options": {"pollSeconds": 0, "nope": 1}})
-    assert [fault.path for fault in found] == [
+    found = problems(
+        {"source": {"environment": 1}, "target": {}, "mode": "x", "options": {"pollSeconds": 0, "nope": 1}}
+    )
+    assert [problem.path for problem in found] == [
         "source.environment",
         "target.environment",
         "target.airflowVersion",
@@ -74,7 +76,7 @@ def documents() -> st.SearchStrategy[Any]:
 def test_the_checker_agrees_with_the_reference_implementation(document: Any) -> None:
     reference = Draft202012Validator(schema())
     judged = {".".join(str(part) for part in error.absolute_path) for error in reference.iter_errors(document)}
-    ours = {fault.path for fault in faults_of(document, schema())}
+    ours = {problem.path for problem in problems_of(document, schema())}
     assert bool(ours) == bool(judged)
 
 

@@ -35,7 +35,7 @@ def test_a_rehearsal_has_a_target_and_an_id_of_its_own(source: str) -> None:
     assert len(name) <= 80
     assert name.startswith(source[:50])
     assert rehearsal_input.is_target_name(name)
-    assert migration_input.faults(one) == []
+    assert migration_input.problems(one) == []
     assert one["mode"] == "rehearse"
 
 
@@ -56,7 +56,7 @@ def test_a_name_that_is_given_stays_and_is_none_of_ours() -> None:
 
 
 @pytest.mark.parametrize(
-    ("given", "fault"),
+    ("given", "problem"),
     [
         ([], "InvalidType at the input"),
         ({}, "MissingField at source"),
@@ -75,10 +75,10 @@ def test_a_name_that_is_given_stays_and_is_none_of_ours() -> None:
         ({"input": "inputs/binary.json"}, "is not JSON"),
     ],
 )
-def test_what_cannot_be_rehearsed(call: Handler, given: Any, fault: str) -> None:
+def test_what_cannot_be_rehearsed(call: Handler, given: Any, problem: str) -> None:
     clients.s3().put_object(Bucket="exchange", Key="inputs/damaged.json", Body=b"{")
     clients.s3().put_object(Bucket="exchange", Key="inputs/binary.json", Body=b"\xff")
-    with pytest.raises(errors.InvalidInput, match=fault):
+    with pytest.raises(errors.InvalidInput, match=problem):
         call(prepare_rehearsal, input=given)
 
 

@@ -93,7 +93,7 @@ def test_an_object_that_never_stays_is_a_transient_fault(
 ) -> None:
     history = History(clients.s3(), planned)  # type: ignore[arg-type]
     monkeypatch.setattr(json_object, "read", lambda *_: json_object.Tagged([], '"another"'))
-    with pytest.raises(errors.TransientFault, match=KEY):
+    with pytest.raises(errors.TransientError, match=KEY):
         history.add({"time": "2026-11-25T03:00:00+00:00", "downtime_seconds": 1.0}, "pass")
 
 
