@@ -10,7 +10,7 @@ from rich.text import Text
 
 from migration import wording
 from migration.aws import clients
-from migration.report import facts
+from migration.report import contents, facts
 
 from . import account
 from .account import NotFound
@@ -59,11 +59,11 @@ def watch(arn: str) -> bool:
     output = json.loads(ended.get("output") or "{}")
     if ended["status"] != "SUCCEEDED":
         told = ended.get("error") or ended["status"]
-        message = wording.printable(_message(ended.get("cause") or ""))
+        message = wording.printable(contents.message_of(ended.get("cause") or ""))
         console.print(Text(f"{told}: {message}".removesuffix(": "), style="bold red"), soft_wrap=True)
     elif output.get("outcome") == "skipped":
         # What a rehearsal ends with whose source another migration works on.
-        message = wording.printable(_message(output["cause"]))
+        message = wording.printable(contents.message_of(output["cause"]))
         console.print(Text(f"Skipped: {message}", style="bold dark_orange"), soft_wrap=True)
     # A bucket that has refused the report leaves the output to tell; who was skipped has neither.
     verdict = facts.verdict(reports[-1]) if reports else output.get("verdict", facts.FAIL)
@@ -76,12 +76,3 @@ def _migration_of(arn: str) -> str:
     if machine.endswith(_REHEARSE):
         machine = f"{machine.removesuffix(_REHEARSE)}{_MIGRATE}"
     return ":".join([*above, machine, name])
-
-
-def _message(cause: str) -> str:
-    """What a function said: Lambda wraps it in JSON."""
-    try:
-        told = json.loads(cause)
-    except ValueError:
-        return cause
-    return str(told.get("errorMessage", cause)) if isinstance(told, dict) else cause

@@ -1,7 +1,8 @@
-"""Numbers as people read them."""
+"""Numbers and names as people read them."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -59,3 +60,8 @@ def listed(names: Sequence[str], most: int = 5) -> str:
 def cut(text: str, most: int) -> str:
     """The end of a text that is too long, because a trace ends with what is wrong."""
     return text if len(text) <= most else f"\N{HORIZONTAL ELLIPSIS}{text[1 - most :]}"
+
+
+def slug(name: str, most: int = 24) -> str:
+    """A name as part of an id: lower-case letters, digits and single hyphens, `most` characters of it."""
+    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:most].rstrip("-")

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
 import yaml
 
+from migration.airflow import our_dags
 from tools import state_machines
 from tools.generated_docs import template
 from tools.state_machines import DEPLOYED, NAMES, ROOT, InvalidSource, definition
@@ -31,6 +33,12 @@ def test_a_deployed_definition_is_fresh(name: str) -> None:
 
 def test_the_order_of_the_states_is_fresh() -> None:
     assert state_machines.STATE_ORDER.read_text(encoding="utf-8") == state_machines.state_order(), "run `make generate`"
+
+
+def test_the_definition_names_our_dags_as_the_functions_and_their_files_do() -> None:
+    deployed = (DEPLOYED / "migrate.asl.json").read_text(encoding="utf-8")
+    assert set(re.findall(r'"dag": "(\w+)"', deployed)) == {our_dags.EXPORT, our_dags.IMPORT}
+    assert {file.stem for file in (ROOT / "dags").glob(f"{our_dags.NAME}_*.py")} == set(our_dags.DAGS)
 
 
 @pytest.mark.parametrize("name", NAMES)

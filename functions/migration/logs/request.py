@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-import re
 from pathlib import Path
 from typing import Any, TypedDict
 
-from migration import errors, json_schema
+from migration import errors, json_schema, wording
 from migration.exchange import layout
 from migration.logs.clock import DAY
 from migration.logs.quotas import share
@@ -87,13 +86,12 @@ def of_input(
     complete = json_schema.completed(document, schema)
     source, target, logs = complete["source"], complete["target"], complete["logs"]
     source_region = source.get("region", region)
-    readable = re.sub(r"[^a-z0-9]+", "-", target["environment"].lower()).strip("-")
     return _copy(
         {"region": source_region, **source},
         {"region": source_region, **target},
         logs,
         # One copy an execution: a redrive goes on with it, a new execution looks at everything again.
-        copy_id=complete.get("copyId") or f"logs-{readable}-{execution}",
+        copy_id=complete.get("copyId") or f"logs-{wording.slug(target['environment'], most=80)}-{execution}",
         attempt=1,
         early=None,
         bucket=bucket,

@@ -5,11 +5,11 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
-import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from migration import wording
 from migration.json_schema import Problem, completed, expression_problems, problems_of
 
 SCHEMA_FILE = Path(__file__).with_name("input.schema.json")
@@ -100,5 +100,4 @@ def migration_id(complete: dict[str, Any], execution: str) -> str:
         return given
     salt = execution if complete["mode"] == "rehearse" else ""
     fingerprint = hashlib.sha256((digest(complete) + salt).encode()).hexdigest()[:10]
-    readable = re.sub(r"[^a-z0-9]+", "-", complete["target"]["environment"].lower()).strip("-")[:24].rstrip("-")
-    return f"{readable}-{fingerprint}"
+    return f"{wording.slug(complete['target']['environment'])}-{fingerprint}"

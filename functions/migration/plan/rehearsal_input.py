@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from migration import wording
 from migration.aws import s3_object
 from migration.errors import InputNotFound, InvalidInput
 from migration.exchange import layout
@@ -87,8 +88,7 @@ def is_target_name(name: str) -> bool:
 
 def migration_id(source: str, execution: str) -> str:
     """The id under which an execution rehearses."""
-    readable = re.sub(r"[^a-z0-9]+", "-", source.lower())[:24].strip("-")
-    return f"{readable}-{_fingerprint(execution)}"
+    return f"{wording.slug(source)}-{_fingerprint(execution)}"
 
 
 def _fingerprint(execution: str) -> str:

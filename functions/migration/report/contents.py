@@ -31,13 +31,15 @@ def failure_of(caught: Mapping[str, str]) -> Failure | None:
     """From what a Catch kept: `state`, `error`, and `cause`, which is Lambda's JSON where a function has failed."""
     if not caught:
         return None
-    cause = caught.get("cause") or ""
+    return Failure(state=caught["state"], error=caught["error"], message=message_of(caught.get("cause") or ""))
+
+
+def message_of(cause: str) -> str:
+    """The message in a failure's cause, which Lambda gives as JSON and Step Functions as plain text."""
     try:
-        told = json.loads(cause)
-        message = str(told["errorMessage"])
+        return str(json.loads(cause)["errorMessage"])
     except (ValueError, KeyError, TypeError):
-        message = cause
-    return Failure(state=caught["state"], error=caught["error"], message=message)
+        return cause
 
 
 def unchecked(caught: Iterable[Mapping[str, str]]) -> list[Check]:
