@@ -26,6 +26,7 @@ _MODEL_OF_SIGNING_NAME = {
     "airflow": "mwaa",
     "monitoring": "cloudwatch",
     "tagging": "resourcegroupstaggingapi",
+    "elasticmapreduce": "emr",
 }
 
 _CREDENTIAL = re.compile(r"Credential=([^/,]+)/(\d{8})/([^/]+)/([^/]+)/aws4_request")
