@@ -19,8 +19,8 @@ export UV_DEFAULT_INDEX ?= $(PIP_INDEX)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 CHECKED := $(wildcard local functions data_pipeline mwaa_migrator_cli tools tests bench chaos matrix sources)
-QUICK_TESTS = $(wildcard tests/unit tests/template)
-REAL_TESTS = $(wildcard tests/statemachine tests/integration tests/browser tests/chaos tests/e2e)
+# One more than there are cores, because half of the tests wait for a server half of the time.
+WORKERS ?= $(shell $(PYTHON) -c 'import os; print(os.cpu_count() + 1)')
 LOCK := pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	--custom-compile-command "make lock"
 
@@ -32,7 +32,7 @@ help: ## What there is
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: setup
-setup: $(READY) ## The development environment, .venv
+setup: $(READY) ## The development environment, .venv/
 
 $(READY): requirements/uv.txt requirements/dev.txt pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "mwaa-migrator needs Python 3.11 or newer; set PYTHON=...")'
@@ -50,15 +50,14 @@ lint: $(READY) ## Format, lint and types; dags/ with Python 3.7
 	$$($(PY) -m local.installations.interpreters 3.7) -m compileall -q -f dags
 
 .PHONY: format
-format: $(READY) ## Formats the code and mends what lint can mend
+format: $(READY) ## Formats the code and fixes what lint can fix
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
 .PHONY: test
-test: $(READY) ## Every test, with real PostgreSQL, Airflow and Step Functions
-	$(if $(QUICK_TESTS),$(BIN)/pytest -q -n auto $(QUICK_TESTS))
-	# Two at a time: they mostly wait. A file's tests share the servers that they start.
-	$(if $(REAL_TESTS),$(BIN)/pytest -q -n 2 --dist loadfile $(REAL_TESTS))
+test: $(READY) ## Every test, with real PostgreSQL, Airflow and Step Functions; TESTS= for some, RECORD=1 renews tests/durations.json
+	# A file's tests share the servers that they start. tests/conftest.py has the long files come first.
+	$(BIN)/pytest -q -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(if $(RECORD),--record-durations) $(TESTS)
 
 .PHONY: e2e
 e2e: $(READY) ## The end-to-end tests alone
@@ -85,7 +84,7 @@ matrix: $(READY) ## Every source version to 2.11.2 and on to 3.2.1, into build/m
 	$(PY) -m matrix
 
 .PHONY: build
-build: $(READY) ## Packages the functions as a deployment would, into .aws-sam/; build/sbom.json says what of
+build: $(READY) ## Packages the functions as a deployment would, into .aws-sam/, with build/sbom.json
 	PATH="$$(dirname "$$($(PY) -m local.installations.interpreters 3.13)"):$$PATH" $(BIN)/sam build
 	$(PY) -m tools.bill_of_materials
 
@@ -109,7 +108,7 @@ findings: $(READY) ## Security findings in the code; a part of the tests
 	$(BIN)/bandit --quiet --recursive --severity-level medium local functions dags data_pipeline mwaa_migrator_cli
 
 .PHONY: audit
-audit: findings ## Known vulnerabilities of what is locked, security findings in the code
+audit: findings ## Known vulnerabilities in what is locked, and security findings in the code
 	$(PY) -m tools.audit
 
 .PHONY: check

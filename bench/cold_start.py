@@ -112,7 +112,7 @@ def _import_seconds(packages: Sequence[Package]) -> list[float]:
     The first of each, which compiles what is not compiled and reads what is not in memory, does not count.
     """
     (runtime,) = {package.runtime for package in packages}
-    python = lambda_runtime.python_of(runtime)
+    python = lambda_runtime.install(runtime)
     measured = [[_seconds(python, package) for package in packages] for _ in range(RUNS + 1)]
     return [statistics.median(seconds) for seconds in zip(*measured[1:], strict=True)]
 

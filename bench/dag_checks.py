@@ -16,7 +16,7 @@ import boto3
 from bench import memory
 from bench.results import Result
 from local.aws.endpoint import Endpoint
-from local.aws.identity import Identities
+from local.aws.iam.identity import Identities
 from local.installations import lambda_layers, lambda_runtime
 from local.rehearsal import application
 
@@ -74,8 +74,8 @@ def measure() -> list[Result]:
 def _checked() -> tuple[dict[str, Any], int]:
     """What the checks told, and the most memory that they and ruff had, in bytes."""
     built = application.build().parent
-    opt = lambda_layers.for_this_machine(built / "RuffLayer")
-    python = lambda_runtime.python_of("python3.13")
+    opt = lambda_layers.install(built / "RuffLayer")
+    python = lambda_runtime.install("python3.13")
     identities = Identities()
     endpoint = Endpoint(identities)
     endpoint.start()

@@ -28,7 +28,7 @@ from local.aws import process_setup
 from local.installations.folders import ROOT
 from local.mwaa.aws_with_mwaa import AwsWithMwaa
 from local.mwaa.environment import Environment
-from local.rehearsal import application, demo_source
+from local.rehearsal import application, source_environment
 
 logger = logging.getLogger("bench")
 
@@ -90,8 +90,8 @@ def measure(scale: float) -> list[Result]:
         for number in range(FILES):
             first, last = (dags * at // FILES for at in (number, number + 1))
             (Path(folder) / f"dags_{number}.py").write_text(_DAG_FILE.format(first=first, last=last))
-        source = demo_source.create(aws, SOURCE, workload.AIRFLOW_VERSION, Path(folder), logger.info)
-        demo_source.parsed(source, {f"dag_{number}" for number in range(dags)}, _PARSE_SECONDS)
+        source = source_environment.create(aws, SOURCE, workload.AIRFLOW_VERSION, Path(folder), logger.info)
+        source_environment.wait_until_parsed(source, {f"dag_{number}" for number in range(dags)}, _PARSE_SECONDS)
         counts = _fill(source, RUNS * scale, dags)
         logger.info("the source has %s", counts)
         with _watched() as peaks:

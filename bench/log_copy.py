@@ -23,9 +23,9 @@ from typing import Any
 import boto3
 
 from bench import memory
-from bench.log_service import QUOTAS
 from bench.log_shapes import SOURCE, TARGET, Shape, shapes
 from bench.results import Result
+from local.aws.logs.service import QUOTAS
 from local.installations.folders import ROOT
 
 logger = logging.getLogger("bench")

@@ -10,9 +10,9 @@ import json
 import sys
 import time
 
-from bench.log_server import LogServer
-from bench.log_service import QUOTAS
 from bench.log_shapes import SOURCE, ShapeService, shapes
+from local.aws.logs.server import LogServer
+from local.aws.logs.service import QUOTAS
 
 #: Seconds until an answer. Nobody publishes these; in the range of what CloudWatch takes from within its region.
 LATENCY = {

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from bench.log_service import PAGE_BYTES, PAGE_EVENTS, PER_EVENT, QUOTAS, Body, LogService, Stream, size
+from local.aws.logs.service import PAGE_BYTES, PAGE_EVENTS, PER_EVENT, QUOTAS, Body, LogService, Stream, size
 
 SOURCE, TARGET = "airflow-old-Task", "airflow-new-Task"
 #: FilterLogEvents takes so many streams.

@@ -13,7 +13,7 @@ from pathlib import Path
 from bench.databases import Databases
 from local.installations.airflow_installation import AirflowInstallation
 from local.installations.folders import ROOT
-from local.installations.uv import environment_from_lock
+from local.installations.uv import make_environment
 
 _TASKS = Path(__file__).with_name("mwaa_dr_tasks.py")
 
@@ -37,7 +37,7 @@ class MwaaDr:
             local.installations.uv.InstallationFailed: uv failed.
         """
         directory = ROOT / "build" / "mwaa-dr"
-        environment_from_lock(directory, "3.11", ROOT / "requirements" / "mwaa-dr.txt")
+        make_environment(directory, "3.11", ROOT / "requirements" / "mwaa-dr.txt")
         return cls(airflow, databases, directory / "lib" / "python3.11" / "site-packages")
 
     def backup(self, source: str) -> dict[str, float]:

@@ -1,9 +1,9 @@
 """`python -m chaos --seed N --runs M`, which `make chaos` calls: migrations in which something goes wrong.
 
-With --real between real Airflows, and otherwise between light environments, whose faults differ for the same seed.
+They are between environments without a scheduler; with --real between real Airflows, with other faults for a seed.
 
-Writes build/chaos.json, to which each call adds, and the table in docs/faults.md. The exit code is 1 when a rule was
-broken; what was broken, by which faults, and the command that repeats it are printed.
+Each call adds to build/chaos.json, and renews the table in docs/faults.md. The exit code is 1 if a rule was broken;
+then the rule, the faults, and the command that repeats the migration are printed.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any
 
 from rich.console import Console
 
-from chaos import faults, table
+from chaos import faults, faults_page
 from chaos.real_kinds import REAL_KINDS
 from chaos.real_world import RealWorld
 from chaos.run import Outcome, migrate
@@ -29,10 +29,10 @@ KEPT = ROOT / "build" / "chaos.json"
 
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="chaos", description=__doc__)
-    parser.add_argument("--seed", type=int, default=1, help="of the first migration; the next one has the next")
-    parser.add_argument("--runs", type=int, default=20, help="migrations")
-    parser.add_argument("--out", type=Path, default=KEPT, help="where the outcomes are kept")
-    parser.add_argument("--real", action="store_true", help="on real Airflow: minutes, not seconds, for each migration")
+    parser.add_argument("--seed", type=int, default=1, help="the first migration's; the others have those after it")
+    parser.add_argument("--runs", type=int, default=20, help="the number of migrations")
+    parser.add_argument("--out", type=Path, default=KEPT, help="the file that keeps the outcomes")
+    parser.add_argument("--real", action="store_true", help="on real Airflow, where a migration takes minutes")
     options = parser.parse_args(arguments)
     console = Console()
     broken = 0
@@ -41,7 +41,7 @@ def main(arguments: list[str] | None = None) -> int:
         for seed in range(options.seed, options.seed + options.runs):
             hop = not options.real and faults.hops(seed)
             outcome = migrate(here, f"s{seed}", faults.plan(seed, kinds), hop=hop)
-            keep(options.out, f"{table.REAL if options.real else ''}{seed}", outcome)
+            keep(options.out, f"{faults_page.REAL if options.real else ''}{seed}", outcome)
             mark = "[bold red]BROKEN[/]" if outcome.broken else "[green]fine[/]"
             console.print(f"{seed:>5}  {mark}  {outcome.status}  {outcome.seconds:.0f} s", highlight=False)
             for line in outcome.faults:
@@ -56,17 +56,17 @@ def main(arguments: list[str] | None = None) -> int:
                     f"         again: make chaos {'REAL=1 ' if options.real else ''}SEED={seed} RUNS=1", markup=False
                 )
     if options.out == KEPT:
-        table.write(json.loads(KEPT.read_text(encoding="utf-8")))
+        faults_page.write(json.loads(KEPT.read_text(encoding="utf-8")))
     console.print(f"{options.runs} migrations, {broken} broke a rule")
     return 1 if broken else 0
 
 
 def keep(file: Path, key: str, outcome: Outcome) -> None:
-    """Outcomes by seed, those on real Airflow last; one that is run again takes the place of the one before."""
+    """Adds an outcome to the file, in order of seeds, those on real Airflow last; replaces one of the same key."""
     file.parent.mkdir(parents=True, exist_ok=True)
     kept: dict[str, Any] = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
     kept[key] = outcome.as_dict()
-    ordered = sorted(kept.items(), key=lambda item: (item[0].startswith(table.REAL), int(item[0].split("-")[-1])))
+    ordered = sorted(kept.items(), key=lambda item: (item[0].startswith(faults_page.REAL), int(item[0].split("-")[-1])))
     file.write_text(json.dumps(dict(ordered), indent=1) + "\n")
 
 

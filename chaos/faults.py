@@ -1,9 +1,8 @@
 """What goes wrong in a migration, where, and how often: all of it follows from a seed.
 
-The place of a fault is a number: the n-th call of AWS that a function or a task makes, the n-th invocation of a
-function, the n-th command of a CLI, the n-th task of ours. The numbers are counted while the migration runs, and what
-runs side by side is counted in the order of its arrival; so a seed gives the same faults at the same numbers, and
-nearly always at the same calls.
+The place of a fault is a number: the n-th call of AWS by a function or a task, the n-th invocation of a function, the
+n-th command of a CLI, the n-th task of ours. They are counted as they arrive, also those that run side by side; so a
+seed gives the same faults at the same numbers, and nearly always at the same calls.
 """
 
 from __future__ import annotations
@@ -23,16 +22,16 @@ import psycopg2
 from werkzeug.wrappers import Response
 
 from chaos import task_starts
-from chaos.silence import NoAnswer
+from chaos.no_answer import NoAnswer
 from chaos.world import BUCKET
-from local.aws.permissions import Principal
+from local.aws.iam.policy_evaluation import Principal
 from local.aws.request import AwsRequest
 from local.aws.responses import AwsError, json_response
 from local.mwaa.airflow_processes import AirflowProcesses
 from local.mwaa.aws_with_mwaa import AwsWithMwaa
 from local.mwaa.environment import Environment
 
-#: Faults by where they strike, each with the places of a migration that went well (about), from which one is drawn.
+#: Each kind of fault with its number of places, about as many as a migration without faults has; one is drawn.
 AWS_CALLS, INVOCATIONS, COMMANDS, TASKS, POLLS = 600, 34, 38, 5, 6
 KINDS: dict[str, int] = {
     "AWS call throttled": AWS_CALLS,
@@ -64,9 +63,9 @@ KINDS: dict[str, int] = {
     "target UNAVAILABLE": POLLS,
     "target in MAINTENANCE for some polls": POLLS,
 }
-# How many calls in a row of these kinds, and so whether the SDK's own retries outlast it; others strike once.
+# How many calls in a row fail, and so whether the SDK's own retries outlast it; other kinds strike once.
 _IN_A_ROW = (1, 3, 8, 20)
-# The most that there are of a kind. The SDK tries five times in our functions; what hangs takes time each time.
+# The most in a row. In our functions the SDK tries five times, and each call that hangs takes its time.
 _REPEATED = {
     "AWS call throttled": 20,
     "AWS call answered 500": 20,
@@ -77,9 +76,9 @@ _REPEATED = {
     "CLI answers 502": 20,
     "CLI hangs": 3,
 }
-# In place of carrying a call out.
+# These are answered without carrying the call out.
 _REFUSALS = ("AWS call throttled", "AWS call answered 500", "AWS call answered 503")
-# What the target's status is from the fault's place on: how often, and what it is before that if that matters.
+# The target's status from the fault's place on, for how many polls, and the status before if that matters.
 _FOR_GOOD = 10_000
 _STATUSES = {
     "target CREATE_FAILED": ("CREATE_FAILED", _FOR_GOOD, "CREATING"),
@@ -88,7 +87,7 @@ _STATUSES = {
     "target UNAVAILABLE": ("UNAVAILABLE", _FOR_GOOD, None),
     "target in MAINTENANCE for some polls": ("MAINTENANCE", 3, None),
 }
-#: An update that comes to nothing: the environment has the old version and the old rows, as after a roll back.
+#: An update without effect: the environment has the old version and the old rows, as after a roll back.
 OF_UPDATES = ("target UPDATE_FAILED", "target ROLLING_BACK, then AVAILABLE as before")
 _NOT_UPDATED = {
     "LastUpdate": {
@@ -96,8 +95,8 @@ _NOT_UPDATED = {
         "Error": {"ErrorCode": "INTERNAL_ERROR", "ErrorMessage": "a fault of the harness"},
     }
 }
-# One migration of so many goes on to Airflow 3, whatever strikes it; no divisor of the number of kinds, so that each
-# kind has its turn. Such a migration has more places.
+# One migration in so many goes on to Airflow 3, whatever strikes it. The number does not divide the number of kinds, so
+# that each kind has its turn. Such a migration has more places.
 _HOPS = 9
 _WITH_HOP = {AWS_CALLS: 750, INVOCATIONS: 45, COMMANDS: 46, POLLS: 12}
 _QUERIES = {"connection lost in COPY": "copy %", "connection lost in the merge": 'insert into "public"%'}
@@ -105,7 +104,7 @@ _QUERIES = {"connection lost in COPY": "copy %", "connection lost in the merge":
 
 @dataclass
 class Fault:
-    """One of KINDS at the `place`-th opportunity; `struck` when it has happened."""
+    """A fault of a kind from its `place` on, so many `times`; `struck` says how often it has happened."""
 
     kind: str
     place: int
@@ -118,9 +117,9 @@ class Fault:
 
 
 def plan(seed: int, kinds: Mapping[str, int] = KINDS) -> list[Fault]:
-    """One to three faults of those kinds; only a migration in a light world goes on to Airflow 3."""
+    """One to three faults of those kinds; only migrations with KINDS go on to Airflow 3."""
     chance = random.Random(seed)
-    # Each kind in its turn, so that a number of seeds has all of them; the others are drawn.
+    # The first in turn, so that enough seeds have all kinds; the others are drawn.
     drawn = [list(kinds)[seed % len(kinds)]]
     drawn += chance.sample(sorted(kinds), chance.randrange(3))
     hop = kinds is KINDS and _hops(seed, drawn)
@@ -132,7 +131,7 @@ def plan(seed: int, kinds: Mapping[str, int] = KINDS) -> list[Fault]:
 
 
 def with_places(kinds: Mapping[str, int], others: Mapping[int, int]) -> dict[str, int]:
-    """The kinds where there are other numbers of places: AWS_CALLS, INVOCATIONS... to what there is instead."""
+    """The kinds with other numbers of places: `others` maps AWS_CALLS, INVOCATIONS... to what there is instead."""
     return {kind: others.get(places, places) for kind, places in kinds.items()}
 
 
@@ -146,20 +145,20 @@ def _hops(seed: int, kinds: Iterable[str]) -> bool:
 
 
 def _times(kind: str, drawn: int) -> int:
-    """How often a fault of the kind strikes; drawn for every kind, so that a seed's places are those of any kinds."""
+    """How often a fault of a kind strikes. A number is drawn for any kind, so that places do not depend on kinds."""
     if kind in _STATUSES:
         return _STATUSES[kind][1]
     return min(drawn, _REPEATED.get(kind, 1))
 
 
 class Injection:
-    """Puts the faults into one migration, from its start to `stop`."""
+    """Injects the faults into one migration, from its creation to `stop`."""
 
     def __init__(self, aws: AwsWithMwaa, faults: list[Fault], source: Environment, target: str) -> None:
         self.faults = faults
         #: Set to the execution, so that it can be aborted.
         self.execution: str | None = None
-        #: Whether the execution that was aborted is redriven, and no other one started.
+        #: Whether the execution that was aborted is to be redriven, and not started again.
         self.redrives = False
         self.counts = dict.fromkeys(
             ("calls", "invocations", "commands", "tokens", "polls", "tasks", "export", "import"), 0
@@ -167,26 +166,26 @@ class Injection:
         self._aws = aws
         self._source = source
         self._target = target
-        #: The polls before UpdateEnvironment was asked for; None before that, and where it is carried out.
+        #: The number of polls before UpdateEnvironment; None until then, and where it is carried out.
         self._before_update: int | None = None
         self._lock = threading.Lock()
         self._stopped = threading.Event()
         self._functions = {function.role_arn: function.name for function in aws.deployed.functions.values()}
         self._airflows = source.settings["ExecutionRoleArn"]
-        aws.endpoint.between = self._call
-        source.cli.between = self._command
+        aws.endpoint.interceptor = self._call
+        source.cli.interceptor = self._command
         task_starts.listeners.append(self._task)
         self._watcher = threading.Thread(target=self._watch_database, args=(aws.postgres.dsn("postgres"),), daemon=True)
         self._watcher.start()
 
     def stop(self) -> None:
         self._stopped.set()
-        self._aws.endpoint.between = None
+        self._aws.endpoint.interceptor = None
         task_starts.listeners.remove(self._task)
         self._watcher.join()
 
-    def _strikes(self, kind: str, place: int) -> Fault | None:
-        """The fault of a kind, if it strikes here. From its place on, so that one that is passed over is not lost."""
+    def _strike(self, kind: str, place: int) -> Fault | None:
+        """Strikes with the fault of a kind if this is its place, or after it: a place can be passed over."""
         for fault in self.faults:
             if fault.kind == kind and fault.place <= place and fault.struck < fault.times:
                 fault.struck += 1
@@ -199,8 +198,8 @@ class Injection:
         if request.service == "lambda" and request.operation.name == "Invoke":
             return self._invocation(carry_out)
         function = self._functions.get(principal.role_arn)
-        # What copies the DAG folder all the time is Amazon MWAA's, what writes task logs is Airflow's, what writes the
-        # functions' logs is Lambda's: none is a part of a migration.
+        # Amazon MWAA copies the DAG folder, Airflow writes task logs and Lambda the functions' logs, all the time;
+        # these calls are no part of a migration.
         theirs = function is None and (request.parameters.get("Bucket") == BUCKET or request.service == "logs")
         theirs |= str(request.parameters.get("logGroupName")).startswith("/aws/lambda/")
         if principal.is_administrator or theirs:
@@ -208,30 +207,30 @@ class Injection:
         with self._lock:
             self.counts["calls"] += 1
             place = self.counts["calls"]
-            fault = next((fault for kind in _REFUSALS if (fault := self._strikes(kind, place))), None)
+            fault = next((fault for kind in _REFUSALS if (fault := self._strike(kind, place))), None)
         if fault is not None:
             raise _error(fault.kind, request)
-        # How long Step Functions itself waits for an answer is its own affair.
+        # Step Functions has time-outs of its own.
         waits = function is not None or principal.role_arn == self._airflows
         for kind in ("AWS call hangs", "AWS connection closed without an answer"):
-            if waits and self._strikes(kind, place):
+            if waits and self._strike(kind, place):
                 return NoAnswer(self._stopped, hanging=kind == "AWS call hangs")
-        if function is not None and self._strikes("function killed before a call", place):
+        if function is not None and self._strike("function killed before a call", place):
             self._aws.functions.kill(function)
             raise AwsError("InternalError", "the caller is gone", 500)
         answer = self._target_answers(request) or carry_out()
-        if function is not None and self._strikes("function killed after a call", place):
+        if function is not None and self._strike("function killed after a call", place):
             self._aws.functions.kill(function)
         if request.operation.name == "CreateCliToken":
             self._token(request.parameters["Name"])
-        if waits and self._strikes("AWS call carried out, then hangs", place):
+        if waits and self._strike("AWS call carried out, then hangs", place):
             return NoAnswer(self._stopped, hanging=True)
-        if self._strikes("AWS call carried out, its answer lost", place):
+        if self._strike("AWS call carried out, its answer lost", place):
             raise AwsError("InternalError", "We encountered an internal error. Please try again.", 500)
         return answer
 
     def _target_answers(self, request: AwsRequest) -> Response | None:
-        """What Amazon MWAA says of the target, if a fault has a say in it."""
+        """Amazon MWAA's answer about the target, if a fault changes it."""
         if request.parameters.get("Name") != self._target:
             return None
         if request.operation.name == "UpdateEnvironment" and any(fault.kind in OF_UPDATES for fault in self.faults):
@@ -246,7 +245,7 @@ class Injection:
         return json_response({"Environment": description | told}) if told else None
 
     def _status(self, poll: int) -> dict[str, Any]:
-        """The members of the target's description that are not as they are, at its n-th poll."""
+        """The members of the target's description that faults change at its n-th poll."""
         for fault in self.faults:
             status, _, before = _STATUSES.get(fault.kind, ("", 0, None))
             place = poll - 1
@@ -254,7 +253,7 @@ class Injection:
                 if self._before_update is None:
                     continue
                 place -= self._before_update
-            if status and self._strikes(fault.kind, place):
+            if status and self._strike(fault.kind, place):
                 return {"Status": status} | (_NOT_UPDATED if status == "UPDATE_FAILED" else {})
             if before and not fault.struck:
                 return {"Status": before}
@@ -269,13 +268,13 @@ class Injection:
             self.counts["invocations"] += 1
             place = self.counts["invocations"]
         for kind in ("execution aborted, started again", "execution aborted, redriven"):
-            if self.execution is not None and self._strikes(kind, place):
+            if self.execution is not None and self._strike(kind, place):
                 self.redrives = kind == "execution aborted, redriven"
                 self._aws.client("stepfunctions").stop_execution(executionArn=self.execution, cause="chaos")
         answer = carry_out()
-        if self._strikes("function run twice for one event", place):
+        if self._strike("function run twice for one event", place):
             answer = carry_out()
-        if self._strikes("function timed out after its work", place):
+        if self._strike("function timed out after its work", place):
             body = {"errorType": "Sandbox.Timedout", "errorMessage": "Task timed out after 900.00 seconds"}
             return Response(json.dumps(body), headers={"X-Amz-Function-Error": "Unhandled"})
         return answer
@@ -286,18 +285,18 @@ class Injection:
         with self._lock:
             self.counts["commands"] += 1
             place = self.counts["commands"]
-        if self._strikes("CLI answers 403", place):
+        if self._strike("CLI answers 403", place):
             return Response("Forbidden", 403)
-        if self._strikes("CLI answers 502", place):
+        if self._strike("CLI answers 502", place):
             return Response("Bad Gateway", 502)
-        if self._strikes("CLI hangs", place):
+        if self._strike("CLI hangs", place):
             return NoAnswer(self._stopped, hanging=True)
         answer = carry_out()
-        if self._strikes("CLI runs the command, then hangs", place):
+        if self._strike("CLI runs the command, then hangs", place):
             return NoAnswer(self._stopped, hanging=True)
-        if self._strikes("CLI runs the command, answers 502", place):
+        if self._strike("CLI runs the command, answers 502", place):
             return Response("Bad Gateway", 502)
-        if self._strikes("CLI answers truncated base64", place):
+        if self._strike("CLI answers truncated base64", place):
             content = json.loads(answer.get_data())
             content["stdout"] = content["stdout"][:-3] or "x"
             return Response(json.dumps(content), answer.status_code, {"Content-Type": "application/json"})
@@ -307,12 +306,12 @@ class Injection:
         with self._lock:
             self.counts["tokens"] += 1
             place = self.counts["tokens"]
-        if self._strikes("CLI token expired in flight", place):
+        if self._strike("CLI token expired in flight", place):
             self._aws.mwaa.environment(environment).cli.expire_tokens()
 
     def watch_target(self, environment: Environment) -> None:
-        """The target's CLI counts as well, from its creation on."""
-        environment.cli.between = self._command
+        """Counts the target's commands too, from its creation on."""
+        environment.cli.interceptor = self._command
 
     # Tasks and their database
 
@@ -322,13 +321,13 @@ class Injection:
             self.counts["tasks"] += 1
             self.counts[where] += 1
             place, place_there = self.counts["tasks"], self.counts[where]
-        if fault := self._strikes("task killed", place):
+        if fault := self._strike("task killed", place):
             threading.Timer(fault.delay, _kill, args=(pid,)).start()
-        if fault := self._strikes(f"scheduler killed during the {where}", place_there):
+        if fault := self._strike(f"scheduler killed during the {where}", place_there):
             threading.Timer(fault.delay, airflow.kill, args=("scheduler",)).start()
 
     def _watch_database(self, dsn: str) -> None:
-        """Ends the session of a statement of ours as soon as it is seen."""
+        """Ends the session of a wanted statement as soon as it is seen."""
         wanted = {fault.kind: fault for fault in self.faults if fault.kind in _QUERIES}
         if not wanted:
             return

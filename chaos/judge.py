@@ -1,6 +1,6 @@
-"""Whether a migration has ended as it may: with everything in the target, or with the source as it was.
+"""Whether a migration ended as it may: with everything in the target, or with the source as it was.
 
-It looks at the databases, the log groups, the buckets and the key itself, and believes no report.
+It reads the databases, the log groups, the buckets and the key, and trusts no report.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ import psycopg2
 
 from chaos.world import BUCKET, HOP_VERSION, Before, World
 from local.mwaa.environment import Environment
-from local.rehearsal.listing import rows_of_our_dags
+from local.rehearsal.inventory import rows_of_our_dags
 from sources.environment_rows import AUDIT, PERMISSIONS, paused, rows
 
-#: What people know of a row; surrogate keys are not part of it.
+#: The columns by which people know a row; surrogate keys are none.
 COLUMNS = {
     "dag_run": "dag_id, run_id, execution_date, state, run_type, conf, data_interval_start, data_interval_end",
     "task_instance": "dag_id, run_id, task_id, map_index, state, try_number, start_date, end_date, pool, operator",
@@ -28,7 +28,7 @@ COLUMNS = {
     "connection": "conn_id, conn_type, host, login, port",
     "slot_pool": "pool, slots, description",
 }
-#: Where Airflow's migration to 3 makes something else of a value: how to have it of 2 and of 3. It drops task_fail.
+#: Where Airflow's migration to 3 changes a value, it is read so that it compares. It drops task_fail.
 OF_2 = {
     **COLUMNS,
     "dag_run": "dag_id, run_id, execution_date, state, run_type, data_interval_start, data_interval_end",
@@ -43,12 +43,12 @@ del OF_2["task_fail"], OF_3["task_fail"]
 OURS = "mwaa_migrator_%"
 
 
-def before(world: World, source: Environment) -> Before:
+def observe(world: World, source: Environment) -> Before:
     return Before(source, rows(source), paused(source), world.logs(source.name))
 
 
 def content(environment: Environment, tables: dict[str, str]) -> dict[str, Counter[str]]:
-    """The rows of the user's, without what our own DAGs left; of each table the columns that are given."""
+    """The given columns of each table's rows, without those of our own DAGs."""
     found: dict[str, Counter[str]] = {}
     with closing(psycopg2.connect(environment.database.dsn)) as connection, connection.cursor() as cursor:
         for table, columns in tables.items():
@@ -60,8 +60,8 @@ def content(environment: Environment, tables: dict[str, str]) -> dict[str, Count
     return found
 
 
-def faults_of(world: World, was: Before, target: str, migration: str, *, succeeded: bool) -> list[str]:
-    """Every rule that is broken, as a sentence."""
+def broken_rules(world: World, was: Before, target: str, migration: str, *, succeeded: bool) -> list[str]:
+    """Each rule that is broken, as a sentence."""
     ended = list(_succeeded(world, was, target) if succeeded else _failed(world, was, target))
     return [*ended, *_left(world, was, migration)]
 
@@ -112,7 +112,7 @@ def _compare_logs(wanted: dict[str, list[str]], found: dict[str, list[str]]) -> 
 
 
 def _left(world: World, was: Before, migration: str) -> Iterator[str]:
-    """What a migration takes back at its end, however it ended."""
+    """What a migration should have taken back, however it ended."""
     s3 = world.aws.client("s3")
     name = was.environment.name
     keys = [item["Key"] for item in s3.list_objects_v2(Bucket=BUCKET, Prefix=f"{name}/dags/").get("Contents", [])]

@@ -1,4 +1,4 @@
-"""A world whose environments are real Airflows, as the local AWS has them; a migration takes a minute or two."""
+"""A world whose environments are real Airflows; a migration takes a minute or two."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from local.mwaa.environment import Environment
 from local.mwaa.metadata_database import MetadataDatabase
 from local.rehearsal import application
 
-#: What the scheduler and the triggerer would change by themselves in a source that is as QUIET left it.
+#: Removes what the scheduler and the triggerer would otherwise change in a source that is as QUIET left it.
 SETTLED = """
     delete from trigger;
     delete from dataset_dag_run_queue;
@@ -25,7 +25,7 @@ _PARSE_SECONDS = 120.0
 
 
 class SourceNotParsed(Exception):
-    """A source has not parsed its DAG files in time; the message names its DAGs."""
+    """A source has not parsed its DAG files in time; the message names the DAGs that are missing."""
 
 
 class RealEnvironment(Environment):
@@ -40,19 +40,19 @@ class RealWorld(World):
 
     @classmethod
     def serve(cls, installation: AirflowInstallation, template: MetadataDatabase, marker: str) -> None:
-        """Nothing: each environment has processes of its own."""
+        """Does nothing: each environment has processes of its own."""
 
     def deploy(self) -> None:
-        """As it is: a command of Airflow's takes seconds on a busy machine."""
+        """Leaves time-outs as they are: an airflow command takes seconds on a busy machine."""
         application.deploy(self.aws)
 
-    def source(self, name: str, *, for_airflow_3: bool = False) -> Environment:
-        environment = super().source(name, for_airflow_3=for_airflow_3)
+    def make_source(self, name: str, *, for_airflow_3: bool = False) -> Environment:
+        environment = super().make_source(name, for_airflow_3=for_airflow_3)
         with closing(psycopg2.connect(environment.database.dsn)) as connection, connection.cursor() as cursor:
             connection.autocommit = True
             deadline = time.monotonic() + _PARSE_SECONDS
             while True:
-                # The rows that a source begins with have no such time, and a DAG's row is written last.
+                # The rows that a source begins with have no such time, and of all tables `dag` is written last.
                 cursor.execute("select dag_id from dag where is_active and last_parsed_time is not null")
                 missing = ACTIVE_DAGS - {dag for (dag,) in cursor.fetchall()}
                 if not missing:

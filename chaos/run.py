@@ -1,4 +1,4 @@
-"""One migration with its faults, from a new source to the judgement."""
+"""One migration with its faults, from a new source to the judgement of what it left."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ class Outcome:
 
 
 def migrate(world: World, name: str, faults: list[Fault], *, hop: bool = False) -> Outcome:
-    """Makes a source, migrates it while the faults strike, judges, and forgets both environments.
+    """Makes a source, migrates it while the faults strike, judges the outcome, and deletes both environments.
 
     With `hop` the migration goes on to Airflow 3.
     """
     source, target = f"old-{name}", f"new-{name}"
-    environment = world.source(source, for_airflow_3=hop)
-    was = judge.before(world, environment)
+    environment = world.make_source(source, for_airflow_3=hop)
+    was = judge.observe(world, environment)
     begun = time.monotonic()
     injection = Injection(world.aws, faults, environment, target)
     try:
@@ -47,7 +47,7 @@ def migrate(world: World, name: str, faults: list[Fault], *, hop: bool = False) 
     status = ended["status"]
     broken = [f"it has not ended after {world.patience:.0f} s"] if status == "RUNNING" else []
     if not broken:
-        broken = judge.faults_of(world, was, target, migration, succeeded=status == "SUCCEEDED")
+        broken = judge.broken_rules(world, was, target, migration, succeeded=status == "SUCCEEDED")
     outcome = Outcome(
         status=status,
         error=ended.get("error") or "",
@@ -56,16 +56,16 @@ def migrate(world: World, name: str, faults: list[Fault], *, hop: bool = False) 
         struck=[fault.kind for fault in faults if fault.struck],
         broken=broken,
     )
-    world.forget(source, target)
+    world.delete(source, target)
     return outcome
 
 
 def execute(
     world: World, injection: Injection, source: str, target: str, version: str = IMPORT_VERSION
 ) -> tuple[dict[str, Any], str]:
-    """The description of the last execution, and the migration's id.
+    """Runs the state machine to its end; returns the description of the last execution, and the migration's id.
 
-    What was aborted is started again, or redriven if that is the fault.
+    An execution that a fault has aborted is started again, or redriven if that is the fault.
     """
     states = world.aws.client("stepfunctions")
     machine = world.aws.deployed.state_machines["MigrateStateMachine"]
@@ -99,7 +99,7 @@ def _watch(world: World, injection: Injection, target: str) -> bool:
 
 
 def _migration(world: World, target: str) -> str:
-    """The id that Plan has made of the target's name; empty where there was no plan."""
+    """The id that the plan has made from the target's name; empty if there is no plan."""
     pages = (
         world.aws.client("s3")
         .get_paginator("list_objects_v2")

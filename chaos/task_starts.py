@@ -1,4 +1,4 @@
-"""Who is told when a task of our DAGs has started, whichever Airflow runs it."""
+"""Announces each task of our DAGs that starts, whichever Airflow runs it."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from collections.abc import Callable
 
 from local.mwaa.airflow_processes import AirflowProcesses
 
-#: Called with the task's process, which leads its process group, and with its environment's Airflow.
+#: Called with the id of the task's process, which leads a process group, and with its environment's Airflow.
 Listener = Callable[[int, AirflowProcesses], None]
 
 listeners: list[Listener] = []
 
 
-def tell(process: int, airflow: AirflowProcesses) -> None:
+def announce(process: int, airflow: AirflowProcesses) -> None:
     for listener in listeners:
         listener(process, airflow)

@@ -1,4 +1,4 @@
-"""An environment's real Airflow, whose metadata database is watched for tasks of ours that start."""
+"""An environment's real Airflow, in whose metadata database tasks of ours are watched for."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ _POLL_SECONDS = 0.1
 
 
 class WatchedAirflow(AirflowProcesses):
-    """Tells `task_starts` of every attempt of a task."""
+    """Announces each attempt of a task to `task_starts`."""
 
     # None where Airflow did not start.
     _watcher: Repeating | None = None
 
     def start(self) -> None:
         super().start()
-        self._told: set[int] = set()
+        self._announced: set[int] = set()
         self._connection = psycopg2.connect(self._database.dsn)
         self._connection.autocommit = True
         self._watcher = Repeating(self._watch, _POLL_SECONDS, f"tasks of {self.home.parent.name}")
@@ -33,13 +33,13 @@ class WatchedAirflow(AirflowProcesses):
 
     def _watch(self) -> None:
         with self._connection.cursor() as cursor:
-            # A task's process writes its number before anything of ours runs; the number of the attempt before stands
-            # there until then.
+            # A task's process writes its id before any code of ours runs; until then the row has the id of the attempt
+            # before.
             cursor.execute(
                 "select pid from task_instance "
                 "where dag_id like 'mwaa_migrator_%' and state = 'running' and pid is not null"
             )
             for (process,) in cursor.fetchall():
-                if process not in self._told:
-                    self._told.add(process)
-                    task_starts.tell(process, self)
+                if process not in self._announced:
+                    self._announced.add(process)
+                    task_starts.announce(process, self)

@@ -1,4 +1,4 @@
-"""A local AWS in which a migration takes seconds, and the environments that migrations are made between."""
+"""A local AWS in which a migration takes seconds, and the environments that it is between."""
 
 from __future__ import annotations
 
@@ -11,25 +11,25 @@ from typing import Any, ClassVar
 
 import psycopg2
 
-from chaos.light_airflow import LightAirflow
-from chaos.silence import impatient
-from chaos.tasks_server import TasksServer
+from chaos.airflow_without_scheduler import AirflowWithoutScheduler
+from chaos.no_answer import with_short_timeouts
+from chaos.task_runner import TaskRunner
 from local.aws.arns import s3_arn
-from local.aws.identity import DEFAULT_REGION
+from local.aws.iam.identity import DEFAULT_REGION
 from local.installations.airflow_installation import AirflowInstallation, install
 from local.mwaa.aws_with_mwaa import AwsWithMwaa
 from local.mwaa.environment import Environment
 from local.mwaa.metadata_database import MetadataDatabase
-from local.rehearsal import application, demo_source
+from local.rehearsal import application, source_environment
 from sources import rows_by_sql
 
 SOURCE_VERSION, IMPORT_VERSION, HOP_VERSION = "2.10.3", "2.11.2", "3.2.1"
 DAGS, RUNS = 10, 6
-#: As rows_2_10.sql has it, each fifth DAG is not active: it has no file any more.
+#: In rows_2_10.sql each fifth DAG is not active: its file is gone.
 ACTIVE_DAGS = frozenset(f"source_dag_{number}" for number in range(1, DAGS + 1) if number % 5)
 STREAMS, EVENTS = 12, 5
 BUCKET = "chaos-dags"
-#: Nothing runs in a source without a scheduler, so nothing is to be drained.
+#: Nothing runs in a source without a scheduler, so there is nothing to drain.
 QUIET = """
     update task_instance set state = 'success', trigger_id = null where state in ('running', 'queued', 'deferred');
     update dag_run set state = 'success' where state = 'running';
@@ -38,7 +38,7 @@ QUIET = """
     insert into connection (conn_id, conn_type, host, login, port, is_encrypted, is_extra_encrypted)
     select 'connection ' || n, 'http', 'host', 'login', 80, false, false from generate_series(1, 5) n
 """
-#: The file of a DAG; LightAirflow wants no more of it than its name.
+#: The file of a DAG, of which AirflowWithoutScheduler needs the name only.
 DAG_FILE = """
 from datetime import datetime
 
@@ -49,7 +49,7 @@ with DAG("{dag}", start_date=datetime(2024, 1, 1), schedule=None) as dag:
     EmptyOperator(task_id="extract") >> EmptyOperator(task_id="load")
 """
 
-#: Airflow's migration to 3 takes JSON only for XComs, and fails at what is none.
+#: Airflow's migration to 3 fails at XComs that are not JSON.
 NO_BYTES = r"delete from xcom where key like E'bytes\t%'"
 
 
@@ -63,8 +63,8 @@ class CopiedDatabase(MetadataDatabase):
         self._server.create_database(self.name, template=self.templates[installation.version])
 
 
-class LightEnvironment(Environment):
-    airflow_type = LightAirflow
+class EnvironmentWithoutScheduler(Environment):
+    airflow_type = AirflowWithoutScheduler
     database_type = CopiedDatabase
 
 
@@ -81,8 +81,8 @@ class Before:
 class World:
     """The local AWS, deployed once for many migrations."""
 
-    #: What stands behind Amazon MWAA's API, and what is done to each source's rows.
-    environments: ClassVar[type[Environment]] = LightEnvironment
+    #: What stands behind Amazon MWAA's API, and the SQL that is run in each source.
+    environments: ClassVar[type[Environment]] = EnvironmentWithoutScheduler
     statements: ClassVar[tuple[str, ...]] = (QUIET,)
     #: Seconds in which a migration must have ended; the longest waits of its input are shorter.
     patience: ClassVar[float] = 420.0
@@ -90,27 +90,27 @@ class World:
     @classmethod
     def serve(cls, installation: AirflowInstallation, template: MetadataDatabase, marker: str) -> None:
         """Starts what environments of a version share."""
-        LightAirflow.servers[installation.version] = TasksServer(installation, template.url, marker)
+        AirflowWithoutScheduler.runners[installation.version] = TaskRunner(installation, template.url, marker)
 
     def __init__(self, aws: AwsWithMwaa) -> None:
         self.aws = aws
-        self._role = demo_source.execution_role(aws, BUCKET)
+        self._role = source_environment.create_execution_role(aws, BUCKET)
         s3 = aws.client("s3")
         s3.create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": aws.region})
         s3.put_bucket_versioning(Bucket=BUCKET, VersioningConfiguration={"Status": "Enabled"})
         self.deploy()
 
     def deploy(self) -> None:
-        """Deploys the application; its functions wait for no answer for minutes, as nothing here takes long."""
+        """Deploys the application; its functions have short time-outs, because nothing takes long here."""
         for function in application.deploy(self.aws).functions.values():
-            self.aws.functions.register(impatient(function))
+            self.aws.functions.register(with_short_timeouts(function))
 
     @property
     def exchange(self) -> str:
         return self.aws.deployed.resources["ExchangeBucket"]
 
-    def source(self, name: str, *, for_airflow_3: bool = False) -> Environment:
-        """A new source with its DAG files, its history and its logs; all of it such that Airflow 3 can take it over."""
+    def make_source(self, name: str, *, for_airflow_3: bool = False) -> Environment:
+        """Makes a source with DAG files, history and logs; `for_airflow_3` without rows that Airflow 3 cannot take."""
         s3, logs = self.aws.client("s3"), self.aws.client("logs")
         for dag in sorted(ACTIVE_DAGS):
             s3.put_object(Bucket=BUCKET, Key=f"{name}/dags/{dag}.py", Body=DAG_FILE.format(dag=dag).encode())
@@ -122,7 +122,7 @@ class World:
             DagS3Path=f"{name}/dags",
             NetworkConfiguration={"SubnetIds": ["subnet-0a", "subnet-0b"], "SecurityGroupIds": ["sg-0a"]},
             WebserverAccessMode="PUBLIC_ONLY",
-            # CleanUp waits for as long as the processes of our tasks may take to end.
+            # CleanUp waits as long as the processes of our tasks may take to end.
             AirflowConfigurationOptions={"core.killed_task_cleanup_time": "1", "scheduler.job_heartbeat_sec": "1"},
             LoggingConfiguration={"TaskLogs": {"Enabled": True, "LogLevel": "INFO"}},
         )
@@ -140,7 +140,7 @@ class World:
         return environment
 
     def logs(self, name: str) -> dict[str, list[str]]:
-        """The messages of each stream of an environment's task logs; no streams where there is no group."""
+        """The messages in each stream of an environment's task logs."""
         logs, group = self.aws.client("logs"), f"airflow-{name}-Task"
         found = {}
         for page in logs.get_paginator("describe_log_streams").paginate(logGroupName=group):
@@ -150,8 +150,8 @@ class World:
                 found[stream["logStreamName"]] = [str(event["message"]) for event in events]
         return found
 
-    def forget(self, *names: str) -> None:
-        """Deletes environments, so that the next migrations have the machine to themselves."""
+    def delete(self, *names: str) -> None:
+        """Deletes environments, so that the next migration has the machine to itself."""
         mwaa = self.aws.client("mwaa")
         there = set(names) & set(mwaa.list_environments()["Environments"])
         environments = [self.aws.mwaa.environment(name) for name in there]
@@ -168,7 +168,7 @@ def world(kind: type[World] = World, region: str = DEFAULT_REGION) -> Iterator[W
     aws = AwsWithMwaa(region=region, environments=kind.environments)
     with aws:
         try:
-            # Updates are part of migrations, installing what they need is not.
+            # An update is a part of the migration; installing what it needs is not.
             install(HOP_VERSION)
             for version in (SOURCE_VERSION, IMPORT_VERSION):
                 installation = install(version)
@@ -180,9 +180,9 @@ def world(kind: type[World] = World, region: str = DEFAULT_REGION) -> Iterator[W
                 kind.serve(installation, template, aws.name)
             yield kind(aws)
         finally:
-            for server in LightAirflow.servers.values():
-                server.stop()
-            LightAirflow.servers.clear()
+            for runner in AirflowWithoutScheduler.runners.values():
+                runner.stop()
+            AirflowWithoutScheduler.runners.clear()
 
 
 def _fill(dsn: str, installation: AirflowInstallation, statements: tuple[str, ...]) -> None:

@@ -1,6 +1,6 @@
 """An Airflow DAG: writes this environment's history and settings into an artifact.
 
-Triggered with conf ``{"artifact": "s3://bucket/prefix/<migration id>", "options": {...}}``.
+Triggered with conf ``{"artifact": "s3://bucket/prefix/<artifact id>", "options": {...}}``.
 """
 
 # Airflow 1.10 parses only files in which it finds the words DAG and airflow, in this spelling.

@@ -1,6 +1,6 @@
 """An Airflow DAG: merges an artifact into this environment's database and verifies it.
 
-Triggered with conf ``{"artifact": "s3://bucket/prefix/<migration id>", "options": {...}}``.
+Triggered with conf ``{"artifact": "s3://bucket/prefix/<artifact id>", "options": {...}}``.
 """
 
 # Airflow 1.10 parses only files in which it finds the words DAG and airflow, in this spelling.

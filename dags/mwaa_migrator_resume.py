@@ -1,6 +1,6 @@
 """An Airflow DAG: puts back the pause states that the export's quiesce changed.
 
-Triggered with conf ``{"artifact": "s3://bucket/prefix/<migration id>", "options": {...}}``.
+Triggered with conf ``{"artifact": "s3://bucket/prefix/<artifact id>", "options": {...}}``.
 """
 
 # Airflow 1.10 parses only files in which it finds the words DAG and airflow, in this spelling.

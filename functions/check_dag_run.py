@@ -19,13 +19,13 @@ def handler(event: dict[str, Any]) -> dict[str, Any]:
     migration, dag = event["migration"], event["dag"]
     run = runs.run_id(migration, dag)
     found = runs.results(of_artifact(clients.s3(), migration), dag, run)
-    if runs.complete(dag, found):
+    if runs.is_complete(dag, found):
         of_attempt(clients.s3(), migration).end_phase(runs.PHASES[dag])
         return {"tasks": {}} | waiting.ready(event)
     run_state = _state_of(migration, dag, run, failed=runs.failure(found) is not None)
     # The run may have ended between the two looks.
     found = runs.results(of_artifact(clients.s3(), migration), dag, run)
-    if runs.complete(dag, found):
+    if runs.is_complete(dag, found):
         of_attempt(clients.s3(), migration).end_phase(runs.PHASES[dag])
         return {"tasks": run_state.tasks} | waiting.ready(event)
     judge(dag, run, run_state, found)

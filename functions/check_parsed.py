@@ -20,7 +20,7 @@ def handler(event: dict[str, Any]) -> dict[str, Any]:
     """`{"migration", "waitedSeconds"}` -> `{"ready", "missing", "waitSeconds", "waitedSeconds"}`."""
     migration = event["migration"]
     needed = _TO_ROLL_BACK if migration["rollBack"] else _TO_MIGRATE
-    missing = [f"{side}: {dag}" for side, dag in needed if not runs.cli(migration, dag).knows_dag(dag)]
+    missing = [f"{side}: {dag}" for side, dag in needed if not runs.cli(migration, dag).probe_dag(dag)]
     if not missing:
         of_attempt(clients.s3(), migration).end_phase("stage resources")
         return {"missing": []} | waiting.ready(event)

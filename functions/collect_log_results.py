@@ -7,6 +7,7 @@ from typing import Any
 from aws_lambda_powertools.metrics import MetricUnit
 
 from migration.aws import clients
+from migration.exchange import layout
 from migration.exchange.store import Store
 from migration.logs import early_copy
 from migration.logs.request import LogCopy
@@ -19,26 +20,26 @@ def handler(event: dict[str, Any]) -> dict[str, Any]:
     """`{"copy", "failure"}` (empty: none) -> the sums. Raises LogsIncomplete, or the failure of a batch."""
     copy: LogCopy = event["copy"]
     store = Store(clients.s3(), copy["bucket"], copy["prefix"])
-    sums, batches = Sums(), store.read("logs/manifest.json")
+    sums, batches = Sums(), store.read(layout.LOG_BATCHES)
     for batch, journal in journals(clients.s3(), copy["bucket"], copy["prefix"], batches):
         sums.add(batch, journal)
     before = early_copy.of(clients.s3(), copy)
     for batch, journal in before.others(batches) if before is not None else ():
         sums.add(batch, journal)
-    index = store.write("logs/archive/index.json", sums.archived) if sums.archived else None
+    index = store.write(layout.LOG_ARCHIVES, sums.archived) if sums.archived else None
     report = {
         **sums.report(),
         "archive": index and f"s3://{copy['bucket']}/{index}",
-        "missing_groups": store.read("logs/groups.json")["missing"],
+        "missing_groups": store.read(layout.LOG_GROUPS)["missing"],
     }
     # Before it is judged: the report of a failed migration says how far the copy came.
-    store.write("logs.json", report)
+    store.write(layout.LOGS, report)
     sums.judge(event["failure"].get("cause", ""))
     phases = Store(clients.s3(), copy["bucket"], copy["phases"])
     phases.end_phase(copy["phase"])
     phase = next(phase for phase in phases.phases() if phase["name"] == copy["phase"])
     report["seconds"] = phase["seconds"]
-    store.write("logs.json", report)
+    key = store.write(layout.LOGS, report)
     metrics.add_metric(name="LogsCopySeconds", unit=MetricUnit.Seconds, value=report["seconds"])
     logger.info("collected", extra={key: value for key, value in report.items() if isinstance(value, int | float)})
-    return {"streams": report["streams"], "eventsCopied": report["events_copied"], "key": f"{copy['prefix']}/logs.json"}
+    return {"streams": report["streams"], "eventsCopied": report["events_copied"], "key": key}

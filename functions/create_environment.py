@@ -12,6 +12,7 @@ from migration.aws.client_errors import code_of, message_of
 from migration.environments import environment, requests
 from migration.environments.environment import MIGRATION_TAG
 from migration.environments.requests import Files
+from migration.exchange import layout
 from migration.exchange.locks import require_locks
 from migration.exchange.store import of_attempt
 from migration.observability import logger, state
@@ -42,7 +43,7 @@ def handler(event: dict[str, Any]) -> dict[str, Any]:
         files=Files.of(event["files"]),
         tags=environment.tags_of(migration),
     )
-    store.write("settings.json", {"notes": migration.get("notes", []) + made.notes})
+    store.write(layout.CREATION, {"notes": migration["notes"] + made.notes})
     try:
         mwaa.create_environment(**made.request)
     except ClientError as error:

@@ -9,6 +9,7 @@ from typing import Any
 
 from migration.airflow import pausing, runs
 from migration.aws import clients
+from migration.exchange import layout
 from migration.exchange.locks import require_locks
 from migration.exchange.store import of_artifact, of_attempt
 from migration.observability import logger, state
@@ -16,7 +17,10 @@ from migration.observability import logger, state
 
 @state
 def handler(event: dict[str, Any]) -> dict[str, Any]:
-    """`{"migration", "done"}` -> `{"ready", "done", "dags"}`: how many of the DAGs are unpaused; called until ready."""
+    """`{"migration", "done"}` -> `{"ready", "waitSeconds", "done", "dags"}`; called until ready.
+
+    `done` is how many of the DAGs are unpaused.
+    """
     migration = event["migration"]
     require_locks(migration, event["execution"])
     store = of_attempt(clients.s3(), migration)
@@ -25,11 +29,11 @@ def handler(event: dict[str, Any]) -> dict[str, Any]:
     if event["done"] == 0 and runs.quiesces(migration):
         source = migration["source"]
         seen = pausing.require_paused(runs.cli_of(source, source["airflowVersion"]), source["environment"], active)
-        store.write("cut_over.json", {"sourceSeenPaused": seen})
+        store.write(layout.CUT_OVER, {"sourceSeenPaused": seen})
     done = pausing.set_paused(
         runs.final_cli(migration), active, paused=False, done=event["done"], seconds=pausing.SECONDS
     )
     if done == len(active):
         store.end_phase("cut over")
     logger.info("unpaused", extra={"done": done, "dags": len(active)})
-    return {"ready": done == len(active), "done": done, "dags": len(active)}
+    return {"ready": done == len(active), "waitSeconds": 0, "done": done, "dags": len(active)}

@@ -6,7 +6,7 @@ from typing import Any
 
 from migration import settings
 from migration.aws import clients
-from migration.exchange import grants
+from migration.exchange import grants, layout
 from migration.observability import state
 
 
@@ -21,7 +21,7 @@ def handler(event: dict[str, Any]) -> dict[str, Any]:
         clients.kms(),
         migration["bucket"],
         settings.key_arn(),
-        f"artifacts/{artifact_id}",
+        layout.artifact(artifact_id),
         artifact_id,
         roles,
     )

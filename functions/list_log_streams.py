@@ -6,6 +6,7 @@ from typing import Any
 
 from migration import errors, settings
 from migration.aws import clients
+from migration.exchange import layout
 from migration.exchange.store import Store
 from migration.logs import early_copy, invocation, listing, request, target_lock
 from migration.logs.api import OutOfTime
@@ -20,7 +21,8 @@ TRIES_SECONDS = 780.0
 
 @state
 def handler(event: dict[str, Any]) -> dict[str, Any]:
-    """`{"execution", "executionArn", "input", "progress"}` -> `{"ready", "progress", "copy", "manifest", "batches"}`.
+    """`{"execution", "executionArn", "input", "progress"}` -> `{"ready", "waitSeconds", "progress", "copy", "manifest",
+    "batches"}`.
 
     The target's log groups are locked for the execution from here on, until it ends. `input` is that of the execution:
     `{"migration", "early"}`, or what `copy_logs.schema.json` describes. `progress` is null in the first call and what
@@ -33,7 +35,7 @@ def handler(event: dict[str, Any]) -> dict[str, Any]:
     target_lock.acquire(clients.s3(), clients.states(), copy, event["executionArn"])
     store = Store(clients.s3(), copy["bucket"], copy["prefix"])
     Store(clients.s3(), copy["bucket"], copy["phases"]).start_phase(copy["phase"])
-    made = store.read("logs/copy.json")
+    made = store.read(layout.LOG_COPY)
     if made is not None:
         if not request.same(made["copy"], copy):
             raise errors.InputChanged(
@@ -41,7 +43,7 @@ def handler(event: dict[str, Any]) -> dict[str, Any]:
                 "another copyId."
             )
         # An earlier execution got this far: its batches, and what has become of them, are found.
-        return {"ready": True, "progress": None, **made}
+        return {"ready": True, "waitSeconds": 0, "progress": None, **made}
     # Nobody copies yet, so the whole share is for the listing.
     of_source, of_target = invocation.pacers(copy, clock)
     source = invocation.api(copy["source"], of_source, begun + TRIES_SECONDS, clock)
@@ -68,7 +70,7 @@ def handler(event: dict[str, Any]) -> dict[str, Any]:
     if cursor is not None:
         logger.info("listing", extra={"cursor": cursor})
         progress = {"copy": copy, "cursor": cursor, "groups": groups, "missing": missing}
-        return {"ready": False, "progress": progress, "copy": copy, "manifest": "", "batches": 0}
+        return {"ready": False, "waitSeconds": 0, "progress": progress, "copy": copy, "manifest": "", "batches": 0}
     return _finish(store, copy, groups, missing)
 
 
@@ -84,13 +86,13 @@ def _begin(event: dict[str, Any], now: float) -> dict[str, Any]:
 
 def _finish(store: Store, copy: request.LogCopy, groups: list[listing.Group], missing: list[str]) -> dict[str, Any]:
     parts: list[dict[str, Any]] = []
-    while (part := store.read(f"logs/listing/{len(parts):06d}.json")) is not None:
+    while (part := store.read(layout.log_listing(len(parts)))) is not None:
         parts.append(part)
     batches = list(listing.batches(groups, parts, copy["workers"]))
     copy = request.shared(copy, len(batches))
-    manifest = store.write("logs/manifest.json", batches)
+    manifest = store.write(layout.LOG_BATCHES, batches)
     made = {"copy": copy, "manifest": manifest, "batches": len(batches)}
-    store.write("logs/groups.json", {"groups": groups, "missing": missing})
-    store.write("logs/copy.json", made)
+    store.write(layout.LOG_GROUPS, {"groups": groups, "missing": missing})
+    store.write(layout.LOG_COPY, made)
     logger.info("listed", extra={"batches": len(batches), "streams": sum(len(batch["streams"]) for batch in batches)})
-    return {"ready": True, "progress": None, **made}
+    return {"ready": True, "waitSeconds": 0, "progress": None, **made}

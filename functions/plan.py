@@ -7,6 +7,7 @@ from typing import Any
 from migration import errors, model, settings
 from migration.aws import clients
 from migration.environments import environment
+from migration.exchange import layout
 from migration.exchange.locks import Locks, Place, places_of
 from migration.exchange.store import Store
 from migration.observability import logger, state
@@ -29,7 +30,7 @@ def handler(event: dict[str, Any]) -> dict[str, Any]:
     document = migration_input.with_defaults(event["input"])
     bucket = settings.exchange_bucket()
     migration_id = migration_input.migration_id(document, event["execution"])
-    store = Store(clients.s3(), bucket, f"migrations/{migration_id}")
+    store = Store(clients.s3(), bucket, layout.migration(migration_id))
     places = _places(document, store)
     locks = Locks(clients.s3(), bucket)
     locks.acquire(
@@ -47,11 +48,11 @@ def handler(event: dict[str, Any]) -> dict[str, Any]:
 def _places(document: dict[str, Any], store: Store) -> list[Place]:
     """What is locked. Raises MigrationUnknown."""
     if document["mode"] == "rollback":
-        before = store.read("plan.json")
+        before = store.read(layout.PLAN)
         if before is None:
             raise errors.MigrationUnknown(
                 f"migrationId: there is no migration {document['migrationId']!r} to roll back; its id stands in its "
-                f"report and names its folder under s3://{store.bucket}/migrations/"
+                f"report and names its folder under s3://{store.bucket}/{layout.MIGRATIONS}/"
             )
         return places_of(before["migration"])
     places = zip(migration_input.regions(document, settings.region()), ("source", "target"), strict=True)
@@ -60,7 +61,7 @@ def _places(document: dict[str, Any], store: Store) -> list[Place]:
 
 def _to_migrate(document: dict[str, Any], migration_id: str, store: Store) -> dict[str, Any]:
     digest = migration_input.digest(document)
-    before = store.read("plan.json")
+    before = store.read(layout.PLAN)
     if before is not None:
         if before["digest"] != digest:
             raise errors.InputChanged(
@@ -68,8 +69,8 @@ def _to_migrate(document: dict[str, Any], migration_id: str, store: Store) -> di
                 "give another migrationId to begin a new one."
             )
         migration: model.Migration = before["migration"]
-        of_attempt = Store(clients.s3(), store.bucket, f"migrations/{migration_id}/{migration['attempt']}")
-        if of_attempt.read("rolled_back.json") is None:
+        of_attempt = Store(clients.s3(), store.bucket, layout.attempt(migration_id, migration["attempt"]))
+        if of_attempt.read(layout.ROLLED_BACK) is None:
             finished = [phase["name"] for phase in of_attempt.phases() if phase["ended"]]
             logger.info("goes on", extra={"attempt": migration["attempt"], "finished": finished})
             # Waits may differ between executions of one migration.
@@ -78,15 +79,15 @@ def _to_migrate(document: dict[str, Any], migration_id: str, store: Store) -> di
     started = now()
     attempt = before["migration"]["attempt"] + 1 if before else 1
     migration = _plan(document, migration_id, attempt, store.bucket, started)
-    store.write("plan.json", {"digest": digest, "input": document, "migration": migration})
-    of_attempt = Store(clients.s3(), store.bucket, f"migrations/{migration_id}/{attempt}")
+    store.write(layout.PLAN, {"digest": digest, "input": document, "migration": migration})
+    of_attempt = Store(clients.s3(), store.bucket, layout.attempt(migration_id, attempt))
     of_attempt.end_phase("plan", started)
     return dict(migration)
 
 
 def _to_roll_back(document: dict[str, Any], store: Store) -> dict[str, Any]:
     """The plan of the migration's last attempt, marked as one that is taken back."""
-    migration: model.Migration = store.read("plan.json")["migration"]
+    migration: model.Migration = store.read(layout.PLAN)["migration"]
     source = migration["source"]
     current = environment.get(clients.mwaa(source["region"]), source["environment"])
     if current is None or current["Status"] != "AVAILABLE":

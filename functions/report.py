@@ -17,6 +17,7 @@ from migration.aws import clients
 from migration.aws.client_errors import is_transient
 from migration.checks import check_results
 from migration.environments import environment
+from migration.exchange import layout
 from migration.exchange.store import Store, of_artifact, of_attempt
 from migration.model import Migration, Phase
 from migration.observability import logger, metrics, state
@@ -30,11 +31,12 @@ def handler(event: dict[str, Any]) -> dict[str, Any]:
     """`{"migration", "failure", "rollBackFailure", "unchecked"}` -> `{"status", "verdict", "key", "downtimeSeconds"}`.
 
     Failures are empty where there is none; `key` is None where the bucket has refused the report. `unchecked` has the
-    failures of states that check; an execution that was started by an older release of the state machine has none.
+    failures of states that check.
     """
     migration = event["migration"]
     artifact, store = of_artifact(clients.s3(), migration), of_attempt(clients.s3(), migration)
-    results = {name: artifact.read(f"{name}.json") or {} for name in ("quiesce", "drain", "export", "import", "verify")}
+    tasks = ("quiesce", "drain", "export", "import", "verify")
+    results = {task: artifact.read(layout.result(task)) or {} for task in tasks}
     target = migration["target"]
     found = environment.get(clients.mwaa(target["region"]), target["environment"])
     phases = store.phases()
@@ -44,15 +46,15 @@ def handler(event: dict[str, Any]) -> dict[str, Any]:
         roll_back_failure=contents.failure_of(event["rollBackFailure"]),
         phases=phases,
         results=results,
-        logs=store.read("logs.json"),
+        logs=store.read(layout.LOGS),
         dags=_dags(migration, found, results),
         cost=_cost(migration, found, phases),
-        checked=check_results.read(store) + contents.unchecked(event.get("unchecked", [])),
+        checked=check_results.read(store) + contents.unchecked(event["unchecked"]),
         notes=_notes(store),
     )
     report["verdict"] = facts.verdict(report)
     if report["mode"] == "rehearse":
-        report["rehearsals"] = _remembered(History(clients.s3(), migration), report)
+        report["rehearsals"] = _remember(History(clients.s3(), migration), report)
     metrics.add_metric(name="DowntimeSeconds", unit=MetricUnit.Seconds, value=report["downtime_seconds"])
     written = _write(store, report)
     place, link = _places(written, migration["bucket"])
@@ -73,8 +75,8 @@ def handler(event: dict[str, Any]) -> dict[str, Any]:
 
 def _notes(store: Store) -> list[str]:
     """What earlier states have noted for the reader."""
-    notes: list[str] = (store.read("settings.json") or {}).get("notes", [])
-    cut_over = store.read("cut_over.json")
+    notes: list[str] = (store.read(layout.CREATION) or {}).get("notes", [])
+    cut_over = store.read(layout.CUT_OVER)
     if cut_over is not None and not cut_over["sourceSeenPaused"]:
         notes.append(
             "Whether the source's DAGs were still paused at the cut-over could not be seen through its CLI. Look at "
@@ -83,8 +85,8 @@ def _notes(store: Store) -> list[str]:
     return notes
 
 
-def _remembered(history: History, report: dict[str, Any]) -> list[Rehearsal]:
-    """The rehearsals before this one, which is remembered from now on; none where the bucket refuses them."""
+def _remember(history: History, report: dict[str, Any]) -> list[Rehearsal]:
+    """Adds this rehearsal to the history. Returns those before it; none where the bucket refuses them."""
     try:
         earlier = history.earlier()
         history.add(report, report["verdict"])
@@ -101,12 +103,11 @@ def _write(store: Store, report: dict[str, Any]) -> str | None:
     # Imported here, because every function is packaged with this one and starts without a template engine.
     from migration.report import markdown, page
 
-    # A roll back by hand leaves the report of the migration that it takes back.
-    name = "roll_back_report" if report["mode"] == "rollback" else "report"
+    by_hand = report["mode"] == "rollback"
     try:
-        key = store.write(f"{name}.json", report)
-        store.write_text(f"{name}.html", page.render(report), "text/html; charset=utf-8")
-        store.write_text(f"{name}.md", markdown.render(report), "text/markdown; charset=utf-8")
+        key = store.write(layout.report("json", by_hand=by_hand), report)
+        store.write_text(layout.report("html", by_hand=by_hand), page.render(report), "text/html; charset=utf-8")
+        store.write_text(layout.report("md", by_hand=by_hand), markdown.render(report), "text/markdown; charset=utf-8")
     except ClientError as error:
         logger.warning("the report was not written", extra={"error_message": str(error), "report": report})
         if is_transient(error):
@@ -146,7 +147,7 @@ def _cost(migration: Migration, found: dict[str, Any] | None, phases: list[Phase
     """The price of the target; none of a roll back by hand, whose report has the phases of what it takes back."""
     if migration["rollBack"]:
         return None
-    on_the_day = migration.get("classOnTheDay", "")
+    on_the_day = migration["classOnTheDay"]
     return price.of_target(clients.pricing(), found, migration["target"]["region"], phases, on_the_day)
 
 

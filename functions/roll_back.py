@@ -9,6 +9,7 @@ from migration.airflow import our_dags, pausing, runs
 from migration.aws import clients
 from migration.environments import dag_folder
 from migration.environments.environment import BUSY, get
+from migration.exchange import layout
 from migration.exchange.locks import require_locks
 from migration.exchange.store import Store, of_artifact, of_attempt
 from migration.model import Migration
@@ -33,7 +34,7 @@ def handler(event: dict[str, Any]) -> dict[str, Any]:
         done, paused = _pause_target(migration, done)
         if not paused:
             return {"done": done} | _wait(event, migration, "pausing the target's DAGs", seconds=1)
-    if "export" in begun and runs.quiesces(migration) and not _resumed(migration):
+    if "export" in begun and runs.quiesces(migration) and not _resume_source(migration):
         return {"done": done} | _wait(event, migration, "resuming the source's DAGs")
     for side in (migration["source"], migration["target"]):
         removed = dag_folder.remove_our_dags(clients.s3(side["region"]), side["bucket"], side["dagsPath"])
@@ -56,12 +57,12 @@ def _pause_target(migration: Migration, done: int) -> tuple[int, bool]:
     return done, done == len(active)
 
 
-def _resumed(migration: Migration) -> bool:
-    """Whether the run of our resume DAG has put the pause states back; starts it where there is none."""
+def _resume_source(migration: Migration) -> bool:
+    """Starts a run of our resume DAG where there is none; tells whether it has put the pause states back."""
     run = runs.run_id(migration, our_dags.RESUME)
     artifact = of_artifact(clients.s3(), migration)
     found = runs.results(artifact, our_dags.RESUME, run)
-    if runs.complete(our_dags.RESUME, found):
+    if runs.is_complete(our_dags.RESUME, found):
         return True
     cli = runs.cli(migration, our_dags.RESUME)
     date = migration["executionDate"]
@@ -93,4 +94,4 @@ def _wait(event: dict[str, Any], migration: Migration, what: str, seconds: int |
 def _end(store: Store) -> None:
     store.end_phase("roll back")
     # From here on, the same input begins a new attempt.
-    store.write("rolled_back.json", {"time": now()})
+    store.write(layout.ROLLED_BACK, {"time": now()})

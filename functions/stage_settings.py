@@ -8,6 +8,7 @@ from migration.airflow import constraints, versions
 from migration.aws import clients
 from migration.environments import dag_folder, environment, s3_objects
 from migration.environments.requests import Files
+from migration.exchange import layout
 from migration.exchange.locks import require_locks
 from migration.exchange.store import of_attempt
 from migration.model import Migration
@@ -23,11 +24,11 @@ def handler(event: dict[str, Any]) -> dict[str, Any]:
     migration, airflow_version = event["migration"], event["airflowVersion"]
     require_locks(migration, event["execution"])
     store = of_attempt(clients.s3(), migration)
-    staged = store.read(f"staged/{airflow_version}.json")
+    staged = store.read(layout.staged(airflow_version))
     if staged is None:
         files, notes = _copy_settings(migration, airflow_version)
         staged = {"files": files._asdict(), "notes": notes}
-        store.write(f"staged/{airflow_version}.json", staged)
+        store.write(layout.staged(airflow_version), staged)
     target = migration["target"]
     if versions.parse(airflow_version).major >= 3:
         # Our DAGs read the metadata database, which no task reaches there: they would only be import errors.

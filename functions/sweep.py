@@ -37,7 +37,7 @@ def _one(sweeper: Sweeper, event: dict[str, Any]) -> dict[str, Any]:
     name = event["migrationId"]
     # Of a rehearsal that was not planned there is nothing to wait for.
     planned = sweeper.plan(name)
-    if planned is None or _is_gone(sweeper, name, event["waitedSeconds"]):
+    if planned is None or _take_back(sweeper, name, event["waitedSeconds"]):
         return waiting.ready(event)
     return waiting.not_ready(
         event,
@@ -58,7 +58,7 @@ def _all(sweeper: Sweeper, before: datetime) -> dict[str, Any]:
         try:
             if sweeper.plan(name) is None:
                 continue
-            (swept if _is_gone(sweeper, name, _LATER) else later).append(name)
+            (swept if _take_back(sweeper, name, _LATER) else later).append(name)
         except (errors.MigrationError, ClientError) as error:
             # What is wrong with one rehearsal keeps no other from being swept.
             logger.warning("not swept", extra={"rehearsal": name, "error_message": str(error)})
@@ -71,8 +71,8 @@ def _all(sweeper: Sweeper, before: datetime) -> dict[str, Any]:
     return {"swept": swept, "waiting": later}
 
 
-def _is_gone(sweeper: Sweeper, name: str, waited: int) -> bool:
-    """Whether nothing is left of a rehearsal; takes back what it can."""
+def _take_back(sweeper: Sweeper, name: str, waited: int) -> bool:
+    """Takes back what it can of a rehearsal; tells whether nothing is left."""
     left = sweeper.one(name)
     if left is None:
         return False

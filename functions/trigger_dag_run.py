@@ -17,7 +17,7 @@ def handler(event: dict[str, Any]) -> dict[str, Any]:
     migration, dag = event["migration"], event["dag"]
     require_locks(migration, event["execution"])
     run = runs.run_id(migration, dag)
-    if runs.complete(dag, runs.results(of_artifact(clients.s3(), migration), dag, run)):
+    if runs.is_complete(dag, runs.results(of_artifact(clients.s3(), migration), dag, run)):
         return {"runId": run, "created": False}
     of_attempt(clients.s3(), migration).start_phase(runs.PHASES[dag])
     cli = runs.cli(migration, dag)

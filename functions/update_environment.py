@@ -11,6 +11,7 @@ from migration.aws import clients
 from migration.aws.client_errors import code_of, message_of
 from migration.environments import environment, requests
 from migration.environments.requests import Files
+from migration.exchange import layout
 from migration.exchange.locks import require_locks
 from migration.exchange.store import of_attempt
 from migration.observability import logger, state
@@ -45,7 +46,7 @@ def handler(event: dict[str, Any]) -> dict[str, Any]:
     made = requests.hop_request(
         origin, current, airflow_version=version, overrides=migration["overrides"], files=Files.of(event["files"])
     )
-    store.write(f"hops/{version}.json", {"notes": made.notes})
+    store.write(layout.hop(version), {"notes": made.notes})
     try:
         mwaa.update_environment(**made.request)
     except ClientError as error:

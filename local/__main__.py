@@ -1,4 +1,4 @@
-"""`python -m local up | down | rehearsal`: the local AWS for people."""
+"""`python -m local up | down | rehearsal`: the local AWS on the command line."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from local.installations import leftovers, processes
 
 
 class AlreadyRunning(Exception):
-    """A local AWS of that name runs."""
+    """A local AWS of that name runs already."""
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -28,8 +28,8 @@ def main(arguments: list[str] | None = None) -> int:
     up.add_argument("--region", default="eu-west-1")
     up.add_argument("--template", type=Path, help="a template that sam build wrote, in place of the application's")
     up.add_argument("--parameter", action="append", default=[], metavar="NAME=VALUE", help="of the template")
-    up.add_argument("--source", metavar="NAME", help="also make an environment of that name with DAGs that have run")
-    up.add_argument("--airflow-version", default="2.10.3", help="of that environment")
+    up.add_argument("--source", metavar="NAME", help="also make an environment of that name, with DAGs that have run")
+    up.add_argument("--airflow-version", default="2.10.3", help="the version of that environment")
     down = commands.add_parser("down", help="stop a local AWS; nothing of it is left")
     down.add_argument("--name", default="default")
     commands.add_parser("rehearsal", help="a rehearsal or a migration; see docs/rehearsing.md for its variables")
@@ -57,13 +57,13 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _up(chosen: argparse.Namespace, console: Console) -> int:
-    # moto takes seconds to import, which `down` and `--help` need not wait for.
+    # Importing moto takes seconds, which `down` and `--help` need not wait for.
     from local.mwaa.aws_with_mwaa import AwsWithMwaa
     from local.rehearsal import application, demo_source, rehearsal
 
     if leftovers.process_of(chosen.name) is not None:
         raise AlreadyRunning(
-            f"A local AWS called {chosen.name} runs already; give another --name, or stop it with down."
+            f"A local AWS called {chosen.name} runs already; choose another --name, or stop it with `down`."
         )
     with AwsWithMwaa(chosen.name, chosen.region) as aws:
         parameters = dict(parameter.split("=", 1) for parameter in chosen.parameter)
@@ -74,7 +74,7 @@ def _up(chosen: argparse.Namespace, console: Console) -> int:
         for name, arn in {**deployment.outputs, **deployment.state_machines}.items():
             console.print(f"# {name}: {arn}", markup=False, highlight=False, soft_wrap=True)
         console.print(f"# Stop it with Ctrl-C or `python -m local down --name {chosen.name}`.", highlight=False)
-        rehearsal.until_interrupted()
+        rehearsal.wait_for_interrupt()
     return 0
 
 
@@ -91,7 +91,7 @@ def _down(name: str, console: Console) -> int:
         if leftovers.process_of(name) is not None:
             os.kill(pid, signal.SIGKILL)
     leftovers.clear(name)
-    console.print(f"{name} is gone.")
+    console.print(f"{name} has been stopped.")
     return 0
 
 

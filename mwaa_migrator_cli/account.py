@@ -21,15 +21,12 @@ class NotFound(Exception):
 
 @dataclass(frozen=True)
 class Stack:
-    """The application as it is deployed. `import_version` is its parameter.
-
-    A stack of an older version has no `rehearse_machine`.
-    """
+    """The application as it is deployed. `import_version` is its parameter."""
 
     state_machine: str
+    rehearse_machine: str
     bucket: str
     import_version: str
-    rehearse_machine: str | None = None
 
 
 def choose(*, region: str | None, profile: str | None, local: str | None) -> None:
@@ -86,9 +83,9 @@ def stack(name: str) -> Stack:
     try:
         return Stack(
             outputs["StateMachineArn"],
+            outputs["RehearseStateMachineArn"],
             outputs["ExchangeBucket"],
             parameters["ImportVersion"],
-            outputs.get("RehearseStateMachineArn"),
         )
     except KeyError as missing:
         raise NotFound(f"The stack {name} in {where} is not mwaa-migrator's: it has no {missing}.") from missing

@@ -60,7 +60,7 @@ def plan(file: Path, **options: Any) -> None:
     document = _input(file)
     if "source" not in document:
         _wrong(["A roll back has no plan of its own: it takes back what its migration has done."])
-    with _explained():
+    with _explaining_failures():
         from mwaa_migrator_cli import dry_run
 
         sys.exit(FINE if dry_run.show(document, _stack(**options)) else FAILED)
@@ -73,7 +73,7 @@ def plan(file: Path, **options: Any) -> None:
 def start(file: Path, watch: bool, **options: Any) -> None:
     """Start a migration and print the execution's ARN."""
     document = _input(file)
-    with _explained():
+    with _explaining_failures():
         _start(_stack(**options).state_machine, document, watch=watch)
 
 
@@ -86,16 +86,13 @@ def rehearse(file: Path, **options: Any) -> None:
     The input's mode is taken as "rehearse": no DAG is paused, nothing is cut over, and the target is thrown away. The
     input may leave out the target's name. Exit code 1 also: another migration works on the source.
     """
-    from migration.plan import migration_input, rehearsal_input
+    from migration.plan import rehearsal_input
 
     document = _json(file)
     _refuse(rehearsal_input.faults(document))
     document["mode"] = "rehearse"
-    with _explained():
-        stack = _stack(**options)
-        if stack.rehearse_machine is None:
-            _refuse(migration_input.faults(document))
-        _start(stack.rehearse_machine or stack.state_machine, document, watch=True)
+    with _explaining_failures():
+        _start(_stack(**options).rehearse_machine, document, watch=True)
 
 
 @cli.command("watch")
@@ -106,7 +103,7 @@ def watch_execution(arn: str, **options: Any) -> None:
     parts = arn.split(":")
     if len(parts) < 8 or parts[2] != "states":
         _wrong([f"{arn} is no execution's ARN. `start` prints it, and so does the Step Functions console."])
-    with _explained():
+    with _explaining_failures():
         _choose(**{**options, "region": options["region"] or parts[3]})
         from . import executions
 
@@ -123,7 +120,7 @@ def report(migration_id: str, form: str, opens: bool, **options: Any) -> None:
 
     The exit code is the report's verdict: 0 pass or warn, 1 fail.
     """
-    with _explained():
+    with _explaining_failures():
         stack = _stack(**options)
         from . import reports
 
@@ -164,7 +161,7 @@ def pipeline(
     """
     if sum(map(bool, (definitions, ids, every))) != 1:
         _wrong(["Name definitions, pipelines by --id, or --all: one of the three."])
-    with _explained():
+    with _explaining_failures():
         from datetime import UTC
         from importlib.resources import files
 
@@ -237,7 +234,7 @@ def _stack(**options: Any) -> Stack:
 
 
 @contextmanager
-def _explained() -> Iterator[None]:
+def _explaining_failures() -> Iterator[None]:
     """Ends the command with a sentence for what is not there and for what AWS refuses, in place of a trace."""
     from botocore.exceptions import BotoCoreError, ClientError
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from typing import Any
 
 from rich.console import Console
@@ -20,6 +19,7 @@ from mwaa_migrator_cli import differences
 
 from . import account
 from .account import Stack
+from .state_order import STATES
 
 _ARROW = " \N{RIGHTWARDS ARROW} "
 
@@ -56,7 +56,9 @@ def _print_plan(console: Console, plan: Migration, source: dict[str, Any]) -> No
     old, new = plan["source"], plan["target"]
     sides = f"{old['environment']} in {old['region']}{_ARROW}{new['environment']} in {new['region']}"
     console.print(Text(f"Airflow {_ARROW.join(plan['path'])}", style="bold"), Text(sides), sep="\n")
-    for number, step in enumerate(_steps(plan), 1):
+    steps = steps_of(plan)
+    in_order = [step for state in STATES for step in steps.get(state, [])]
+    for number, step in enumerate(in_order, 1):
         console.print(Text(f"{number:>3}. {step}"), soft_wrap=True)
     shape = requests.input_shape(clients.mwaa(new["region"]), "CreateEnvironment")
     found, notes = differences.of(plan, source, shape)
@@ -71,35 +73,40 @@ def _print_plan(console: Console, plan: Migration, source: dict[str, Any]) -> No
     console.print()
 
 
-def _steps(plan: Migration) -> Iterator[str]:
-    """What the state machine would do, in the order of its states."""
+def steps_of(plan: Migration) -> dict[str, list[str]]:
+    """What a migration would do, by the states of the migrate state machine that do it."""
     target, options = plan["target"], plan["options"]
-    yield f"create {target['environment']} at {plan['importVersion']}, its DAGs in s3://{target['bucket']}/{target['dagsPath']}"
-    logs = options["logs"]
+    logs, days = options["logs"], options["historyDays"]
+    groups = ", ".join(logs["groups"])
     since = "all log events" if logs["days"] is None else f"the log events of {logs['days']} days"
-    named = f"{since} of {', '.join(logs['groups'])}"
-    # As the state machine decides: which task instances have failed is known when they are exported.
-    early = bool(logs["groups"]) and not logs["onlyFailed"]
-    if early:
-        yield f"copy {named}, while the source's DAGs go on"
-    if runs.quiesces(plan):
-        yield f"pause the source's DAGs and wait up to {options['drainSeconds']} s for running tasks"
-    days = options["historyDays"]
-    yield f"export {f'{days} days of history' if days else 'the whole history'}, import it and compare every row"
-    for version in plan["hops"]:
-        yield f"upgrade the target in place to {version}"
-    if early:
-        yield f"copy what {', '.join(logs['groups'])} got since then"
-    elif logs["groups"]:
-        yield f"copy {named}, of failed task instances only"
+    # Which tasks have failed is known after the export, so their logs cannot be copied before.
+    early = bool(groups) and not logs["onlyFailed"]
+    copy = f"copy {since} of {groups}"
+    later = f"copy what {groups} got since then" if early else f"{copy}, of failed task instances only"
+    pause = f"pause the source's DAGs and wait up to {options['drainSeconds']} s for running tasks"
+    history = f"{days} days of history" if days else "the whole history"
+    tested = options["smokeTest"]
+    runs_of = f", and run {', '.join(tested)} there" if tested else ""
+    place = f"s3://{target['bucket']}/{target['dagsPath']}"
+    steps = {
+        "CreateEnvironment": [f"create {target['environment']} at {plan['importVersion']}, its DAGs in {place}"],
+        "CopyLogsEarly": [f"{copy}, while the source's DAGs go on"] if early else [],
+        "TriggerExport": [
+            *([pause] if runs.quiesces(plan) else []),
+            f"export {history}, import it and compare every row",
+        ],
+        "UpdateEnvironment": [f"upgrade the target in place to {version}" for version in plan["hops"]],
+        "CopyLogs": [later] if groups else [],
+    }
     if plan["mode"] == "rehearse":
-        tested = options["smokeTest"]
-        runs_of = f", and run {', '.join(tested)} there" if tested else ""
-        yield "check the DAGs' code, the requirements and the Airflow options against the target's version"
-        yield f"ask the target which DAGs it cannot import or has not parsed{runs_of}"
-        yield "report, and delete the target"
-    else:
-        yield "unpause in the target the DAGs that were active in the source, and report"
+        return steps | {
+            "CheckFiles": [
+                "check the DAGs' code, the requirements and the Airflow options against the target's version"
+            ],
+            "CheckTarget": [f"ask the target which DAGs it cannot import or has not parsed{runs_of}"],
+            "Report": ["report, and delete the target"],
+        }
+    return steps | {"CutOver": ["unpause in the target the DAGs that were active in the source, and report"]}
 
 
 def _value(value: Any) -> Text:

@@ -12,6 +12,7 @@ from typing import Any
 from rich.console import Console
 
 from migration.aws import clients
+from migration.exchange import layout
 from migration.report import facts
 
 from .account import NotFound, Stack
@@ -25,7 +26,7 @@ def show(stack: Stack, migration_id: str, form: str, *, opens: bool) -> bool:
     Raises:
         NotFound: there is none, or it has no page.
     """
-    exchange = Exchange(clients.s3(), stack.bucket, migrations=f"migrations/{migration_id}/")
+    exchange = Exchange(clients.s3(), stack.bucket, migrations=layout.migration(migration_id))
     reports = exchange.reports()
     if not reports:
         raise NotFound(

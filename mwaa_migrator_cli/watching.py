@@ -27,7 +27,7 @@ def watch(
     with ProgressDisplay(console) as display:
         while True:
             described: dict[str, Any] = states.describe_execution(executionArn=execution)
-            # moto takes long to write the history down, and without a terminal nobody sees the state.
+            # Without a terminal nobody sees the state.
             state = _current_state(states, execution) if console.is_terminal else ""
             found = found or exchange()
             if found is not None:
@@ -38,7 +38,7 @@ def watch(
 
 
 def plan_of(states: Any, execution: str) -> Mapping[str, Any] | None:
-    """The plan that an execution works from (`planning.Migration`); None before it was made, and if it was refused."""
+    """The plan that an execution works from (`model.Migration`); None before it was made, and if it was refused."""
     history = states.get_execution_history(executionArn=execution, maxResults=100, includeExecutionData=True)
     for event in history["events"]:
         exited = event.get("stateExitedEventDetails", {})
@@ -53,6 +53,6 @@ def _current_state(states: Any, execution: str) -> str:
     history = states.get_execution_history(
         executionArn=execution, reverseOrder=True, maxResults=25, includeExecutionData=False
     )
-    # By their numbers, because moto answers in the order that it likes.
+    # Events are numbered in their order.
     entered = [event for event in history["events"] if "stateEnteredEventDetails" in event]
     return str(max(entered, key=lambda event: event["id"])["stateEnteredEventDetails"]["name"]) if entered else ""

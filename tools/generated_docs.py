@@ -22,7 +22,7 @@ from tools.state_machines import definition
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
 FUNCTIONS = ROOT / "functions" / "migration"
-PAGES = [ROOT / "README.md", *sorted(DOCS.rglob("*.md"))]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(DOCS.rglob("*.md"))]
 Content = dict[str, Any]
 
 
@@ -134,6 +134,15 @@ def command_line() -> str:
 
 def _help(command: click.Command, context: click.Context) -> str:
     return f"### {context.command_path}\n\n```text\n{command.get_help(context)}\n```"
+
+
+def commands() -> str:
+    """What make does, from the comments beside its targets."""
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    rows = [
+        f"| `make {name}` | {_cell(text)} |" for name, text in re.findall(r"^([a-z0-9]+):.*? ## (.+)$", makefile, re.M)
+    ]
+    return "\n".join(["| command | what it does |", "| --- | --- |", *rows])
 
 
 def parameters() -> str:
@@ -316,6 +325,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "input": input_reference,
     "report": report_reference,
     "command_line": command_line,
+    "commands": commands,
     "parameters": parameters,
     "functions_in_vpc": functions_in_vpc,
     "states": states,

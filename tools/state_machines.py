@@ -18,6 +18,7 @@ import yaml
 ROOT = Path(__file__).parent.parent
 SOURCES = ROOT / "statemachine"
 DEPLOYED = SOURCES / "deployed"
+STATE_ORDER = ROOT / "mwaa_migrator_cli" / "state_order.py"
 NAMES = ("migrate", "copy_logs", "rehearse")
 
 Content = dict[str, Any]
@@ -49,6 +50,13 @@ def definition(name: str) -> Content:
     return content
 
 
+def state_order() -> str:
+    """The module that has the names of the migrate state machine's states, for who has no definition at hand."""
+    names = "".join(f'    "{name}",\n' for name in definition("migrate")["States"])
+    about = "The migrate state machine's states in their order, made of statemachine/migrate.yaml by `make generate`."
+    return f'"""{about}"""\n\nfrom __future__ import annotations\n\nSTATES = (\n{names})\n'
+
+
 def text(name: str) -> str:
     """A definition as it is deployed."""
     return json.dumps(definition(name), indent=2, ensure_ascii=False) + "\n"
@@ -71,10 +79,10 @@ def _resolve(states: Content, named: Content) -> None:
 
 def main() -> None:
     DEPLOYED.mkdir(exist_ok=True)
-    for name in NAMES:
-        file = DEPLOYED / f"{name}.asl.json"
-        if not file.exists() or file.read_text(encoding="utf-8") != text(name):
-            file.write_text(text(name), encoding="utf-8")
+    made = {DEPLOYED / f"{name}.asl.json": text(name) for name in NAMES} | {STATE_ORDER: state_order()}
+    for file, content in made.items():
+        if not file.exists() or file.read_text(encoding="utf-8") != content:
+            file.write_text(content, encoding="utf-8")
             sys.stdout.write(f"{file.relative_to(ROOT)}: renewed\n")
 
 

@@ -1,8 +1,20 @@
 """The metadata engine: moves the rows of an Airflow metadata database to a newer Airflow.
 
-It runs inside the user's Airflow (1.10.12 to 2.11, Python 3.7 to 3.12), so it needs nothing but the standard library
+It runs inside the user's Airflow (1.10.12 to 2.11, Python 3.7 to 3.13), so it needs nothing but the standard library
 and what Amazon MWAA always has: Airflow, SQLAlchemy, psycopg2 and boto3. Importing this package imports none of them.
-"""
 
-#: Version of the artifact's layout. An import refuses an artifact of a later format.
-FORMAT_VERSION = 1
+The packages, each using only those above it:
+
+* ``errors``, ``options``, ``progress``, ``child_process``: small modules that all others use
+* ``postgres``: PostgreSQL, without any knowledge of Airflow
+* ``airflow_schema``: what Airflow's tables mean
+* ``this_airflow``: the Airflow that the engine runs in
+* ``artifact``: what an export leaves and an import reads
+* ``copying``: processes that copy rows
+* ``export``: the source's rows into an artifact
+* ``scratch``: the artifact's rows, restored and upgraded in the target's database
+* ``comparison``: rows of two databases, compared
+* ``merge``: the import; from the scratch schema into the target's tables
+* ``verify``: the target compared with the artifact
+* ``dag_tasks``, ``cli``: the ways in
+"""

@@ -1,7 +1,7 @@
 """``python -m mwaa_migrator``: the engine's command line, for wherever an Airflow can reach its metadata database.
 
-Standard output is the result; progress and Airflow's own messages go to standard error. Exit codes: 0 done, 2 the
-arguments are wrong, 3 refused and nothing written, 4 failed and the target as it was.
+Standard output is the result; progress and Airflow's own messages go to standard error. Exit codes: 0 done; 2 the
+arguments are wrong; 3 refused, nothing was written; 4 failed, the target is as it was.
 """
 
 from __future__ import annotations
@@ -11,19 +11,24 @@ import json
 import secrets
 import sys
 import time
-from typing import Any, Sequence
+from typing import Any, Callable, Mapping, Sequence
 
 from mwaa_migrator.errors import InvalidArguments, MigratorError
+from mwaa_migrator.options import EXPORT_OPTIONS, IMPORT_OPTIONS, SWITCH, VERIFY_OPTIONS, Option
+from mwaa_migrator.result_text import result_text
 
 DONE = 0
-WRONG_ARGUMENTS = 2
 FAILED = 4
 
-#: What an export may use at most: each process holds a connection of the metadata database.
-_MOST_JOBS = 16
+_OPTIONS: Mapping[str, Mapping[str, Option]] = {
+    "export": EXPORT_OPTIONS,
+    "import": IMPORT_OPTIONS,
+    "verify": VERIFY_OPTIONS,
+    "inspect": {},
+}
 
 
-def new_migration_id() -> str:
+def new_artifact_id() -> str:
     """``20260102t030405-1a2b3c``: sorts by time, and fits a schema's name and an S3 key."""
     return "{}-{}".format(time.strftime("%Y%m%dt%H%M%S", time.gmtime()), secrets.token_hex(3))
 
@@ -33,112 +38,86 @@ class _Parser(argparse.ArgumentParser):
         raise InvalidArguments(f"{message}. See {self.prog} --help.")
 
 
-def _names(text: str) -> list[str]:
-    return [name.strip() for name in text.split(",") if name.strip()]
-
-
-def _jobs(text: str) -> int:
-    if not text.isdigit() or not 1 <= int(text) <= _MOST_JOBS:
-        raise argparse.ArgumentTypeError(f"'{text}' is not a number from 1 to {_MOST_JOBS}")
-    return int(text)
-
-
-def _days(text: str) -> int:
-    if not text.isdigit() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"'{text}' is not a number of days, 1 or more")
-    return int(text)
-
-
 def build_parser() -> argparse.ArgumentParser:
     parser = _Parser(prog="mwaa_migrator", description="Moves the rows of an Airflow metadata database.")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", parser_class=_Parser)
     commands.required = True
-
     export = commands.add_parser("export", help="write an artifact from this Airflow's metadata database")
     export.add_argument("--to", required=True, metavar="URL", help="a directory or s3://bucket/prefix")
-    export.add_argument("--id", metavar="ID", help="the migration's id, the artifact's folder under URL (default: new)")
-    export.add_argument("--days", type=_days, metavar="N", help="history of the last N days only (default: all)")
-    export.add_argument("--dags", metavar="REGEX", help="history of DAGs whose whole id matches (default: all)")
-    export.add_argument("--tables", type=_names, metavar="A,B", help="these tables only")
-    export.add_argument("--exclude-tables", type=_names, default=[], metavar="C", help="all but these tables")
-    export.add_argument(
-        "--skip-undecryptable", action="store_true", help="leave out variables and connections that no key decrypts"
-    )
-
+    export.add_argument("--id", metavar="ID", help="the artifact's id, its folder below URL (default: a new one)")
     import_ = commands.add_parser("import", help="merge an artifact into this Airflow's metadata database")
-    import_.add_argument(
-        "--on-conflict",
-        choices=("keep", "overwrite", "fail"),
-        default="keep",
-        help="what to do with rows that the target has with other content (default: keep the target's)",
-    )
-    import_.add_argument(
-        "--pause-state",
-        choices=("keep", "source", "all-paused"),
-        default="keep",
-        help="which DAGs are paused afterwards (default: as the target has it)",
-    )
     verify = commands.add_parser("verify", help="compare this Airflow's metadata database with an artifact, row by row")
     inspect = commands.add_parser("inspect", help="describe an artifact")
     for command in (import_, verify, inspect):
         command.add_argument(
             "--from", dest="from_", required=True, metavar="URL", help="the artifact's folder, or the one above it"
         )
-        command.add_argument("--id", metavar="ID", help="which artifact, where URL holds several")
-    for command in (export, import_, verify):
-        command.add_argument("--jobs", type=_jobs, metavar="N", help="copying processes (default: 2 to 4, by cores)")
-    for command in (export, import_, verify, inspect):
+        command.add_argument("--id", metavar="ID", help="which artifact, if URL holds several")
+    for name, command in (("export", export), ("import", import_), ("verify", verify), ("inspect", inspect)):
+        for option_name, option in _OPTIONS[name].items():
+            _add_option(command, option_name, option)
         command.add_argument("--json", action="store_true", help="the result as one line of JSON; progress as JSON too")
     return parser
 
 
+def _add_option(command: argparse.ArgumentParser, name: str, option: Option) -> None:
+    if option.flag is None:
+        command.set_defaults(**{name: option.default})
+    elif option.values is SWITCH:
+        command.add_argument(option.flag, dest=name, action="store_true", default=option.default, help=option.help)
+    else:
+        command.add_argument(
+            option.flag,
+            dest=name,
+            type=_reader(option),
+            choices=option.values.choices,
+            default=option.default,
+            metavar=option.metavar,
+            help=option.help,
+        )
+
+
+def _reader(option: Option) -> Callable[[str], Any]:
+    def read(text: str) -> Any:
+        value = option.values.parse(text)
+        if option.values.choices is None and not option.values.accept(value):
+            raise argparse.ArgumentTypeError(f"'{text}' is not {option.values.words}")
+        return value
+
+    return read
+
+
 def run(arguments: argparse.Namespace) -> dict[str, Any]:
     """The command's result, as it is printed with --json."""
-    # Airflow is imported by these, and --help must not wait for it.
-    from mwaa_migrator.artifact.manifest import check_id, find_artifact, read_manifest
-    from mwaa_migrator.artifact.storage import open_storage
-    from mwaa_migrator.copying.workers import default_jobs
-    from mwaa_migrator.progress import terminal
+    # These import psycopg2 or boto3, and --help must not wait for them.
+    from mwaa_migrator.artifact.artifact import find_artifact, read_artifact, summary
+    from mwaa_migrator.artifact.location import open_storage
+    from mwaa_migrator.artifact.manifest import check_id
+    from mwaa_migrator.progress import on_terminal
 
-    progress = terminal(arguments.json)
+    progress = on_terminal(arguments.json)
+    options = {name: getattr(arguments, name) for name in _OPTIONS[arguments.command]}
     if arguments.command == "export":
-        from mwaa_migrator.export.export_artifact import ExportOptions, export, summary
+        from mwaa_migrator.export.export_artifact import export
+        from mwaa_migrator.export.plan import export_options
 
-        migration_id = check_id(arguments.id or new_migration_id())
-        storage = open_storage(arguments.to).child(migration_id)
-        options = ExportOptions(
-            arguments.days,
-            arguments.dags,
-            arguments.tables,
-            arguments.exclude_tables,
-            arguments.jobs or default_jobs(),
-            arguments.skip_undecryptable,
-        )
-        return dict(summary(storage, export(storage, migration_id, options, progress)), phases=progress.phases)
+        artifact_id = check_id(arguments.id or new_artifact_id())
+        storage = open_storage(arguments.to).child(artifact_id)
+        artifact = export(storage, artifact_id, export_options(options), progress)
+        return dict(summary(artifact), phases=progress.phases)
     storage = find_artifact(arguments.from_, arguments.id and check_id(arguments.id))
     if arguments.command == "import":
-        from mwaa_migrator.merge.import_artifact import ImportOptions, import_artifact
+        from mwaa_migrator.merge.import_artifact import import_artifact, import_options
 
-        import_options = ImportOptions(arguments.on_conflict, arguments.pause_state, arguments.jobs or default_jobs())
-        return import_artifact(storage, import_options, progress)
+        return import_artifact(storage, import_options(options), progress)
     if arguments.command == "verify":
+        from mwaa_migrator.copying.workers import default_processes
         from mwaa_migrator.verify.verify_import import verify_import
 
-        return verify_import(storage, arguments.jobs or default_jobs(), progress)
-    return inspect_artifact(storage, read_manifest(storage))
-
-
-def inspect_artifact(storage: Any, manifest: dict[str, Any]) -> dict[str, Any]:
-    """The manifest without its parts, and whether each part is there with the bytes that it should have."""
-    from mwaa_migrator.export.export_artifact import summary
-
-    missing = [
-        part["name"]
-        for entry in manifest["tables"].values()
-        for part in entry["parts"]
-        if storage.size(part["name"]) != part["stored_bytes"]
-    ]
-    return dict(summary(storage, manifest), missing_parts=missing, whole=not missing)
+        return verify_import(storage, options["jobs"] or default_processes(), progress)
+    artifact = read_artifact(storage)
+    missing = artifact.missing_parts()
+    return dict(summary(artifact), missing_parts=missing, whole=not missing)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -149,7 +128,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     command = argv[0] if argv else ""
     try:
         arguments = build_parser().parse_args(argv)
-        # Airflow's warnings and its log go where progress goes; the last line of standard output is the result.
+        # Airflow's warnings and its log go where progress goes: the last line of standard output is the result.
         sys.stdout = sys.stderr
         result = run(arguments)
         code = DONE
@@ -158,9 +137,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         document = dict(result, command=command, status="done" if code == DONE else "failed", error=None)
         if code != DONE:
             differing = [name for name, table in result["tables"].items() if not table["match"]]
-            message = "These tables are not what the artifact holds: {}.".format(", ".join(differing))
-            document["error"] = {"name": "ContentDiffers", "message": message}
-            sys.stderr.write(f"ContentDiffers: {message}\n")
+            message = (
+                "These tables are not what the artifact holds: {}. The result names rows of each; find out who changed "
+                "them, or import into a new database."
+            )
+            document["error"] = {"name": "ContentDiffers", "message": message.format(", ".join(differing))}
+            sys.stderr.write("ContentDiffers: {}\n".format(document["error"]["message"]))
     except MigratorError as error:
         code = error.exit_code
         document = {"command": command, "status": "failed", "error": {"name": error.name, "message": str(error)}}
@@ -171,33 +153,5 @@ def main(argv: Sequence[str] | None = None) -> int:
     if as_json:
         sys.stdout.write(json.dumps(document, sort_keys=True, default=str) + "\n")
     elif code == DONE:
-        sys.stdout.write(_text(document))
+        sys.stdout.write(result_text(document))
     return code
-
-
-def _text(document: dict[str, Any]) -> str:
-    lines = []
-    for name, table in sorted(document.get("tables", {}).items()):
-        if "merged" in table:
-            if table["exported"]:
-                lines.append(
-                    "{:32} {:>12,} exported {:>12,} merged {:>9,} kept {:>9,} set aside  {}".format(
-                        name,
-                        table["exported"],
-                        table["merged"],
-                        table["kept"],
-                        table["set_aside"],
-                        "equal" if table["match"] else "DIFFERENT",
-                    )
-                )
-        elif table["rows"]:
-            lines.append("{:32} {:>12,} rows {:>15,} bytes".format(name, table["rows"], table["bytes"]))
-    for name, reason in sorted(document.get("not_exported", {}).items()):
-        if reason == "not a table of this Airflow":
-            lines.append(f"{name:32} not exported: {reason}")
-    if document.get("already_imported"):
-        lines.append("This artifact was imported before; nothing was changed.")
-    if document.get("artifact"):
-        lines.append(document["artifact"])
-    lines.append("done in {:.1f} s".format(document["seconds"]))
-    return "\n".join(lines) + "\n"

@@ -1,8 +1,8 @@
 """What can go wrong, by name.
 
-Each class's name is also the ``error.name`` of a result object and the state machine's ``Error``. The exit code tells
-what happened to the database: 2, the arguments are wrong; 3, refused and nothing was written; 4, failed and the target
-is as it was before.
+The name of a class is also the ``error.name`` of a result object and the state machine's ``Error``. Its exit code says
+what happened to the database: 2, the arguments are wrong; 3, refused, nothing was written; 4, failed, the target is as
+it was before.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ class MigratorError(Exception):
 
 
 class InvalidArguments(MigratorError):
-    """The command's arguments or the DAG run's conf are wrong; all faults are in the message."""
+    """The command's arguments or the DAG run's conf are wrong; the message has all faults."""
 
     exit_code = 2
 
@@ -31,27 +31,27 @@ class Refused(MigratorError):
 
 
 class DatabaseUnreachable(Refused):
-    """The metadata database of the Airflow that we run in does not answer."""
+    """The metadata database of this Airflow does not answer."""
 
 
 class DatabaseNotSupported(Refused):
-    """The metadata database is not PostgreSQL."""
+    """The metadata database is not PostgreSQL, or too old a PostgreSQL for the artifact."""
 
 
 class AirflowNotSupported(Refused):
-    """The Airflow that we run in is outside of what the engine works with."""
+    """The engine does not run in this Airflow."""
 
 
 class MissingRight(Refused):
-    """The database user, or the AWS credentials, lack a right."""
+    """The database user, or the role of the AWS credentials, lacks a right."""
 
 
 class StorageUnavailable(Refused):
-    """The place where the artifact lies cannot be read or written."""
+    """The artifact's location cannot be read or written."""
 
 
 class ArtifactExists(Refused):
-    """A whole artifact of this migration lies there already."""
+    """A whole artifact of this id is there already."""
 
 
 class ArtifactIncomplete(Refused):
@@ -63,15 +63,15 @@ class ArtifactDamaged(Refused):
 
 
 class ArtifactFormatUnknown(Refused):
-    """The artifact was written by a later version of this software."""
+    """A later version of this software wrote the artifact."""
 
 
 class ArtifactAmbiguous(Refused):
-    """Several artifacts lie under the location and none was chosen."""
+    """The location holds several artifacts, and no id chooses one."""
 
 
 class ArtifactChanged(Refused):
-    """Another artifact was imported under the same migration id."""
+    """Another artifact was imported under the same id."""
 
 
 class TargetOlderThanSource(Refused):
@@ -79,7 +79,7 @@ class TargetOlderThanSource(Refused):
 
 
 class TargetNotAtHead(Refused):
-    """The target's metadata database is not at its own Airflow's schema revision."""
+    """The target's metadata database is not at the schema revision of its own Airflow."""
 
 
 class ImportInProgress(Refused):
@@ -87,23 +87,23 @@ class ImportInProgress(Refused):
 
 
 class NotImported(Refused):
-    """There is nothing to verify: the artifact was never imported into this database."""
+    """The artifact was never imported into this database, so there is nothing to verify."""
 
 
 class UndecryptableSecret(Refused):
-    """Variables or connections cannot be decrypted with this Airflow's Fernet key."""
+    """This Airflow's Fernet key does not decrypt some variables or connections."""
 
 
 class ColumnTypeUnknown(Refused):
-    """A column's type is not one of PostgreSQL's own, so the target could not make the table again."""
+    """A column's type is not one of PostgreSQL's own, so the target cannot make the table again."""
 
 
 class DatabaseFailed(MigratorError):
-    """The metadata database ended a statement with an error, or the connection broke."""
+    """A statement ended with an error of the metadata database, or the connection broke."""
 
 
 class ExportFailed(MigratorError):
-    """The export stopped in its middle; there is no manifest, so nothing can import what it left."""
+    """The export stopped before its end. There is no manifest, so nothing can import what it left."""
 
 
 class RestoreFailed(MigratorError):
@@ -111,7 +111,7 @@ class RestoreFailed(MigratorError):
 
 
 class UpgradeFailed(MigratorError):
-    """Airflow's own migrations failed in the scratch schema."""
+    """Airflow's own migrations failed in the scratch schema, or led to other columns than the target has."""
 
 
 class RowsUnaccounted(MigratorError):
@@ -119,7 +119,7 @@ class RowsUnaccounted(MigratorError):
 
 
 class RowsConflict(MigratorError):
-    """The target has rows with the same identity, and --on-conflict fail was asked for."""
+    """The target has rows of the same identity and other content, and --on-conflict fail was asked for."""
 
 
 class KeySpaceExhausted(MigratorError):
@@ -135,7 +135,7 @@ class DrainTimedOut(MigratorError):
 
 
 class SourceResumed(Refused):
-    """The source's DAGs were put back for good, so this artifact can no more be of a paused source."""
+    """The source's DAGs were put back for good, so no artifact of a paused source can be made any more."""
 
 
 class WorkerDied(MigratorError):

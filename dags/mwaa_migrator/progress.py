@@ -1,4 +1,4 @@
-"""Tells what is being done: one line a phase and one line a table, as text or as JSON."""
+"""Reports progress: a line for each phase and each table, as text or as JSON."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ _log = logging.getLogger("mwaa_migrator")
 
 
 class Progress:
-    """Lines go to ``stream``, as JSON objects if ``as_json``; without a stream they go to the task's log.
+    """Lines go to ``stream``, as JSON objects if ``as_json``, or to the task's log if there is no stream.
 
-    ``phases`` lists what was finished: ``{"name", "seconds"}``.
+    ``phases`` lists the finished phases: ``{"name", "seconds"}``.
     """
 
     def __init__(self, stream: TextIO | None = None, as_json: bool = False) -> None:
@@ -56,6 +56,6 @@ class Progress:
             self._stream.flush()
 
 
-def terminal(as_json: bool) -> Progress:
-    """Standard output belongs to the result."""
+def on_terminal(as_json: bool) -> Progress:
+    """On standard error; standard output is for the result."""
     return Progress(sys.stderr, as_json)

@@ -34,7 +34,7 @@ class SourceNotAvailable(MigrationError):
 
 
 class SourceTooOld(MigrationError):
-    """The source's Airflow is older than the oldest version the export knows."""
+    """The source's Airflow is older than the oldest version that the export supports."""
 
 
 class SourceTooNew(MigrationError):
@@ -50,7 +50,7 @@ class Downgrade(MigrationError):
 
 
 class ImportVersionUnfit(MigrationError):
-    """The version to import at does not lie between the source's and the target's."""
+    """The version to import at is not between the source's and the target's."""
 
 
 class TargetExists(MigrationError):
@@ -58,7 +58,7 @@ class TargetExists(MigrationError):
 
 
 class TargetUnfit(MigrationError):
-    """The target that this migration made is in a state it cannot go on from."""
+    """The target that this migration made is in a state from which it cannot continue."""
 
 
 class UnknownOverride(MigrationError):
@@ -74,7 +74,7 @@ class OverrideInvalid(MigrationError):
 
 
 class BucketNotFound(MigrationError):
-    """A DAG bucket does not exist, or may not be looked at."""
+    """A DAG bucket does not exist, or the function may not read its settings."""
 
 
 class BucketNotVersioned(MigrationError):
@@ -82,7 +82,7 @@ class BucketNotVersioned(MigrationError):
 
 
 class BucketInOtherRegion(MigrationError):
-    """A DAG bucket lies in another region than its environment."""
+    """A DAG bucket is in another region than its environment."""
 
 
 class FolderShared(MigrationError):
@@ -153,7 +153,7 @@ class EnvironmentUnavailable(MigrationError):
 
 
 class TargetBusy(MigrationError):
-    """The target is in MAINTENANCE and cannot be upgraded yet; the state machine asks again for five hours."""
+    """The target is in MAINTENANCE and cannot be upgraded yet; the state machine keeps trying for five hours."""
 
 
 class EnvironmentTimedOut(MigrationError):
@@ -222,7 +222,7 @@ class LogAccessDenied(MigrationError):
 
 
 class LogKeyRefused(MigrationError):
-    """A log group could not be created with the KMS key of the source's."""
+    """A log group could not be created with the KMS key of the source's log group."""
 
 
 class LogWriteRefused(MigrationError):
@@ -245,7 +245,7 @@ class LogsIncomplete(MigrationError):
 
 
 class LinterFailed(MigrationError):
-    """The linter of the DAGs' code is not there, failed, or took too long."""
+    """The linter of the DAGs' code is missing, failed, or took too long."""
 
 
 # Judgement and cut-over.
@@ -256,7 +256,7 @@ class VerificationFailed(MigrationError):
 
 
 class SourceActive(MigrationError):
-    """Somebody has unpaused DAGs of the source during the migration; cut over, they would run in both environments."""
+    """Somebody unpaused DAGs of the source during the migration; after a cut-over they would run in both places."""
 
 
 class CutOverFailed(MigrationError):
@@ -276,7 +276,7 @@ class CleanUpTimedOut(MigrationError):
 
 
 class SweepIncomplete(MigrationError):
-    """The sweep could not take back what is left of some rehearsals; it tries again at its next time."""
+    """The sweep could not take back what is left of some rehearsals; it tries again the next time."""
 
 
 def named(name: str, message: str) -> MigrationError:

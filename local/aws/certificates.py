@@ -1,4 +1,4 @@
-"""A certificate authority of one local AWS, and the certificate of its web servers; both are gone with it."""
+"""A certificate authority of one local AWS, and the certificate of its web servers; neither outlives it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Certificates:
     """Files in PEM format.
 
     Attributes:
-        bundle: the system's authorities and ours: what a client that calls these servers has to trust.
+        bundle: the authorities that a client of these servers has to trust: ours, and the system's.
     """
 
     bundle: Path

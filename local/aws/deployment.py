@@ -28,7 +28,7 @@ from samtranslator.translator.translator import Translator  # type: ignore[impor
 from samtranslator.yaml_helper import intrinsics_multi_constructor  # type: ignore[import-untyped]
 
 from local.aws.arns import iam_arn, partition, url_suffix
-from local.aws.lambda_runner import Function
+from local.aws.functions.function import Function
 from local.installations import interpreters, lambda_layers
 from local.installations.file_lock import exclusively
 
@@ -88,7 +88,7 @@ def _build(template: Path, built: Path) -> Path:
     if marker.is_file() and marker.read_text() == fingerprint and (built / "template.yaml").is_file():
         return built / "template.yaml"
     # sam wants the runtime's own Python on PATH.
-    python = interpreters.find(_runtime_version(template))
+    python = interpreters.find_or_download(_runtime_version(template))
     path = os.pathsep.join([str(python.parent), str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
     done = subprocess.run(
         [str(Path(sys.executable).with_name("sam")), "build", "--template", str(template), "--build-dir", str(built)],
@@ -248,7 +248,7 @@ def _take_layers(document: dict[str, Any], folder: Path) -> dict[str, Path]:
         if resource["Type"] == "AWS::Serverless::LayerVersion":
             properties = resource["Properties"]
             built = (folder / str(properties.get("ContentUri", logical_id))).resolve()
-            found[logical_id] = lambda_layers.for_this_machine(built)
+            found[logical_id] = lambda_layers.install(built)
             properties["ContentUri"] = {"Bucket": _ARTIFACTS, "Key": "package.zip"}
     return found
 

@@ -23,14 +23,16 @@ from moto.iam.models import AWSManagedPolicy, IAMBackend, ManagedPolicy
 from moto.moto_api._internal.models import moto_api_backend
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
 from moto.s3.models import FakeBucket
+from moto.settings import load_iam_aws_managed_policies
 from werkzeug.serving import BaseWSGIServer, make_server
 from werkzeug.wrappers import Response
 
-from local.aws import policy_simulation, requirements_of_calls
 from local.aws import request as aws_request
 from local.aws.arns import s3_arn
-from local.aws.identity import Identities, UnknownAccessKey
-from local.aws.permissions import Call, CallRecord, Principal, Requirement, decide
+from local.aws.iam import policy_simulation, required_permissions, s3_permissions
+from local.aws.iam.call_record import Call, CallRecord
+from local.aws.iam.identity import Identities, UnknownAccessKey
+from local.aws.iam.policy_evaluation import Principal, Requirement, decide
 from local.aws.request import AwsRequest, UnknownOperation
 from local.aws.responses import AwsError, error_response
 from local.aws.stepfunctions import patches
@@ -58,7 +60,7 @@ class Tagged(Service, Protocol):
         """The tags of the resource that a request is about; none where there is none."""
 
 
-Between = Callable[[AwsRequest, Principal, Callable[[], Response]], Response]
+Interceptor = Callable[[AwsRequest, Principal, Callable[[], Response]], Response]
 
 
 class _Moto(DomainDispatcherApplication):
@@ -81,8 +83,14 @@ _managed_policies = functools.cache(lambda: json.loads(aws_managed_policies_data
 
 def _make_managed_policies(self: IAMBackend) -> list[ManagedPolicy]:
     """As moto makes them, which parses a megabyte for each of the partitions, and again when it is reset."""
-    policies = _managed_policies().items()
+    policies = _managed_policies().items() if load_iam_aws_managed_policies() else ()
     return [AWSManagedPolicy.from_data(name, self.account_id, self.region_name, policy) for name, policy in policies]
+
+
+def _configure_moto(*, like_aws: bool) -> None:
+    """With state machines that are executed and AWS's managed policies; without them moto is what it is elsewhere."""
+    default_user_config["stepfunctions"]["execute_state_machine"] = like_aws
+    default_user_config["iam"]["load_aws_managed_policies"] = like_aws
 
 
 class Endpoint:
@@ -91,9 +99,9 @@ class Endpoint:
     def __init__(self, identities: Identities) -> None:
         self.identities = identities
         self.record = CallRecord()
-        #: What a fault harness puts between a caller and the service: gets the request, who asks, and what would carry
-        #: it out, and answers in its place or raises AwsError.
-        self.between: Between | None = None
+        #: For injecting faults: answers in place of the service, from the request, its caller and what would carry it
+        #: out; or raises AwsError.
+        self.interceptor: Interceptor | None = None
         self._services: list[Service] = []
         self._server: BaseWSGIServer | None = None
         self._thread: threading.Thread | None = None
@@ -109,8 +117,10 @@ class Endpoint:
         return f"http://127.0.0.1:{self._server.port}"
 
     def start(self) -> None:
-        default_user_config["stepfunctions"]["execute_state_machine"] = True
         IAMBackend._init_aws_policies = _make_managed_policies  # type: ignore[method-assign]
+        _configure_moto(like_aws=True)
+        # Whatever another user of this process has left has none of AWS's policies.
+        moto_api_backend.reset()
         # What moto does not make (alarms, dashboards) nothing here depends on; docs/local-aws.md names it.
         warnings.filterwarnings("ignore", message="Tried to parse .* not supported by moto's CloudFormation")
         # Bucket policies are evaluated here; moto's evaluator takes a conditional Deny for an unconditional one.
@@ -130,7 +140,8 @@ class Endpoint:
             self._thread.join()
             self._server.server_close()
             self._server = self._thread = None
-        # moto's state belongs to the process; the next local AWS in it must find nothing of this one.
+        # moto's state belongs to the process; the next user of it must find nothing of this one.
+        _configure_moto(like_aws=False)
         moto_api_backend.reset()
 
     def __call__(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
@@ -142,8 +153,8 @@ class Endpoint:
             )
         try:
             principal = self._authorise(request)
-            if self.between is not None:
-                response = self.between(request, principal, lambda: self._carry_out(request, environ, principal))
+            if self.interceptor is not None:
+                response = self.interceptor(request, principal, lambda: self._carry_out(request, environ, principal))
             else:
                 response = self._carry_out(request, environ, principal)
         except AwsError as error:
@@ -177,7 +188,7 @@ class Endpoint:
         if not principal.is_administrator:
             policies = self.identities.policies(principal)
             tags = self._tags_of(request)
-            for needed in requirements_of_calls.requirements(request, self.identities.account):
+            for needed in required_permissions.requirements(request, self.identities.account):
                 # The role that is passed is another resource.
                 of_resource = {} if needed.action == "iam:PassRole" else tags
                 requirement = replace(needed, context={**needed.context, **of_resource})
@@ -203,7 +214,7 @@ class Endpoint:
             "s3:ListBucket",
             (s3_arn(request.region, bucket),),
             {"aws:requestedregion": request.region},
-            requirements_of_calls.bucket_policy(request.region, self.identities.account, bucket),
+            s3_permissions.bucket_policy(request.region, self.identities.account, bucket),
         )
         decision = decide(principal, self.identities.policies(principal), listing)
         if not principal.is_administrator:

@@ -18,9 +18,11 @@ from botocore.config import Config
 from local.aws import certificates, deployment
 from local.aws.deployment import Deployment, DeploymentFailed
 from local.aws.endpoint import Endpoint
-from local.aws.function_logs import FunctionLogs
-from local.aws.identity import DEFAULT_REGION, Credentials, Identities
-from local.aws.lambda_runner import Function, LambdaRunner
+from local.aws.functions.function import Function
+from local.aws.functions.logs import FunctionLogs
+from local.aws.functions.runner import LambdaRunner
+from local.aws.iam.identity import DEFAULT_REGION, Credentials, Identities
+from local.aws.logs.answers import CloudWatchLogs
 from local.aws.schedules import Schedules
 from local.installations import leftovers, processes
 
@@ -74,6 +76,8 @@ class LocalAws:
         self.endpoint.start()
         self.functions = LambdaRunner(self.region, self._function_environment, self._logs_of)
         self.endpoint.add(self.functions)
+        self.logs = CloudWatchLogs(self.identities.account)
+        self.endpoint.add(self.logs)
         self.schedules = Schedules(self.identities, self.region, self.client)
 
     def _stop_services(self) -> None:
@@ -140,11 +144,11 @@ class LocalAws:
         }
 
     def _function_environment(self, function: Function) -> dict[str, str]:
-        credentials = self.identities.session(function.role_arn, function.name)
+        credentials = self.identities.assume_role(function.role_arn, function.name)
         return {**self.endpoint_variables(), **credentials.environment()}
 
     def _logs_of(self, function: Function) -> FunctionLogs:
         if function.name not in self._function_logs:
-            session = self.identities.session(function.role_arn, function.name)
+            session = self.identities.assume_role(function.role_arn, function.name)
             self._function_logs[function.name] = FunctionLogs(function.log_group, lambda: self.client("logs", session))
         return self._function_logs[function.name]

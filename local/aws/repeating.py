@@ -1,4 +1,4 @@
-"""Something that is done again and again in the background, until it is stopped."""
+"""Work that is repeated in the background until it is stopped."""
 
 from __future__ import annotations
 
@@ -7,25 +7,25 @@ from collections.abc import Callable
 
 
 class Repeating:
-    """Calls `act` in a thread of its own, so many seconds apart; the first time that long after its start."""
+    """Calls a function in a thread of its own, with so many seconds before each call."""
 
-    def __init__(self, act: Callable[[], None], seconds: float, name: str) -> None:
-        self._act = act
+    def __init__(self, work: Callable[[], None], seconds: float, name: str) -> None:
+        self._work = work
         self._seconds = seconds
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
 
     def start(self) -> None:
-        """Begins, unless it has already."""
+        """Does nothing where it has started."""
         if not self._thread.is_alive():
             self._thread.start()
 
     def stop(self) -> None:
-        """Returns when what is being done is done. Harmless where nothing was started."""
+        """Returns when a call that is under way has ended. Does nothing where it has not started."""
         self._stopped.set()
         if self._thread.is_alive():
             self._thread.join()
 
     def _run(self) -> None:
         while not self._stopped.wait(self._seconds):
-            self._act()
+            self._work()

@@ -1,7 +1,6 @@
-"""Which operation of which service an HTTP request asks for, read with the services' own API models.
+"""Reads which operation of which service an HTTP request calls, by the services' own API models.
 
-moto's router and parsers (which work on botocore's models) do the reading, so what is recognised here is what moto
-executes.
+moto's router and parsers, which work on botocore's models, do the reading; so what is read here is what moto executes.
 """
 
 from __future__ import annotations
@@ -33,7 +32,7 @@ _CREDENTIAL = re.compile(r"Credential=([^/,]+)/(\d{8})/([^/]+)/([^/]+)/aws4_requ
 
 
 class UnknownOperation(Exception):
-    """The request names no operation of the service's API model."""
+    """The service's API model has no operation for the request."""
 
 
 @dataclass(frozen=True)
@@ -44,9 +43,9 @@ class AwsRequest:
         service: the model's name in botocore: `stepfunctions`, `mwaa`, `s3`.
         signing_name: the service's name in the signature: `states`, `airflow`, `s3`.
         access_key_id: who signed; None for an unsigned request.
-        parameters: the input's members by their names in the model. Of S3 only what stands in the path and the query,
-            and for DeleteObjects the keys, because bodies there can be large.
-        invalid: what the model's shapes cannot hold, as a sentence; empty where the input could be read.
+        parameters: the input's members by their names in the model. Of S3 only those in the path and the query, and the
+            keys of DeleteObjects, because bodies can be large there.
+        invalid: why the input does not fit the model, as a sentence; empty if it does.
     """
 
     service: str
@@ -79,7 +78,7 @@ def credential(environ: dict[str, Any]) -> tuple[str, str, str] | None:
 
 
 def read(environ: dict[str, Any]) -> AwsRequest:
-    """Reads a WSGI request; its body can be read again afterwards.
+    """Reads a WSGI request, whose body can be read again afterwards.
 
     Raises:
         UnknownOperation: the service has no API model here, or the model has no such operation.

@@ -1,4 +1,4 @@
-"""Answers of an AWS service: JSON and XML as its protocol has them, errors with their names."""
+"""Answers of AWS services: JSON and XML as their protocols have them, and errors with their names."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def json_response(content: Any, status: int = 200) -> Response:
 
 
 def error_response(error: AwsError, protocol: str) -> Response:
-    """An error in the form that a service's protocol (`json`, `rest-json`, `rest-xml`, `query`) has."""
+    """An error as a service's protocol has it: `json`, `rest-json`, `rest-xml`, `query` or `ec2`."""
     request_id = str(uuid.uuid4())
     headers = {"x-amzn-RequestId": request_id, "x-amz-request-id": request_id}
     if protocol in ("rest-xml", "query", "ec2"):

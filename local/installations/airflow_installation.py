@@ -1,4 +1,4 @@
-"""Airflow installations, one virtual environment per version, made by uv from committed lock files.
+"""Airflow installations: a virtual environment for each version, made by uv from committed lock files.
 
 `python -m local.installations.airflow_installation install 2.10.3 ...` makes installations; `lock [version ...]` writes
 `requirements/airflow/<version>.txt` from `requirements/airflow/versions.toml`.
@@ -29,14 +29,14 @@ class UnknownAirflowVersion(Exception):
 
 
 class AirflowCommandFailed(Exception):
-    """An airflow command ended with an exit code other than 0; the message ends with what it printed."""
+    """An airflow command ended with an exit code other than 0; the message ends with its output."""
 
 
 @dataclass(frozen=True)
 class AirflowInstallation:
     """One Airflow version in a virtual environment of its own.
 
-    An installation has no state: databases, logs and configuration belong to the environment that `environment` makes.
+    It has no state: databases, logs and configuration are those of the variables that `environment` makes.
     """
 
     version: str
@@ -62,11 +62,11 @@ class AirflowInstallation:
         Args:
             home: AIRFLOW_HOME; DAGs are read from `home/dags`, logs go to `home/logs`.
             sql_alchemy_conn: the URL of the metadata database.
-            config: further options, as section__option: `core__fernet_key="..."`. They replace those chosen here:
-                LocalExecutor, no example DAGs, no default connections, new DAGs start unpaused, no usage data sent.
+            config: further options, as section__option: `core__fernet_key="..."`. They replace the defaults here:
+                LocalExecutor, no example DAGs, no default connections, new DAGs unpaused, no usage data.
 
-        What the current process has of Airflow's and Python's own variables is left out; the rest of its environment
-        (PATH, AWS credentials and endpoint) is passed on.
+        The current process's own variables are passed on (PATH, AWS credentials and endpoint), but not those of Airflow
+        and Python.
         """
         since_2_3 = "database" if self.release >= (2, 3) else "core"
         options = {
@@ -118,7 +118,7 @@ class AirflowInstallation:
         return done.stdout
 
     def migrate_database(self, env: Mapping[str, str]) -> None:
-        """Brings the metadata database to this version's head; makes its tables where there are none.
+        """Migrates the metadata database to this version's head; makes its tables where there are none.
 
         Raises:
             AirflowCommandFailed: the migrations failed.
@@ -137,9 +137,9 @@ def versions() -> list[str]:
 
 
 def install(version: str) -> AirflowInstallation:
-    """The installation of a version, made now if it is missing, incomplete, or made from another lock file.
+    """Installs a version, unless it is there, whole and made from its lock file.
 
-    Several processes may ask for the same version at once: one makes it, the others wait.
+    Several processes may want the same version at once: one makes it, the others wait.
 
     Raises:
         UnknownAirflowVersion: there is no lock file for it.
@@ -157,7 +157,7 @@ def install(version: str) -> AirflowInstallation:
     with tempfile.TemporaryDirectory() as temporary:
         build_constraints = Path(temporary, "build-constraints.txt")
         build_constraints.write_text("\n".join(recipe.get("build", [])))
-        uv.environment_from_lock(
+        uv.make_environment(
             directory,
             recipe["python"],
             lock,
@@ -205,7 +205,7 @@ def _compile(requirements: list[str], recipe: Mapping[str, Any], *options: str) 
             "--no-header",
             "--no-annotate",
             "--python",
-            str(interpreters.find(recipe["python"])),
+            str(interpreters.find_or_download(recipe["python"])),
             "--exclude-newer",
             recipe["before"],
             *options,
@@ -229,7 +229,7 @@ def _recipes() -> dict[str, dict[str, Any]]:
 
 
 def lock_file(version: str) -> Path:
-    """What an installation of a version is made from."""
+    """The lock file from which a version is installed."""
     return REQUIREMENTS / f"{version}.txt"
 
 

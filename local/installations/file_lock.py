@@ -1,4 +1,4 @@
-"""Keeps processes from making the same thing at once."""
+"""Keeps processes from making the same files at once."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 
 @contextmanager
 def exclusively(file: Path) -> Iterator[None]:
-    """Waits until no other process holds the lock on `file`, and holds it. A process that dies lets go of it."""
+    """Waits for the lock on a file, and holds it for the block. A process that dies lets go of it."""
     file.parent.mkdir(parents=True, exist_ok=True)
     with file.open("w") as held:
         fcntl.flock(held, fcntl.LOCK_EX)

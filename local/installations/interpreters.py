@@ -13,7 +13,7 @@ from pathlib import Path
 
 
 class InterpreterNotFound(Exception):
-    """No Python of the wanted version is here, and none could be downloaded."""
+    """No Python of that version is here, and none could be downloaded."""
 
 
 def uv() -> str:
@@ -29,13 +29,13 @@ def uv() -> str:
     return found
 
 
-def find(version: str) -> Path:
-    """The interpreter for a version such as "3.11".
+def find_or_download(version: str) -> Path:
+    """The interpreter of a version such as "3.11".
 
-    Looks where uv looks, then in pyenv's versions (which uv does not search), then lets uv download one.
+    It is looked for where uv looks and in pyenv's versions, which uv does not search; else uv downloads it.
 
     Raises:
-        InterpreterNotFound: none of the three gave one that starts.
+        InterpreterNotFound: none of the three has one that starts.
     """
     for candidate in (_found_by_uv(version), *_pyenv_versions(version)):
         if candidate is not None and _is(candidate, version):
@@ -44,8 +44,8 @@ def find(version: str) -> Path:
     candidate = _found_by_uv(version)
     if candidate is None:
         raise InterpreterNotFound(
-            f"no Python {version} was found, and uv could not download one; install it (for example with "
-            f"pyenv) and try again. uv said: {download.stderr.strip()}"
+            f"no Python {version} was found, and uv could not download one; install it (with pyenv, for example) "
+            f"and try again. uv printed: {download.stderr.strip()}"
         )
     return candidate
 
@@ -78,13 +78,13 @@ def _patch(python: Path) -> int:
 
 
 def _is(python: Path, version: str) -> bool:
-    """Whether it starts and is that version: pyenv's shims exist for versions that are not selected."""
+    """Whether it starts and has that version; pyenv has shims for versions that are not selected, too."""
     answer = _run(str(python), "-c", "import sys; print('%d.%d' % sys.version_info[:2])")
     return answer.returncode == 0 and answer.stdout.strip() == version
 
 
 if __name__ == "__main__":
     try:
-        sys.stdout.write(f"{find(sys.argv[1])}\n")
+        sys.stdout.write(f"{find_or_download(sys.argv[1])}\n")
     except InterpreterNotFound as error:
         sys.exit(str(error))

@@ -1,7 +1,7 @@
-"""Lambda layers for the machine that the local AWS runs on.
+"""Installs Lambda layers for this machine.
 
-A layer is built for Lambda's platform, and its programs run nowhere else. It carries the lock file that it was made of,
-so the same release is installed here for this machine.
+A layer is built for Lambda's platform, and its programs run nowhere else. It has the lock file that it was made from,
+so the same release can be installed here.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ LAYERS = BUILD / "layers"
 _PYTHON = "3.13"
 
 
-def for_this_machine(built: Path) -> Path:
-    """The folder that stands for /opt: `bin` has a layer's programs, `python` its modules.
+def install(built: Path) -> Path:
+    """Returns the folder that stands for /opt: `bin` has the layer's programs, `python` its modules.
 
     Args:
         built: the folder that `sam build` made, with the layer's requirements.txt in it.
@@ -36,7 +36,7 @@ def for_this_machine(built: Path) -> Path:
             unfinished = folder.with_suffix(".unfinished")
             shutil.rmtree(unfinished, ignore_errors=True)
             install = ("pip", "install", "--quiet", "--require-hashes", "--no-deps")
-            python = ("--python", str(interpreters.find(_PYTHON)))
+            python = ("--python", str(interpreters.find_or_download(_PYTHON)))
             run(*install, *python, "--target", str(unfinished / "python"), "--requirement", str(lock))
             (unfinished / "python" / "bin").rename(unfinished / "bin")
             unfinished.rename(folder)

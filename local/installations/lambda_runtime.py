@@ -1,19 +1,21 @@
-"""The Python in which Lambda functions run here."""
+"""The Python that runs Lambda functions here."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 from local.installations.folders import BUILD, ROOT
-from local.installations.uv import environment_from_lock
+from local.installations.uv import make_environment
 
 
-def python_of(runtime: str) -> Path:
-    """The interpreter of a runtime (`python3.13`), with AWS's runtime client and the SDK that Lambda brings.
+def install(runtime: str) -> Path:
+    """Installs a runtime (`python3.13`) unless it is there: AWS's runtime client, and the SDK that Lambda brings.
+
+    Returns its interpreter.
 
     Raises:
         local.installations.interpreters.InterpreterNotFound: that Python is not here and could not be downloaded.
         local.installations.uv.InstallationFailed: uv failed.
     """
     lock = ROOT / "requirements" / "lambda-runtime.txt"
-    return environment_from_lock(BUILD / "lambda-runtime" / runtime, runtime.removeprefix("python"), lock)
+    return make_environment(BUILD / "lambda-runtime" / runtime, runtime.removeprefix("python"), lock)

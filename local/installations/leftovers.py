@@ -1,4 +1,4 @@
-"""Removes what a local AWS has left behind that was killed: its processes, its PostgreSQL, its folder."""
+"""Removes what a killed local AWS has left: its processes, its PostgreSQL, its folder."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ import psutil
 from local.installations import processes
 from local.installations.processes import RUNNING
 
-#: Seconds in which a starting local AWS has written its state file; an older folder without one is a killed one's.
+#: Seconds within which a starting local AWS has written its state file; an older folder without one was left.
 _STARTS_WITHIN = 60.0
 
 
 def process_of(name: str) -> int | None:
-    """The process id of the local AWS of that name, if it runs."""
+    """The id of the process that is the local AWS of that name; None where it does not run."""
     state = RUNNING / name / "state.json"
     try:
         pid = int(json.loads(state.read_text())["pid"])
@@ -29,7 +29,7 @@ def process_of(name: str) -> int | None:
 
 
 def clear(name: str) -> None:
-    """Ends and removes everything of the local AWS of that name, which must not run any more."""
+    """Ends and removes everything of a local AWS that does not run any more."""
     folder = RUNNING / name
     processes.end(name)
     _end_postgres(folder / "postgres")
@@ -37,10 +37,10 @@ def clear(name: str) -> None:
 
 
 def clear_all() -> None:
-    """Clears every local AWS whose process is gone."""
+    """Clears every local AWS that does not run any more."""
     for folder in RUNNING.glob("*"):
-        starts = not (folder / "state.json").exists() and time.time() - folder.stat().st_mtime < _STARTS_WITHIN
-        if process_of(folder.name) is None and not starts:
+        is_starting = not (folder / "state.json").exists() and time.time() - folder.stat().st_mtime < _STARTS_WITHIN
+        if process_of(folder.name) is None and not is_starting:
             clear(folder.name)
 
 

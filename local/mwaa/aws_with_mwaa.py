@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from local.aws.identity import DEFAULT_REGION
+from local.aws.iam.identity import DEFAULT_REGION
 from local.aws.local_aws import LocalAws
 from local.installations.postgres import PostgresServer
 from local.mwaa.control_plane import MwaaControlPlane
-from local.mwaa.environment import Environment, Surroundings
+from local.mwaa.environment import Environment
 from local.mwaa.price_list import PriceList
+from local.mwaa.surroundings import Surroundings
 
 
 class AwsWithMwaa(LocalAws):

@@ -1,4 +1,4 @@
-"""What other programs use of an environment's web server: `POST /aws_mwaa/cli`, over TLS, one command at a time."""
+"""The part of an environment's web server that programs use: `POST /aws_mwaa/cli`, over TLS, one command at a time."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ logger = logging.getLogger(__name__)
 
 #: Seconds; https://docs.aws.amazon.com/mwaa/latest/userguide/call-mwaa-apis-cli.html
 TOKEN_LIFETIME = 60.0
-#: Seconds after which MWAA's load balancer gives up on the web server.
+#: Seconds for which MWAA's load balancer waits for the web server.
 COMMAND_TIMEOUT = 60.0
 
 #: Commands that MWAA does not run, by their first words; https://docs.aws.amazon.com/mwaa/latest/userguide/airflow-cli-command-reference.html
@@ -41,11 +41,11 @@ class Commands(Protocol):
 
 
 class CliEndpoint:
-    """One environment's HTTPS server on a free port, and the tokens for it."""
+    """An environment's HTTPS server on a free port, and the tokens for it."""
 
     def __init__(self, certificates: Certificates, run: Commands, clock: Callable[[], float] = time.monotonic) -> None:
-        #: What a fault harness puts between a caller and the web server: gets the command and what would carry it out.
-        self.between: Callable[[str, Callable[[], Response]], Response] | None = None
+        #: For injecting faults: answers in place of the web server, from the command and what would carry it out.
+        self.interceptor: Callable[[str, Callable[[], Response]], Response] | None = None
         self._run = run
         self._clock = clock
         self._tokens: dict[str, float] = {}
@@ -57,7 +57,7 @@ class CliEndpoint:
 
     @property
     def host(self) -> str:
-        """What CreateCliToken gives as WebServerHostname; locally with a port."""
+        """CreateCliToken's WebServerHostname; here with a port."""
         return f"127.0.0.1:{self._server.port}"
 
     def start(self) -> None:
@@ -68,8 +68,8 @@ class CliEndpoint:
         self._thread.join()
         self._server.server_close()
 
-    def token(self) -> str:
-        """A new token, which works for TOKEN_LIFETIME seconds."""
+    def new_token(self) -> str:
+        """A token that is valid for TOKEN_LIFETIME seconds."""
         now = self._clock()
         self._tokens = {token: until for token, until in self._tokens.items() if until > now}
         token = secrets.token_urlsafe(48)
@@ -77,14 +77,14 @@ class CliEndpoint:
         return token
 
     def expire_tokens(self) -> None:
-        """Ends the time of every token that was given, for a fault harness."""
+        """Makes every token invalid that was given, for injecting faults."""
         self._tokens = dict.fromkeys(self._tokens, self._clock() - 1)
 
     def __call__(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
         return self._answer(Request(environ))(environ, start_response)
 
     def _answer(self, request: Request) -> Response:
-        # Read whatever the answer: a connection that is closed on an unread body is reset, and the answer lost.
+        # Read in any case: a connection that is closed with an unread body is reset, and the answer is lost.
         command = request.get_data(as_text=True)
         if request.path != "/aws_mwaa/cli":
             return Response("Not Found", 404)
@@ -94,8 +94,8 @@ class CliEndpoint:
         until = self._tokens.get(token)
         if kind != "Bearer" or until is None or until < self._clock():
             return Response("Forbidden", 403)
-        if self.between is not None:
-            return self.between(command, lambda: self._carry_out(command))
+        if self.interceptor is not None:
+            return self.interceptor(command, lambda: self._carry_out(command))
         return self._carry_out(command)
 
     def _carry_out(self, command: str) -> Response:
@@ -105,7 +105,7 @@ class CliEndpoint:
             return _answer(400, b"", f"the command line cannot be read: {error}\n".encode())
         if not arguments or any(tuple(arguments[: len(words)]) == words for words in _REFUSED):
             return _answer(400, b"", f"unsupported command: airflow {' '.join(arguments[:2])}\n".encode())
-        # MWAA's web server has little concurrency; who comes second waits.
+        # MWAA's web server has little concurrency: a second command waits.
         with self._one_at_a_time:
             try:
                 done = self._run(arguments, COMMAND_TIMEOUT)

@@ -1,4 +1,4 @@
-"""Tells CloudWatch how many DAGs an environment has, as Amazon MWAA does with Airflow's gauge `dagbag_size`."""
+"""Publishes the number of an environment's DAGs, as Amazon MWAA does with Airflow's gauge `dagbag_size`."""
 
 from __future__ import annotations
 
@@ -20,43 +20,43 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _INTERVAL = 2.0
-# What does not change is told as often as Amazon MWAA tells it.
+# A number that does not change is published as often as Amazon MWAA does it.
 _UNCHANGED_INTERVAL = 60.0
 
 
 class DagMetric:
-    """Follows the DAGs that an environment's schedulers have found."""
+    """Follows the number of DAGs in an environment's metadata database."""
 
     def __init__(
         self, cloudwatch: Callable[[], CloudWatchClient], environment: str, database: MetadataDatabase, version: str
     ) -> None:
-        # Made when it is first needed, so that no environment waits for it.
+        # Made at its first use, so that no environment waits for it.
         self._cloudwatch = functools.cache(cloudwatch)
         self._environment = environment
         self._database = database
         self._version = version
-        self._told: int | None = None
-        self._told_at = 0.0
-        self._telling = Repeating(self._tell, _INTERVAL, f"metric of {environment}")
+        self._published: int | None = None
+        self._published_at = 0.0
+        self._repeating = Repeating(self._publish, _INTERVAL, f"metric of {environment}")
 
     def start(self) -> None:
-        self._telling.start()
+        self._repeating.start()
 
     def stop(self) -> None:
-        self._telling.stop()
+        self._repeating.stop()
 
-    def _tell(self) -> None:
+    def _publish(self) -> None:
         try:
-            dags = self._database.dags(self._version)
-            if dags != self._told or time.monotonic() - self._told_at >= _UNCHANGED_INTERVAL:
+            dags = self._database.count_dags(self._version)
+            if dags != self._published or time.monotonic() - self._published_at >= _UNCHANGED_INTERVAL:
                 publish(self._cloudwatch(), self._environment, dags)
-                self._told, self._told_at = dags, time.monotonic()
+                self._published, self._published_at = dags, time.monotonic()
         except (psycopg2.Error, ClientError, BotoCoreError) as error:
             logger.warning("the number of DAGs of %s was not published: %s", self._environment, error)
 
 
 def publish(cloudwatch: CloudWatchClient, environment: str, dags: int) -> None:
-    """One value of DagBagSize, with the dimensions that Amazon MWAA gives it."""
+    """Puts a value of DagBagSize, with the dimensions that Amazon MWAA gives it."""
     dimensions = {"Environment": environment, "Function": "DAG Processing"}
     cloudwatch.put_metric_data(
         Namespace="AmazonMWAA",

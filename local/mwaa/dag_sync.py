@@ -1,4 +1,4 @@
-"""Keeps an environment's DAG folder as it is in S3, as MWAA does every thirty seconds; here every second."""
+"""Keeps an environment's DAG folder as it is in S3: every second, where MWAA does it every thirty."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _INTERVAL = 1.0
 
 
 class DagSync:
-    """Copies what is new or changed under a prefix, and removes what is gone; with the execution role's rights."""
+    """Copies what is new or changed under a prefix, and removes what is gone from there."""
 
     def __init__(self, s3: Callable[[], S3Client], bucket: str, prefix: str, folder: Path) -> None:
         self._s3 = functools.cache(s3)
@@ -75,11 +75,11 @@ class DagSync:
 
 
 def unpack_plugins(s3: S3Client, bucket: str, key: str, version: str | None, folder: Path) -> None:
-    """Puts the plugins' archive into the plugins folder, in place of what was there.
+    """Unpacks the plugins' archive into a folder.
 
     Raises:
         botocore.exceptions.ClientError: the execution role cannot read it.
-        zipfile.BadZipFile: it is no archive.
+        zipfile.BadZipFile: it is not an archive.
     """
     chosen = {"VersionId": version} if version else {}
     content = s3.get_object(Bucket=bucket, Key=key, **chosen)["Body"].read()  # type: ignore[arg-type]

@@ -1,7 +1,7 @@
-"""Takes what Airflow's processes write into files to the environment's log groups, under MWAA's stream names.
+"""Ships the files that Airflow's processes write to the environment's log groups, under MWAA's stream names.
 
-Task logs go to CloudWatch by Airflow's own handler where the version has one that works; here go the others, and the
-task logs of 1.10.
+Airflow's own handler writes task logs to CloudWatch where the version has one that works; the task logs of 1.10, and
+all other logs, go this way.
 """
 
 from __future__ import annotations
@@ -11,10 +11,11 @@ import logging
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from local.aws.logs.batches import MAX_MESSAGE, batches
 from local.aws.repeating import Repeating
 
 if TYPE_CHECKING:
@@ -23,27 +24,25 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _INTERVAL = 1.0
-_MAX_EVENTS = 10_000
-_MAX_BYTES = 1_000_000
-_PER_EVENT = 26
-_MAX_EVENT = 262_144 - _PER_EVENT
+#: Bytes of a file that are read at once.
+_MOST_BYTES = 8_000_000
 
 #: (file, group's suffix, stream)
 Shipped = tuple[Path, str, str]
 
 
 class LogShipping:
-    """Follows an environment's log files; every line becomes an event at the time when it was seen."""
+    """Follows an environment's log files; each line becomes an event at the time at which it was read."""
 
     def __init__(
         self, logs: Callable[[], CloudWatchLogsClient], home: Path, environment: str, groups: set[str], task_files: bool
     ) -> None:
         """
         Args:
-            groups: the suffixes of the groups that are enabled: {"Task", "Scheduler"}.
-            task_files: whether the files of tasks are to be shipped too.
+            groups: the suffixes of the log groups that there are: {"Task", "Scheduler"}.
+            task_files: whether task logs are shipped too.
         """
-        # Made when it is first needed, so that no environment waits for it.
+        # Made at its first use, so that no environment waits for it.
         self._logs = functools.cache(logs)
         self._home = home
         self._environment = environment
@@ -59,7 +58,7 @@ class LogShipping:
         self._following.start()
 
     def stop(self) -> None:
-        """Ships what is left, and ends."""
+        """Ships the rest, and ends."""
         self._following.stop()
         self._ended = True
         self._ship_all()
@@ -98,8 +97,8 @@ class LogShipping:
             return
         with file.open("rb") as opened:
             opened.seek(offset)
-            # A line is shipped when it is whole, unless no more will come.
-            content = opened.read(8 * _MAX_BYTES)
+            content = opened.read(_MOST_BYTES)
+        # A line is shipped when it is whole, unless no more will come.
         whole = len(content) if self._ended else content.rfind(b"\n") + 1
         if whole == 0:
             return
@@ -110,18 +109,7 @@ class LogShipping:
                 logger.debug("%s was there", stream)
             self._streams.add((group, stream))
         at = int(time.time() * 1000)
-        batch: list[Any] = []
-        size = 0
-        for line in content[:whole].splitlines():
-            text = line[:_MAX_EVENT].decode(errors="replace")
-            if not text.strip():
-                continue
-            cost = len(text.encode()) + _PER_EVENT
-            if len(batch) == _MAX_EVENTS or size + cost > _MAX_BYTES:
-                client.put_log_events(logGroupName=group, logStreamName=stream, logEvents=batch)
-                batch, size = [], 0
-            batch.append({"timestamp": at, "message": text})
-            size += cost
-        if batch:
-            client.put_log_events(logGroupName=group, logStreamName=stream, logEvents=batch)
+        lines = (line[:MAX_MESSAGE].decode(errors="replace") for line in content[:whole].splitlines())
+        for batch in batches((at, line) for line in lines if line.strip()):
+            client.put_log_events(logGroupName=group, logStreamName=stream, logEvents=batch)  # type: ignore[arg-type]
         self._offsets[file] = offset + whole

@@ -1,4 +1,4 @@
-"""The metadata databases of environments: made at a version's head, migrated, put back when a migration fails."""
+"""The metadata database of an environment: made at a version's head, copied, and put back."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _EMPTY_DATABASES = airflow_installation.INSTALLATIONS
 
 
 class RestoreFailed(Exception):
-    """psql or pg_dump did not end well; the message has what it printed."""
+    """psql or pg_dump failed; the message has what it printed."""
 
 
 class MetadataDatabase:
@@ -41,8 +41,8 @@ class MetadataDatabase:
     def create(self, installation: AirflowInstallation, environment: dict[str, str]) -> None:
         """Makes the database at the version's head.
 
-        What `airflow db migrate` makes of an empty database is always the same, so it is kept, as SQL, beside the
-        installation that made it, and loaded from there the next time.
+        `airflow db migrate` always makes the same of an empty database, so that is kept as SQL beside the installation
+        and loaded from there the next time.
 
         Raises:
             local.installations.airflow_installation.AirflowCommandFailed: the migrations failed.
@@ -59,13 +59,13 @@ class MetadataDatabase:
         partial.replace(kept)
 
     def take_snapshot(self) -> None:
-        """Copies the database; nobody may be connected to it, so sessions that are left over are ended."""
+        """Copies the database, to which nobody may be connected: sessions that are left over are ended."""
         self._server.drop_database(self._snapshot)
         self._end_sessions()
         self._server.create_database(self._snapshot, template=self.name)
 
     def restore_snapshot(self) -> None:
-        """Puts the database back to what it was at the snapshot."""
+        """Puts the database back as it was at the snapshot."""
         self._server.drop_database(self.name)
         self._server.create_database(self.name, template=self._snapshot)
         self.drop_snapshot()
@@ -85,8 +85,8 @@ class MetadataDatabase:
         """
         self._psql(file)
 
-    def heartbeats(self, job_type: str) -> float | None:
-        """Seconds since a running job of that type (SchedulerJob) was last heard of; None where there is none."""
+    def heartbeat_age(self, job_type: str) -> float | None:
+        """Seconds since the last heartbeat of a running job of that type (SchedulerJob); None where there is none."""
         with psycopg2.connect(self.dsn) as connection, connection.cursor() as cursor:
             cursor.execute(
                 "SELECT extract(epoch FROM now() - max(latest_heartbeat)) FROM job"
@@ -97,8 +97,8 @@ class MetadataDatabase:
         connection.close()
         return None if row is None or row[0] is None else float(row[0])
 
-    def dags(self, airflow_version: str) -> int:
-        """How many DAGs the schedulers of that version have found and still find."""
+    def count_dags(self, airflow_version: str) -> int:
+        """The DAGs whose files the schedulers of that version find."""
         of_2, of_3 = "SELECT count(*) FROM dag WHERE is_active", "SELECT count(*) FROM dag WHERE NOT is_stale"
         with psycopg2.connect(self.dsn) as connection, connection.cursor() as cursor:
             cursor.execute(of_3 if int(airflow_version.partition(".")[0]) >= 3 else of_2)

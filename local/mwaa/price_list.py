@@ -1,7 +1,6 @@
-"""The AWS Price List's GetProducts, for Amazon MWAA alone, as the API answers it.
+"""The AWS Price List's GetProducts, for Amazon MWAA alone.
 
-The prices are those of price_list.json, which names where and when they were read. They are answered for the region
-that is asked for, because the local AWS is in whatever region it is told to be.
+The prices are those of price_list.json, which says where and when they were read. They are the same in each region.
 """
 
 from __future__ import annotations
@@ -13,7 +12,7 @@ from typing import Any
 
 from werkzeug.wrappers import Response
 
-from local.aws.permissions import Principal
+from local.aws.iam.policy_evaluation import Principal
 from local.aws.request import AwsRequest
 from local.aws.responses import AwsError, json_response
 

@@ -1,8 +1,8 @@
-"""What an environment's containers log of installing its requirements.txt.
+"""The log that an environment's containers write when they install its requirements.txt.
 
-On Amazon MWAA that is pip's output. Here uv resolves the file against what the environment's Airflow was installed
-from, without installing anything: whether that succeeds is real, and the lines around it are like those of the images
-(aws/amazon-mwaa-docker-images, mwaa/utils/user_requirements.py).
+On Amazon MWAA that is pip's output. Here uv resolves the file against the versions that the environment's Airflow was
+installed with, and installs nothing: whether it succeeds is real, and the lines around its output are like those of the
+images (aws/amazon-mwaa-docker-images, mwaa/utils/user_requirements.py).
 """
 
 from __future__ import annotations
@@ -27,29 +27,29 @@ _FAILED = "[ERROR] - ERROR: pip installation exited with a non-zero error code."
 
 
 def resolve(installation: AirflowInstallation, requirements: str) -> list[str]:
-    """The lines of the log. The last one tells whether the requirements can be installed."""
+    """The lines of the log; the last one says so if the requirements cannot be installed."""
     lines = requirements.splitlines()
-    # Constraint files lie on the internet; the lock file has the same versions for what Airflow needs.
+    # Constraint files are on the internet; the lock file has the same versions for what Airflow needs.
     wanted = [line for line in lines if not _CONSTRAINT.match(line)]
     log = [] if len(wanted) < len(lines) else [_NO_CONSTRAINT]
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder, "requirements.txt")
         file.write_text("\n".join(wanted) + "\n")
         try:
-            told = uv.run(
+            output = uv.run(
                 *("pip", "install", "--dry-run", "--no-build", "--python", str(installation.python)),
                 *("--constraint", str(airflow_installation.lock_file(installation.version))),
                 *("--requirement", str(file)),
             )
         except uv.InstallationFailed as error:
-            # uv writes small what pip writes in capitals. The first line has the command.
+            # pip writes ERROR in capitals. The first line has the command.
             printed = re.sub(r"^error:", "ERROR:", str(error).partition("\n")[2], flags=re.MULTILINE)
             return [*log, *(f"[INFO] - {line}" for line in printed.splitlines() if line.strip()), _FAILED]
-    return [*log, *(f"[INFO] - {line}" for line in told.splitlines() if line.strip())]
+    return [*log, *(f"[INFO] - {line}" for line in output.splitlines() if line.strip())]
 
 
 def publish(logs: CloudWatchLogsClient, environment: str, groups: set[str], lines: list[str]) -> None:
-    """Writes a log into a new stream of each group of `groups` whose containers install requirements."""
+    """Writes a log to a new stream in each of the `groups` (by suffix) whose containers install requirements."""
     now = time.time()
     stream = f"requirements_install_{environment}_{now:.3f}.log"
     for suffix in GROUPS:

@@ -15,7 +15,7 @@ from local.aws.responses import AwsError
 def validate(operation: OperationModel, parameters: Mapping[str, Any]) -> None:
     """
     Raises:
-        AwsError: ValidationException with all faults, worded as AWS words them.
+        AwsError: ValidationException which names everything that is wrong, as AWS words it.
     """
     faults = _types(operation, parameters)
     if not faults and operation.input_shape is not None:
@@ -26,7 +26,7 @@ def validate(operation: OperationModel, parameters: Mapping[str, Any]) -> None:
 
 
 def _types(operation: OperationModel, parameters: Mapping[str, Any]) -> list[str]:
-    """botocore's own checks: what is missing, what has a wrong type, what is out of range."""
+    """botocore's own checks: missing members, wrong types, numbers out of range."""
     if operation.input_shape is None:
         return []
     report = ParamValidator().validate(dict(parameters), operation.input_shape)
@@ -34,7 +34,7 @@ def _types(operation: OperationModel, parameters: Mapping[str, Any]) -> list[str
 
 
 def _constraints(shape: Shape, value: Any, where: str) -> list[str]:
-    """Those that botocore leaves to the service."""
+    """The checks that botocore leaves to the service."""
     if isinstance(shape, StructureShape) and isinstance(value, Mapping):
         return [
             fault
@@ -68,7 +68,7 @@ def _string(shape: StringShape, value: str, where: str) -> list[str]:
 
 
 def _fits(pattern: str, value: str) -> bool:
-    # Java's classes for letters, separators and numbers; Python's re has no \p.
+    # Python's re does not have Java's classes for letters, separators and numbers.
     translated = pattern.replace(r"\p{L}", r"^\W\d_").replace(r"\p{Z}", r"\s").replace(r"\p{N}", r"\d")
     if translated != pattern:
         return True

@@ -12,10 +12,13 @@ from local.installations.folders import ROOT
 
 TEMPLATE = ROOT / "template.yaml"
 STACK_NAME = "mwaa-migrator"
+#: The logical id of the state machine that each mode starts, and of the bucket that has the reports.
+STATE_MACHINES = {"rehearse": "RehearseStateMachine", "migrate": "MigrateStateMachine"}
+EXCHANGE_BUCKET = "ExchangeBucket"
 
 
 def build() -> Path:
-    """The built template, with the functions' packages beside it; built now if something has changed.
+    """Builds the application if something has changed; returns the built template, beside which the packages are.
 
     Raises:
         local.aws.deployment.BuildFailed: sam failed.
@@ -24,7 +27,7 @@ def build() -> Path:
 
 
 def deploy(aws: LocalAws, parameters: Mapping[str, str] | None = None, template: Path | None = None) -> Deployment:
-    """Deploys the application: a template that is already built, or by default the one that `build` gives.
+    """Deploys the application, from a template that is built already, or by default from the one that `build` makes.
 
     Raises:
         local.aws.deployment.BuildFailed, local.aws.deployment.DeploymentFailed

@@ -1,7 +1,7 @@
-"""Asks a migrated environment for the logs of runs that happened in its source, as its web interface does.
+"""Asks a migrated environment for the logs of its source's runs, as its web interface does.
 
-What answers is Airflow's own log reader, through its REST API; it looks for a stream by the name that the run's log
-template gives, in the target's log group.
+Airflow's own log reader answers, through the REST API; it looks in the target's log group for the stream that the run's
+log template names.
 """
 
 from __future__ import annotations
@@ -16,28 +16,29 @@ from urllib.parse import quote
 
 import requests
 
+from local.mwaa import rest_api
 from local.mwaa.airflow_processes import AirflowDidNotStart
 from local.mwaa.aws_with_mwaa import AwsWithMwaa
 
-#: Logs that are read; a rehearsal with many runs need not read them all.
+#: The logs that are read, at most.
 _MOST = 40
-#: What a reader neither escapes nor reformats.
+#: Characters that no reader escapes or reformats.
 _PLAIN = re.compile(r"[A-Za-z0-9 _./=-]+")
 _SHORTEST = 8
-#: Characters of a log that is not what it should be, for who looks why.
+#: Characters of a log in the message that something is missing in it.
 _SHOWN = 300
 
 
 @dataclass
 class OldLogs:
-    """How many logs of old runs were read, and those of which something was missing, with what was."""
+    """The number of logs that were read, and a text for each in which something is missing."""
 
     read: int = 0
     missing: list[str] = field(default_factory=list)
 
 
 def read(aws: AwsWithMwaa, source: str, target: str) -> OldLogs:
-    """Compares what the target's Airflow shows of old runs with the source's streams."""
+    """Compares the logs that the target's Airflow shows with the source's streams."""
     streams = _streams(aws.client("logs"), f"airflow-{source}-Task")
     result = OldLogs()
     api = _RestApi(aws, target)
@@ -72,7 +73,7 @@ def _instances(api: _RestApi) -> Iterator[dict[str, Any]]:
 
 
 def _names(instance: dict[str, Any], attempt: int) -> Iterator[str]:
-    """As Amazon MWAA names streams, since Airflow 2.3 and before."""
+    """Amazon MWAA's names of the stream: from Airflow 2.3 on, and before."""
     dag, task, mapped = instance["dag_id"], instance["task_id"], instance.get("map_index", -1)
     of_map = f"map_index={mapped}/" if mapped >= 0 else ""
     yield f"dag_id={dag}/run_id={instance['dag_run_id']}/task_id={task}/{of_map}attempt={attempt}.log".replace(":", "_")
@@ -83,7 +84,7 @@ def _names(instance: dict[str, Any], attempt: int) -> Iterator[str]:
 
 
 def _messages(aws: AwsWithMwaa, group: str, stream: str, instance: dict[str, Any]) -> list[str]:
-    """Those that Airflow's reader asks for: until 30 seconds after the task's end (`CloudwatchTaskHandler`)."""
+    """The messages up to 30 seconds after the task's end, for which Airflow's reader asks (`CloudwatchTaskHandler`)."""
     ended = instance.get("end_date")
     until = (datetime.fromisoformat(ended).timestamp() + 30) * 1000 if ended else float("inf")
     answer = aws.client("logs").get_log_events(logGroupName=group, logStreamName=stream, startFromHead=True)
@@ -100,7 +101,7 @@ def _shown(api: _RestApi, instance: dict[str, Any], attempt: int) -> str:
 
 
 def _absent(messages: list[str], shown: str) -> str | None:
-    """The first line of the source's that is not shown, told by its longest stretch of plain characters."""
+    """The first message that is not shown, found by its longest stretch of plain characters; None if all are."""
     for message in messages:
         plain = max(_PLAIN.findall(message), key=len, default="").strip()
         if len(plain) >= _SHORTEST and plain not in shown:
@@ -109,18 +110,15 @@ def _absent(messages: list[str], shown: str) -> str | None:
 
 
 class _RestApi:
-    """An environment's own REST API: InvokeRestApi takes paths of 64 characters, and those of logs are longer."""
+    """An environment's REST API, called directly: the paths of logs are longer than InvokeRestApi's 64 characters."""
 
     def __init__(self, aws: AwsWithMwaa, environment: str) -> None:
         airflow = aws.mwaa.environment(environment).airflow
         if airflow is None:
-            raise AirflowDidNotStart(f"{environment} has no Airflow that runs")
-        self._url = airflow.rest_api()
-        self._headers = {"Accept": "application/json"}
-        if self._url.endswith("/api/v2"):
-            token = requests.get(f"{self._url.removesuffix('/api/v2')}/auth/token", timeout=30).json()["access_token"]
-            self._headers["Authorization"] = f"Bearer {token}"
+            raise AirflowDidNotStart(f"the Airflow of {environment} does not run")
+        self._url = airflow.start_rest_api()
+        self._headers = rest_api.headers(self._url)
 
     def get(self, path: str, query: dict[str, Any]) -> Any:
-        """The answer, also one that says what was wrong."""
+        """The answer's JSON, an error's included."""
         return requests.get(f"{self._url}{path}", params=query, headers=self._headers, timeout=60).json()

@@ -1,9 +1,9 @@
-"""Fills a source environment: runs inside its Airflow, of any version from 1.10.12 to 2.x, with one JSON argument.
+"""Fills a source environment, from inside its Airflow (1.10.12 to 2.x); its argument is JSON.
 
     {"unpause": [dag_id, ...], "trigger": [[dag_id, run_id, conf], ...],
      "variables": {key: value}, "connections": [uri with conn_id...], "pools": [[name, slots, description]]}
 
-Python 3.7 has to be able to run it, and it uses what Airflow itself uses: no HTTP, no command line.
+It uses Airflow's own code. Python 3.7 has to be able to run it.
 """
 
 import datetime

@@ -10,7 +10,7 @@ from pathlib import Path
 import psycopg2
 import pytest
 
-from chaos import faults, judge, table
+from chaos import faults, faults_page, judge
 from chaos.__main__ import keep
 from chaos.faults import KINDS, Injection
 from chaos.real_kinds import REAL_KINDS
@@ -42,8 +42,8 @@ def test_everything_arrives_or_the_source_is_as_it_was(here: World, seed: int) -
 
 @pytest.mark.timeout(600)
 def test_the_judge_sees_what_is_wrong(here: World) -> None:
-    source, target = here.source("old-judged"), "new-judged"
-    was = judge.before(here, source)
+    source, target = here.make_source("old-judged"), "new-judged"
+    was = judge.observe(here, source)
     injection = Injection(here.aws, [], source, target)
     ended, migration = execute(here, injection, source.name, target)
     injection.stop()
@@ -57,7 +57,7 @@ def test_the_judge_sees_what_is_wrong(here: World) -> None:
     assert counted["tasks"] == faults.TASKS
 
     def told(*, succeeded: bool = True) -> str:
-        return "; ".join(judge.faults_of(here, was, target, migration, succeeded=succeeded))
+        return "; ".join(judge.broken_rules(here, was, target, migration, succeeded=succeeded))
 
     assert told() == ""
     there = here.aws.mwaa.environment(target)
@@ -86,7 +86,7 @@ def test_the_judge_sees_what_is_wrong(here: World) -> None:
         Bucket=here.exchange, Key=f"locks/{REGION}/{source.name}.json", Body=b"{}", ServerSideEncryption="aws:kms"
     )
     assert "the source is locked" in told()
-    here.forget(source.name, target)
+    here.delete(source.name, target)
 
 
 def test_nothing_is_asked_of_another_partition(here: World) -> None:
@@ -120,7 +120,7 @@ def test_the_table_counts_how_it_ended() -> None:
         "2": {"status": "FAILED", "struck": ["task killed", "target CREATE_FAILED"], "broken": []},
         "3": {"status": "FAILED", "struck": [], "broken": ["a row is lost"]},
     }
-    text = table.table(kept)
+    text = faults_page.table(kept)
     assert text.startswith("3 migrations: 1 SUCCEEDED with everything verified, 2 FAILED; 1 broke a rule.")
     assert "| task killed | 2 | 1 | 1 | 0 |" in text
     assert "| target CREATE_FAILED | 1 | 0 | 1 | 0 |" in text
@@ -132,7 +132,7 @@ def test_the_table_has_those_on_real_airflow_apart() -> None:
         "1": {"status": "SUCCEEDED", "struck": ["task killed"], "broken": []},
         "real-1": {"status": "FAILED", "struck": ["scheduler killed during the import", "task killed"], "broken": []},
     }
-    light, real = table.table(kept).split("On real Airflow, ")
+    light, real = faults_page.table(kept).split("On real Airflow, ")
     assert light.startswith("1 migrations: 1 SUCCEEDED with everything verified, 0 FAILED; 0 broke a rule.")
     assert "| task killed | 1 | 1 | 0 | 0 |" in light
     assert "scheduler killed" not in light

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from local.installations.airflow_installation import AirflowInstallation, install
+from local.mwaa.airflow_commands import AirflowCommands
 from migration.airflow.cli import AirflowCli
 from migration.airflow.endpoint import Answer
 from migration.checks import import_errors
@@ -54,31 +56,43 @@ class Deployment:
             core__dags_are_paused_at_creation="True",
             core__executor="SequentialExecutor",
         )
+        # It imports Airflow while the database is made.
+        self._commands = AirflowCommands(installation, self._env, home, home / "commands.log")
         installation.migrate_database(self._env)
 
     def __call__(self, *command: str) -> Answer:
-        return self._run(str(self._installation.airflow), *command)
+        return _answer(self._commands.run(list(command), timeout=120))
+
+    def stop(self) -> None:
+        self._commands.stop()
 
     def parse(self) -> None:
         (self.dags / "ours.py").write_text(DAG)
         if self._installation.release >= (3,):
             answer = self("dags", "reserialize")
         else:
-            answer = self._run(str(self._installation.python), "-c", PARSE)
+            command = [str(self._installation.python), "-c", PARSE]
+            answer = _answer(subprocess.run(command, env=self._env, capture_output=True, timeout=120, check=False))
         assert answer.succeeded, answer.stderr
 
-    def _run(self, *command: str) -> Answer:
-        done = subprocess.run(command, env=self._env, capture_output=True, text=True, timeout=120, check=False)
-        return Answer(done.returncode == 0, done.stdout, done.stderr)
+
+def _answer(done: subprocess.CompletedProcess[bytes]) -> Answer:
+    return Answer(done.returncode == 0, done.stdout.decode(), done.stderr.decode())
+
+
+@pytest.fixture
+def deployment(version: str, tmp_path: Path) -> Iterator[Deployment]:
+    made = Deployment(install(version), tmp_path)
+    yield made
+    made.stop()
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-def test_commands(version: str, tmp_path: Path) -> None:
-    deployment = Deployment(install(version), tmp_path)
+def test_commands(version: str, deployment: Deployment) -> None:
     cli = AirflowCli(deployment, version)
-    assert not cli.knows_dag("ours")
+    assert not cli.probe_dag("ours")
     deployment.parse()
-    assert cli.knows_dag("ours")
+    assert cli.probe_dag("ours")
 
     if not version.startswith("3"):
         # Our DAGs never run on 3.x.

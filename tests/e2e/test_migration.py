@@ -33,7 +33,8 @@ NOT_USED_HERE = {
     # An object of the migration is missing, as in a first attempt that stopped early.
     "CheckParsedFunction": ("s3:ListBucket",),
     "PollEnvironmentFunction": ("s3:ListBucket",),
-    "StageRollBackFunction": ("s3:ListBucket",),
+    # A lock is missing; the source's DAG bucket is encrypted with a key.
+    "StageRollBackFunction": ("s3:ListBucket", "kms:GenerateDataKey"),
     # The target has no log group yet, a stream is big.
     "ListLogStreamsFunction": ("logs:CreateLogGroup", "logs:PutRetentionPolicy"),
     "CopyLogEventsFunction": ("logs:GetLogEvents",),

@@ -1,4 +1,4 @@
-"""The state machine, executed for real by the local AWS, with functions that answer what a test says."""
+"""The state machines as deployed, executed by the local AWS; each test says what the functions answer."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ import pytest
 from werkzeug.wrappers import Response
 
 from local.aws.endpoint import Endpoint
-from local.aws.identity import Identities
-from local.aws.permissions import Principal
+from local.aws.iam.identity import Identities
+from local.aws.iam.policy_evaluation import Principal
 from local.aws.request import AwsRequest
 from tools import state_machines
 
@@ -35,12 +35,19 @@ MIGRATION: Event = {
     "options": {"logs": {"groups": ["Task"], "onlyFailed": False}},
 }
 READY = {"ready": True, "waitSeconds": 0, "waitedSeconds": 0}
-# A copy of logs with two batches.
+# A log copy of two batches.
 COPY: Event = {"bucket": "exchange", "workers": 2}
-LISTED = {"ready": True, "progress": None, "copy": COPY, "manifest": "migrations/x/1/logs/manifest.json", "batches": 2}
+LISTED: Event = {
+    "ready": True,
+    "waitSeconds": 0,
+    "progress": None,
+    "copy": COPY,
+    "manifest": "migrations/x/1/logs/manifest.json",
+    "batches": 2,
+}
 NOT_READY = {"ready": False, "waitSeconds": 0, "waitedSeconds": 60}
 
-# What each function answers where a test does not say otherwise: a migration in which all goes well.
+# What the functions answer unless a test says otherwise: a migration that goes well.
 WELL: dict[str, Any] = {
     "Plan": MIGRATION,
     "GrantAccess": {"roles": []},
@@ -59,7 +66,7 @@ WELL: dict[str, Any] = {
     "CollectLogResults": {"streams": 2},
     "CheckFiles": {"checks": 6},
     "CheckTarget": READY,
-    "CutOver": {"ready": True, "done": 1, "dags": 1},
+    "CutOver": {"ready": True, "waitSeconds": 0, "done": 1, "dags": 1},
     "RollBack": {**READY, "done": 0},
     "Report": {
         "status": "SUCCEEDED",
@@ -74,20 +81,20 @@ WELL: dict[str, Any] = {
 
 
 class Fails(Exception):
-    """A function's answer that is a failure of this name."""
+    """An answer: the function fails with an error of this name."""
 
     def __init__(self, name: str, message: str = "what to do") -> None:
         super().__init__(message)
         self.name = name
 
 
-# A value, a failure, a list of them for one call after the other (the last one stays), or a function of the event.
+# A value, a failure, a function of the event, or a list of these for successive calls; its last one stays.
 Answer = Any | Fails | list[Any] | Callable[[Event], Any]
 
 
 @dataclass
 class Functions:
-    """Answers Lambda's Invoke from a table, and keeps what was asked."""
+    """Answers Lambda's Invoke from a table, and records the calls."""
 
     answers: dict[str, Answer] = field(default_factory=dict)
     calls: list[tuple[str, Event]] = field(default_factory=list)
@@ -115,7 +122,7 @@ class Functions:
 
 @dataclass
 class Outcome:
-    """An execution that has ended. `states` are those entered, `calls` the functions with their events, in order."""
+    """An execution that has ended: the states it entered, and the functions it called with their events, in order."""
 
     status: str
     error: str | None
@@ -131,7 +138,7 @@ class Outcome:
 Execute = Callable[..., Outcome]
 
 
-# Of a module only: a process has one moto, and the local AWS of another file's tests empties it.
+# Module-scoped: a process has one moto, which the local AWS of another test file resets.
 @pytest.fixture(scope="module")
 def aws() -> Iterator[tuple[Endpoint, Functions]]:
     endpoint, functions = Endpoint(Identities()), Functions()

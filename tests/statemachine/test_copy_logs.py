@@ -1,4 +1,4 @@
-"""Every Choice and every Catch of the state machine that copies logs, in executions that really run."""
+"""Every Choice and every Catch of the state machine that copies logs, in real executions."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import pytest
 from .conftest import COPY, LISTED, Event, Execute, Fails
 
 BEGIN = ["Begin", "ListLogStreams", "Listed"]
-# A batch's states, in its child execution.
+# The states of a batch's child execution.
 BATCH = ["CopyLogEvents", "BatchCopied", "BatchEnded"]
 
 
@@ -74,7 +74,7 @@ def test_a_failed_batch_is_named_by_who_collects(execute: Execute) -> None:
         CopyLogEvents=Fails("LogAccessDenied"),
         CollectLogResults=Fails("LogAccessDenied", "a right"),
     )
-    # moto does not fail a Map for its items, which Step Functions does; either way it is for the journals to say.
+    # Step Functions fails a Map whose items fail, moto does not; either way the journals name the failure.
     assert len(outcome.events("CollectLogResults")) == 1
     assert (outcome.status, outcome.error) == ("FAILED", "LogAccessDenied")
 

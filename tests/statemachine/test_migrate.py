@@ -1,10 +1,15 @@
-"""Every Choice and every Catch of the migrate state machine, in executions that really run."""
+"""Every Choice and every Catch of the migrate state machine, in real executions."""
 
 from __future__ import annotations
 
 import json
+from collections import Counter
+from typing import Any
 
 import pytest
+
+from mwaa_migrator_cli import dry_run
+from mwaa_migrator_cli.state_order import STATES as STATE_ORDER
 
 from .conftest import MIGRATION, NOT_READY, READY, WELL, Event, Execute, Fails, Outcome, definition
 
@@ -44,7 +49,7 @@ def test_a_migration_with_a_hop(execute: Execute) -> None:
 
 
 def own_calls(outcome: Outcome) -> list[tuple[str, Event]]:
-    """The calls without the name of the execution, and without those of the execution that copies logs."""
+    """The calls, except the log copy's, without the execution's name."""
     return [
         (name, {**event, "execution": "", "executionArn": ""})
         for name, event in outcome.calls
@@ -58,7 +63,7 @@ def test_one_that_is_aborted_anywhere_goes_on_where_it_was_when_it_is_redriven(e
     assert len(own) > 15
     for place, number in enumerate(own, 1):
         outcome = execute(abort_at=number)
-        # The state is entered once more, with the input and the variables that it had.
+        # The state is entered once more, with the same input and variables.
         assert own_calls(outcome) == own_calls(whole)[:place] + own_calls(whole)[place - 1 :]
         assert len(outcome.states) == len(whole.states) + 1
         assert (outcome.status, outcome.output) == ("SUCCEEDED", whole.output)
@@ -75,12 +80,12 @@ REHEARSAL = {**MIGRATION, "mode": "rehearse"}
 def test_a_rehearsal_checks_and_does_not_cut_over(execute: Execute) -> None:
     outcome = execute(Plan=REHEARSAL, Report={**WELL["Report"], "verdict": "fail"})
     assert outcome.states == [*TO_VERIFY, *HOP, *LOGS, "Mode", *CHECKS, *END, "Succeeded"]
-    # Whoever starts it learns from the output that it is not in order.
+    # The output says that something is wrong.
     assert (outcome.status, outcome.output["verdict"]) == ("SUCCEEDED", "fail")
 
 
 def test_checks_are_waited_for(execute: Execute) -> None:
-    # Whatever was waited for before does not count.
+    # Earlier waits do not count.
     outcome = execute(Plan=REHEARSAL, PollEnvironment=[NOT_READY, READY], CheckTarget=[NOT_READY, NOT_READY, READY])
     assert (outcome.status, outcome.states.count("WaitForCheck")) == ("SUCCEEDED", 2)
     assert [event["waitedSeconds"] for event in outcome.events("CheckTarget")] == [0, 60, 60]
@@ -209,7 +214,9 @@ def test_two_hops(execute: Execute) -> None:
 
 
 def test_cut_over_goes_on_where_it_stopped(execute: Execute) -> None:
-    outcome = execute(CutOver=[{"ready": False, "done": 100}, {"ready": True, "done": 150}])
+    unpaused: Event = {"ready": True, "waitSeconds": 0, "done": 150}
+    outcome = execute(CutOver=[{**unpaused, "ready": False, "done": 100}, unpaused])
+    assert outcome.states.count("WaitForCutOver") == 1
     assert [event["done"] for event in outcome.events("CutOver")] == [0, 100]
 
 
@@ -219,7 +226,7 @@ def test_roll_back_goes_on_where_it_stopped(execute: Execute) -> None:
     assert [(event["waitedSeconds"], event["done"]) for event in outcome.events("RollBack")] == [(0, 0), (60, 5)]
 
 
-# One name for each state that may fail before the cut-over is over, and the calls of its function until then.
+# Every state that can fail before the cut-over has ended: its function, and how often that was called before.
 ROLLED_BACK = {
     "GrantAccess": ("GrantAccess", 0),
     "StageSettings": ("StageSettings", 0),
@@ -270,7 +277,7 @@ def test_logs_are_copied_while_the_dags_run_and_at_the_end(execute: Execute) -> 
     ("change", "copies"),
     [
         ({"options": {"logs": {"groups": [], "onlyFailed": False}}}, []),
-        # Which task instances have failed is known at the end only.
+        # Which task instances have failed is known only at the end.
         ({"options": {"logs": {"groups": ["Task"], "onlyFailed": True}}}, [False]),
         ({"finished": ["plan", "copy logs early"]}, [False]),
         ({"finished": ["plan", "verify", "copy logs"]}, []),
@@ -292,6 +299,27 @@ def test_lost_logs_roll_back(execute: Execute, state: str, before: list[Event]) 
     (reported,) = outcome.events("Report")
     assert (reported["failure"]["state"], reported["failure"]["error"]) == (state, "LogsIncomplete")
     assert json.loads(reported["failure"]["cause"])["errorMessage"] == "one stream"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {},
+        {"hops": [], "options": {"logs": {"groups": ["Task"], "onlyFailed": True}}},
+        {"mode": "rehearse", "hops": ["3.0.6", "3.2.1"], "options": {"logs": {"groups": [], "onlyFailed": False}}},
+    ],
+    ids=["migration", "failed logs only", "rehearsal without logs"],
+)
+def test_a_dry_run_says_what_the_states_do(execute: Execute, change: Event) -> None:
+    plan: Any = {**MIGRATION, "target": {"environment": "prod-3", "bucket": "dags", "dagsPath": "dags/"}, **change}
+    options: Event = {"drainSeconds": 600, "historyDays": None, "smokeTest": [], "quiesce": True}
+    plan["options"] = {**options, "logs": {"days": 14, **plan["options"]["logs"]}}
+    steps = dry_run.steps_of(plan)
+    entered = Counter(execute(Plan=plan).states)
+    for state in ("CreateEnvironment", "CopyLogsEarly", "UpdateEnvironment", "CopyLogs", *CHECKS[:2], "CutOver"):
+        assert len(steps.get(state, [])) == entered[state], state
+    assert set(steps) <= set(STATE_ORDER)
+    assert list(STATE_ORDER) == list(STATES)
 
 
 def test_a_refused_plan_touches_nothing(execute: Execute) -> None:
@@ -352,7 +380,7 @@ def test_a_fault_that_stays_rolls_back(execute: Execute) -> None:
 def test_every_state_is_reached_by_a_test() -> None:
     reached = {*TO_VERIFY, *BY_HAND, *HOP, *LOGS, *CHECKS, *CUT_OVER, *END, *BACK, "Succeeded", "Failed", "Refused"}
     waits = {"WaitForTarget", "WaitForDags", "WaitForExport", "WaitForImport", "WaitForHop", "WaitForCleanUp"}
-    assert set(STATES) == reached | waits | {"WaitForRollBack", "WaitForCheck"}
+    assert set(STATES) == reached | waits | {"WaitForRollBack", "WaitForCheck", "WaitForCutOver"}
 
 
 TASKS = {name: state for name, state in STATES.items() if state["Type"] == "Task"}
@@ -361,9 +389,9 @@ TASKS = {name: state for name, state in STATES.items() if state["Type"] == "Task
 @pytest.mark.parametrize("name", TASKS)
 def test_every_task_retries_what_passes_and_catches_the_rest(name: str) -> None:
     task, common = TASKS[name], TASKS["Plan"]["Retry"]
-    # A check that takes too long is tried once more only: seven times are half an hour, and it is no reason to wait.
+    # A check that takes too long is retried once: seven tries take half an hour, which no check is worth.
     once = [{**common[0], "ErrorEquals": ["Sandbox.Timedout", "States.Timeout"], "MaxAttempts": 1}]
-    # A target in maintenance is waited for, until the end of it.
+    # Maintenance of the target is waited out.
     waiting = {"ErrorEquals": ["TargetBusy"], "IntervalSeconds": 1, "BackoffRate": 1, "MaxAttempts": 64}
     maintenance = [{**waiting, "MaxDelaySeconds": 2, "JitterStrategy": "NONE"}]
     of_starts = ("AWSStepFunctionsException", "ExecutionLimitExceededException", "SdkClientException")

@@ -1,4 +1,4 @@
-"""A state machine that starts another one, when Step Functions' own API answers with an error."""
+"""A state machine that starts another, while Step Functions' own API answers with errors."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from werkzeug.wrappers import Response
 
 from local.aws.endpoint import Endpoint
-from local.aws.permissions import Principal
+from local.aws.iam.policy_evaluation import Principal
 from local.aws.request import AwsRequest
 from local.aws.responses import AwsError
 from local.aws.stepfunctions.nested_executions import BASE_ERROR
@@ -21,7 +21,7 @@ REHEARSAL = {**MIGRATION, "mode": "rehearse"}
 
 @contextmanager
 def failing(endpoint: Endpoint, operation: str, error: AwsError, times: int) -> Iterator[list[str]]:
-    """The first calls of an operation by a state machine are answered with an error; its calls are listed."""
+    """Answers a state machine's first `times` calls of an operation with an error; lists all of its calls."""
     calls: list[str] = []
 
     def between(request: AwsRequest, principal: Principal, carry_out: Callable[[], Response]) -> Response:
@@ -31,11 +31,11 @@ def failing(endpoint: Endpoint, operation: str, error: AwsError, times: int) -> 
                 raise error
         return carry_out()
 
-    endpoint.between = between
+    endpoint.interceptor = between
     try:
         yield calls
     finally:
-        endpoint.between = None
+        endpoint.interceptor = None
 
 
 @pytest.mark.parametrize(
@@ -45,7 +45,7 @@ def test_a_start_that_fails_is_tried_again(aws: tuple[Endpoint, Functions], exec
     with failing(aws[0], "StartExecution", error, times=2) as starts:
         outcome = execute(machine="rehearse", Plan=REHEARSAL)
     assert outcome.status == "SUCCEEDED"
-    # Two that failed, the rehearsal, and its two copies of logs.
+    # Two that failed, then the rehearsal and its two log copies.
     assert len(starts) == 5
 
 

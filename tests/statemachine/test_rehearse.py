@@ -1,4 +1,4 @@
-"""The rehearse state machine, with the migrate state machine in it, in executions that really run."""
+"""The rehearse state machine, with the migrate state machine in it, in real executions."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def test_is_swept_until_nothing_is_left(execute: Execute) -> None:
     assert [event["waitedSeconds"] for event in outcome.events("Sweep")] == [0, 60, 60]
 
 
-# One failure for each way in which the migrate state machine ends.
+# One failure for each way in which the migrate state machine can fail.
 @pytest.mark.parametrize(
     ("function", "error"),
     [("Plan", "SourceNotFound"), ("Verify", "VerificationFailed"), ("CleanUp", "CleanUpTimedOut")],
@@ -76,7 +76,7 @@ def test_a_rehearsal_that_is_aborted_is_swept(
 
     def abort(event: Event) -> Any:
         arn = machines[1]["migrate"].replace(":stateMachine:", ":execution:") + f":{event['execution']}"
-        # From a thread of its own, because the local AWS waits for this answer before it has stopped.
+        # In a thread, because StopExecution returns only after this function has answered.
         threading.Thread(target=states.stop_execution, kwargs={"executionArn": arn}).start()
         time.sleep(1)
         return WELL[state] if state != "Plan" else REHEARSAL
@@ -90,7 +90,7 @@ def test_a_rehearsal_that_is_aborted_is_swept(
 def test_what_is_stopped_while_a_state_is_evaluated_has_not_failed(
     execute: Execute, machines: tuple[Any, dict[str, str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """moto leaves out what is left of the state then, and stumbles over what that would have made."""
+    """moto skips the rest of the state then, and would fail over what that rest should have set."""
     seen: list[str] = []
 
     def stop_and_evaluate(text: str) -> Any:

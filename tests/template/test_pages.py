@@ -15,7 +15,8 @@ from tools.phases_picture import FILE, STRETCHES, drawn
 from tools.state_machines import definition
 
 ROOT = Path(__file__).parents[2]
-_LISTED = subprocess.run(["git", "ls-files", "--", "*.md"], cwd=ROOT, capture_output=True, text=True, check=True)
+_COMMAND = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "--", "*.md"]
+_LISTED = subprocess.run(_COMMAND, cwd=ROOT, capture_output=True, text=True, check=True)
 PAGES = [ROOT / name for name in _LISTED.stdout.splitlines() if (ROOT / name).is_file()]
 FOLDERS = {file.name for file in ROOT.iterdir() if file.is_dir()} - {"build", ".venv", ".aws-sam", ".git"}
 
@@ -95,7 +96,7 @@ def test_the_picture_of_the_phases_is_fresh() -> None:
     assert FILE.read_text(encoding="utf-8") == drawn(), "run `make generate`"
 
 
-def test_the_picture_has_the_phases_in_the_order_of_the_state_definition() -> None:
+def test_the_picture_has_the_phases_in_the_order_of_the_state_machine() -> None:
     shown = [state for stretch in STRETCHES for _, state in stretch.phases]
     order = [name for name in definition("migrate")["States"] if name in shown]
     assert order == shown

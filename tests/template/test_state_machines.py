@@ -29,6 +29,10 @@ def test_a_deployed_definition_is_fresh(name: str) -> None:
     assert deployed == state_machines.text(name), "run `make generate`"
 
 
+def test_the_order_of_the_states_is_fresh() -> None:
+    assert state_machines.STATE_ORDER.read_text(encoding="utf-8") == state_machines.state_order(), "run `make generate`"
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_a_deployed_definition_has_no_anchors_and_no_tags(name: str) -> None:
     """CloudFormation resolves neither, while moto and yaml.safe_load do."""

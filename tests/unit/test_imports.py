@@ -32,6 +32,21 @@ LAYERS = (
     ("aws",),
     ("errors", "model", "times", "wording", "json_schema", "settings", "waiting"),
 )
+# The engine's packages, in the same way.
+ENGINE_LAYERS = (
+    ("__main__",),
+    ("cli", "dag_tasks"),
+    ("verify", "result_text"),
+    ("merge",),
+    ("comparison",),
+    ("scratch", "export"),
+    ("copying",),
+    ("artifact",),
+    ("this_airflow",),
+    ("airflow_schema",),
+    ("postgres",),
+    ("errors", "options", "progress", "child_process"),
+)
 
 
 @pytest.fixture(scope="module")
@@ -67,8 +82,11 @@ def test_a_part_knows_nothing_of_those_that_build_on_it(imports: grimp.ImportGra
     assert chains == []
 
 
-def test_the_functions_packages_are_layers(imports: grimp.ImportGraph) -> None:
-    known = {name for layer in LAYERS for name in layer}
-    assert {module.rsplit(".", 1)[-1] for module in imports.find_children("migration")} == known
-    layers = [grimp.Layer(*layer) for layer in LAYERS]
-    assert imports.find_illegal_dependencies_for_layers(layers=layers, containers={"migration"}) == set()
+@pytest.mark.parametrize(("package", "layers"), [("migration", LAYERS), ("mwaa_migrator", ENGINE_LAYERS)])
+def test_the_packages_are_layers(imports: grimp.ImportGraph, package: str, layers: tuple[tuple[str, ...], ...]) -> None:
+    known = {name for layer in layers for name in layer}
+    assert {module.rsplit(".", 1)[-1] for module in imports.find_children(package)} == known
+    illegal = imports.find_illegal_dependencies_for_layers(
+        layers=[grimp.Layer(*layer) for layer in layers], containers={package}
+    )
+    assert illegal == set()

@@ -1,7 +1,7 @@
-"""Shortens how long functions and tasks wait for an answer, so that a call that hangs costs seconds.
+"""Shortens the time-outs of functions and tasks, so that a call that hangs costs seconds.
 
-The AWS SDK and the client of the CLI endpoint both wait as their urllib3.Timeout says: 20 to 120 seconds, which is cut
-to CHAOS_READ_SECONDS here. What they do afterwards is untouched.
+The AWS SDK and the client of the CLI endpoint both wait as long as their urllib3.Timeout says, 20 to 120 seconds; this
+cuts it to CHAOS_READ_SECONDS. What they do then is their own.
 """
 
 import os

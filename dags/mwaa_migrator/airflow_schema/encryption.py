@@ -1,117 +1,97 @@
-"""Carries encrypted columns over: decrypted with the source's Fernet key, encrypted with the target's.
+"""The columns that Airflow encrypts: decrypted with the source's Fernet key, encrypted with the target's.
 
-In the artifact the values are in clear, inside objects that the bucket's KMS key encrypts; the flags that say whether a
-value is encrypted travel as they were. The tables are small, so their rows pass through Python one by one.
+In the artifact their values are in clear, inside objects that the bucket's KMS key encrypts; the flags that say whether
+a value is encrypted stay as they were. The tables are small, so their rows pass through Python one by one.
 """
 
 from __future__ import annotations
 
-from typing import Any, Callable, List, Optional, Sequence
+from typing import Any, Mapping, NamedTuple, Sequence
 
-from mwaa_migrator.airflow_schema.tables import SECRET_COLUMNS, SECRET_NAMES
 from mwaa_migrator.postgres.catalog import Column
+from mwaa_migrator.postgres.copy_text import Row
 
-Row = List[Optional[str]]
 
-#: What every Fernet token begins with: version byte 0x80 and the first bytes of a time stamp, in base64.
+class EncryptedColumn(NamedTuple):
+    """``flag`` is the column that says whether a value is encrypted; None if there is no such column."""
+
+    column: str
+    flag: str | None
+
+
+#: By table (airflow.models.variable, .connection, .trigger). A trigger's kwargs are encrypted since Airflow 2.9.
+ENCRYPTED_COLUMNS: Mapping[str, Sequence[EncryptedColumn]] = {
+    "variable": (EncryptedColumn("val", "is_encrypted"),),
+    "connection": (EncryptedColumn("password", "is_encrypted"), EncryptedColumn("extra", "is_extra_encrypted")),
+    "trigger": (EncryptedColumn("kwargs", None),),
+}
+
+#: The column by which messages name a row of such a table.
+ROW_NAMES = {"variable": "key", "connection": "conn_id", "trigger": "id"}
+
+#: The beginning of every Fernet token: version byte 0x80 and the first bytes of a time stamp, in base64.
 FERNET_TOKEN = "gAAAAA"
 
-_ESCAPES = (("\\b", "\b"), ("\\f", "\f"), ("\\n", "\n"), ("\\r", "\r"), ("\\t", "\t"), ("\\v", "\v"))
 
-
-def parse_row(line: str) -> Row:
-    """The values of one line of COPY text, without its line end; ``\\N`` is None."""
-    return [None if field == "\\N" else _unescape(field) for field in line.split("\t")]
-
-
-def _unescape(field: str) -> str:
-    if "\\" not in field:
-        return field
-    # COPY TO writes no octal or hex escapes. Between two escaped backslashes a backslash begins an escape.
-    pieces = field.split("\\\\")
-    for escape, character in _ESCAPES:
-        pieces = [piece.replace(escape, character) for piece in pieces]
-    return "\\".join(pieces)
-
-
-def format_row(row: Row) -> str:
-    return "\t".join("\\N" if field is None else _escape(field) for field in row)
-
-
-def _escape(field: str) -> str:
-    field = field.replace("\\", "\\\\")
-    for escape, character in _ESCAPES:
-        field = field.replace(character, escape)
-    return field
-
-
-class RowLines:
-    """A file for COPY TO that gives each row to ``handle``; the stream may break anywhere."""
-
-    def __init__(self, handle: Callable[[Row], None]) -> None:
-        self._handle = handle
-        self._begun: list[bytes] = []
-
-    def write(self, block: bytes) -> None:
-        lines = block.split(b"\n")
-        # A value of many blocks is put together once, not with each of them.
-        self._begun.append(lines[0])
-        if len(lines) == 1:
-            return
-        lines[0] = b"".join(self._begun)
-        self._begun = [lines.pop()]
-        for line in lines:
-            self._handle(parse_row(line.decode("utf-8")))
+def ciphertext_columns(table: str) -> tuple[str, ...]:
+    """The columns of a table that differ between two encryptions of the same value, flags included."""
+    names = []
+    for encrypted in ENCRYPTED_COLUMNS.get(table, ()):
+        names.append(encrypted.column)
+        if encrypted.flag:
+            names.append(encrypted.flag)
+    return tuple(names)
 
 
 class Decrypter:
-    """Decrypts the rows of one table; ``failures`` names the rows that could not be, which are then left out."""
+    """Decrypts the rows of one table. ``failures`` names the rows that could not be decrypted."""
 
     def __init__(self, table: str, columns: Sequence[str], fernet: Any) -> None:
         self.failures: list[str] = []
         self._table = table
-        self._secrets = [
-            (columns.index(secret.column), columns.index(secret.flag) if secret.flag else None, secret.column)
-            for secret in SECRET_COLUMNS[table]
-            if secret.column in columns
+        self._positions = [
+            (columns.index(encrypted.column), columns.index(encrypted.flag) if encrypted.flag else None)
+            for encrypted in ENCRYPTED_COLUMNS[table]
+            if encrypted.column in columns
         ]
-        self._name = columns.index(SECRET_NAMES[table])
+        self._columns = columns
+        self._name = columns.index(ROW_NAMES[table])
         self._fernet = fernet
 
     def decrypt(self, row: Row) -> Row | None:
         """The row with its values in clear, or None if one of them cannot be decrypted."""
         clear = list(row)
-        for position, flag, column in self._secrets:
+        for position, flag in self._positions:
             value = row[position]
-            encrypted = row[flag] == "t" if flag is not None else str(value).startswith(FERNET_TOKEN)
-            if not value or not encrypted:
+            is_encrypted = row[flag] == "t" if flag is not None else str(value).startswith(FERNET_TOKEN)
+            if not value or not is_encrypted:
                 continue
-            text = decrypt_value(self._fernet, value)
+            text = _decrypt(self._fernet, value)
             if text is None:
-                self.failures.append(f"{self._table} {row[self._name]} ({column})")
+                self.failures.append(f"{self._table} {row[self._name]} ({self._columns[position]})")
                 return None
             clear[position] = text
         return clear
 
 
 class Encrypter:
-    """Encrypts the rows of one table with the target's key and sets the flags to what was done."""
+    """Encrypts the rows of one table with the target's key, and sets the flags accordingly."""
 
     def __init__(self, table: str, columns: Sequence[Column], fernet: Any) -> None:
         names = [column.name for column in columns]
-        # Before Airflow 2.9 a trigger's kwargs are a JSON column in clear, which Airflow's migration takes care of.
-        self._secrets = [
-            (names.index(secret.column), names.index(secret.flag) if secret.flag else None)
-            for secret in SECRET_COLUMNS[table]
-            if secret.column in names and columns[names.index(secret.column)].type not in ("json", "jsonb")
+        # Before Airflow 2.9 a trigger's kwargs are a JSON column in clear; Airflow's migration encrypts it.
+        self._positions = [
+            (names.index(encrypted.column), names.index(encrypted.flag) if encrypted.flag else None)
+            for encrypted in ENCRYPTED_COLUMNS[table]
+            if encrypted.column in names and columns[names.index(encrypted.column)].type not in ("json", "jsonb")
         ]
         self._fernet = fernet
 
     def encrypt(self, row: Row) -> Row:
         encrypted = list(row)
-        for position, flag in self._secrets:
+        for position, flag in self._positions:
             value = row[position]
-            # Airflow encrypts an empty variable, and leaves an empty password as it is.
+            # Airflow encrypts an empty variable, and leaves an empty password alone.
             if value is None or (not value and (flag is None or row[flag] != "t")):
                 continue
             if self._fernet.is_encrypted:
@@ -121,8 +101,8 @@ class Encrypter:
         return encrypted
 
 
-def decrypt_value(fernet: Any, value: str) -> str | None:
-    """The clear text, or None if this key did not encrypt it."""
+def _decrypt(fernet: Any, value: str) -> str | None:
+    """The clear text, or None if this key did not encrypt the value."""
     from cryptography.fernet import InvalidToken
 
     if not fernet.is_encrypted:

@@ -1,53 +1,36 @@
-"""What identifies a row in another environment, where its surrogate key is another one."""
+"""What identifies a row in another environment, where it has another surrogate key."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Mapping
 
-from mwaa_migrator.airflow_schema.tables import (
-    IDENTITIES,
-    PAUSE_STATE_TABLE,
-    secret_column_names,
-    undeclared_references,
-)
-from mwaa_migrator.postgres.catalog import Column, Table, read_tables
+from mwaa_migrator.airflow_schema.encryption import ciphertext_columns
+from mwaa_migrator.postgres.catalog import Column, Table
 
+#: Tables for which the catalog has no unique key that serves, or more than one.
+_IDENTITIES: Mapping[str, tuple[str, ...]] = {
+    # The table has a second unique key, (dag_id, execution_date); everywhere else a run is known by its run_id.
+    "dag_run": ("dag_id", "run_id"),
+    # Airflow looks a template up by its text (airflow.utils.db.synchronize_log_template).
+    "log_template": ("filename", "elasticsearch_id"),
+}
 
-def mergeable_tables(connection: Any, scratch: str, schema: str, manifest: dict[str, Any]) -> dict[str, Table]:
-    """The target's definitions of the tables that the artifact holds and the merge writes."""
-    target = read_tables(connection, schema)
-    upgraded = read_tables(connection, scratch)
-    return {
-        name: target[name]
-        for name in manifest["tables"]
-        if name in target and name in upgraded and name != PAUSE_STATE_TABLE
-    }
+#: Tables whose rows the target's Airflow makes as well: a row of the same identity is the same row, whatever its time
+#: stamps say.
+MADE_BY_AIRFLOW_TOO = ("log_template", "dataset", "dataset_alias")
 
 
 def identity_columns(table: Table) -> tuple[str, ...]:
-    """What identifies a row across environments; empty where only the whole content does."""
-    if table.name in IDENTITIES:
-        return tuple(IDENTITIES[table.name])
+    """What identifies a row across environments; empty if only its whole content does."""
+    if table.name in _IDENTITIES:
+        return _IDENTITIES[table.name]
     for key in table.unique_keys:
         if key != (table.surrogate_key,):
             return key
     return ()
 
 
-def compared_columns(table: Table) -> list[Column]:
+def content_columns(table: Table) -> list[Column]:
     """The columns in which two rows of the same identity may differ, as far as the database can tell."""
-    left_out = set(identity_columns(table)) | set(secret_column_names(table.name)) | {table.surrogate_key}
+    left_out = {*identity_columns(table), *ciphertext_columns(table.name), table.surrogate_key}
     return [column for column in table.columns if column.name not in left_out]
-
-
-def surrogate_references(table: Table, tables: dict[str, Table]) -> dict[str, str]:
-    """Column to parent, for columns that hold another table's surrogate key, declared or not.
-
-    ``tables`` are those of the whole schema: a reference counts whether its parent is merged or not.
-    """
-    references = dict(undeclared_references(table.name))
-    for key in table.foreign_keys:
-        parent = tables.get(str(key.parent))
-        if len(key.columns) == 1 and parent is not None and key.parent_columns == (parent.surrogate_key,):
-            references[key.columns[0]] = parent.name
-    return references

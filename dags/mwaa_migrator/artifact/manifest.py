@@ -1,4 +1,7 @@
-"""The manifest: what an artifact holds, written last, so that its presence means that the export is whole."""
+"""The manifest: what an artifact holds, and its id.
+
+It is written last, so its presence means that the export is whole.
+"""
 
 from __future__ import annotations
 
@@ -7,15 +10,11 @@ import json
 import re
 from typing import Any
 
-from mwaa_migrator import FORMAT_VERSION
-from mwaa_migrator.artifact.storage import Storage, open_storage
-from mwaa_migrator.errors import (
-    ArtifactAmbiguous,
-    ArtifactDamaged,
-    ArtifactFormatUnknown,
-    ArtifactIncomplete,
-    InvalidArguments,
-)
+from mwaa_migrator.artifact.storage import Storage
+from mwaa_migrator.errors import ArtifactDamaged, ArtifactFormatUnknown, ArtifactIncomplete, InvalidArguments
+
+#: Version of the artifact's layout. An import refuses an artifact of a later format.
+FORMAT_VERSION = 1
 
 MANIFEST = "manifest.json"
 SCHEMA = "schema.json"
@@ -27,7 +26,7 @@ _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,39}\Z")
 
 _REQUIRED = (
     "format_version",
-    "migration_id",
+    "artifact_id",
     "airflow_version",
     "revision",
     "snapshot_time",
@@ -36,62 +35,45 @@ _REQUIRED = (
 )
 
 
-def check_id(migration_id: str) -> str:
-    if not _ID.match(migration_id):
+def check_id(artifact_id: str) -> str:
+    """The id itself; raises InvalidArguments if it cannot be one."""
+    if not _ID.match(artifact_id):
         raise InvalidArguments(
-            f"'{migration_id}' cannot be a migration id: use 1 to 40 letters, digits, - and _, no sign first."
+            f"'{artifact_id}' cannot be an artifact's id: use 1 to 40 letters, digits, - and _, with a letter or digit "
+            "first."
         )
-    return migration_id
-
-
-def find_artifact(url: str, migration_id: str | None = None) -> Storage:
-    """The place of the artifact: ``url`` itself, or the one folder below it that holds a manifest.
-
-    Raises ArtifactIncomplete where there is none and ArtifactAmbiguous where there are several and no id chooses.
-    """
-    storage = open_storage(url)
-    if storage.size(MANIFEST) is not None and migration_id in (None, read_manifest(storage)["migration_id"]):
-        return storage
-    if migration_id is not None:
-        candidates = [migration_id] if storage.child(migration_id).size(MANIFEST) is not None else []
-    else:
-        candidates = [name for name in storage.folders() if storage.child(name).size(MANIFEST) is not None]
-    if not candidates:
-        message = "There is no {} in {}: no export finished there. Run the export, or correct the location."
-        raise ArtifactIncomplete(message.format(MANIFEST, storage.url))
-    if len(candidates) > 1:
-        message = "{} holds {} artifacts ({}). Name one, as {}/<migration id>."
-        raise ArtifactAmbiguous(message.format(storage.url, len(candidates), ", ".join(candidates[:5]), storage.url))
-    return storage.child(candidates[0])
+    return artifact_id
 
 
 def read_manifest(storage: Storage) -> dict[str, Any]:
-    """The manifest with ``sha256`` of its own bytes added; raises ArtifactIncomplete, -Damaged or -FormatUnknown."""
+    """The manifest, with the SHA-256 of its own bytes as ``sha256``.
+
+    Raises ArtifactIncomplete, ArtifactDamaged or ArtifactFormatUnknown.
+    """
+    place = f"{storage.url}/{MANIFEST}"
     if storage.size(MANIFEST) is None:
-        message = "There is no {} in {}: no export finished there."
+        message = "There is no {} in {}: no export finished there. Export first, or correct the location."
         raise ArtifactIncomplete(message.format(MANIFEST, storage.url))
     content = storage.read_bytes(MANIFEST)
     try:
         manifest = json.loads(content.decode("utf-8"))
     except ValueError as error:
-        raise ArtifactDamaged(f"{storage.url}/{MANIFEST} is not JSON ({error}). Export again.") from error
+        raise ArtifactDamaged(f"{place} is not JSON ({error}). Export again.") from error
     if not isinstance(manifest, dict) or not isinstance(manifest.get("format_version"), int):
-        message = "{}/{} has no format_version, so it is no manifest of ours. Export again."
-        raise ArtifactDamaged(message.format(storage.url, MANIFEST))
+        raise ArtifactDamaged(f"{place} has no format_version, so it is not one of our manifests. Export again.")
     if manifest["format_version"] > FORMAT_VERSION:
         message = "{} has format {} and this version reads up to {}. Import with the version that wrote it."
-        raise ArtifactFormatUnknown(message.format(storage.url, manifest["format_version"], FORMAT_VERSION))
+        raise ArtifactFormatUnknown(message.format(place, manifest["format_version"], FORMAT_VERSION))
     missing = [name for name in _REQUIRED if name not in manifest]
     if missing:
-        message = "{}/{} lacks {}. Export again."
-        raise ArtifactDamaged(message.format(storage.url, MANIFEST, ", ".join(missing)))
-    check_id(manifest["migration_id"])
+        raise ArtifactDamaged("{} lacks {}. Export again.".format(place, ", ".join(missing)))
+    check_id(manifest["artifact_id"])
     manifest["sha256"] = hashlib.sha256(content).hexdigest()
     return manifest
 
 
 def read_schema(storage: Storage, manifest: dict[str, Any]) -> dict[str, Any]:
-    """schema.json, checked against the manifest's hash."""
+    """schema.json; raises ArtifactDamaged if it does not have the hash that the manifest gives."""
     if storage.size(SCHEMA) is None:
         raise ArtifactDamaged(f"{storage.url}/{SCHEMA} is missing. Export again.")
     content = storage.read_bytes(SCHEMA)

@@ -1,6 +1,6 @@
-"""Parts: gzip objects of COPY text lines, with a SHA-256 of what was stored.
+"""Parts: gzip objects of COPY text lines, each with the SHA-256 of what was stored.
 
-Both classes are files to ``copy_expert``: rows stream through them, and neither holds more than a block.
+Both classes are files for ``copy_expert``. Rows stream through them; neither holds more than a block.
 """
 
 from __future__ import annotations
@@ -13,21 +13,21 @@ from typing import Any
 from mwaa_migrator.artifact.storage import Storage
 from mwaa_migrator.errors import ArtifactDamaged, MigratorError
 
-#: Bytes of COPY text after which a new part begins. Small enough to spread over workers, large enough that S3's
-#: latency does not count.
+#: Bytes of COPY text after which a new part begins: small enough to spread over processes, large enough that S3's
+#: latency does not matter.
 PART_BYTES = 64 * 1024 * 1024
 
-#: psycopg2 hands over one row at a time; a block of this size is what gzip and the hash see.
+#: psycopg2 hands over one row at a time; gzip and the hash get blocks of this size.
 BLOCK_BYTES = 1024 * 1024
 
 _GZIP = 31  # zlib's wbits for a gzip header and trailer
 
 
 class PartWriter:
-    """The raw end of COPY TO: cuts the stream at line ends into parts ``<prefix>-<n>.copy.gz``.
+    """Takes the stream of COPY TO and cuts it at line ends into parts ``<prefix>-<n>.copy.gz``.
 
-    ``parts`` lists what was written: ``{"name", "rows", "bytes", "stored_bytes", "sha256"}``, bytes before and after
-    gzip.
+    ``parts`` lists what was written: ``{"name", "rows", "bytes", "stored_bytes", "sha256"}``, with the bytes before and
+    after gzip.
     """
 
     def __init__(self, storage: Storage, prefix: str, part_bytes: int = PART_BYTES) -> None:
@@ -42,7 +42,7 @@ class PartWriter:
         if self._aborted:
             return len(block)
         if self._stream is not None and self._bytes >= self._part_bytes:
-            # A line break inside a value is written as \n, so a raw one ends a row.
+            # COPY writes a line break inside a value as backslash and n, so a raw one ends a row.
             end = block.rfind(b"\n") + 1
             if end:
                 self._append(block[:end])
@@ -89,7 +89,7 @@ class PartWriter:
             self._finish_part()
 
     def abort(self) -> None:
-        # A buffer in front of this writer is flushed when it is collected; that must not begin another part.
+        # A buffer in front of this writer is flushed when it is collected, which must not begin another part.
         self._aborted = True
         if self._stream is not None:
             stream, self._stream = self._stream, None
@@ -108,14 +108,14 @@ class _Sink(io.RawIOBase):
 
 
 def row_buffer(parts: PartWriter) -> io.BufferedWriter:
-    """What to give to COPY TO: psycopg2 writes one row at a time, and gzip and the hash want blocks."""
+    """A file for COPY TO that collects rows into blocks before it hands them to ``parts``."""
     return io.BufferedWriter(_Sink(parts), BLOCK_BYTES)
 
 
 class PartReader:
-    """The source of COPY FROM: the text of one part, in blocks; the hash is checked when the last one was read.
+    """A file for COPY FROM: the text of one part, in blocks. The last block is followed by a check of the hash.
 
-    Raises ArtifactDamaged if the stored bytes are not those that the export wrote.
+    ``read`` raises ArtifactDamaged if the stored bytes are not those that the export wrote.
     """
 
     def __init__(self, storage: Storage, part: dict[str, Any]) -> None:
@@ -125,7 +125,7 @@ class PartReader:
         self._sha256 = hashlib.sha256()
         self._pending = b""
         self._ended = False
-        #: What ``read`` raised; COPY FROM turns that into an error of the database's.
+        #: What ``read`` raised, which psycopg2 turns into an error of the database's.
         self.failure: MigratorError | None = None
 
     def read(self, size: int = BLOCK_BYTES) -> bytes:
@@ -146,7 +146,7 @@ class PartReader:
             try:
                 block = self._gzip.decompress(self._pending, size)
             except zlib.error as error:
-                raise damaged(self._part["name"], f"its gzip stream is broken ({error})") from error
+                raise _damaged(self._part["name"], f"its gzip stream is broken ({error})") from error
             self._pending = self._gzip.unconsumed_tail
             if block:
                 return bytes(block)
@@ -155,19 +155,19 @@ class PartReader:
     def _finish(self) -> None:
         self._ended = True
         if self._sha256.hexdigest() != self._part["sha256"] or not self._gzip.eof:
-            raise damaged(self._part["name"], "its SHA-256 is not the manifest's")
+            raise _damaged(self._part["name"], "its SHA-256 is not the manifest's")
 
     def close(self) -> None:
         self._stream.close()
 
 
 def check_part(storage: Storage, part: dict[str, Any]) -> None:
-    """Read a stored part and compare its length and SHA-256 with the manifest; raises ArtifactDamaged."""
+    """Read a stored part; raises ArtifactDamaged unless its length and SHA-256 are the manifest's."""
     size = storage.size(part["name"])
     if size is None:
-        raise damaged(part["name"], "it is missing")
+        raise _damaged(part["name"], "it is missing")
     if size != part["stored_bytes"]:
-        raise damaged(part["name"], "it has {} bytes and the manifest says {}".format(size, part["stored_bytes"]))
+        raise _damaged(part["name"], "it has {} bytes and the manifest says {}".format(size, part["stored_bytes"]))
     sha256 = hashlib.sha256()
     stream = storage.open_read(part["name"])
     try:
@@ -179,8 +179,8 @@ def check_part(storage: Storage, part: dict[str, Any]) -> None:
     finally:
         stream.close()
     if sha256.hexdigest() != part["sha256"]:
-        raise damaged(part["name"], "its SHA-256 is not the manifest's")
+        raise _damaged(part["name"], "its SHA-256 is not the manifest's")
 
 
-def damaged(name: str, reason: str) -> ArtifactDamaged:
+def _damaged(name: str, reason: str) -> ArtifactDamaged:
     return ArtifactDamaged(f"{name} is damaged: {reason}. Nothing was merged; export again.")

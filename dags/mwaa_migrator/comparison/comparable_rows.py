@@ -1,7 +1,7 @@
-"""What a row means, as hashes that are the same in two databases which number their rows differently.
+"""A table's rows as hashes that are the same in two databases which number their rows differently.
 
 A reference counts as what it leads to. By these hashes verify finds a row of the artifact in the target, and the merge
-notes down which rows it did not write.
+notes which rows it did not write.
 """
 
 from __future__ import annotations
@@ -10,102 +10,115 @@ from typing import Container, Iterable
 
 from psycopg2 import sql
 
-from mwaa_migrator.airflow_schema.identity import identity_columns, surrogate_references
-from mwaa_migrator.airflow_schema.tables import IDENTITIES, MATCHED_ONLY, USER_REFERENCES, secret_column_names
-from mwaa_migrator.postgres.catalog import Table, qualified
+from mwaa_migrator.airflow_schema.encryption import ciphertext_columns
+from mwaa_migrator.airflow_schema.identity import MADE_BY_AIRFLOW_TOO, identity_columns
+from mwaa_migrator.airflow_schema.references import USER_REFERENCES, surrogate_references
+from mwaa_migrator.airflow_schema.tables import LOG_TEMPLATE_TABLE
+from mwaa_migrator.postgres import identifiers
+from mwaa_migrator.postgres.catalog import Table
 from mwaa_migrator.postgres.checksums import column_values, hashable, row_hash
+from mwaa_migrator.scratch.upgraded_artifact import UpgradedArtifact
 
 
-class Meaning:
-    """A table's columns as values that mean the same in both databases, whatever the rows' numbers are there.
+class ComparableRows:
+    """Queries for the rows of one table, in the scratch schema and in the target.
 
-    Left out are surrogate keys, secrets (compared decrypted), users (matched by name where possible) and references
-    that no constraint declares and that lead to rows without an identity of their own (a job, a trigger).
-
-    ``exported`` are the tables that the artifact holds. A row whose parent it does not hold says itself which one that
-    is, or nobody does: an XCom has the names of its run. ``ignored`` columns are left out too.
+    Left out are surrogate keys, secrets (compared decrypted), users (matched by name if possible) and references that
+    no constraint declares and that lead to rows without an identity of their own (a job, a trigger).
     """
 
     def __init__(
-        self,
-        table: Table,
-        tables: dict[str, Table],
-        algorithm: str,
-        default_template: str | None,
-        exported: Container[str],
-        ignored: Iterable[str] = (),
+        self, upgraded: UpgradedArtifact, table: Table, default_log_filename: str, ignored: Iterable[str] = ()
     ) -> None:
+        """
+        Args:
+            default_log_filename: the log template that a run without one has.
+            ignored: columns that are left out as well.
+        """
         self.table = table
-        self._exported = exported
-        self._algorithm = algorithm
-        self._references = surrogate_references(table, tables)
-        self._tables = tables
-        self._default_template = default_template
-        left_out: set[str | None] = set(secret_column_names(table.name)) | {table.surrogate_key}
-        left_out |= {column for name, column in USER_REFERENCES if name == table.name} | set(ignored)
-        if table.name in MATCHED_ONLY:
-            left_out |= set(table.column_names) - set(identity_columns(table))
-        self._columns = [column for column in table.columns if column.name not in left_out]
         self.identity = identity_columns(table)
+        self._upgraded = upgraded
+        self._default_log_filename = default_log_filename
+        self._algorithm = upgraded.target.checksum_algorithm
+        self._references = surrogate_references(table, upgraded.target_tables)
+        left_out: set[str | None] = {*ciphertext_columns(table.name), table.surrogate_key, *ignored}
+        left_out |= {column for name, column in USER_REFERENCES if name == table.name}
+        if table.name in MADE_BY_AIRFLOW_TOO:
+            left_out |= set(table.column_names) - set(self.identity)
+        self._columns = [column for column in table.columns if column.name not in left_out]
 
-    def of_source(self, scratch: str) -> sql.Composed:
-        """A query for ``row`` (the ctid), ``identity`` and ``content`` (hashes) of each row in the scratch schema."""
-        return self._select(scratch, self._exported)
+    def without(self, columns: Iterable[str]) -> ComparableRows:
+        """The same rows, hashed without these columns."""
+        return ComparableRows(self._upgraded, self.table, self._default_log_filename, columns)
 
-    def of_target(self, schema: str) -> sql.Composed:
-        """The same of each row in the target's schema."""
-        return self._select(schema, self._tables)
+    def of_source(self) -> sql.Composed:
+        """A query for ``row`` (its ctid), ``identity`` and ``content`` (hashes) of each row in the scratch schema."""
+        return self._select(self._upgraded.scratch.name, self._upgraded.artifact.tables)
+
+    def of_target(self) -> sql.Composed:
+        """The same for each row in the target."""
+        return self._select(self._upgraded.target.schema, self._upgraded.target_tables)
 
     def _select(self, schema: str, filled: Container[str]) -> sql.Composed:
+        """``filled`` are the tables that have rows in ``schema``.
+
+        A row whose parent the artifact does not hold says itself which one that is, or nobody does: an XCom has the
+        names of its run.
+        """
         joins: list[sql.Composable] = []
         values: dict[str, sql.Composable] = {}
         for column in self._columns:
             value = column_values([column], "t")[0]
             if column.name in self._references:
-                resolved = self._resolve(schema, column.name, joins, filled)
-                if resolved is None:
+                parent = self._parent_value(schema, column.name, joins, filled)
+                if parent is None:
                     continue
-                value = resolved
+                value = parent
             values[column.name] = value
         identity = [values[name] for name in self.identity if name in values] or list(values.values())
         return sql.SQL("select t.ctid as row, {} as identity, {} as content from {} t {}").format(
             row_hash(identity, self._algorithm),
             row_hash(list(values.values()), self._algorithm),
-            qualified(schema, self.table.name),
+            identifiers.qualified(schema, self.table.name),
             sql.SQL(" ").join(joins),
         )
 
-    def _resolve(
+    def _parent_value(
         self, schema: str, column: str, joins: list[sql.Composable], filled: Container[str]
     ) -> sql.Composable | None:
-        """What the reference leads to, as a value; None where that has no identity to compare."""
+        """What the reference leads to, as a value; None if that has no identity to compare."""
         parent_name = self._references[column]
-        parent = self._tables.get(parent_name)
+        parent = self._upgraded.target_tables.get(parent_name)
         if parent is None or parent.surrogate_key is None:
             return None
-        identity = identity_columns(parent)
-        if parent_name == "log_template":
-            identity = IDENTITIES["log_template"][:1]
-        if not identity and column in self.identity:
-            # It is what distinguishes the row, and leads to one that only its content distinguishes: an event.
-            references = surrogate_references(parent, self._tables)
-            identity = tuple(name for name in parent.column_names if name not in (parent.surrogate_key, *references))
+        identity = self._parent_identity(parent, column)
         if not identity:
             return None
-        source = sql.SQL("t.")
+        alias = "t"
         if parent_name in filled or not set(identity) <= set(self.table.column_names):
-            source = sql.SQL(f"p{len(joins)}.")
+            alias = f"p{len(joins)}"
             joins.append(
-                sql.SQL("left join {0} {1} on {1}.{2} = t.{3}").format(
-                    qualified(schema, parent_name),
-                    sql.Identifier(f"p{len(joins)}"),
-                    sql.Identifier(parent.surrogate_key),
-                    sql.Identifier(column),
+                sql.SQL("left join {} {} on {} = {}").format(
+                    identifiers.qualified(schema, parent_name),
+                    sql.Identifier(alias),
+                    identifiers.column(alias, parent.surrogate_key),
+                    identifiers.column("t", column),
                 )
             )
-        named = [source + sql.Identifier(name) for name in identity]
-        if parent_name == "log_template":
-            return sql.SQL("coalesce({}, {})").format(named[0], sql.Literal(self._default_template))
+        values = [identifiers.column(alias, name) for name in identity]
+        if parent_name == LOG_TEMPLATE_TABLE:
+            return sql.SQL("coalesce({}, {})").format(values[0], sql.Literal(self._default_log_filename))
         return sql.SQL("row({})::text").format(
-            sql.SQL(", ").join([hashable(parent.column(name), v) for name, v in zip(identity, named)])
+            sql.SQL(", ").join([hashable(parent.column(name), value) for name, value in zip(identity, values)])
         )
+
+    def _parent_identity(self, parent: Table, column: str) -> tuple[str, ...]:
+        identity = identity_columns(parent)
+        if parent.name == LOG_TEMPLATE_TABLE:
+            # A template is found by its file name alone, as a run's logs are.
+            return identity[:1]
+        if not identity and column in self.identity:
+            # The reference is what tells the row from others, and leads to a row that only its content tells: an event.
+            references = surrogate_references(parent, self._upgraded.target_tables)
+            return tuple(name for name in parent.column_names if name not in (parent.surrogate_key, *references))
+        return identity

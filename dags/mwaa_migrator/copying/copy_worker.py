@@ -1,17 +1,18 @@
-"""A copying process: reads jobs from standard input, one JSON object a line, and answers each with one.
+"""A copying process: reads jobs from standard input, a JSON object a line, and answers each with one.
 
-Copying runs in processes because psycopg2 takes Python's lock for every row, and in processes of their own, without
-Airflow, because importing Airflow costs seconds and 100 MB each. ``workers.py`` is the other end.
+Copying takes processes because psycopg2 holds Python's lock for every row, and processes without Airflow because
+importing Airflow costs seconds and 100 MB in each. ``workers.py`` is the other end.
 
-The first line opens: ``{"recipe", "application_name", "storage", "snapshot"}``. Jobs have ``kind``:
+The first line opens: ``{"storage", "session": {"parameters", "application_name", "snapshot"} or null}``. The jobs, by
+``kind``, with their results:
 
 * ``copy_out``: ``{"query", "prefix"}`` to ``{"rows", "parts"}``
-* ``copy_in``: ``{"table", "columns", "part", "schema"}`` to ``{"rows"}``
+* ``copy_in``: ``{"schema", "table", "columns", "part"}`` to ``{"rows"}``
 * ``check_part``: ``{"part"}`` to ``{}``
 * ``checksum``: ``{"query"}`` to ``{"rows", "value"}``
 
 An answer is ``{"result": ...}`` or ``{"error": {"name", "message"}}``. When standard input ends the process exits at
-once, in the middle of a job too: its parent is gone, and the server rolls back what was begun.
+once, even in the middle of a job: its parent has gone, and the server rolls back what was begun.
 """
 
 from __future__ import annotations
@@ -19,36 +20,39 @@ from __future__ import annotations
 import json
 import queue
 import sys
-from typing import Any, Callable
+from typing import Any, Callable, Dict
 
 from psycopg2 import Error as DatabaseError
 from psycopg2 import sql
 
+from mwaa_migrator.artifact.location import open_storage
 from mwaa_migrator.artifact.parts import BLOCK_BYTES, PartReader, PartWriter, check_part, row_buffer
-from mwaa_migrator.artifact.storage import Storage, open_storage
-from mwaa_migrator.copying.child_process import exit_with_parent
+from mwaa_migrator.child_process import exit_with_parent
 from mwaa_migrator.errors import MigratorError
-from mwaa_migrator.postgres.catalog import qualified
-from mwaa_migrator.postgres.session import execute, fetch_all, identifiers
-from mwaa_migrator.this_airflow.database import connect_by_recipe
+from mwaa_migrator.postgres import identifiers
+from mwaa_migrator.postgres.session import execute, fetch_all
+from mwaa_migrator.this_airflow.database import connect_with
+
+Answer = Dict[str, Any]
 
 
 class Worker:
     def __init__(self, opening: dict[str, Any]) -> None:
-        self._storage: Storage = open_storage(opening["storage"])
+        self._storage = open_storage(opening["storage"])
         self._connection: Any = None
-        if opening["recipe"]:
-            self._connection = connect_by_recipe(opening["recipe"], opening["application_name"])
-        if opening.get("snapshot"):
-            execute(self._connection, "begin isolation level repeatable read read only")
-            execute(self._connection, "set transaction snapshot %s", (opening["snapshot"],))
+        session = opening["session"]
+        if session:
+            self._connection = connect_with(session["parameters"], session["application_name"])
+            if session["snapshot"]:
+                execute(self._connection, "begin isolation level repeatable read read only")
+                execute(self._connection, "set transaction snapshot %s", (session["snapshot"],))
 
-    def copy_out(self, job: dict[str, Any]) -> dict[str, Any]:
+    def copy_out(self, job: dict[str, Any]) -> Answer:
         parts = PartWriter(self._storage, job["prefix"])
         buffer = row_buffer(parts)
         try:
             with self._connection.cursor() as cursor:
-                cursor.copy_expert("copy ({}) to stdout".format(job["query"]), buffer)
+                cursor.copy_expert("copy (" + job["query"] + ") to stdout", buffer)
                 rows = cursor.rowcount
             buffer.flush()
             parts.close()
@@ -57,10 +61,10 @@ class Worker:
             raise
         return {"rows": rows, "parts": parts.parts}
 
-    def copy_in(self, job: dict[str, Any]) -> dict[str, Any]:
+    def copy_in(self, job: dict[str, Any]) -> Answer:
         reader = PartReader(self._storage, job["part"])
         statement = sql.SQL("copy {} ({}) from stdin").format(
-            qualified(job["schema"], job["table"]), identifiers(job["columns"])
+            identifiers.qualified(job["schema"], job["table"]), identifiers.columns(job["columns"])
         )
         try:
             with self._connection.cursor() as cursor:
@@ -77,41 +81,36 @@ class Worker:
             reader.close()
         return {"rows": rows}
 
-    def check_part(self, job: dict[str, Any]) -> dict[str, Any]:
+    def check_part(self, job: dict[str, Any]) -> Answer:
         check_part(self._storage, job["part"])
         return {}
 
-    def checksum(self, job: dict[str, Any]) -> dict[str, Any]:
+    def checksum(self, job: dict[str, Any]) -> Answer:
         ((rows, value),) = fetch_all(self._connection, job["query"])
         return {"rows": rows, "value": value}
 
-    def handle(self, job: dict[str, Any]) -> dict[str, Any]:
-        kinds: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
+    def handle(self, job: dict[str, Any]) -> Answer:
+        kinds: dict[str, Callable[[dict[str, Any]], Answer]] = {
             "copy_out": self.copy_out,
             "copy_in": self.copy_in,
             "check_part": self.check_part,
             "checksum": self.checksum,
         }
-        try:
-            return {"result": kinds[job["kind"]](job)}
-        except MigratorError as error:
-            return {"error": {"name": error.name, "message": str(error)}}
-        except DatabaseError as error:
-            return {"error": {"name": type(error).__name__, "message": str(error).strip()}}
+        return kinds[job["kind"]](job)
 
 
 def main() -> None:
-    jobs: queue.Queue[dict[str, Any]] = queue.Queue()
-    exit_with_parent(lambda line: jobs.put(json.loads(line)))
+    requests: queue.Queue[dict[str, Any]] = queue.Queue()
+    exit_with_parent(lambda line: requests.put(json.loads(line)))
     worker: Worker | None = None
     while True:
-        job = jobs.get()
+        request = requests.get()
         try:
             if worker is None:
-                worker = Worker(job)
-                answer: dict[str, Any] = {"result": {}}
+                worker = Worker(request)
+                answer: Answer = {"result": {}}
             else:
-                answer = worker.handle(job)
+                answer = {"result": worker.handle(request)}
         except (MigratorError, DatabaseError) as error:
             answer = {"error": {"name": type(error).__name__, "message": str(error).strip()}}
         sys.stdout.write(json.dumps(answer) + "\n")

@@ -1,6 +1,6 @@
-"""Runs jobs in copying processes, the largest first, and gives their results as they arrive.
+"""Runs jobs in copying processes, the largest first, and yields their results as they arrive.
 
-See ``copy_worker.py`` for the other end and for the jobs. One thread a process does nothing but wait for its answers.
+``copy_worker.py`` is the other end and lists the jobs. One thread for each process waits for its answers.
 """
 
 from __future__ import annotations
@@ -10,109 +10,51 @@ import json
 import os
 import queue
 import subprocess
-import sys
 import threading
-from typing import Any, Callable, Iterator, NamedTuple, Sequence
+from typing import Any, Callable, Dict, Iterator, NamedTuple, Sequence
 
-from mwaa_migrator import errors
-from mwaa_migrator.copying.child_process import child_environment
+from mwaa_migrator import child_process, errors
 from mwaa_migrator.this_airflow.database import APPLICATION_NAME
 
-MOST_JOBS = 16
 #: Seconds without an answer after which the caller may do something else; a COPY can take an hour.
 PATIENCE = 60.0
 
 
-def default_jobs() -> int:
-    """As many copying processes as there are cores, from 2 to 4: a worker of MWAA has 1 to 8 vCPUs and other work."""
+def default_processes() -> int:
+    """As many as there are cores, from 2 to 4: a worker of MWAA has 1 to 8 vCPUs and other work to do."""
     return max(2, min(4, os.cpu_count() or 1))
 
 
 class Job(NamedTuple):
-    """``weight`` orders the jobs (bytes, roughly); ``request`` is what the copying process is sent."""
+    """``weight`` orders the jobs (bytes, roughly); ``request`` is what the copying process gets."""
 
     label: str
     weight: int
-    request: dict[str, Any]
+    request: Dict[str, Any]
 
 
-class _Process:
-    def __init__(self, opening: dict[str, Any]) -> None:
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "mwaa_migrator.copying.copy_worker"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            env=child_environment(),
-            universal_newlines=True,
-        )
-        try:
-            self.ask(opening)
-        except BaseException:
-            self.stop()
-            raise
+class Session(NamedTuple):
+    """How copying processes connect. ``snapshot`` is one that another session has exported."""
 
-    def ask(self, request: dict[str, Any]) -> dict[str, Any]:
-        """Raises the error that the process names, or WorkerDied when it ends without an answer."""
-        assert self._process.stdin
-        assert self._process.stdout
-        try:
-            self._process.stdin.write(json.dumps(request) + "\n")
-            self._process.stdin.flush()
-            line = self._process.stdout.readline()
-        except BrokenPipeError:
-            line = ""
-        if not line:
-            code = self._process.wait()
-            raise errors.WorkerDied(
-                f"A copying process ended with code {code} in its middle; see its messages above, and try again "
-                "(with fewer --jobs if memory was short)."
-            )
-        answer = json.loads(line)
-        if "error" in answer:
-            raise _error(answer["error"])
-        return dict(answer["result"])
-
-    def kill(self) -> None:
-        self._process.kill()
-
-    def stop(self) -> None:
-        assert self._process.stdin
-        assert self._process.stdout
-        with contextlib.suppress(BrokenPipeError):
-            self._process.stdin.close()
-        try:
-            self._process.wait(timeout=10)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
-        self._process.stdout.close()
-
-
-def _error(answer: dict[str, str]) -> errors.MigratorError:
-    error_class = getattr(errors, answer["name"], None)
-    if isinstance(error_class, type) and issubclass(error_class, errors.MigratorError):
-        return error_class(answer["message"])
-    if answer["name"] == "InsufficientPrivilege":
-        return errors.MissingRight(answer["message"] + ". Grant the database user this right.")
-    return errors.DatabaseFailed("{}: {}".format(answer["name"], answer["message"]))
+    parameters: Dict[str, str]
+    application_name: str = APPLICATION_NAME
+    snapshot: str | None = None
 
 
 def run_jobs(
     jobs: Sequence[Job],
     processes: int,
-    storage: str,
-    recipe: dict[str, str] | None = None,
-    snapshot: str | None = None,
-    application_name: str = APPLICATION_NAME,
+    storage_url: str,
+    session: Session | None = None,
     while_waiting: Callable[[], None] = lambda: None,
 ) -> Iterator[tuple[Job, dict[str, Any]]]:
     """Yield ``(job, result)`` as jobs finish; the first error stops all processes and is raised.
 
-    ``while_waiting`` is called after each PATIENCE in which nothing has finished.
+    ``while_waiting`` is called whenever nothing has finished for PATIENCE seconds.
     """
     if not jobs:
         return
-    opening = {"recipe": recipe, "application_name": application_name, "storage": storage, "snapshot": snapshot}
+    opening = {"storage": storage_url, "session": session and session._asdict()}
     waiting: queue.Queue[Job] = queue.Queue()
     for job in sorted(jobs, key=lambda job: -job.weight):
         waiting.put(job)
@@ -160,3 +102,60 @@ def _next(answers: queue.Queue[tuple[Job | None, Any]], while_waiting: Callable[
         with contextlib.suppress(queue.Empty):
             return answers.get(timeout=PATIENCE)
         while_waiting()
+
+
+class _Process:
+    def __init__(self, opening: dict[str, Any]) -> None:
+        self._process = child_process.start("mwaa_migrator.copying.copy_worker")
+        try:
+            self.ask(opening)
+        except BaseException:
+            self.stop()
+            raise
+
+    def ask(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Raises the error that the process names, or WorkerDied if it ends without an answer."""
+        assert self._process.stdin
+        assert self._process.stdout
+        try:
+            self._process.stdin.write(json.dumps(request) + "\n")
+            self._process.stdin.flush()
+            line = self._process.stdout.readline()
+        except BrokenPipeError:
+            line = ""
+        if not line:
+            code = self._process.wait()
+            raise errors.WorkerDied(
+                f"A copying process ended with code {code} before it had answered. See its messages above, and try "
+                "again, with fewer --jobs if memory was short."
+            )
+        answer = json.loads(line)
+        if "error" in answer:
+            raise _error(answer["error"])
+        return dict(answer["result"])
+
+    def kill(self) -> None:
+        self._process.kill()
+
+    def stop(self) -> None:
+        assert self._process.stdin
+        assert self._process.stdout
+        with contextlib.suppress(BrokenPipeError):
+            self._process.stdin.close()
+        try:
+            self._process.wait(timeout=10)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._process.stdout.close()
+
+
+def _error(answer: dict[str, str]) -> errors.MigratorError:
+    error_class = getattr(errors, answer["name"], None)
+    if isinstance(error_class, type) and issubclass(error_class, errors.MigratorError):
+        return error_class(answer["message"])
+    if answer["name"] == "InsufficientPrivilege":
+        message = "The database user of a copying process lacks a right: {}. Grant it and try again."
+        return errors.MissingRight(message.format(answer["message"]))
+    message = "The database failed in a copying process: {}: {}. Try again."
+    return errors.DatabaseFailed(message.format(answer["name"], answer["message"]))

@@ -1,22 +1,21 @@
-"""Makes our DAGs under any Airflow from 1.10.12 on; the tasks' code is imported only when a task runs."""
+"""Makes our DAGs under any Airflow from 1.10.12 on. The tasks' code is imported only when a task runs."""
 
 from __future__ import annotations
 
 import datetime
-import importlib
 from typing import Any, Sequence
 
 
-def make_dag(dag_id: str, doc: str, tasks: Sequence[str], retries: int) -> Any:
-    """A DAG without a schedule, whose ``tasks`` (functions of ``mwaa_migrator.tasks``) run one after the other.
+def make_dag(dag_id: str, description: str, tasks: Sequence[str], retries: int) -> Any:
+    """A DAG without a schedule, whose tasks (names in ``tasks.TASKS``) run one after the other.
 
-    It is created active, because a trigger of a paused DAG waits for ever, and runs one at a time.
+    It is created active, because a run of a paused DAG waits for ever, and has one run at a time.
     """
     from airflow import DAG
 
     arguments = {
         "dag_id": dag_id,
-        "description": doc,
+        "description": description,
         "start_date": datetime.datetime(2020, 1, 1, tzinfo=datetime.timezone.utc),
         "catchup": False,
         "max_active_runs": 1,
@@ -25,7 +24,7 @@ def make_dag(dag_id: str, doc: str, tasks: Sequence[str], retries: int) -> Any:
             "owner": "mwaa-migrator",
             "retries": retries,
             "retry_delay": datetime.timedelta(seconds=15),
-            # The highest weight: a pool full of waiting tasks must not hold up a migration.
+            # Very high: a pool full of waiting tasks must not hold up a migration.
             "priority_weight": 1000,
         },
         "tags": ["mwaa-migrator"],
@@ -46,15 +45,14 @@ def make_dag(dag_id: str, doc: str, tasks: Sequence[str], retries: int) -> Any:
 
 def _operator(name: str, dag: Any) -> Any:
     def call(**context: Any) -> None:
-        tasks = importlib.import_module("mwaa_migrator.dag_tasks.tasks")
-        # The longer name first: the module also has the plain function `export`, which is no task.
-        function = getattr(tasks, name + "_task", None) or getattr(tasks, name)
-        function(**context)
+        from mwaa_migrator.dag_tasks.tasks import run_task
+
+        run_task(name, context)
 
     try:
         from airflow.operators.python import PythonOperator
     except ImportError:
-        # Airflow 1.10: another module, and the context is handed over only when asked for.
+        # Airflow 1.10 has it in another module, and hands over the context only if asked to.
         from airflow.operators.python_operator import PythonOperator
 
         return PythonOperator(task_id=name, python_callable=call, provide_context=True, dag=dag)

@@ -1,36 +1,26 @@
 """Cuts history by age and by DAG, so that a child row goes only with its run.
 
-A run is inside the cut if it is unfinished or if it ended inside the wanted days (a run without an end counts by its
-start, and without that by its execution date), and if its DAG id matches. Rows that belong to a run follow it, by
-``run_id`` or, before Airflow 2.2, by ``execution_date``. Rows that belong to no run (events of the web UI, jobs,
-dataset events) are cut by their own time and DAG. Settings are never cut.
+A run is inside the cut if its DAG id matches and it is unfinished or ended within the wanted days (without an end, its
+start counts; without that, its execution date). Rows that belong to a run follow it, by ``run_id`` or, before Airflow
+2.2, by ``execution_date``. Rows that belong to no run (events of the web UI, jobs, dataset events) are cut by their own
+time and DAG. Settings are never cut.
 """
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import Container
 
 from psycopg2 import sql
+from psycopg2.errors import InvalidRegularExpression
 
-from mwaa_migrator.airflow_schema.tables import OWN_DAGS
-from mwaa_migrator.postgres.catalog import Table, qualified
-
-
-class Cut(NamedTuple):
-    """History since ``since`` (None: all) of the DAGs whose whole id matches ``dags``, a PostgreSQL regular expression.
-
-    ``without_own_dags`` leaves out what our own DAGs left in the source; it is asked for only where there is such.
-    ``since`` is a time and not a number of days, because every copying process must cut at the same instant.
-    """
-
-    since: str | None = None
-    dags: str | None = None
-    without_own_dags: bool = False
-
-    @property
-    def is_everything(self) -> bool:
-        return self.since is None and self.dags is None
-
+from mwaa_migrator.airflow_schema.tables import OWN_DAGS, TABLES_WITH_OWN_DAGS
+from mwaa_migrator.errors import InvalidArguments
+from mwaa_migrator.export.plan import ExportOptions, ExportPlan
+from mwaa_migrator.options import ALL_DAGS
+from mwaa_migrator.postgres import identifiers
+from mwaa_migrator.postgres.catalog import Table
+from mwaa_migrator.postgres.session import execute, fetch_value
 
 #: The column that dates a row which belongs to no run, by table.
 OWN_TIMES = {
@@ -41,53 +31,142 @@ OWN_TIMES = {
     "trigger": "created_date",
 }
 
-_FINISHED = ("success", "failed")
+_FINISHED = sql.SQL("('success', 'failed')")
 
 
-def row_filter(table: Table, tables: dict[str, Table], schema: str, cut: Cut) -> sql.Composable | None:
-    """The condition on alias ``t`` under which a row of ``table`` is inside the cut; None where all rows are."""
-    conditions: list[sql.Composable] = []
-    if cut.without_own_dags and "dag_id" in table.column_names:
+@dataclass(frozen=True)
+class HistoryCut:
+    """History since ``since`` (None: all) of the DAGs whose id matches ``dags``, a PostgreSQL regular expression.
+
+    ``since`` is a time and not a number of days, because every copying process must cut at the same instant.
+    ``without_own_dags`` leaves out what our own DAGs left in the source; it is false if there is nothing of them.
+    """
+
+    plan: ExportPlan
+    since: str | None
+    dags: str | None
+    without_own_dags: bool
+
+    def condition(self, table: Table) -> sql.Composable | None:
+        """The condition on alias ``t`` under which a row of ``table`` is inside the cut; None if all rows are."""
+        conditions = [self._without_own_dags(table), self._history(table)]
+        return _all_of([condition for condition in conditions if condition is not None])
+
+    def _without_own_dags(self, table: Table) -> sql.Composable | None:
+        if not self.without_own_dags:
+            return None
         ours = sql.SQL(", ").join([sql.Literal(dag) for dag in OWN_DAGS])
-        conditions.append(sql.SQL("coalesce(t.dag_id, '') not in ({})").format(ours))
-    elif cut.without_own_dags and "dag_run_id" in table.column_names:
-        ours = sql.SQL(", ").join([sql.Literal(dag) for dag in OWN_DAGS])
-        belongs = sql.SQL("not exists (select 1 from {} r where r.id = t.dag_run_id and r.dag_id in ({}))")
-        conditions.append(belongs.format(qualified(schema, "dag_run"), ours))
-    if not cut.is_everything:
-        history = _history_filter(table, tables, schema, cut)
-        if history is not None:
-            conditions.append(history)
-    return sql.SQL(" and ").join(conditions) if conditions else None
+        if "dag_id" in table.column_names:
+            return sql.SQL("coalesce(t.dag_id, '') not in ({})").format(ours)
+        if "dag_run_id" in table.column_names:
+            belongs = sql.SQL("not exists (select 1 from {} r where r.id = t.dag_run_id and r.dag_id in ({}))")
+            return belongs.format(self._table("dag_run"), ours)
+        return None
 
-
-def _history_filter(table: Table, tables: dict[str, Table], schema: str, cut: Cut) -> sql.Composable | None:
-    names = table.column_names
-    if table.name == "dag_run":
-        return _run_condition("t", cut)
-    if "dag_run" in tables and table.name not in OWN_TIMES:
-        link = _run_link(names)
-        if link is not None:
-            return sql.SQL("exists (select 1 from {} r where {} and {})").format(
-                qualified(schema, "dag_run"), link, _run_condition("r", cut)
+    def _history(self, table: Table) -> sql.Composable | None:
+        if self.since is None and self.dags is None:
+            return None
+        tables = self.plan.tables
+        if table.name == "dag_run":
+            return self._of_run("t")
+        if "dag_run" in tables and table.name not in OWN_TIMES:
+            link = _link_to_run(table.column_names)
+            if link is not None:
+                return sql.SQL("exists (select 1 from {} r where {} and {})").format(
+                    self._table("dag_run"), link, self._of_run("r")
+                )
+        if table.name == "dataset_alias_dataset_event":
+            return sql.SQL("exists (select 1 from {} e where e.id = t.event_id and {})").format(
+                self._table("dataset_event"), self._of_event("e")
             )
-    if table.name == "dataset_alias_dataset_event":
-        return sql.SQL("exists (select 1 from {} e where e.id = t.event_id and {})").format(
-            qualified(schema, "dataset_event"), _event_condition("e", tables, schema, cut)
+        if table.name == "dataset_event":
+            return self._of_event("t")
+        if table.name == "trigger" and "task_instance" in tables:
+            # A trigger belongs to the task instance that waits for it.
+            waiting = self._history(tables["task_instance"])
+            return sql.SQL("t.id in (select t.trigger_id from {} t where t.trigger_id is not null and {})").format(
+                self._table("task_instance"), waiting or sql.SQL("true")
+            )
+        return _all_of(self._of_own(table, "t"))
+
+    def _table(self, name: str) -> sql.Identifier:
+        return self.plan.source.table(name)
+
+    def _of_run(self, alias: str) -> sql.Composable:
+        conditions: list[sql.Composable] = []
+        if self.dags is not None:
+            conditions.append(_dag_matches(identifiers.column(alias, "dag_id"), self.dags))
+        if self.since is not None:
+            conditions.append(
+                sql.SQL(
+                    "(coalesce({0}.state, '') not in {1} or "
+                    "coalesce({0}.end_date, {0}.start_date, {0}.execution_date) >= {2}::timestamptz)"
+                ).format(sql.Identifier(alias), _FINISHED, sql.Literal(self.since))
+            )
+        return sql.SQL(" and ").join(conditions)
+
+    def _of_event(self, alias: str) -> sql.Composable:
+        """Dataset events by their own time and DAG, and those that a run inside the cut consumed."""
+        events = self.plan.tables["dataset_event"]
+        own = sql.SQL(" and ").join(self._of_own(events, alias, dag_column="source_dag_id"))
+        if "dagrun_dataset_event" not in self.plan.tables:
+            return sql.SQL("({})").format(own)
+        return sql.SQL("({} or {} in (select q.event_id from {} q join {} r on r.id = q.dag_run_id where {}))").format(
+            own,
+            identifiers.column(alias, "id"),
+            self._table("dagrun_dataset_event"),
+            self._table("dag_run"),
+            self._of_run("r"),
         )
-    if table.name == "dataset_event":
-        return _event_condition("t", tables, schema, cut)
-    if table.name == "trigger" and "task_instance" in tables:
-        # A trigger belongs to the task instance that waits for it.
-        waiting = _history_filter(tables["task_instance"], tables, schema, cut)
-        return sql.SQL("t.id in (select t.trigger_id from {} t where t.trigger_id is not null and {})").format(
-            qualified(schema, "task_instance"), waiting or sql.SQL("true")
-        )
-    conditions = _own_conditions(table, "t", cut)
-    return sql.SQL(" and ").join(conditions) if conditions else None
+
+    def _of_own(self, table: Table, alias: str, dag_column: str = "dag_id") -> list[sql.Composable]:
+        """By a row's own time and DAG."""
+        conditions: list[sql.Composable] = []
+        if self.dags is not None and dag_column in table.column_names:
+            dag = identifiers.column(alias, dag_column)
+            conditions.append(sql.SQL("({} is null or {})").format(dag, _dag_matches(dag, self.dags)))
+        time = OWN_TIMES.get(table.name)
+        if self.since is not None and time is not None and time in table.column_names:
+            conditions.append(
+                sql.SQL("({0} is null or {0} >= {1}::timestamptz)").format(
+                    identifiers.column(alias, time), sql.Literal(self.since)
+                )
+            )
+        return conditions
 
 
-def _run_link(names: Any) -> sql.Composable | None:
+def read_cut(plan: ExportPlan, options: ExportOptions) -> HistoryCut:
+    """The cut that the options ask for, in the export's transaction.
+
+    Raises InvalidArguments for a regular expression that PostgreSQL does not take.
+    """
+    connection = plan.source.connection
+    _check_expression(plan, options.dags)
+    since = None
+    if options.days is not None:
+        since = fetch_value(connection, "select (now() - %s * interval '1 day')::text", (options.days,))
+    dags = options.dags if options.dags != ALL_DAGS else None
+    ours = sql.Literal(list(OWN_DAGS))
+    query = sql.SQL("select exists (select 1 from {} where dag_id = any({}))")
+    without_own_dags = any(
+        fetch_value(connection, query.format(plan.source.table(name), ours))
+        for name in TABLES_WITH_OWN_DAGS
+        if name in plan.described
+    )
+    return HistoryCut(plan, since, dags, without_own_dags)
+
+
+def _check_expression(plan: ExportPlan, dags: str) -> None:
+    connection = plan.source.connection
+    execute(connection, "savepoint expression")
+    try:
+        fetch_value(connection, "select '' ~ %s", (_whole(dags),))
+    except InvalidRegularExpression as error:
+        message = "PostgreSQL takes no such regular expression as --dags '{}': {}. Correct it."
+        raise InvalidArguments(message.format(dags, str(error).strip())) from error
+
+
+def _link_to_run(names: Container[str]) -> sql.Composable | None:
     if "dag_run_id" in names:
         return sql.SQL("r.id = t.dag_run_id")
     if "dag_id" in names and "run_id" in names:
@@ -97,50 +176,14 @@ def _run_link(names: Any) -> sql.Composable | None:
     return None
 
 
-def _run_condition(alias: str, cut: Cut) -> sql.Composable:
-    run = sql.SQL(alias + ".")
-    conditions: list[sql.Composable] = []
-    if cut.dags is not None:
-        conditions.append(_dag_matches(run + sql.SQL("dag_id"), cut.dags))
-    if cut.since is not None:
-        conditions.append(
-            sql.SQL(
-                "(coalesce({0}state, '') not in ({1}) or "
-                "coalesce({0}end_date, {0}start_date, {0}execution_date) >= {2}::timestamptz)"
-            ).format(run, sql.SQL(", ").join([sql.Literal(state) for state in _FINISHED]), sql.Literal(cut.since))
-        )
-    return sql.SQL(" and ").join(conditions)
-
-
-def _event_condition(alias: str, tables: dict[str, Table], schema: str, cut: Cut) -> sql.Composable:
-    """Dataset events by their own time and DAG, and those that a run inside the cut consumed."""
-    own = sql.SQL(" and ").join(_own_conditions(tables["dataset_event"], alias, cut, dag_column="source_dag_id"))
-    if "dagrun_dataset_event" not in tables:
-        return sql.SQL("({})").format(own)
-    return sql.SQL("({} or {}.id in (select q.event_id from {} q join {} r on r.id = q.dag_run_id where {}))").format(
-        own,
-        sql.SQL(alias),
-        qualified(schema, "dagrun_dataset_event"),
-        qualified(schema, "dag_run"),
-        _run_condition("r", cut),
-    )
-
-
-def _own_conditions(table: Table, alias: str, cut: Cut, dag_column: str = "dag_id") -> list[sql.Composable]:
-    row = sql.SQL(alias + ".")
-    conditions: list[sql.Composable] = []
-    if cut.dags is not None and dag_column in table.column_names:
-        dag = row + sql.Identifier(dag_column)
-        conditions.append(sql.SQL("({} is null or {})").format(dag, _dag_matches(dag, cut.dags)))
-    time = OWN_TIMES.get(table.name)
-    if cut.since is not None and time is not None and time in table.column_names:
-        conditions.append(
-            sql.SQL("({0} is null or {0} >= {1}::timestamptz)").format(
-                row + sql.Identifier(time), sql.Literal(cut.since)
-            )
-        )
-    return conditions
-
-
 def _dag_matches(dag: sql.Composable, dags: str) -> sql.Composable:
-    return sql.SQL("{} ~ {}").format(dag, sql.Literal("^(?:" + dags + ")$"))
+    return sql.SQL("{} ~ {}").format(dag, sql.Literal(_whole(dags)))
+
+
+def _whole(dags: str) -> str:
+    """The expression, matched against the whole DAG id."""
+    return "^(?:" + dags + ")$"
+
+
+def _all_of(conditions: list[sql.Composable]) -> sql.Composable | None:
+    return sql.SQL(" and ").join(conditions) if conditions else None

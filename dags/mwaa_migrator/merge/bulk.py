@@ -1,64 +1,66 @@
 """Merging into tables that are nearly empty: without their keys and indexes, which are made again afterwards.
 
 PostgreSQL builds an index over a million rows several times faster than it keeps one up to date a million times, and
-checks a foreign key over all rows faster than one by one. All of it happens inside the merge's transaction: a crash
-leaves the target as it was. It needs an exclusive lock on the tables, so it is only done where the target has few rows
-of its own, as a new environment has, and where we own the tables; in a table in use rows are merged one by one.
+checks a foreign key over all rows faster than row by row. All of it is part of the merge's transaction, so a crash
+leaves the target as it was. It needs an exclusive lock on the tables, and their ownership. So it is done only if the
+target has few rows of its own, as in a new environment; into a table in use, rows are merged one by one.
 """
 
 from __future__ import annotations
 
 import time
-from typing import Any, NamedTuple, Sequence
+from typing import Any, List, NamedTuple, Sequence
 
 from psycopg2 import sql
 from psycopg2.errors import LockNotAvailable
 
-from mwaa_migrator.postgres.catalog import Constraint, Table, qualified
-from mwaa_migrator.postgres.session import execute, fetch_value
+from mwaa_migrator.postgres.catalog import Constraint, Table
+from mwaa_migrator.postgres.identifiers import qualified
+from mwaa_migrator.postgres.session import execute, fetch_value, search_path
+from mwaa_migrator.scratch.upgraded_artifact import UpgradedArtifact
 
-#: Fewer rows than this are merged sooner than the indexes are made again.
+#: Merging fewer rows than this is faster than making the indexes again.
 FEWEST_ROWS = 10000
-#: The target's rows are at most this share of the rows to merge.
+#: The target has at most this share of the rows to merge.
 TARGET_SHARE = 0.1
 
-#: A scheduler's transactions are short. Each try waits this long, and waiters behind us wait no longer than that.
+#: A scheduler's transactions are short. Each try waits this long, and whoever waits behind us waits no longer.
 _LOCK_TRIES = 5
 _LOCK_SECONDS = 3
 
 
-class Removed(NamedTuple):
-    """SQL to make again what was dropped, in this order."""
+class Dropped(NamedTuple):
+    """The SQL that makes again what was dropped, to be run in this order."""
 
-    keys: list[sql.Composable]
-    indexes: list[sql.Composable]
-    foreign_keys: list[sql.Composable]
+    keys: List[sql.Composable]
+    indexes: List[sql.Composable]
+    foreign_keys: List[sql.Composable]
 
 
-def candidates(connection: Any, schema: str, tables: dict[str, Table], incoming: dict[str, int]) -> list[str]:
-    """The tables that would be merged in bulk: many rows to come, few there, and ours to change."""
+def candidates(upgraded: UpgradedArtifact) -> list[str]:
+    """The tables to merge in bulk: many rows to come, few there, and ours to change."""
     chosen = []
-    for name in tables:
-        if incoming.get(name, 0) < FEWEST_ROWS:
+    for name in upgraded.tables:
+        if upgraded.rows.get(name, 0) < FEWEST_ROWS:
             continue
-        most = int(incoming[name] * TARGET_SHARE)
+        most = int(upgraded.rows[name] * TARGET_SHARE)
+        table = upgraded.target.table(name)
         query = sql.SQL("select count(*) from (select 1 from {} limit {}) few")
-        there = fetch_value(connection, query.format(qualified(schema, name), sql.Literal(most + 1)))
+        there = fetch_value(upgraded.connection, query.format(table, sql.Literal(most + 1)))
         owned = fetch_value(
-            connection,
+            upgraded.connection,
             "select pg_has_role(c.relowner, 'usage') from pg_catalog.pg_class c where c.oid = %s::regclass",
-            (qualified(schema, name).as_string(connection),),
+            (table.as_string(upgraded.connection),),
         )
         if there <= most and owned:
             chosen.append(name)
     return chosen
 
 
-def lock(connection: Any, schema: str, names: list[str]) -> bool:
-    """Begin the transaction with exclusive locks on the tables; False (and no transaction) if they are in use."""
-    if not names:
-        return False
-    tables = sql.SQL(", ").join([qualified(schema, name) for name in sorted(names)])
+def lock(upgraded: UpgradedArtifact) -> bool:
+    """Begin a transaction with exclusive locks on all merged tables; False, and no transaction, if they are in use."""
+    connection = upgraded.connection
+    tables = sql.SQL(", ").join([upgraded.target.table(name) for name in sorted(upgraded.tables)])
     for _ in range(_LOCK_TRIES):
         execute(connection, "select set_config('lock_timeout', %s, true)", (f"{_LOCK_SECONDS}s",))
         try:
@@ -72,24 +74,25 @@ def lock(connection: Any, schema: str, names: list[str]) -> bool:
     return False
 
 
-def remove(connection: Any, schema: str, tables: dict[str, Table], names: Sequence[str]) -> Removed:
+def drop_indexes(upgraded: UpgradedArtifact, names: Sequence[str]) -> Dropped:
     """Drop the keys, indexes and foreign keys of ``names``, and the foreign keys of merged tables that lead to them.
 
     A table that something outside of the merge refers to keeps its keys.
     """
-    removed = Removed([], [], [])
+    connection, schema, tables = upgraded.connection, upgraded.target.schema, upgraded.tables
+    dropped = Dropped([], [], [])
     for table in tables.values():
         for constraint in table.foreign_keys:
             if constraint.parent in tables and (table.name in names or constraint.parent in names):
-                removed.foreign_keys.append(_drop_constraint(connection, schema, table, constraint))
+                dropped.foreign_keys.append(_drop_constraint(connection, schema, table, constraint))
     for name in names:
         for constraint in tables[name].constraints:
-            if constraint.kind in ("p", "u") and not _is_referred_to(connection, schema, tables, name):
-                removed.keys.append(_drop_constraint(connection, schema, tables[name], constraint))
+            if constraint.kind in ("p", "u") and not _has_children_outside(upgraded, name):
+                dropped.keys.append(_drop_constraint(connection, schema, tables[name], constraint))
         for index in tables[name].indexes:
             execute(connection, sql.SQL("drop index {}").format(qualified(schema, index.name)))
-            removed.indexes.append(sql.SQL(index.definition))
-    return removed
+            dropped.indexes.append(sql.SQL(index.definition))
+    return dropped
 
 
 def _drop_constraint(connection: Any, schema: str, table: Table, constraint: Constraint) -> sql.Composed:
@@ -99,18 +102,22 @@ def _drop_constraint(connection: Any, schema: str, table: Table, constraint: Con
     return sql.SQL("alter table {} add constraint {} {}").format(target, name, sql.SQL(constraint.definition))
 
 
-def _is_referred_to(connection: Any, schema: str, tables: dict[str, Table], name: str) -> bool:
+def _has_children_outside(upgraded: UpgradedArtifact, name: str) -> bool:
     query = """
         select exists (select 1 from pg_catalog.pg_constraint k join pg_catalog.pg_class c on c.oid = k.conrelid
                         where k.contype = 'f' and k.confrelid = %s::regclass and not (c.relname = any(%s)))
     """
-    return bool(fetch_value(connection, query, (qualified(schema, name).as_string(connection), list(tables))))
+    table = upgraded.target.table(name).as_string(upgraded.connection)
+    return bool(fetch_value(upgraded.connection, query, (table, list(upgraded.tables))))
 
 
-def make_again(connection: Any, removed: Removed) -> int:
-    """Returns how many there were. The search_path must be the tables' schema, which the definitions do not name."""
+def make_indexes_again(upgraded: UpgradedArtifact, dropped: Dropped) -> int:
+    """Make all that ``drop_indexes`` dropped, and return how many there were."""
+    connection = upgraded.connection
     execute(connection, "set local maintenance_work_mem to '256MB'")
-    statements = removed.keys + removed.indexes + removed.foreign_keys
-    for statement in statements:
-        execute(connection, statement)
+    statements = dropped.keys + dropped.indexes + dropped.foreign_keys
+    # The definitions name no schema.
+    with search_path(connection, upgraded.target.schema):
+        for statement in statements:
+            execute(connection, statement)
     return len(statements)

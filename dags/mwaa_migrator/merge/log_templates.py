@@ -1,7 +1,7 @@
 """Log templates: how the log files of a run are named, which the target must know to find them.
 
-Airflow since 2.3 keeps the template with the run; a run without one has the first template of the table. Before 2.3
-the template is configuration, which the manifest carries. Templates are matched by their text.
+Since 2.3 Airflow keeps the template with the run, and a run without one has the first template of the table. Before 2.3
+the template is configuration only, and the manifest carries it. Templates are matched by their text.
 """
 
 from __future__ import annotations
@@ -10,59 +10,66 @@ from typing import Any
 
 from psycopg2 import sql
 
-from mwaa_migrator.postgres.catalog import qualified
-from mwaa_migrator.postgres.session import execute, fetch_all, fetch_value
+from mwaa_migrator.airflow_schema.tables import LOG_TEMPLATE_TABLE
+from mwaa_migrator.postgres.session import fetch_all, fetch_value
+from mwaa_migrator.scratch.scratch_schema import ScratchSchema
 
-#: [elasticsearch] log_id_template before Airflow 2.3; MWAA does not use it, and the column must not be NULL.
+#: [elasticsearch] log_id_template before Airflow 2.3. MWAA does not use it, and the column must not be NULL.
 _OLD_ELASTICSEARCH_ID = "{dag_id}-{task_id}-{execution_date}-{try_number}"
 
 
-class LogTemplates:
-    """``with_default`` gives runs without a template the one that the source meant by that."""
+def default_log_filename(scratch: ScratchSchema) -> str:
+    """The template of the source's runs that have none."""
+    return _default_template(scratch)[0]
 
-    def __init__(self, connection: Any, scratch: str, schema: str, manifest: dict[str, Any]) -> None:
-        self._connection = connection
+
+def _default_template(scratch: ScratchSchema) -> tuple[str, str]:
+    if not scratch.artifact.rows(LOG_TEMPLATE_TABLE):
+        return scratch.artifact.manifest["log_filename_template"], _OLD_ELASTICSEARCH_ID
+    query = sql.SQL("select filename, elasticsearch_id from {} order by id limit 1")
+    filename, elasticsearch_id = fetch_all(scratch.connection, query.format(scratch.table(LOG_TEMPLATE_TABLE)))[0]
+    return filename, elasticsearch_id
+
+
+class TargetLogTemplates:
+    """The target's templates during a merge."""
+
+    def __init__(self, scratch: ScratchSchema) -> None:
         self._scratch = scratch
-        self._target = qualified(schema, "log_template")
-        self._manifest = manifest
+        self._connection = scratch.connection
+        self._table = scratch.target.table(LOG_TEMPLATE_TABLE)
         self._newest = self._newest_template()
-        self._default: int | None = None
+        self._default_id: int | None = None
 
     def _newest_template(self) -> Any:
-        query = sql.SQL("select filename, elasticsearch_id from {} order by id desc limit 1").format(self._target)
+        query = sql.SQL("select filename, elasticsearch_id from {} order by id desc limit 1").format(self._table)
         rows = fetch_all(self._connection, query)
         return rows[0] if rows else None
 
-    def with_default(self, value: sql.Composable) -> sql.Composable:
-        if self._default is None:
-            self._default = self._find_default()
-        return sql.SQL("coalesce({}, {})").format(value, sql.Literal(self._default))
+    def add_default(self) -> None:
+        """Add the template of the source's runs that have none, unless the target has it by now.
 
-    def _default_template(self) -> tuple[str, str]:
-        if not self._manifest["tables"].get("log_template", {}).get("rows"):
-            return self._manifest["log_filename_template"], _OLD_ELASTICSEARCH_ID
-        source = qualified(self._scratch, "log_template")
-        query = sql.SQL("select filename, elasticsearch_id from {} order by id limit 1").format(source)
-        filename, elasticsearch_id = fetch_all(self._connection, query)[0]
-        return filename, elasticsearch_id
+        It must come after the source's own templates, so that none of them is in the target twice.
+        """
+        filename, elasticsearch_id = _default_template(self._scratch)
+        query = sql.SQL("select id from {} where filename = {} order by id limit 1")
+        found = fetch_value(self._connection, query.format(self._table, sql.Literal(filename)))
+        self._default_id = self._add(filename, elasticsearch_id) if found is None else int(found)
 
-    def default_filename(self) -> str:
-        """What a run of the source without a template means."""
-        return self._default_template()[0]
+    def _add(self, filename: str, elasticsearch_id: str) -> int:
+        insert = sql.SQL("insert into {} (filename, elasticsearch_id, created_at) values ({}, {}, now()) returning id")
+        values = sql.Literal(filename), sql.Literal(elasticsearch_id)
+        return int(fetch_value(self._connection, insert.format(self._table, *values)))
 
-    def _find_default(self) -> int:
-        filename, elasticsearch_id = self._default_template()
-        query = sql.SQL("select id from {} where filename = %s order by id limit 1").format(self._target)
-        found = fetch_value(self._connection, query, (filename,))
-        if found is None:
-            insert = sql.SQL(
-                "insert into {} (filename, elasticsearch_id, created_at) values (%s, %s, now()) returning id"
-            ).format(self._target)
-            found = fetch_value(self._connection, insert, (filename, elasticsearch_id))
-        return int(found)
+    def or_default(self, value: sql.Composable) -> sql.Composable:
+        """A run's template, or the default one that ``add_default`` has seen to."""
+        assert self._default_id is not None
+        return sql.SQL("coalesce({}, {})").format(value, sql.Literal(self._default_id))
 
     def keep_newest(self) -> None:
-        """New runs take the template with the highest id, so the target's own must have it, as Airflow would see to."""
+        """Add the target's newest template again if it is not the newest any more.
+
+        New runs take the template with the highest id. Airflow itself does the same when its configuration changes.
+        """
         if self._newest is not None and self._newest_template() != self._newest:
-            insert = sql.SQL("insert into {} (filename, elasticsearch_id, created_at) values (%s, %s, now())")
-            execute(self._connection, insert.format(self._target), self._newest)
+            self._add(*self._newest)

@@ -1,34 +1,39 @@
 """Merge: the upgraded rows go from the scratch schema into the target's tables, in one transaction.
 
-Tables are taken parents first. For each, a *translated* row source is written once and used for everything: the
-scratch table with its surrogate keys renumbered and its references carried along. Rows that the target has already
-(the same identity) are *kept* as the target has them, or overwritten, or make the merge fail, as asked. Rows that
-cannot be placed, because what they refer to is not in the target, are *set aside*. The others are inserted, and what
-was inserted is read back and compared with what should have been, before the transaction commits.
+Tables are taken parents first. Each has one row source, its *translation*: the scratch table with its surrogate keys
+renumbered and its references carried along. Rows that the target has already (the same identity) are *kept* as the
+target has them, or overwritten, or make the merge fail, as asked. Rows whose parent is not in the target are *set
+aside*. All others are inserted. What was written is read back and compared with what should have been written, before
+the transaction commits.
 """
 
 from __future__ import annotations
 
 import time
-from typing import Any, Callable, NamedTuple
+from typing import Any, Dict, NamedTuple, Sequence
 
 from psycopg2 import sql
 
-from mwaa_migrator.airflow_schema.identity import mergeable_tables
-from mwaa_migrator.airflow_schema.tables import PAUSE_STATE_TABLE, undeclared_references
-from mwaa_migrator.comparison.comparable_rows import Meaning
+from mwaa_migrator.airflow_schema.references import surrogate_references
+from mwaa_migrator.airflow_schema.tables import DAG_TABLE, LOG_TEMPLATE_TABLE
+from mwaa_migrator.comparison.comparable_rows import ComparableRows
+from mwaa_migrator.comparison.temporary_tables import ROWS_NOT_INSERTED
 from mwaa_migrator.errors import ContentDiffers, RowsUnaccounted
 from mwaa_migrator.merge import bulk
-from mwaa_migrator.merge.key_blocks import Block
-from mwaa_migrator.merge.log_templates import LogTemplates
+from mwaa_migrator.merge.key_blocks import KeyBlock
+from mwaa_migrator.merge.log_templates import TargetLogTemplates, default_log_filename
+from mwaa_migrator.merge.order import merge_order
+from mwaa_migrator.merge.pause_states import apply_pause_states, carry_schedules
 from mwaa_migrator.merge.receipts import note_not_written
-from mwaa_migrator.merge.rows_not_inserted import DISPOSITIONS, Disposed, Dispositions
-from mwaa_migrator.merge.translation import Translation, users_in_target
-from mwaa_migrator.postgres.catalog import Table, in_foreign_key_order, qualified, read_tables
-from mwaa_migrator.postgres.checksums import Checksum, algorithm_of, checksum
-from mwaa_migrator.postgres.session import execute, fetch_value, identifiers, use_schema
+from mwaa_migrator.merge.rows_not_inserted import DIFFERS, SAME, NotInserted, RowsNotInserted
+from mwaa_migrator.merge.translation import Translation
+from mwaa_migrator.options import OVERWRITE
+from mwaa_migrator.postgres import identifiers
+from mwaa_migrator.postgres.catalog import Table
+from mwaa_migrator.postgres.checksums import Checksum, checksum
+from mwaa_migrator.postgres.session import execute, fetch_value
 from mwaa_migrator.progress import Progress
-from mwaa_migrator.scratch.upgrade import Upgraded
+from mwaa_migrator.scratch.upgraded_artifact import UpgradedArtifact
 
 
 class TableResult(NamedTuple):
@@ -41,7 +46,7 @@ class TableResult(NamedTuple):
     merged: int
     kept: int
     set_aside: int
-    set_aside_reasons: dict[str, int]
+    set_aside_reasons: Dict[str, int]
     overwritten: int = 0
     kept_differing: int = 0
     checksum_source: str = "0"
@@ -49,137 +54,140 @@ class TableResult(NamedTuple):
     match: bool = True
 
 
+class MergeResult(NamedTuple):
+    """``pause_state`` has the choice, and what ``apply_pause_states`` returned."""
+
+    tables: Dict[str, TableResult]
+    pause_state: Dict[str, Any]
+
+
 class Merge:
-    """One merge, inside the transaction that the caller began and will commit."""
+    """One merge, inside a transaction that the caller has begun and will commit or roll back."""
 
     def __init__(
-        self,
-        connection: Any,
-        scratch: str,
-        schema: str,
-        manifest: dict[str, Any],
-        upgraded: Upgraded,
-        blocks: dict[str, Block],
-        on_conflict: str,
-        progress: Progress,
+        self, upgraded: UpgradedArtifact, blocks: dict[str, KeyBlock], on_conflict: str, progress: Progress
     ) -> None:
-        self._connection = connection
-        self._schema = schema
-        self._manifest = manifest
         self._upgraded = upgraded
+        self._connection = upgraded.connection
         self._progress = progress
-        self._target_tables = read_tables(connection, schema)
-        self._tables = mergeable_tables(connection, scratch, schema, manifest)
-        self._algorithm = algorithm_of(connection)
-        self._scratch = scratch
-        use_schema(connection, schema)
-        self._transaction = fetch_value(connection, "select mod(txid_current(), 4294967296)::text")
-        self._log_templates = LogTemplates(connection, scratch, schema, manifest)
-        users = users_in_target(connection, schema, manifest["note_authors"])
-        self._translation = Translation(
-            scratch, schema, self._target_tables, self._tables, blocks, users, self._log_templates
-        )
-        self._dispositions = Dispositions(
-            connection,
-            scratch,
-            schema,
-            self._target_tables,
-            self._tables,
-            self._translation,
-            on_conflict,
-            self._algorithm,
-        )
+        self._algorithm = upgraded.target.checksum_algorithm
+        self._log_templates = TargetLogTemplates(upgraded.scratch)
+        self._translation = Translation(upgraded, blocks, self._log_templates)
+        self._rows_not_inserted = RowsNotInserted(upgraded, self._translation, on_conflict)
 
-    def run(self, in_bulk: list[str], make_dags: Callable[[], None]) -> dict[str, TableResult]:
-        """Merge all tables; raises RowsConflict, RowsUnaccounted or ContentDiffers, and then nothing may be kept.
+    def run(self, pause_state: str, in_bulk: Sequence[str]) -> MergeResult:
+        """Merge everything; raises RowsConflict, RowsUnaccounted or ContentDiffers, and then nothing may be committed.
 
-        ``make_dags`` is called when all is merged but what refers to a DAG's own row. It changes rows that the target's
-        scheduler wants as well, so it comes as late as it can.
+        ``in_bulk`` are the tables that are merged without their indexes.
         """
-        removed = bulk.remove(self._connection, self._schema, self._tables, in_bulk)
+        order = merge_order(self._upgraded.tables)
+        dropped = bulk.drop_indexes(self._upgraded, in_bulk)
+        # 1. Rows that need no DAG. Log templates come first, and with them the one that old runs refer to.
+        results = self._merge_tables(order.log_templates, in_bulk)
+        if self._merges_references_to(LOG_TEMPLATE_TABLE):
+            self._log_templates.add_default()
+        results.update(self._merge_tables(order.without_dags, in_bulk))
+        # 2. The DAGs. The target's scheduler wants these rows as well, so they are locked as late as they can be.
+        states = self._merge_dags(pause_state)
+        # 3. Rows that refer to DAGs.
+        results.update(self._merge_tables(order.of_dags, in_bulk))
+        self._make_indexes_again(dropped)
+        self._log_templates.keep_newest()
+        results.update(self._tables_without_a_place())
+        return MergeResult(results, states)
+
+    def _merges_references_to(self, parent: str) -> bool:
+        return any(
+            self._upgraded.rows[name] and parent in surrogate_references(table, self._upgraded.target_tables).values()
+            for name, table in self._upgraded.tables.items()
+        )
+
+    def _merge_tables(self, names: Sequence[str], in_bulk: Sequence[str]) -> dict[str, TableResult]:
         results = {}
-        order = self._order()
-        of_dags = [name for name in order if self._refers_to_dags(name)]
-        for name in [name for name in order if name not in of_dags] + of_dags:
-            if of_dags and name == of_dags[0]:
-                make_dags()
+        for name in names:
             begun = time.monotonic()
-            results[name] = self._merge_table(self._tables[name], in_order=name not in in_bulk)
+            # An index grows fastest at its end. Without one, the order costs a sort and gains nothing.
+            results[name] = self._merge_table(self._upgraded.tables[name], in_key_order=name not in in_bulk)
             note = f"{results[name].kept:,} kept, {results[name].set_aside:,} set aside"
             self._progress.table("merge", name, results[name].merged, time.monotonic() - begun, note=note)
-        if not of_dags:
-            make_dags()
+        return results
+
+    def _merge_dags(self, pause_state: str) -> dict[str, Any]:
+        if DAG_TABLE not in self._upgraded.artifact.tables:
+            return {"choice": pause_state}
+        states = apply_pause_states(self._upgraded, pause_state)
+        carry_schedules(self._upgraded)
+        return dict(states, choice=pause_state)
+
+    def _make_indexes_again(self, dropped: bulk.Dropped) -> None:
         begun = time.monotonic()
-        made = bulk.make_again(self._connection, removed)
+        made = bulk.make_indexes_again(self._upgraded, dropped)
         if made:
             seconds = time.monotonic() - begun
             self._progress.say(f"merge: {made} keys, indexes and foreign keys made again in {seconds:.1f} s")
-        self._log_templates.keep_newest()
-        for name, entry in self._manifest["tables"].items():
-            if name not in results and name != PAUSE_STATE_TABLE and entry["rows"]:
+
+    def _tables_without_a_place(self) -> dict[str, TableResult]:
+        """Tables with rows that the target does not have."""
+        results = {}
+        for name, entry in self._upgraded.artifact.tables.items():
+            if name not in self._upgraded.tables and name != DAG_TABLE and entry["rows"]:
                 reason = {"the target's Airflow has no such table": entry["rows"]}
                 results[name] = TableResult(entry["rows"], 0, 0, entry["rows"], reason)
         return results
 
-    def _order(self) -> list[str]:
-        parents = {}
-        for name, table in self._tables.items():
-            parents[name] = [key.parent for key in table.foreign_keys if key.parent is not None]
-            parents[name] += list(undeclared_references(name).values())
-        return in_foreign_key_order(parents)
-
-    def _refers_to_dags(self, name: str) -> bool:
-        return any(key.parent == PAUSE_STATE_TABLE for key in self._tables[name].foreign_keys)
-
-    def _merge_table(self, table: Table, in_order: bool) -> TableResult:
-        exported = self._manifest["tables"][table.name]["rows"]
+    def _merge_table(self, table: Table, in_key_order: bool) -> TableResult:
+        exported = self._upgraded.artifact.rows(table.name)
         moved = self._upgraded.set_aside.get(table.name, 0)
         reasons = {"moved by Airflow's migrations": moved} if moved else {}
-        rows = self._upgraded.rows[table.name]
-        if not rows:
+        if not self._upgraded.rows[table.name]:
             return TableResult(exported, 0, 0, moved, reasons)
         source = self._translation.rows(table)
-        disposed = self._dispositions.find(table, source)
-        if disposed.overwritten:
-            self._dispositions.overwrite(table, source)
-        merged = self._insert(table, source, disposed, in_order) + disposed.overwritten
-        reasons.update(disposed.set_aside)
+        others = self._rows_not_inserted.collect(table, source)
+        if others.overwritten:
+            self._rows_not_inserted.overwrite(table, source)
+        merged = self._insert(table, source, others, in_key_order) + others.overwritten
+        reasons.update(others.set_aside)
         set_aside = sum(reasons.values())
-        if exported != merged + disposed.kept + set_aside:
-            message = "{}: {} rows were exported; {} merged, {} kept and {} set aside do not add up to it."
-            raise RowsUnaccounted(message.format(table.name, exported, merged, disposed.kept, set_aside))
-        if disposed.kept_differing or disposed.set_aside:
+        if exported != merged + others.kept + set_aside:
+            message = (
+                "{}: {} rows were exported; {} merged, {} kept and {} set aside do not add up to it. Nothing was "
+                "merged. Look for triggers on the target's table; if it has none, report this as a defect."
+            )
+            raise RowsUnaccounted(message.format(table.name, exported, merged, others.kept, set_aside))
+        if others.kept_differing or others.set_aside:
             self._note_not_written(table)
-        expected, actual = self._compare(table, source, disposed)
+        expected, actual = self._checksums(table, source, others)
         if expected != actual:
-            message = "{}: the merged rows have checksum {} ({} rows), and should have {} ({} rows)."
+            message = (
+                "{}: the merged rows have checksum {} ({} rows), and should have {} ({} rows). Nothing was merged. "
+                "Look for triggers on the target's table; if it has none, report this as a defect."
+            )
             raise ContentDiffers(message.format(table.name, actual.value, actual.rows, expected.value, expected.rows))
         return TableResult(
             exported,
             merged,
-            disposed.kept,
+            others.kept,
             set_aside,
             reasons,
-            disposed.overwritten,
-            disposed.kept_differing,
+            others.overwritten,
+            others.kept_differing,
             expected.value,
             actual.value,
         )
 
-    def _insert(self, table: Table, source: sql.Composed, disposed: Disposed, in_order: bool) -> int:
+    def _insert(self, table: Table, source: sql.Composed, others: NotInserted, in_key_order: bool) -> int:
         condition: sql.Composable = sql.SQL("")
-        if disposed.any:
-            condition = sql.SQL("where x.source_row not in (select source_row from {})").format(DISPOSITIONS)
-        order = sql.SQL("")
-        if in_order and table.primary_key:
-            # An index grows at its end only; without an index to keep, the order costs a sort and gains nothing.
-            order = sql.SQL("order by {}").format(identifiers(table.primary_key, "x"))
+        if others.any:
+            condition = sql.SQL("where x.source_row not in (select source_row from {})").format(ROWS_NOT_INSERTED)
+        order: sql.Composable = sql.SQL("")
+        if in_key_order and table.primary_key:
+            order = sql.SQL("order by {}").format(identifiers.columns(table.primary_key, "x"))
         return execute(
             self._connection,
             sql.SQL("insert into {} ({}) select {} from {} x {} {}").format(
-                qualified(self._schema, table.name),
-                identifiers(table.column_names),
-                identifiers(table.column_names, "x"),
+                self._upgraded.target.table(table.name),
+                identifiers.columns(table.column_names),
+                identifiers.columns(table.column_names, "x"),
                 source,
                 condition,
                 order,
@@ -187,33 +195,26 @@ class Merge:
         )
 
     def _note_not_written(self, table: Table) -> None:
-        default_template = self._log_templates.default_filename()
-        exported = self._manifest["tables"]
-        meaning = Meaning(table, self._target_tables, self._algorithm, default_template, exported)
-        rows = sql.SQL(
-            "select m.identity, m.content, d.disposition = 'differs' as kept from ({}) m "
-            "join {} d on d.source_row = m.row where d.disposition not in ('same', 'overwrite')"
-        )
-        note_not_written(
-            self._connection,
-            self._manifest["migration_id"],
-            table.name,
-            rows.format(meaning.of_source(self._scratch), DISPOSITIONS),
-        )
+        rows = ComparableRows(self._upgraded, table, default_log_filename(self._upgraded.scratch))
+        query = sql.SQL(
+            "select s.identity, s.content, n.reason = {} as kept from ({}) s join {} n on n.source_row = s.row "
+            "where n.reason not in ({}, {})"
+        ).format(sql.Literal(DIFFERS), rows.of_source(), ROWS_NOT_INSERTED, sql.Literal(SAME), sql.Literal(OVERWRITE))
+        note_not_written(self._connection, self._upgraded.artifact.id, table.name, query)
 
-    def _compare(self, table: Table, source: sql.Composed, disposed: Disposed) -> tuple[Checksum, Checksum]:
-        """Checksums of what should have been written and of what this transaction wrote, as it lies in the table."""
+    def _checksums(self, table: Table, source: sql.Composed, others: NotInserted) -> tuple[Checksum, Checksum]:
+        """Over what should have been written, and over what this transaction wrote, as it is in the table."""
         # An overwritten row keeps the number that it has in the target.
         columns = [
-            column for column in table.columns if not (disposed.overwritten and column.name == table.surrogate_key)
+            column for column in table.columns if not (others.overwritten and column.name == table.surrogate_key)
         ]
         merged: sql.Composable | None = None
-        if disposed.any:
-            merged = sql.SQL("t.source_row not in (select source_row from {} where disposition <> 'overwrite')").format(
-                DISPOSITIONS
+        if others.any:
+            merged = sql.SQL("t.source_row not in (select source_row from {} where reason <> {})").format(
+                ROWS_NOT_INSERTED, sql.Literal(OVERWRITE)
             )
-        written = sql.SQL("t.xmin::text = {}").format(sql.Literal(self._transaction))
-        target = qualified(self._schema, table.name)
         expected = checksum(self._connection, source, columns, self._algorithm, merged)
-        actual = checksum(self._connection, target, columns, self._algorithm, written)
-        return expected, actual
+        transaction = fetch_value(self._connection, "select mod(txid_current(), 4294967296)::text")
+        written = sql.SQL("t.xmin::text = {}").format(sql.Literal(transaction))
+        target = self._upgraded.target.table(table.name)
+        return expected, checksum(self._connection, target, columns, self._algorithm, written)

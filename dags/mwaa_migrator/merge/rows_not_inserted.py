@@ -1,268 +1,243 @@
-"""Rows that are not simply inserted, because the target has them already or has no place for them.
+"""The rows of a table that the merge does not insert: the target has them already, or has no place for them.
 
-They are collected in a temporary table, a row each: its place in the scratch schema (``source_row``), the row of the
-target that it met (``target_row``), both rows' surrogate keys, and its disposition: ``same`` and ``differs`` (kept as
-the target has it), ``overwrite``, or the reason for which it is set aside.
+They are collected in a temporary table, with these columns:
+
+* ``source_row``: the row's ctid in the scratch schema
+* ``target_row``: the ctid of the target's row that is in its place, if there is one
+* ``source_key``, ``target_key``: the surrogate keys of both
+* ``reason``: SAME and DIFFERS (kept as the target has it), OVERWRITE, or else why the row is set aside
 """
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple, Sequence
+from typing import Dict, NamedTuple, Sequence
 
 from psycopg2 import sql
 
-from mwaa_migrator.airflow_schema.identity import compared_columns, identity_columns, surrogate_references
-from mwaa_migrator.airflow_schema.tables import MATCHED_ONLY, SECRET_NAMES
+from mwaa_migrator.airflow_schema.encryption import ROW_NAMES
+from mwaa_migrator.airflow_schema.identity import MADE_BY_AIRFLOW_TOO, content_columns, identity_columns
+from mwaa_migrator.airflow_schema.references import surrogate_references
+from mwaa_migrator.comparison import temporary_tables
 from mwaa_migrator.comparison.differing_secrets import differing_secrets
+from mwaa_migrator.comparison.temporary_tables import ROWS_NOT_INSERTED
 from mwaa_migrator.errors import RowsConflict
 from mwaa_migrator.merge.translation import Translation
-from mwaa_migrator.postgres.catalog import Table, qualified
+from mwaa_migrator.options import FAIL, OVERWRITE
+from mwaa_migrator.postgres import identifiers
+from mwaa_migrator.postgres.catalog import Table
 from mwaa_migrator.postgres.checksums import column_values, row_hash
-from mwaa_migrator.postgres.session import execute, fetch_all, fetch_value, identifiers
-from mwaa_migrator.this_airflow import database as airflow_database
+from mwaa_migrator.postgres.session import execute, fetch_all, fetch_value
+from mwaa_migrator.scratch.upgraded_artifact import UpgradedArtifact
+from mwaa_migrator.this_airflow.configuration import default_pool_slots
 
-DISPOSITIONS = sql.Identifier("mwaa_migrator_dispositions")
+SAME = "same"
+DIFFERS = "differs"
 
 
-class Disposed(NamedTuple):
-    """Row counts of one table; ``kept`` includes ``kept_differing``, ``set_aside`` is by reason."""
+class NotInserted(NamedTuple):
+    """Row counts of one table. ``kept`` includes ``kept_differing``; ``set_aside`` is by reason."""
 
     kept: int
     kept_differing: int
     overwritten: int
-    set_aside: dict[str, int]
+    set_aside: Dict[str, int]
 
     @property
     def any(self) -> bool:
         return bool(self.kept or self.overwritten or self.set_aside)
 
 
-class Dispositions:
+class RowsNotInserted:
     """The temporary table, filled for one table of the merge after the other, parents first."""
 
-    def __init__(
-        self,
-        connection: Any,
-        scratch: str,
-        schema: str,
-        target_tables: dict[str, Table],
-        merged: dict[str, Table],
-        translation: Translation,
-        on_conflict: str,
-        algorithm: str,
-    ) -> None:
-        self._connection = connection
-        self._scratch = scratch
-        self._schema = schema
-        self._target_tables = target_tables
-        self._merged = merged
+    def __init__(self, upgraded: UpgradedArtifact, translation: Translation, on_conflict: str) -> None:
+        self._upgraded = upgraded
+        self._connection = upgraded.connection
         self._translation = translation
         self._on_conflict = on_conflict
-        self._algorithm = algorithm
-        self._incomplete: set[str] = set()
+        self._algorithm = upgraded.target.checksum_algorithm
+        self._with_rows_set_aside: set[str] = set()
+        self._kept_keys = 0
 
-    def find(self, table: Table, source: sql.Composed) -> Disposed:
-        """Fill the table for ``table``, whose translated rows are ``source``.
+    def collect(self, table: Table, source: sql.Composed) -> NotInserted:
+        """Fill the temporary table for ``table``, whose translated rows are ``source``.
 
         Raises RowsConflict if rows differ and the merge was asked to fail then.
         """
-        execute(self._connection, sql.SQL("drop table if exists pg_temp.{}").format(DISPOSITIONS))
-        execute(
-            self._connection,
-            sql.SQL(
-                "create temporary table {} (source_row tid, target_row tid, source_key bigint, target_key bigint, "
-                "disposition text) on commit drop"
-            ).format(DISPOSITIONS),
-        )
-        target = qualified(self._schema, table.name)
+        columns = "source_row tid, target_row tid, source_key bigint, target_key bigint, reason text"
+        temporary_tables.create(self._connection, ROWS_NOT_INSERTED, sql.SQL(columns))
+        target = self._upgraded.target.table(table.name)
         if fetch_value(self._connection, sql.SQL("select exists (select 1 from {})").format(target)):
-            self._find_same_identity(table, source)
-            self._find_blocked(table, source)
-        self._find_orphans(table, source)
-        query = sql.SQL("select disposition, count(*) from {} group by 1").format(DISPOSITIONS)
+            self._add_same_identity(table, source)
+            self._add_blocked(table, source)
+        self._add_orphans(table, source)
+        query = sql.SQL("select reason, count(*) from {} group by 1").format(ROWS_NOT_INSERTED)
         counts = dict(fetch_all(self._connection, query))
         if not counts:
-            return Disposed(0, 0, 0, {})
-        execute(self._connection, sql.SQL("analyze {}").format(DISPOSITIONS))
+            return NotInserted(0, 0, 0, {})
+        temporary_tables.analyze(self._connection, ROWS_NOT_INSERTED)
         if table.surrogate_key:
-            self._remember_kept_keys(table)
-        same, differing, overwritten = (counts.pop(name, 0) for name in ("same", "differs", "overwrite"))
-        if differing and self._on_conflict == "fail":
+            self._lead_references_to_kept_rows(table)
+        same, differing, overwritten = (counts.pop(reason, 0) for reason in (SAME, DIFFERS, OVERWRITE))
+        if differing and self._on_conflict == FAIL:
             raise RowsConflict(self._conflict_message(table, source, differing))
         if counts:
-            self._incomplete.add(table.name)
-        return Disposed(same + differing, differing, overwritten, counts)
+            self._with_rows_set_aside.add(table.name)
+        return NotInserted(same + differing, differing, overwritten, counts)
 
     def overwrite(self, table: Table, source: sql.Composed) -> None:
         """Give the target's rows the content of the source's; they keep their surrogate keys."""
         untouched = {*identity_columns(table), table.surrogate_key}
-        columns = [column.name for column in table.columns if column.name not in untouched]
+        names = [column.name for column in table.columns if column.name not in untouched]
         execute(
             self._connection,
             sql.SQL(
-                "update {} t set {} from {} x join {} d using (source_row) "
-                "where d.disposition = 'overwrite' and t.ctid = d.target_row"
+                "update {} t set {} from {} x join {} n using (source_row) "
+                "where n.reason = {} and t.ctid = n.target_row"
             ).format(
-                qualified(self._schema, table.name),
-                sql.SQL(", ").join([sql.SQL("{0} = x.{0}").format(sql.Identifier(column)) for column in columns]),
+                self._upgraded.target.table(table.name),
+                sql.SQL(", ").join([sql.SQL("{0} = x.{0}").format(sql.Identifier(name)) for name in names]),
                 source,
-                DISPOSITIONS,
+                ROWS_NOT_INSERTED,
+                sql.Literal(OVERWRITE),
             ),
         )
 
-    def _find_same_identity(self, table: Table, source: sql.Composed) -> None:
+    def _add_same_identity(self, table: Table, source: sql.Composed) -> None:
         identity = identity_columns(table)
-        compared = compared_columns(table)
+        content = content_columns(table)
+        content_hash = row_hash(column_values(content, "x"), self._algorithm)
+        equal_content = sql.SQL("row({}) is not distinct from row({})").format(
+            sql.SQL(", ").join(column_values(content, "x")), sql.SQL(", ").join(column_values(content, "t"))
+        )
         if identity:
-            match = _equal(identity)
+            match: sql.Composable = _equal(identity)
         else:
-            # Without a key of its own a row is known by its whole content; the hash makes it a hash join.
-            match = sql.SQL("{} = {} and row({}) is not distinct from row({})").format(
-                row_hash(column_values(compared, "x"), self._algorithm),
-                row_hash(column_values(compared, "t"), self._algorithm),
-                sql.SQL(", ").join(column_values(compared, "x")),
-                sql.SQL(", ").join(column_values(compared, "t")),
+            # Without a key of its own a row is known by its whole content; the hash makes this a hash join.
+            match = sql.SQL("{} = {} and {}").format(
+                content_hash, row_hash(column_values(content, "t"), self._algorithm), equal_content
             )
-        same: sql.Composable = sql.SQL("true")
-        if identity and table.name not in MATCHED_ONLY and compared:
-            same = sql.SQL("row({}) is not distinct from row({})").format(
-                sql.SQL(", ").join(column_values(compared, "x")), sql.SQL(", ").join(column_values(compared, "t"))
+        is_same: sql.Composable = sql.SQL("true")
+        if identity and table.name not in MADE_BY_AIRFLOW_TOO and content:
+            is_same = equal_content
+        secrets = differing_secrets(self._upgraded.scratch, table)
+        if secrets:
+            is_same = sql.SQL("{} and {} <> all({})").format(
+                is_same, identifiers.column("x", ROW_NAMES[table.name]), sql.Literal(secrets)
             )
-        secrets_differ = differing_secrets(self._connection, self._scratch, self._schema, table)
-        if secrets_differ:
-            same = sql.SQL("{} and x.{} <> all({})").format(
-                same, sql.Identifier(SECRET_NAMES[table.name]), sql.Literal(secrets_differ)
-            )
-        conflict = sql.Literal("overwrite" if self._on_conflict == "overwrite" else "differs")
         target_key: sql.Composable = sql.SQL("null::bigint")
         if table.surrogate_key:
-            target_key = sql.SQL("t.{}").format(sql.Identifier(table.surrogate_key))
+            target_key = identifiers.column("t", table.surrogate_key)
         met = sql.SQL(
-            "select x.source_row, t.ctid as target_row, {} as source_key, {} as target_key, case when {} then 'same' "
-            "when {} then 'overwrite' else {} end as disposition, {} as alike from {} x join {} t on {}"
+            "select x.source_row, t.ctid as target_row, {} as source_key, {} as target_key, case when {} then {} "
+            "when {} then {} else {} end as reason, {} as alike from {} x join {} t on {}"
         ).format(
             self._translation.source_key(table),
             target_key,
-            same,
-            _airflows_own(table),
-            conflict,
-            sql.SQL("null::bigint") if identity else row_hash(column_values(compared, "x"), self._algorithm),
+            is_same,
+            sql.Literal(SAME),
+            _is_airflows_own(table),
+            sql.Literal(OVERWRITE),
+            sql.Literal(OVERWRITE if self._on_conflict == OVERWRITE else DIFFERS),
+            sql.SQL("null::bigint") if identity else content_hash,
             source,
-            qualified(self._schema, table.name),
+            self._upgraded.target.table(table.name),
             match,
         )
-        columns = sql.SQL("source_row, target_row, source_key, target_key, disposition")
+        columns = sql.SQL("source_row, target_row, source_key, target_key, reason")
         if identity:
             query = sql.SQL("select distinct on (source_row) {} from ({}) met order by source_row, target_row")
         else:
-            # Several rows can be alike, and each meets one of its own: the third of the source's is new where the
-            # target has two.
+            # Several rows can be alike. Each meets one of its own: if the target has two, the source's third is new.
             query = sql.SQL(
                 "select {} from (select m.*, dense_rank() over (partition by alike order by source_row) as of_source, "
                 "dense_rank() over (partition by alike order by target_row) as of_target from ({}) m) ranked "
                 "where of_source = of_target"
             )
-        execute(self._connection, sql.SQL("insert into {} {}").format(DISPOSITIONS, query.format(columns, met)))
+        execute(self._connection, sql.SQL("insert into {} {}").format(ROWS_NOT_INSERTED, query.format(columns, met)))
 
-    def _find_blocked(self, table: Table, source: sql.Composed) -> None:
+    def _add_blocked(self, table: Table, source: sql.Composed) -> None:
         """Rows whose place another row of the target has taken, by a unique key that is not the identity."""
         identity = identity_columns(table)
         for key in table.unique_keys:
             if key == identity or key == (table.surrogate_key,):
                 continue
             reason = "the target has another row with the same {}".format(", ".join(key))
-            execute(
-                self._connection,
-                sql.SQL(
-                    "insert into {0} select x.source_row, null, {1}, null, {2} from {3} x join {4} t on {5} "
-                    "where not exists (select 1 from {0} d where d.source_row = x.source_row)"
-                ).format(
-                    DISPOSITIONS,
-                    self._translation.source_key(table),
-                    sql.Literal(reason),
-                    source,
-                    qualified(self._schema, table.name),
-                    _equal(key),
-                ),
+            taken = sql.SQL("exists (select 1 from {} t where {})").format(
+                self._upgraded.target.table(table.name), _equal(key)
             )
+            self._set_aside(table, source, reason, taken)
 
-    def _find_orphans(self, table: Table, source: sql.Composed) -> None:
+    def _add_orphans(self, table: Table, source: sql.Composed) -> None:
         """Rows whose parent is not in the target: it was set aside itself, or its table is not merged."""
-        references = surrogate_references(table, self._target_tables)
+        references = surrogate_references(table, self._upgraded.target_tables)
         declared = {key.columns for key in table.foreign_keys}
         for column, parent in references.items():
             nullable = not table.column(column).not_null
-            if nullable and (parent not in self._merged or (column,) not in declared):
+            if nullable and (parent not in self._upgraded.tables or (column,) not in declared):
                 continue
             if self._has_all_rows(parent):
                 continue
-            # The reference was translated; to a row that is not there it is NULL by now.
+            # The reference is translated by now, and NULL if its row is not there.
             missing = sql.SQL(
                 "x.{0} is null and exists (select 1 from {1} s where s.ctid = x.source_row and s.{0} is not null)"
-            ).format(sql.Identifier(column), qualified(self._scratch, table.name))
-            self._set_aside(table, source, parent, missing)
+            ).format(sql.Identifier(column), self._upgraded.scratch.table(table.name))
+            self._set_aside(table, source, f"its {parent} is not in the target", missing)
         for key in table.foreign_keys:
             if key.parent is None or key.columns[0] in references or self._has_all_rows(key.parent):
                 continue
-            given = [sql.SQL("x.{} is not null").format(sql.Identifier(column)) for column in key.columns]
+            given = [sql.SQL("{} is not null").format(identifiers.column("x", column)) for column in key.columns]
             pairs = [
-                sql.SQL("p.{} = x.{}").format(sql.Identifier(theirs), sql.Identifier(ours))
+                sql.SQL("{} = {}").format(identifiers.column("p", theirs), identifiers.column("x", ours))
                 for theirs, ours in zip(key.parent_columns, key.columns)
             ]
             missing = sql.SQL("{} and not exists (select 1 from {} p where {})").format(
-                sql.SQL(" and ").join(given), qualified(self._schema, key.parent), sql.SQL(" and ").join(pairs)
+                sql.SQL(" and ").join(given), self._upgraded.target.table(key.parent), sql.SQL(" and ").join(pairs)
             )
-            self._set_aside(table, source, key.parent, missing)
+            self._set_aside(table, source, f"its {key.parent} is not in the target", missing)
 
     def _has_all_rows(self, parent: str) -> bool:
-        return parent in self._merged and parent not in self._incomplete
+        return parent in self._upgraded.tables and parent not in self._with_rows_set_aside
 
-    def _set_aside(self, table: Table, source: sql.Composed, parent: str, missing: sql.Composed) -> None:
+    def _set_aside(self, table: Table, source: sql.Composed, reason: str, condition: sql.Composable) -> None:
+        """Add the rows, alias ``x``, for which the condition holds and that are not there yet."""
         execute(
             self._connection,
             sql.SQL(
                 "insert into {0} select x.source_row, null, {1}, null, {2} from {3} x "
-                "where {4} and not exists (select 1 from {0} d where d.source_row = x.source_row)"
-            ).format(
-                DISPOSITIONS,
-                self._translation.source_key(table),
-                sql.Literal(f"its {parent} is not in the target"),
-                source,
-                missing,
-            ),
+                "where {4} and not exists (select 1 from {0} n where n.source_row = x.source_row)"
+            ).format(ROWS_NOT_INSERTED, self._translation.source_key(table), sql.Literal(reason), source, condition),
         )
 
-    def _remember_kept_keys(self, table: Table) -> None:
-        kept_keys = sql.Identifier("mwaa_migrator_kept_" + table.name)
-        execute(
-            self._connection,
-            sql.SQL(
-                "create temporary table {} on commit drop as select source_key, target_key from {} "
-                "where source_key is not null"
-            ).format(kept_keys, DISPOSITIONS),
-        )
-        execute(self._connection, sql.SQL("analyze {}").format(kept_keys))
-        self._translation.kept_keys[table.name] = kept_keys
+    def _lead_references_to_kept_rows(self, table: Table) -> None:
+        kept_keys = temporary_tables.kept_keys(self._kept_keys)
+        self._kept_keys += 1
+        query = sql.SQL("select source_key, target_key from {} where source_key is not null")
+        temporary_tables.create_from(self._connection, kept_keys, query.format(ROWS_NOT_INSERTED))
+        temporary_tables.analyze(self._connection, kept_keys)
+        self._translation.use_kept_keys(table.name, kept_keys)
 
     def _conflict_message(self, table: Table, source: sql.Composed, differing: int) -> str:
-        names = identity_columns(table)
-        query = sql.SQL("select {} from {} x join {} d using (source_row) where d.disposition = 'differs' limit 5")
-        examples = fetch_all(self._connection, query.format(identifiers(names, "x"), source, DISPOSITIONS))
+        query = sql.SQL("select {} from {} x join {} n using (source_row) where n.reason = {} limit 5").format(
+            identifiers.columns(identity_columns(table), "x"), source, ROWS_NOT_INSERTED, sql.Literal(DIFFERS)
+        )
+        examples = fetch_all(self._connection, query)
         message = (
-            "{}: {} rows are in the target already with other content, such as {}. Nothing was merged; choose "
+            "{}: the target has {} of these rows already, with other content, such as {}. Nothing was merged. Choose "
             "--on-conflict keep (the target's rows stay) or overwrite (the source's replace them)."
         )
         return message.format(table.name, differing, "; ".join(str(tuple(map(str, row))) for row in examples))
 
 
-def _equal(columns: Sequence[str]) -> sql.Composable:
-    return sql.SQL(" and ").join([sql.SQL("t.{0} = x.{0}").format(sql.Identifier(column)) for column in columns])
+def _equal(names: Sequence[str]) -> sql.Composable:
+    pairs = [sql.SQL("{} = {}").format(identifiers.column("t", name), identifiers.column("x", name)) for name in names]
+    return sql.SQL(" and ").join(pairs)
 
 
-def _airflows_own(table: Table) -> sql.Composable:
-    """Rows of the target that Airflow made and nobody changed: the source's settings replace them."""
+def _is_airflows_own(table: Table) -> sql.Composable:
+    """Of a row of the target: Airflow made it and nobody changed it, so the source's settings replace it."""
     if table.name != "slot_pool":
         return sql.SQL("false")
     return sql.SQL("(t.pool = 'default_pool' and t.description = 'Default pool' and t.slots = {})").format(
-        sql.Literal(airflow_database.default_pool_slots())
+        sql.Literal(default_pool_slots())
     )

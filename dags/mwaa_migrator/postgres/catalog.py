@@ -1,16 +1,14 @@
-"""Reads the tables of a schema from ``pg_catalog``, well enough to make them again and to know how they refer.
+"""Reads the tables of a schema from ``pg_catalog``: enough to make them again, and to know their references.
 
-Definitions come from PostgreSQL itself (``pg_get_constraintdef``, ``pg_get_indexdef``, ``pg_get_expr``), read with the
-schema on the ``search_path``, so that they name no schema and can be replayed in another one.
+PostgreSQL itself writes the definitions (``pg_get_constraintdef``, ``pg_get_indexdef``, ``pg_get_expr``). They are read
+with the schema on the search_path, so that they name no schema and can be replayed in another one.
 """
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple, Sequence
+from typing import Any, NamedTuple
 
-from psycopg2 import sql
-
-from mwaa_migrator.postgres.session import fetch_all, fetch_value, use_schema
+from mwaa_migrator.postgres.session import fetch_all, fetch_value, search_path
 
 
 class Column(NamedTuple):
@@ -24,7 +22,7 @@ class Column(NamedTuple):
 
 
 class Constraint(NamedTuple):
-    """``kind`` is ``pg_constraint.contype``: p, u, f, c or x. ``parent*`` are set for foreign keys only."""
+    """``kind`` is ``pg_constraint.contype``: p, u, f, c or x. Only foreign keys have a parent."""
 
     name: str
     kind: str
@@ -35,7 +33,7 @@ class Constraint(NamedTuple):
 
 
 class Index(NamedTuple):
-    """An index that no constraint owns. ``columns`` is empty for one with an expression or a predicate."""
+    """An index that no constraint owns. ``columns`` is empty if it has an expression or a predicate."""
 
     name: str
     definition: str
@@ -71,7 +69,7 @@ class Table(NamedTuple):
 
     @property
     def unique_keys(self) -> list[tuple[str, ...]]:
-        """Every set of columns that the database keeps unique, the primary key first."""
+        """The sets of columns that the database keeps unique, the primary key first."""
         keys = [constraint.columns for constraint in self.constraints if constraint.kind == "p"]
         keys += [constraint.columns for constraint in self.constraints if constraint.kind == "u"]
         keys += [index.columns for index in self.indexes if index.unique and index.columns]
@@ -83,7 +81,7 @@ class Table(NamedTuple):
 
     @property
     def surrogate_key(self) -> str | None:
-        """The single integer column of the primary key that a sequence fills, if the table has one."""
+        """The primary key's column if it is a single integer that a sequence fills; None otherwise."""
         if len(self.primary_key) != 1:
             return None
         (column,) = [column for column in self.columns if column.name == self.primary_key[0]]
@@ -111,7 +109,7 @@ _COLUMNS = """
      order by c.relname, a.attnum
 """
 
-# PostgreSQL 18 lists NOT NULL as constraints (contype 'n'); the columns say that already.
+# PostgreSQL 18 also lists NOT NULL as constraints (contype 'n'), which the columns say already.
 _CONSTRAINTS = """
     select c.relname, k.conname, k.contype::text, pg_get_constraintdef(k.oid, true),
            array(select a.attname::text from unnest(k.conkey) with ordinality u(n, i)
@@ -156,58 +154,28 @@ _SEQUENCES = """
 
 
 def read_tables(connection: Any, schema: str) -> dict[str, Table]:
-    """All ordinary tables of ``schema`` by name. Leaves the connection's ``search_path`` at ``schema``."""
-    use_schema(connection, schema)
+    """All ordinary tables of ``schema``, by name."""
     tables: dict[str, Table] = {}
-    for name, column, type_, type_schema, not_null, default, identity, comment in fetch_all(
-        connection, _COLUMNS, (schema,)
-    ):
-        table = tables.setdefault(name, Table(name, [], [], [], []))
-        table.columns.append(Column(column, type_, type_schema, not_null, default, identity, comment))
-    for name, constraint, kind, definition, columns, parent, parent_columns in fetch_all(
-        connection, _CONSTRAINTS, (schema,)
-    ):
+    with search_path(connection, schema):
+        columns, constraints, indexes, sequences = (
+            fetch_all(connection, query, (schema,)) for query in (_COLUMNS, _CONSTRAINTS, _INDEXES, _SEQUENCES)
+        )
+    for name, *column in columns:
+        tables.setdefault(name, Table(name, [], [], [], [])).columns.append(Column(*column))
+    for name, constraint, kind, definition, of_columns, parent, parent_columns in constraints:
         if name in tables:
             tables[name].constraints.append(
-                Constraint(constraint, kind, definition, tuple(columns), parent, tuple(parent_columns))
+                Constraint(constraint, kind, definition, tuple(of_columns), parent, tuple(parent_columns))
             )
-    for name, index, definition, unique, columns in fetch_all(connection, _INDEXES, (schema,)):
+    for name, index, definition, unique, of_columns in indexes:
         if name in tables:
-            tables[name].indexes.append(Index(index, definition, unique, tuple(columns)))
-    for name, sequence, column, type_ in fetch_all(connection, _SEQUENCES, (schema,)):
+            tables[name].indexes.append(Index(index, definition, unique, tuple(of_columns)))
+    for name, *sequence in sequences:
         if name in tables:
-            tables[name].sequences.append(OwnedSequence(sequence, column, type_))
+            tables[name].sequences.append(OwnedSequence(*sequence))
     return tables
 
 
 def table_exists(connection: Any, schema: str, table: str) -> bool:
     query = "select exists (select 1 from pg_catalog.pg_tables where schemaname = %s and tablename = %s)"
     return bool(fetch_value(connection, query, (schema, table)))
-
-
-def columns_of(table: Table, names: Sequence[str]) -> list[Column]:
-    return [table.column(name) for name in names]
-
-
-def qualified(schema: str, table: str) -> sql.Composed:
-    return sql.SQL("{}.{}").format(sql.Identifier(schema), sql.Identifier(table))
-
-
-def in_foreign_key_order(parents: dict[str, list[str]]) -> list[str]:
-    """The tables, parents before children; ``parents`` maps each table to the tables that it refers to.
-
-    References to itself or to tables that are not in ``parents`` do not count. Airflow's schema has no cycles between
-    tables; if a later one has, the tables of the cycle come last, by name.
-    """
-    ordered: list[str] = []
-    waiting = sorted(parents)
-    while waiting:
-        ready = [
-            table
-            for table in waiting
-            if all(parent == table or parent in ordered or parent not in parents for parent in parents[table])
-        ]
-        ready = ready or waiting
-        ordered.extend(ready)
-        waiting = [table for table in waiting if table not in ready]
-    return ordered

@@ -1,12 +1,11 @@
-"""Checksums over rows, computed in the database, independent of the rows' order.
+"""Checksums over rows, computed in the database, whatever order the rows are in.
 
 A row's hash is a 64-bit integer; a table's checksum is the sum of its rows' hashes, so equal multisets of rows have
-equal sums in whatever order they lie. Two databases can be compared when both use the same algorithm, which therefore
-travels in the manifest:
+equal checksums. Two databases can be compared only by the same algorithm, which the manifest therefore names:
 
 * ``hash_record_extended`` (PostgreSQL 14 and later) hashes the values as they are stored. PostgreSQL keeps the
   extended hash functions of its types stable between releases, because hash partitioning depends on them.
-* ``md5`` of the row's text, for older servers.
+* ``md5`` hashes the row's text, on older servers.
 """
 
 from __future__ import annotations
@@ -15,13 +14,14 @@ from typing import Any, NamedTuple, Sequence
 
 from psycopg2 import sql
 
+from mwaa_migrator.postgres import identifiers
 from mwaa_migrator.postgres.catalog import Column
 from mwaa_migrator.postgres.session import fetch_all
 
 HASH_RECORD = "hash_record_extended"
 MD5 = "md5"
 
-#: Types with a hash function of their own; others (json above all) are hashed as text.
+#: Types with a hash function of their own; all others (json above all) are hashed as text.
 _HASHABLE = (
     "integer", "bigint", "smallint", "boolean", "text", "bytea", "double precision", "real", "numeric", "uuid", "date",
     "timestamp with time zone", "timestamp without time zone", "character varying", "character", "jsonb",
@@ -29,19 +29,19 @@ _HASHABLE = (
 
 
 class Checksum(NamedTuple):
-    """``rows`` and the sum of their hashes; the sum is text, because it exceeds 64 bits and JSON's safe integers."""
+    """``rows`` and the sum of their hashes, as text because it exceeds 64 bits and JSON's safe integers."""
 
     rows: int
     value: str
 
 
-def algorithm_of(connection: Any) -> str:
-    """The algorithm that this server is fastest with."""
+def fastest_algorithm(connection: Any) -> str:
+    """The fastest algorithm that this server has."""
     return HASH_RECORD if connection.server_version >= 140000 else MD5
 
 
 def hashable(column: Column, value: sql.Composable) -> sql.Composable:
-    """``value`` as something that every algorithm can hash."""
+    """``value`` in a form that every algorithm can hash."""
     if column.type.split("(")[0] in _HASHABLE:
         return value
     return sql.SQL("({})::text").format(value)
@@ -49,7 +49,7 @@ def hashable(column: Column, value: sql.Composable) -> sql.Composable:
 
 def row_hash(values: Sequence[sql.Composable], algorithm: str) -> sql.Composed:
     """An SQL expression of type bigint over the values of a row."""
-    # A row of one value would be taken for a parenthesised expression without the keyword.
+    # Without the keyword, a row of one value would be a parenthesised expression.
     row = sql.SQL("row({})").format(sql.SQL(", ").join(values))
     if algorithm == HASH_RECORD:
         return sql.SQL("hash_record_extended({}, 0)").format(row)
@@ -57,14 +57,13 @@ def row_hash(values: Sequence[sql.Composable], algorithm: str) -> sql.Composed:
 
 
 def column_values(columns: Sequence[Column], alias: str) -> Sequence[sql.Composable]:
-    prefix = sql.SQL(alias + ".")
-    return [hashable(column, prefix + sql.Identifier(column.name)) for column in columns]
+    return [hashable(column, identifiers.column(alias, column.name)) for column in columns]
 
 
 def checksum_query(
     source: sql.Composable, columns: Sequence[Column], algorithm: str, where: sql.Composable | None = None
 ) -> sql.Composed:
-    """A query for one row ``(count, sum)`` over ``source``, a FROM item under the alias ``t``."""
+    """A query for one row ``(count, sum)`` over ``source``, a FROM item that gets the alias ``t``."""
     return sql.SQL("select count(*), coalesce(sum({}), 0)::text from {} t{}").format(
         row_hash(column_values(columns, "t"), algorithm),
         source,

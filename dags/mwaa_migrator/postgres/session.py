@@ -1,4 +1,4 @@
-"""Small helpers over psycopg2 connections: one statement in, its rows out."""
+"""Statements over a psycopg2 connection, the settings of a session, and the server's errors by name."""
 
 from __future__ import annotations
 
@@ -7,14 +7,16 @@ from typing import Any, Iterator, Sequence, Union
 
 from psycopg2 import Error, sql
 from psycopg2.errors import InsufficientPrivilege
-from psycopg2.extensions import TRANSACTION_STATUS_IDLE
+from psycopg2.extensions import TRANSACTION_STATUS_IDLE, TRANSACTION_STATUS_INTRANS
 
 from mwaa_migrator.errors import DatabaseFailed, MissingRight
 
+#: A string takes ``%s`` and parameters. A composed query takes its values as literals and no parameters: psycopg2 would
+#: take a ``%`` in an identifier for a placeholder.
 Query = Union[str, sql.Composable]
 
-#: Text forms must not depend on the server's or the role's settings: rows are hashed as text on old servers, and COPY
-#: writes times and numbers as text.
+#: Text must not depend on the settings of the server or the role: old servers hash rows as text, and COPY writes times
+#: and numbers as text.
 SESSION_SETTINGS = """
     set datestyle to 'ISO, MDY'; set intervalstyle to 'postgres'; set timezone to 'UTC'; set extra_float_digits to 3;
     set bytea_output to 'hex'; set client_encoding to 'UTF8'; set statement_timeout to 0; set lock_timeout to 0;
@@ -23,28 +25,36 @@ SESSION_SETTINGS = """
 
 
 def execute(connection: Any, query: Query, parameters: Sequence[Any] | None = None) -> int:
-    """Run a statement; returns the number of rows that it touched."""
-    with closing(connection.cursor()) as cursor:
-        cursor.execute(query, parameters)
+    """Run a statement and return how many rows it touched."""
+    with closing(_run(connection, query, parameters)) as cursor:
         return int(cursor.rowcount)
 
 
 def fetch_all(connection: Any, query: Query, parameters: Sequence[Any] | None = None) -> list[tuple[Any, ...]]:
-    with closing(connection.cursor()) as cursor:
-        cursor.execute(query, parameters)
+    with closing(_run(connection, query, parameters)) as cursor:
         return list(cursor.fetchall())
 
 
 def fetch_value(connection: Any, query: Query, parameters: Sequence[Any] | None = None) -> Any:
-    """The first column of the first row, or None where there is no row."""
-    with closing(connection.cursor()) as cursor:
-        cursor.execute(query, parameters)
+    """The first column of the first row; None if there is no row."""
+    with closing(_run(connection, query, parameters)) as cursor:
         row = cursor.fetchone()
         return row[0] if row else None
 
 
+def _run(connection: Any, query: Query, parameters: Sequence[Any] | None) -> Any:
+    assert parameters is None or isinstance(query, str), "a composed query takes no parameters"
+    cursor = connection.cursor()
+    try:
+        cursor.execute(query, parameters)
+    except BaseException:
+        cursor.close()
+        raise
+    return cursor
+
+
 def keep_alive(connection: Any) -> None:
-    """Let a session do something, and leave it in a transaction or outside of one, as it was.
+    """Run a statement that does nothing, and leave the session in or out of a transaction, as it was.
 
     RDS Proxy closes a client's connection after half an hour without a statement (its default IdleClientTimeout).
     """
@@ -54,26 +64,35 @@ def keep_alive(connection: Any) -> None:
         connection.rollback()
 
 
-def use_schema(connection: Any, schema: str) -> None:
-    """Set the search_path by a statement: RDS Proxy refuses start-up options (psycopg2 issue 1577)."""
-    execute(connection, sql.SQL("set search_path to {}").format(sql.Identifier(schema)))
+@contextmanager
+def search_path(connection: Any, schema: str) -> Iterator[None]:
+    """Inside the block, names without a schema are those of ``schema``; afterwards the search_path is as it was.
+
+    The block must not commit: the setting belongs to the transaction. It is set by a statement, because RDS Proxy
+    refuses start-up options (psycopg2 issue 1577).
+    """
+    before = fetch_value(connection, "select current_setting('search_path')")
+    _set_search_path(connection, sql.Identifier(schema).as_string(connection))
+    try:
+        yield
+    finally:
+        # A failed transaction takes no statement; its rollback undoes the setting.
+        if connection.get_transaction_status() == TRANSACTION_STATUS_INTRANS:
+            _set_search_path(connection, before)
 
 
-def identifiers(names: Sequence[str], prefix: str | None = None) -> sql.Composed:
-    """``"a", "b"`` or ``p."a", p."b"``."""
-    if prefix is None:
-        return sql.SQL(", ").join([sql.Identifier(name) for name in names])
-    alias = sql.SQL(prefix + ".")
-    return sql.SQL(", ").join([alias + sql.Identifier(name) for name in names])
+def _set_search_path(connection: Any, path: str) -> None:
+    execute(connection, "select set_config('search_path', %s, true)", (path,))
 
 
 @contextmanager
-def named_errors() -> Iterator[None]:
-    """Turn what the database raises into MissingRight or DatabaseFailed, whichever statement it was."""
+def named_database_errors() -> Iterator[None]:
+    """Turn the errors of psycopg2 into MissingRight or DatabaseFailed, whichever statement raised them."""
     try:
         yield
     except InsufficientPrivilege as error:
-        raise MissingRight(f"The database user lacks a right: {str(error).strip()}. Grant it and try again.") from error
+        message = "The database user lacks a right: {}. Grant it and try again."
+        raise MissingRight(message.format(str(error).strip())) from error
     except Error as error:
-        message = "The database failed: {}. Try again: what was committed is recognised, the rest was rolled back."
+        message = "The database failed: {}. Try again: work that was committed is recognised, the rest was rolled back."
         raise DatabaseFailed(message.format(str(error).strip())) from error

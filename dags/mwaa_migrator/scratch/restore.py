@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import time
 from functools import partial
 from typing import Any
@@ -10,175 +9,127 @@ from typing import Any
 from psycopg2 import Error as DatabaseError
 from psycopg2 import sql
 
-from mwaa_migrator.airflow_schema.encryption import Encrypter, Row, RowLines, format_row
-from mwaa_migrator.airflow_schema.tables import SECRET_COLUMNS, secret_column_names
-from mwaa_migrator.artifact.parts import PartReader
-from mwaa_migrator.artifact.schema_description import create_tables, finish_tables, from_description
-from mwaa_migrator.artifact.storage import Storage
-from mwaa_migrator.copying.workers import Job, run_jobs
+from mwaa_migrator.airflow_schema.encryption import ENCRYPTED_COLUMNS, ciphertext_columns
+from mwaa_migrator.airflow_schema.tables import REVISION_TABLE
+from mwaa_migrator.artifact.artifact import Artifact
+from mwaa_migrator.artifact.manifest import read_schema
+from mwaa_migrator.artifact.schema_description import described_tables
+from mwaa_migrator.copying.workers import Job, Session, run_jobs
 from mwaa_migrator.errors import ArtifactDamaged, DatabaseNotSupported, RestoreFailed
-from mwaa_migrator.postgres.catalog import Table, qualified, read_tables
-from mwaa_migrator.postgres.checksums import HASH_RECORD, algorithm_of, checksum_query
-from mwaa_migrator.postgres.session import execute, fetch_value, identifiers, keep_alive, use_schema
+from mwaa_migrator.postgres.catalog import Table
+from mwaa_migrator.postgres.checksums import HASH_RECORD, checksum_query, fastest_algorithm
+from mwaa_migrator.postgres.session import execute, keep_alive
+from mwaa_migrator.postgres.table_definitions import complete_tables, create_tables
 from mwaa_migrator.progress import Progress
-from mwaa_migrator.this_airflow import database as airflow_database
+from mwaa_migrator.scratch.restore_encrypted import restore_encrypted
+from mwaa_migrator.scratch.scratch_schema import ScratchSchema
+from mwaa_migrator.this_airflow.configuration import fernet
+from mwaa_migrator.this_airflow.database import connection_parameters
 
 
-def check_artifact(storage: Storage, manifest: dict[str, Any], jobs: int) -> None:
-    """Read every part and compare it with its SHA-256; raises ArtifactDamaged."""
+def check_artifact(artifact: Artifact, processes: int) -> None:
+    """Read every part and the schema; raises ArtifactDamaged unless all of them are what the export wrote."""
+    for name, entry in artifact.tables.items():
+        if sum(part["rows"] for part in entry["parts"]) != entry["rows"]:
+            message = "The manifest gives {} rows for {}, and another number for its parts. Export again."
+            raise ArtifactDamaged(message.format(entry["rows"], name))
     checks = [
         Job(name, part["stored_bytes"], {"kind": "check_part", "part": part})
-        for name, entry in manifest["tables"].items()
+        for name, entry in artifact.tables.items()
         for part in entry["parts"]
     ]
-    for name, entry in manifest["tables"].items():
-        if sum(part["rows"] for part in entry["parts"]) != entry["rows"]:
-            message = "The manifest gives {} rows for {} and its parts have another number. Export again."
-            raise ArtifactDamaged(message.format(entry["rows"], name))
-    for _ in run_jobs(checks, jobs, storage.url):
+    for _ in run_jobs(checks, processes, artifact.storage.url):
         pass
+    read_schema(artifact.storage, artifact.manifest)
 
 
-def restore(
-    connection: Any,
-    storage: Storage,
-    manifest: dict[str, Any],
-    description: dict[str, Any],
-    scratch: str,
-    upgrade_follows: bool,
-    jobs: int,
-    progress: Progress,
-) -> None:
-    """Fill the scratch schema and check each table's rows and content checksum against the manifest.
+def restore(scratch: ScratchSchema, upgrade_follows: bool, processes: int, progress: Progress) -> None:
+    """Fill the scratch schema, and check the rows and the checksum of each table against the manifest.
 
-    Without an upgrade nothing refers to the tables' constraints and nothing has to survive a crash of the server, so
-    the tables are unlogged and bare.
+    Without an upgrade nothing refers to the tables' constraints, and nothing has to survive a crash of the server, so
+    the tables are unlogged and bare. Raises RestoreFailed, and DatabaseNotSupported if the server cannot compute the
+    checksums.
     """
-    tables = from_description(description)
-    use_schema(connection, scratch)
+    connection, artifact = scratch.connection, scratch.artifact
+    tables = described_tables(read_schema(artifact.storage, artifact.manifest))
     try:
-        create_tables(connection, list(tables.values()), unlogged=not upgrade_follows)
+        create_tables(connection, scratch.name, list(tables.values()), unlogged=not upgrade_follows)
     except DatabaseError as error:
-        raise RestoreFailed(f"The source's tables cannot be made again: {str(error).strip()}.") from error
-    execute(connection, "insert into alembic_version (version_num) values (%s)", (manifest["revision"],))
+        raise _not_made_again("tables", error) from error
+    execute(
+        connection,
+        sql.SQL("insert into {} (version_num) values ({})").format(
+            scratch.table(REVISION_TABLE), sql.Literal(artifact.manifest["revision"])
+        ),
+    )
     connection.commit()
+    _restore_rows(scratch, tables, processes, progress)
+    _check_content(scratch, tables, processes)
+    if upgrade_follows:
+        try:
+            complete_tables(connection, scratch.name, list(tables.values()))
+        except DatabaseError as error:
+            raise _not_made_again("constraints and indexes", error) from error
+    connection.commit()
+
+
+def _not_made_again(what: str, error: DatabaseError) -> RestoreFailed:
+    return RestoreFailed(
+        f"The source's {what} cannot be made again: {str(error).strip()}. Leave the table out of the export with "
+        "--exclude-tables, or report this as a defect."
+    )
+
+
+def _restore_rows(scratch: ScratchSchema, tables: dict[str, Table], processes: int, progress: Progress) -> None:
+    entries = scratch.artifact.tables
     begun = time.monotonic()
-    fernet = airflow_database.fernet()
-    for name in sorted(set(SECRET_COLUMNS) & set(manifest["tables"])):
-        rows = _restore_secrets(connection, storage, manifest["tables"][name], tables[name], scratch, fernet)
+    key = fernet()
+    for name in sorted(set(ENCRYPTED_COLUMNS) & set(entries)):
+        rows = restore_encrypted(scratch, tables[name], key)
         progress.table("restore", name, rows, time.monotonic() - begun)
-    recipe = airflow_database.connection_recipe()
-    stay_alive = partial(keep_alive, connection)
     copies = [
         Job(
             name,
             part["bytes"],
-            {"kind": "copy_in", "table": name, "columns": entry["columns"], "schema": scratch, "part": part},
+            {"kind": "copy_in", "schema": scratch.name, "table": name, "columns": entry["columns"], "part": part},
         )
-        for name, entry in manifest["tables"].items()
-        if name not in SECRET_COLUMNS
+        for name, entry in entries.items()
+        if name not in ENCRYPTED_COLUMNS
         for part in entry["parts"]
     ]
-    restored = dict.fromkeys(manifest["tables"], 0)
+    restored = dict.fromkeys(entries, 0)
     waiting = {name: sum(1 for job in copies if job.label == name) for name in restored}
-    for job, result in run_jobs(copies, jobs, storage.url, recipe, application_name=scratch, while_waiting=stay_alive):
+    for job, result in _run(scratch, copies, processes):
         restored[job.label] += result["rows"]
         waiting[job.label] -= 1
         if not waiting[job.label]:
             progress.table("restore", job.label, restored[job.label], time.monotonic() - begun)
-    _check_content(connection, storage, manifest, tables, scratch, jobs)
-    if upgrade_follows:
-        use_schema(connection, scratch)
-        try:
-            finish_tables(connection, list(tables.values()))
-        except DatabaseError as error:
-            message = "The source's constraints and indexes cannot be made again: {}."
-            raise RestoreFailed(message.format(str(error).strip())) from error
-    connection.commit()
 
 
-def _restore_secrets(
-    connection: Any, storage: Storage, entry: dict[str, Any], table: Table, scratch: str, fernet: Any
-) -> int:
-    columns = [table.column(name) for name in entry["columns"]]
-    encrypter = Encrypter(table.name, columns, fernet)
-    statement = sql.SQL("copy {} ({}) from stdin").format(qualified(scratch, table.name), identifiers(entry["columns"]))
-    rows = 0
-    for part in entry["parts"]:
-        reader = PartReader(storage, part)
-        try:
-            with connection.cursor() as cursor:
-                cursor.copy_expert(statement, _EncryptedRows(reader, encrypter))
-                rows += cursor.rowcount
-        except DatabaseError:
-            if reader.failure is not None:
-                raise reader.failure from None
-            raise
-        finally:
-            reader.close()
-    connection.commit()
-    return rows
-
-
-class _EncryptedRows:
-    """A file for COPY FROM: the rows of a part, with their secrets encrypted on the way."""
-
-    def __init__(self, reader: PartReader, encrypter: Encrypter) -> None:
-        self._reader = reader
-        self._encrypter = encrypter
-        self._ready = io.BytesIO()
-        self._lines: list[bytes] = []
-        self._rows = RowLines(self._take)
-
-    def _take(self, row: Row) -> None:
-        self._lines.append((format_row(self._encrypter.encrypt(row)) + "\n").encode("utf-8"))
-
-    def read(self, size: int = 8192) -> bytes:
-        while True:
-            ready = self._ready.read(size)
-            if ready:
-                return ready
-            block = self._reader.read()
-            if not block:
-                return b""
-            self._rows.write(block)
-            self._ready = io.BytesIO(b"".join(self._lines))
-            self._lines = []
-
-
-def _check_content(
-    connection: Any,
-    storage: Storage,
-    manifest: dict[str, Any],
-    tables: dict[str, Table],
-    scratch: str,
-    jobs: int,
-) -> None:
-    algorithm = manifest["checksum_algorithm"]
-    if algorithm == HASH_RECORD and algorithm_of(connection) != HASH_RECORD:
-        message = "The artifact's checksums need PostgreSQL 14 or later; this server is {}."
-        raise DatabaseNotSupported(message.format(connection.server_version))
+def _check_content(scratch: ScratchSchema, tables: dict[str, Table], processes: int) -> None:
+    entries = scratch.artifact.tables
+    algorithm = scratch.artifact.manifest["checksum_algorithm"]
+    if algorithm == HASH_RECORD and fastest_algorithm(scratch.connection) != HASH_RECORD:
+        message = "The artifact's checksums need PostgreSQL 14 or later, and this server is {}. Upgrade the server."
+        raise DatabaseNotSupported(message.format(scratch.connection.server_version))
     checks = []
-    for name, entry in manifest["tables"].items():
-        left_out = secret_column_names(name)
+    for name, entry in entries.items():
+        left_out = ciphertext_columns(name)
         columns = [tables[name].column(column) for column in entry["columns"] if column not in left_out]
-        query = checksum_query(qualified(scratch, name), columns, algorithm)
-        checks.append(Job(name, entry["bytes"], {"kind": "checksum", "query": query.as_string(connection)}))
-    recipe = airflow_database.connection_recipe()
-    stay_alive = partial(keep_alive, connection)
-    for job, result in run_jobs(checks, jobs, storage.url, recipe, application_name=scratch, while_waiting=stay_alive):
-        entry = manifest["tables"][job.label]
+        query = checksum_query(scratch.table(name), columns, algorithm)
+        request = {"kind": "checksum", "query": query.as_string(scratch.connection)}
+        checks.append(Job(name, entry["bytes"], request))
+    for job, result in _run(scratch, checks, processes):
+        entry = entries[job.label]
         same = entry["checksum"] is None or result["value"] == entry["checksum"]
         if result["rows"] != entry["rows"] or not same:
-            message = "{}: {} rows came back with checksum {}; the source had {} rows with checksum {}."
+            message = "{}: {} rows came back with checksum {}; the source had {} rows with checksum {}. Export again."
             raise RestoreFailed(
                 message.format(job.label, result["rows"], result["value"], entry["rows"], entry["checksum"])
             )
 
 
-def count_rows(connection: Any, schema: str) -> dict[str, int]:
-    """The rows of every table in a schema."""
-    return {
-        name: int(fetch_value(connection, sql.SQL("select count(*) from {}").format(qualified(schema, name))))
-        for name in read_tables(connection, schema)
-    }
+def _run(scratch: ScratchSchema, jobs: list[Job], processes: int) -> Any:
+    session = Session(connection_parameters(), application_name=scratch.name)
+    stay_alive = partial(keep_alive, scratch.connection)
+    return run_jobs(jobs, processes, scratch.artifact.storage.url, session, while_waiting=stay_alive)

@@ -1,6 +1,6 @@
-"""Runs Airflow's migrations against the scratch schema that its argument names; started by ``upgrade.py``.
+"""A process that runs Airflow's migrations in the scratch schema that its argument names; ``upgrade.py`` starts it.
 
-Every connection of this process has the scratch schema, and nothing else, as its search_path, so that no migration can
+Every connection of this process has the scratch schema, and nothing else, on its search_path, so that no migration can
 reach the target's own tables.
 """
 
@@ -11,11 +11,11 @@ import os
 import sys
 from typing import Any
 
-from mwaa_migrator.copying.child_process import exit_with_parent
+from mwaa_migrator.child_process import exit_with_parent
 
 
-def confine(scratch: str) -> None:
-    """From here on every new connection of any SQLAlchemy engine sees the scratch schema only."""
+def confine_connections(scratch: str) -> None:
+    """From here on, every new connection of any SQLAlchemy engine sees the scratch schema only."""
     from psycopg2 import sql
     from sqlalchemy import event
     from sqlalchemy.engine import Engine
@@ -24,9 +24,9 @@ def confine(scratch: str) -> None:
         with dbapi_connection.cursor() as cursor:
             cursor.execute(sql.SQL("set search_path to {}").format(sql.Identifier(scratch)))
             cursor.execute("select set_config('application_name', left(%s, 63), false)", (scratch,))
-            # MWAA's roles may carry time-outs that are meant for web requests.
+            # MWAA's roles may have time-outs that are meant for web requests.
             cursor.execute("set statement_timeout to 0")
-        # A setting made in a transaction is undone by its rollback, and the pool begins every connection with one.
+        # A rollback undoes a setting of its transaction, and the pool begins every connection with one.
         dbapi_connection.commit()
 
     event.listen(Engine, "connect", set_search_path)
@@ -35,9 +35,9 @@ def confine(scratch: str) -> None:
 def main() -> None:
     exit_with_parent()
     (scratch,) = sys.argv[1:]
-    # FAB and plugins are not wanted here, and parsing the user's DAGs would run their code.
+    # Example DAGs, like FAB and plugins, are not wanted here, and parsing the user's DAGs would run their code.
     os.environ["AIRFLOW__CORE__LOAD_EXAMPLES"] = "False"
-    confine(scratch)
+    confine_connections(scratch)
     from airflow import settings
     from airflow.utils import db
 

@@ -1,42 +1,64 @@
 """The scratch schema: a schema of our own in the target's metadata database, made and dropped by one import or verify.
 
-One import or verify at a time works in a database, held by an advisory lock that ends with its session; whatever
-scratch schema the next one finds is therefore left over from one that was killed.
+One import or verify at a time works in a database. It holds an advisory lock, which ends with its session; a scratch
+schema that it finds is therefore left over from one that was killed.
 """
 
 from __future__ import annotations
 
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from typing import Any, Iterator
 
 from psycopg2 import Error, sql
 from psycopg2.errors import InsufficientPrivilege
 
+from mwaa_migrator.artifact.artifact import Artifact
 from mwaa_migrator.errors import ImportInProgress, MissingRight
+from mwaa_migrator.postgres.identifiers import qualified
 from mwaa_migrator.postgres.session import execute, fetch_all, fetch_value
+from mwaa_migrator.this_airflow.database import MetadataDatabase
 
-#: Followed by the migration's id. The schema of the receipts has no underscore after it and is not scratch.
+#: Followed by the artifact's id. The schema of the receipts has no underscore there, and is not scratch.
 PREFIX = "mwaa_migrator_"
 
 #: Any constant will do; this one is "mwaamigr" in ASCII.
 _LOCK_KEY = 0x6D7761616D696772
 
 
-def scratch_name(migration_id: str) -> str:
-    return PREFIX + migration_id
+@dataclass(frozen=True)
+class ScratchSchema:
+    """Where an artifact's rows lie, in the target's database, beside the target's own tables."""
+
+    target: MetadataDatabase
+    artifact: Artifact
+
+    @property
+    def name(self) -> str:
+        return PREFIX + self.artifact.id
+
+    @property
+    def connection(self) -> Any:
+        return self.target.connection
+
+    def table(self, name: str) -> sql.Identifier:
+        """One of the artifact's tables in SQL."""
+        return qualified(self.name, name)
 
 
 @contextmanager
-def only_one(connection: Any) -> Iterator[None]:
-    """Hold the database's lock for imports; raises ImportInProgress where another session holds it."""
+def import_lock(connection: Any) -> Iterator[None]:
+    """Hold the database's lock for imports; raises ImportInProgress if another session holds it."""
     locked = fetch_value(connection, "select pg_try_advisory_lock(%s)", (_LOCK_KEY,))
     connection.commit()
     if not locked:
-        raise ImportInProgress("Another import or verify works in this metadata database. Wait until it is done.")
+        raise ImportInProgress(
+            "Another import or verify works in this metadata database. Wait until it has ended, and try again."
+        )
     try:
         yield
     finally:
-        # Where the connection is lost, so is the lock.
+        # A lost connection has lost the lock as well.
         with suppress(Error):
             connection.rollback()
             execute(connection, "select pg_advisory_unlock(%s)", (_LOCK_KEY,))
@@ -44,11 +66,11 @@ def only_one(connection: Any) -> Iterator[None]:
 
 
 def drop_leftovers(connection: Any) -> list[str]:
-    """Drop the scratch schemas that killed imports left, and end sessions of theirs that still run."""
+    """Drop the scratch schemas that killed imports left, end their sessions that still run, and return their names."""
     query = "select nspname from pg_catalog.pg_namespace where left(nspname, length(%s)) = %s order by 1"
     names = [name for (name,) in fetch_all(connection, query, (PREFIX, PREFIX))]
     for name in names:
-        # Copying processes and the migrations carry the schema's name; they end by themselves, but not at once.
+        # Copying processes and migrations carry the schema's name. They end by themselves, but not at once.
         execute(
             connection,
             "select pg_terminate_backend(pid) from pg_stat_activity "
@@ -61,19 +83,21 @@ def drop_leftovers(connection: Any) -> list[str]:
 
 
 def create(connection: Any, name: str) -> None:
-    """Raises MissingRight where the database user may not create a schema."""
+    """Make an empty schema and commit; raises MissingRight if the database user may not."""
     try:
         execute(connection, sql.SQL("create schema {}").format(sql.Identifier(name)))
     except InsufficientPrivilege as error:
         connection.rollback()
-        user, database = fetch_all(connection, "select current_user, current_database()")[0]
-        message = "The database user {0} may not create a schema: grant it with GRANT CREATE ON DATABASE {1} TO {0}."
-        raise MissingRight(message.format(user, database)) from error
+        query = "select quote_ident(current_user), quote_ident(current_database())"
+        user, database = fetch_all(connection, query)[0]
+        raise MissingRight(
+            f"The database user {user} may not create a schema. Let it: GRANT CREATE ON DATABASE {database} TO {user}."
+        ) from error
     connection.commit()
 
 
 def drop(connection: Any, name: str) -> None:
+    """Give up what the session has begun, drop the schema if it exists, and commit."""
     connection.rollback()
-    execute(connection, "set search_path to default")
     execute(connection, sql.SQL("drop schema if exists {} cascade").format(sql.Identifier(name)))
     connection.commit()

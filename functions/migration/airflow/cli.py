@@ -55,8 +55,8 @@ class AirflowCli:
         """Whether `tasks` works: the commands of 1.10 look into the DAG's file instead."""
         return self._version.major >= 2
 
-    def knows_dag(self, dag_id: str) -> bool:
-        """Whether the environment has parsed a DAG (of ours: before 2.5 this unpauses it)."""
+    def probe_dag(self, dag_id: str) -> bool:
+        """Finds out whether the environment has parsed a DAG of ours. Before 2.5 it has to be unpaused for that."""
         if self._version < _STATE_FROM_TABLE:
             return self.unpause(dag_id)
         answer = self._run("dags", "state", dag_id, _NO_RUN)
@@ -154,7 +154,7 @@ class AirflowCli:
         if self._version.major == 1:
             # It has no command that tells: all others look into the file.
             return self._run("delete_dag", "--yes", dag_id).succeeded
-        known = self.knows_dag(dag_id)
+        known = self.probe_dag(dag_id)
         if known:
             self._run("dags", "delete", "--yes", dag_id)
         return known

@@ -10,6 +10,7 @@ from migration.airflow.cli import AirflowCli
 from migration.airflow.endpoint import Endpoint
 from migration.airflow.our_dags import DAGS, EXPORT, IMPORT, RESUME
 from migration.aws import clients
+from migration.exchange import layout
 from migration.exchange.store import Store
 from migration.model import Migration, Side
 
@@ -70,9 +71,9 @@ def active_dags(artifact: Store) -> list[str]:
 
     Without those that have no file any more: they stay unpaused for years, and no target knows them.
     """
-    quiesced = artifact.read("quiesce.json") or {}
+    quiesced = artifact.read(layout.result("quiesce")) or {}
     # An export that leaves out the table of DAGs names none.
-    known = {dag["dag_id"] for dag in (artifact.read("dags.json") or {}).get("dags", [])}
+    known = {dag["dag_id"] for dag in (artifact.read(layout.DAGS) or {}).get("dags", [])}
     return [dag for dag in quiesced.get("active_dags", []) if dag not in DAGS and (not known or dag in known)]
 
 
@@ -93,7 +94,7 @@ def conf(migration: Migration, dag: str) -> dict[str, Any]:
 
 def results(artifact: Store, dag: str, run: str) -> dict[str, dict[str, Any]]:
     """The results that a run has left so far, by name. One of another run is none of its own."""
-    found = {name: artifact.read(f"{name}.json") for name in _RESULTS[dag]}
+    found = {name: artifact.read(layout.result(name)) for name in _RESULTS[dag]}
     return {name: result for name, result in found.items() if result is not None and result.get("run_id") == run}
 
 
@@ -107,7 +108,7 @@ def failure(found: Mapping[str, dict[str, Any]]) -> errors.MigrationError | None
     return None
 
 
-def complete(dag: str, found: Mapping[str, dict[str, Any]]) -> bool:
+def is_complete(dag: str, found: Mapping[str, dict[str, Any]]) -> bool:
     """Whether every result of a DAG is there and says that it is done."""
     wanted = [name for name in _RESULTS[dag] if name not in _OPTIONAL]
     return all(found.get(name, {}).get("status") == "done" for name in wanted)

@@ -18,13 +18,13 @@ from migration.checks.check_results import Check, Finding
 from migration.checks.import_errors import BrokenFile
 from migration.checks.missing_dags import Missing
 from migration.errors import CommandFailed, MigrationError
+from migration.exchange import layout
 from migration.exchange.store import Store
 from migration.model import Migration
 from migration.observability import logger
 
 IMPORT_ERRORS, MISSING_DAGS = "Import errors", "Missing DAGs"
 _PART = "target"
-_PROGRESS = "target_checks.json"
 # Looks in a row at a web server that does not answer.
 _UNANSWERED = 5
 # Amazon MWAA looks for new DAG files every five minutes (scheduler.dag_dir_list_interval): what has not changed for
@@ -61,14 +61,14 @@ class Target:
 
 def begin(store: Store, artifact: Store, migration: Migration) -> Progress:
     """What there is to go on with. In the first look: the comparison, and a warning for each check to be made."""
-    found: Progress | None = store.read(_PROGRESS)
+    found: Progress | None = store.read(layout.TARGET_CHECKS)
     if found is not None:
         return found
-    verified = artifact.read("verify.json") or {}
+    verified = artifact.read(layout.result("verify")) or {}
     options = migration["options"]
     history = history_and_logs.check(
         verified if verified.get("run_id") == runs.run_id(migration, our_dags.IMPORT) else None,
-        store.read("logs.json"),
+        store.read(layout.LOGS),
         options["logs"]["groups"],
     )
     progress = Progress(
@@ -86,7 +86,7 @@ def begin(store: Store, artifact: Store, migration: Migration) -> Progress:
 
 def keep(store: Store, progress: Progress, reason: str) -> None:
     """Keeps what is done, and writes the checks; those that are not done warn with a reason."""
-    store.write(_PROGRESS, progress)
+    store.write(layout.TARGET_CHECKS, progress)
     done = progress["checks"]
     check_results.write(store, _PART, [done.get(name) or _not_made(name, reason) for name in _names(progress)])
 
@@ -102,7 +102,7 @@ def look(progress: Progress, target: Target, store: Store, artifact: Store, migr
     """
     try:
         if IMPORT_ERRORS not in progress["checks"]:
-            _parse(progress, target, artifact.read("dags.json"), migration, waited)
+            _parse(progress, target, artifact.read(layout.DAGS), migration, waited)
         if IMPORT_ERRORS in progress["checks"] and progress["smoke"]:
             _smoke(progress, target, store, migration, waited)
         progress["unanswered"] = 0
@@ -155,7 +155,7 @@ def _parse(
     parsed = {str(dag["dag_id"]) for dag in listed}
     missing = missing_dags.of((known or {}).get("dags", []), parsed, broken, target.names, target.ignored_by)
     open_ = [dag.dag_id for dag in missing if not dag.reason]
-    if open_ and not _settled(progress, open_, waited, migration["options"]["parseTimeoutSeconds"]):
+    if open_ and not _await_parsing(progress, open_, waited, migration["options"]["parseTimeoutSeconds"]):
         return
     progress["missing"] = [dag.dag_id for dag in missing]
     progress["checks"][IMPORT_ERRORS] = _import_errors(broken, (known or {}).get("broken_files", []), target)
@@ -166,8 +166,8 @@ def _parse(
     )
 
 
-def _settled(progress: Progress, open_: list[str], waited: int, limit: int) -> bool:
-    """Whether what is not parsed yet will not be: nothing has changed for long enough, or the time is over."""
+def _await_parsing(progress: Progress, open_: list[str], waited: int, limit: int) -> bool:
+    """Notes what is not parsed yet; tells whether waiting is over: nothing changes, or time is up."""
     if open_ != progress["seen"]:
         progress["seen"], progress["since"] = open_, waited
     return waited >= limit or waited - progress["since"] >= _SETTLED
@@ -230,7 +230,7 @@ def _smoke(progress: Progress, target: Target, store: Store, migration: Migratio
         target.cli,
         progress["smoke"],
         f"mwaa_migrator_smoke_test__{migration['artifactId']}",
-        lambda: store.write(_PROGRESS, progress),
+        lambda: store.write(layout.TARGET_CHECKS, progress),
         last=waited - since >= minutes * 60,
         missing=set(progress["missing"]),
     )

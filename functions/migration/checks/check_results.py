@@ -1,7 +1,5 @@
 """What a rehearsal judges on the target's version: what each check found, kept for the report.
 
-    migrations/<id>/<attempt>/checks/<part>.json   the checks that one function has made
-
 A check never fails a rehearsal's execution: what it finds is the report's, whose verdict follows from it.
 """
 
@@ -9,11 +7,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal, NotRequired, TypedDict
 
+from migration.exchange import layout
+
 if TYPE_CHECKING:
     from migration.exchange.store import Store
 
 Result = Literal["pass", "warn", "fail"]
-_FOLDER = "checks/"
 
 
 class Finding(TypedDict, total=False):
@@ -39,9 +38,9 @@ class Check(TypedDict):
 
 def write(store: Store, part: str, found: list[Check]) -> None:
     """Keeps the checks of one part, in place of what an earlier try of it has kept."""
-    store.write(f"{_FOLDER}{part}.json", found)
+    store.write(layout.checks(part), found)
 
 
 def read(store: Store) -> list[Check]:
     """The checks of all parts, by the parts' names; empty where nothing was checked."""
-    return [check for name in store.names(_FOLDER) for check in store.read(name)]
+    return [check for name in store.names(layout.CHECKS) for check in store.read(name)]

@@ -15,10 +15,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from botocore.exceptions import ClientError
-
 from migration.airflow import our_dags
-from migration.aws.client_errors import code_of
+from migration.aws import s3_object
 from migration.checks.check_results import Finding
 from migration.environments import s3_objects
 
@@ -90,12 +88,8 @@ def fetch(s3: S3Client, bucket: str, dags_path: str, folder: Path) -> DagFiles:
     found = DagFiles(folder)
 
     def read(key: str) -> bytes | None:
-        try:
-            return s3.get_object(Bucket=bucket, Key=key)["Body"].read()
-        except ClientError as error:
-            if code_of(error) == "NoSuchKey":
-                return None
-            raise
+        stored = s3_object.read(s3, bucket, key)
+        return None if stored is None else stored.body
 
     keys = list(_keys(s3, bucket, prefix, found))
     with ThreadPoolExecutor(s3_objects.COPIERS) as readers:

@@ -16,7 +16,7 @@ from migration.aws.client_errors import code_of
 from migration.cleanup import dag_rows
 from migration.environments import dag_folder, s3_objects
 from migration.environments.environment import get, tags_of
-from migration.exchange import grants
+from migration.exchange import grants, layout
 from migration.exchange.locks import Place, places_of
 from migration.logs import target_lock
 from migration.model import Migration, Side
@@ -35,20 +35,20 @@ class Call(NamedTuple):
 
 
 def clean(migration: Migration, held: Collection[Place], call: Call) -> bool:
-    """Whether nothing is left of a migration in the environments that are `held`; called again until it is so."""
+    """Takes back what it can in the environments that are `held`; tells whether nothing is left. Called until then."""
     places = zip((migration["source"], migration["target"]), places_of(migration), strict=True)
     sides = [side for side, place in places if place in held]
     for side in sides:
         dag_folder.remove_our_dags(clients.s3(side["region"]), side["bucket"], side["dagsPath"])
     grants.revoke(clients.s3(), clients.kms(), migration["bucket"], call.key_arn, migration["artifactId"])
     if migration["options"]["artifact"] == "delete":
-        s3_objects.remove_folder(clients.s3(), migration["bucket"], f"artifacts/{migration['artifactId']}/tables")
+        s3_objects.remove_folder(clients.s3(), migration["bucket"], layout.tables(migration["artifactId"]))
     if migration["target"] in sides:
         target_lock.forget(clients.s3(), migration)
     throw_away = migration["target"] in sides and deletes_target(migration, call.failed)
     kept = [side for side in sides if side != migration["target"] or not throw_away]
-    deleted = not throw_away or _deleted(migration)
-    return _rows_gone(migration, kept, call.waited) and deleted
+    deleted = not throw_away or _delete_target(migration)
+    return _delete_rows(migration, kept, call.waited) and deleted
 
 
 def deletes_target(migration: Migration, failed: bool) -> bool:
@@ -57,8 +57,8 @@ def deletes_target(migration: Migration, failed: bool) -> bool:
     return migration["mode"] == "rehearse" or (taken_back and migration["options"]["targetOnFailure"] == "delete")
 
 
-def _rows_gone(migration: Migration, sides: list[Side], waited: int) -> bool:
-    """Whether no environment knows our DAGs any more, or none can be asked for so long that it must do without.
+def _delete_rows(migration: Migration, sides: list[Side], waited: int) -> bool:
+    """Deletes our DAGs' rows; tells whether none are left, or whether it has been tried for long enough.
 
     A scheduler that has not noticed yet that a file is gone writes the rows anew, so they are looked for again.
     """
@@ -68,11 +68,11 @@ def _rows_gone(migration: Migration, sides: list[Side], waited: int) -> bool:
     if waited > migration["options"]["parseTimeoutSeconds"] + dag_rows.seconds_of_jobs({}):
         logger.warning("rows of our DAGs may be left", extra={"dags": dag_rows.DAGS})
         return True
-    return [side for side in sides if not dag_rows.are_gone(migration, side, waited)] == []
+    return [side for side in sides if not dag_rows.delete(migration, side, waited)] == []
 
 
-def _deleted(migration: Migration) -> bool:
-    """Whether the target is gone; asks Amazon MWAA to delete it as soon as it can be."""
+def _delete_target(migration: Migration) -> bool:
+    """Asks Amazon MWAA to delete the target as soon as it can be; tells whether it is gone."""
     target = migration["target"]
     mwaa = clients.mwaa(target["region"])
     found = get(mwaa, target["environment"])

@@ -28,8 +28,8 @@ _CLEANUP_TIME = ("core.killed_task_cleanup_time", 60.0)
 _MARGIN = 5.0
 
 
-def are_gone(migration: Migration, side: Side, waited: float) -> bool:
-    """Deletes the rows that an environment has of our DAGs. True: it had none, or it cannot be asked at all.
+def delete(migration: Migration, side: Side, waited: float) -> bool:
+    """Deletes the rows that an environment has of our DAGs; tells whether it had none, or cannot be asked at all.
 
     `waited` is in seconds, since our DAGs' files and their access to the artifact were taken away. Deleting and asking
     once more is the caller's: a scheduler may still be about to write them.

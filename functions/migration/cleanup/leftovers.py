@@ -15,6 +15,7 @@ from migration.aws import clients
 from migration.aws.client_errors import code_of
 from migration.environments import environment
 from migration.environments.environment import MIGRATION_TAG, THROW_AWAY_TAG
+from migration.exchange import layout
 from migration.exchange.locks import Lock, Locks, Place, is_running, places_of
 from migration.exchange.store import Store
 from migration.plan import rehearsal_input
@@ -78,7 +79,7 @@ class Sweeper:
 
     def plan(self, migration_id: str) -> Migration | None:
         """The plan of a rehearsal that this stack has made."""
-        written = Store(clients.s3(), self._bucket, f"migrations/{migration_id}").read("plan.json")
+        written = Store(clients.s3(), self._bucket, layout.migration(migration_id)).read(layout.PLAN)
         migration: Migration | None = written and written["migration"]
         return migration if migration is not None and migration["mode"] == "rehearse" else None
 

@@ -1,4 +1,4 @@
-"""A JSON object in S3 that is written only if nobody else has written it since it was read (a conditional write).
+"""A JSON object that is written only if nobody else has written it since it was read (a conditional write).
 
 S3 User Guide, "How to prevent object overwrites with conditional writes".
 """
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from botocore.exceptions import ClientError
 
+from migration.aws import s3_object
 from migration.aws.client_errors import CONDITION_FAILED, code_of
 
 if TYPE_CHECKING:
@@ -25,32 +26,29 @@ class Tagged(NamedTuple):
 
 def read(s3: S3Client, bucket: str, key: str) -> Tagged | None:
     """The object as it is now, or None where there is none."""
-    try:
-        answer = s3.get_object(Bucket=bucket, Key=key)
-    except ClientError as error:
-        if code_of(error) == "NoSuchKey":
-            return None
-        raise
-    return Tagged(json.loads(answer["Body"].read()), answer["ETag"])
+    stored = s3_object.read(s3, bucket, key)
+    return None if stored is None else Tagged(json.loads(stored.body), stored.etag)
 
 
-def write(s3: S3Client, bucket: str, key: str, content: Any, *, over: Tagged | None) -> bool:
-    """Writes in place of what was read (None: where there is no object yet), and tells whether that was still so."""
-    body = json.dumps(content, indent=2).encode()
+def write(s3: S3Client, bucket: str, key: str, content: Any, *, over: Tagged | None) -> Tagged | None:
+    """Writes in place of what was read (None: where there is no object yet).
+
+    Returns what is there now, or None where another has written meanwhile, so that nothing was written.
+    """
     condition = {"IfNoneMatch": "*"} if over is None else {"IfMatch": over.etag}
     try:
-        s3.put_object(
+        answer = s3.put_object(
             Bucket=bucket,
             Key=key,
-            Body=body,
+            Body=json.dumps(content, separators=(",", ":")).encode(),
             ContentType="application/json",
             **condition,  # type: ignore[arg-type]  # IfMatch or IfNoneMatch
         )
     except ClientError as error:
         if code_of(error) not in CONDITION_FAILED:
             raise
-        return False
-    return True
+        return None
+    return Tagged(content, answer["ETag"])
 
 
 def delete(s3: S3Client, bucket: str, key: str, read_as: Tagged) -> None:

@@ -16,7 +16,7 @@ from botocore.exceptions import ClientError
 from migration.aws import clients
 from migration.aws.client_errors import code_of
 from migration.errors import EnvironmentLocked, LockLost, MigrationError
-from migration.exchange import json_object
+from migration.exchange import json_object, layout
 from migration.exchange.json_object import Tagged
 from migration.times import now
 
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
     from migration.model import Migration
 
-_FOLDER = "locks"
 # An aborted execution can be redriven from these, but whoever takes its lock over is told to nobody else.
 _RUNS = frozenset({"RUNNING", "PENDING_REDRIVE"})
 
@@ -49,7 +48,7 @@ class Place(NamedTuple):
 class Locks:
     """The locks of the environments, as one migration sees them."""
 
-    def __init__(self, s3: S3Client, bucket: str, folder: str = _FOLDER) -> None:
+    def __init__(self, s3: S3Client, bucket: str, folder: str = layout.LOCKS) -> None:
         """`folder`: of other locks than the migrations', which are kept in the same way."""
         self._s3 = s3
         self._bucket = bucket
@@ -113,13 +112,13 @@ class Locks:
         return None
 
     def _write(self, place: Place, lock: Lock, *, over: Tagged | None) -> bool:
-        return json_object.write(self._s3, self._bucket, self._key(place), lock, over=over)
+        return json_object.write(self._s3, self._bucket, self._key(place), lock, over=over) is not None
 
     def _read(self, place: Place) -> Tagged | None:
         return json_object.read(self._s3, self._bucket, self._key(place))
 
     def _key(self, place: Place) -> str:
-        return f"{self._folder}/{place.region}/{place.environment}.json"
+        return layout.place(self._folder, place.region, place.environment)
 
 
 def places_of(migration: Migration) -> list[Place]:

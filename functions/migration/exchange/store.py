@@ -1,13 +1,4 @@
-"""What a migration leaves in the exchange bucket, beside the artifact itself.
-
-    migrations/<id>/plan.json                      the plan that every later state works from
-    migrations/<id>/<attempt>/phases/<name>.json   when a phase started and ended
-    migrations/<id>/<attempt>/staged/<version>.json  what was staged for the target at a version
-    migrations/<id>/<attempt>/checks/<part>.json   what a rehearsal has checked on the target's version (`checks`)
-    migrations/<id>/<attempt>/rolled_back.json     the end of an attempt that was rolled back
-    migrations/<id>/<attempt>/report.json          the report, and beside it report.html and report.md
-    rehearsals/<region>/<source>.json              the earlier rehearsals of a source (`history`)
-    artifacts/<artifact id>/                       the artifact, and the results that the engine writes beside it
+"""What a migration leaves in the exchange bucket (`layout`), read and written as JSON.
 
 An attempt ends with a rollback; the next one starts from a fresh export, because the source ran on in between.
 """
@@ -17,9 +8,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from botocore.exceptions import ClientError
-
-from migration.aws.client_errors import code_of
+from migration.aws import s3_object
+from migration.exchange import layout
 from migration.model import Phase
 from migration.times import now, seconds_between
 
@@ -30,10 +20,7 @@ if TYPE_CHECKING:
 
 
 class Store:
-    """JSON objects under one prefix of the exchange bucket.
-
-    `prefix` is `migrations/<id>` or `migrations/<id>/<attempt>`, without a slash at its end.
-    """
+    """JSON objects under one prefix of the exchange bucket, which has no slash at its end."""
 
     def __init__(self, s3: S3Client, bucket: str, prefix: str) -> None:
         self._s3 = s3
@@ -42,13 +29,8 @@ class Store:
 
     def read(self, name: str) -> Any:
         """The object's content, or None where there is none. Raises ClientError for anything else."""
-        try:
-            body = self._s3.get_object(Bucket=self.bucket, Key=f"{self.prefix}/{name}")["Body"]
-        except ClientError as error:
-            if code_of(error) in ("NoSuchKey", "404"):
-                return None
-            raise
-        return json.loads(body.read())
+        stored = s3_object.read(self._s3, self.bucket, f"{self.prefix}/{name}")
+        return None if stored is None else json.loads(stored.body)
 
     def write(self, name: str, content: Any) -> str:
         """Writes and returns the key."""
@@ -62,13 +44,13 @@ class Store:
 
     def start_phase(self, name: str) -> None:
         """Notes a phase's start; one that was started before keeps its start, so that a retry does not shorten it."""
-        key = _phase_name(name)
+        key = layout.phase(name)
         if self.read(key) is None:
             self.write(key, Phase(name=name, started=now(), ended=None, seconds=0.0))
 
     def end_phase(self, name: str, started: str | None = None) -> None:
         """Notes a phase's end, once. `started`: for a phase whose start was not noted (default: it took no time)."""
-        key = _phase_name(name)
+        key = layout.phase(name)
         phase: Phase = self.read(key) or Phase(name=name, started=started or now(), ended=None, seconds=0.0)
         if phase["ended"] is None:
             ended = now()
@@ -76,7 +58,7 @@ class Store:
 
     def phases(self) -> list[Phase]:
         """All phases in the order of their start."""
-        found: list[Phase] = [self.read(name) for name in self.names("phases/")]
+        found: list[Phase] = [self.read(name) for name in self.names(layout.PHASES)]
         return sorted(found, key=lambda phase: phase["started"])
 
     def names(self, folder: str) -> list[str]:
@@ -87,13 +69,9 @@ class Store:
 
 def of_attempt(s3: S3Client, migration: Migration) -> Store:
     """What the current attempt of a migration leaves."""
-    return Store(s3, migration["bucket"], f"migrations/{migration['id']}/{migration['attempt']}")
+    return Store(s3, migration["bucket"], layout.attempt(migration["id"], migration["attempt"]))
 
 
 def of_artifact(s3: S3Client, migration: Migration) -> Store:
     """The artifact, as far as it is JSON: the manifest and the engine's results."""
-    return Store(s3, migration["bucket"], f"artifacts/{migration['artifactId']}")
-
-
-def _phase_name(name: str) -> str:
-    return f"phases/{name.replace(' ', '_')}.json"
+    return Store(s3, migration["bucket"], layout.artifact(migration["artifactId"]))

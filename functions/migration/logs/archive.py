@@ -7,7 +7,6 @@ uploaded in parts; a copy that is interrupted keeps the parts and goes on behind
 from __future__ import annotations
 
 import gzip
-import hashlib
 import json
 from typing import TYPE_CHECKING, Any, TypedDict
 
@@ -28,11 +27,6 @@ class Suspended(TypedDict):
     upload: str | None
     parts: list[str]
     tail: str
-
-
-def key_of(prefix: str, group: str, stream: str) -> str:
-    """Where a stream's archive lies; a hash stands for the name, which may have any character and length."""
-    return f"{prefix}/logs/archive/{group}/{hashlib.sha256(stream.encode()).hexdigest()[:32]}.jsonl.gz"
 
 
 class Archive:

@@ -19,8 +19,9 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, TypedDict
 
 from migration import errors
+from migration.exchange import layout
 from migration.logs.api import LogsApi, OutOfTime, StreamMissing, Unanswered
-from migration.logs.archive import Archive, key_of
+from migration.logs.archive import Archive
 from migration.logs.clock import Clock
 from migration.logs.counts import NO_TAIL, Counts, Tail, no_counts
 from migration.logs.journal import SETTLE, UNDER_WAY, Journal, Position
@@ -201,7 +202,7 @@ class BatchCopy:
             begin = Window(max(tail.time, self._window.start), self._window.end)
             present = Present(_if_there(pages(self._target, target_group, stream, begin)), skip=tail.alike)
         doubtful = doubtful or (position is not None and position["doubtful"])
-        key = key_of(self._place["prefix"], source_group, stream)
+        key = f"{self._place['prefix']}/{layout.log_archive(source_group, stream)}"
         archive = Archive(self._s3, self._place["bucket"], key, position["archive"] if position else None)
         writer = StreamWriter(
             self._target,

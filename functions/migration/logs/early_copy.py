@@ -8,11 +8,11 @@ in any second copy.
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Iterator
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from migration.exchange import layout
 from migration.exchange.store import Store
 from migration.logs.clock import DAY
 from migration.logs.copying import Batch
@@ -55,8 +55,7 @@ class Early:
             yield {**batch, "streams": streams}, journal
 
     def _batches(self) -> list[Batch]:
-        body = self._s3.get_object(Bucket=self._bucket, Key=f"{self._prefix}/logs/manifest.json")["Body"]
-        batches: list[Batch] = json.loads(body.read())
+        batches: list[Batch] = Store(self._s3, self._bucket, self._prefix).read(layout.LOG_BATCHES)
         return batches
 
 
@@ -64,7 +63,7 @@ def of(s3: S3Client, copy: LogCopy) -> Early | None:
     """The early copy before this one; None where there was none, or where it did not end well."""
     if copy["early"] is None:
         return None
-    made = Store(s3, copy["bucket"], copy["early"]).read("logs/copy.json")
+    made = Store(s3, copy["bucket"], copy["early"]).read(layout.LOG_COPY)
     ended = {phase["name"] for phase in Store(s3, copy["bucket"], copy["phases"]).phases() if phase["ended"]}
     if made is None or made["copy"]["phase"] not in ended:
         return None

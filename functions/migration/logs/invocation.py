@@ -9,6 +9,7 @@ from aws_lambda_powertools.metrics import MetricUnit
 
 from migration import errors
 from migration.aws import clients
+from migration.exchange import layout
 from migration.logs.api import GroupMissing, LogsApi, StreamMissing, Unanswered
 from migration.logs.clock import Clock
 from migration.logs.copying import Batch, BatchCopy
@@ -17,7 +18,6 @@ from migration.logs.pacing import Pacer
 from migration.logs.quota_shares import Shares
 from migration.logs.reading import Window
 from migration.logs.request import End, LogCopy
-from migration.logs.results import journal_key
 from migration.observability import logger, metrics
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def pacers(copy: LogCopy, clock: Clock, s3: S3Client | None = None) -> tuple[Pac
     def pacer(end: str) -> Pacer:
         shares = None
         if s3 is not None:
-            key = f"{copy['prefix']}/logs/shares/{end}.json"
+            key = f"{copy['prefix']}/{layout.log_shares(end)}"
             shares = Shares(s3, copy["bucket"], key, copy["paces"], copy["workers"], clock)
         return Pacer(copy["paces"], clock.monotonic, clock.sleep, shares)
 
@@ -60,7 +60,7 @@ def copy_batch(
     """
     begun = clock.monotonic()
     of_source, of_target = pacers(copy, clock, s3)
-    journal = Journal(s3, copy["bucket"], journal_key(copy["prefix"], batch["index"]), clock)
+    journal = Journal(s3, copy["bucket"], f"{copy['prefix']}/{layout.log_journal(batch['index'])}", clock)
     try:
         journal.take()
     except Wait as wait:
@@ -90,7 +90,7 @@ def copy_batch(
             pacer.leave()
 
     try:
-        done = _named(copying, batch)
+        done = _copy(copying, batch)
     except errors.LogCopyTakenOver:
         raise
     except errors.TransientFault:
@@ -107,7 +107,7 @@ def copy_batch(
     return {"ready": done, "waitSeconds": 0}
 
 
-def _named(copying: BatchCopy, batch: Batch) -> bool:
+def _copy(copying: BatchCopy, batch: Batch) -> bool:
     try:
         return copying.run()
     except GroupMissing as error:

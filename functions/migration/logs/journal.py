@@ -8,15 +8,13 @@ its owner can be on its way any more, and that everything it has written can be 
 
 from __future__ import annotations
 
-import json
 import threading
 import uuid
 from typing import TYPE_CHECKING, Any, TypedDict
 
-from botocore.exceptions import ClientError
-
 from migration import errors
-from migration.aws.client_errors import code_of
+from migration.exchange import json_object
+from migration.exchange.json_object import Tagged
 from migration.logs.clock import Clock
 
 if TYPE_CHECKING:
@@ -73,7 +71,7 @@ class Journal:
         self._clock = clock or Clock()
         self._owner = uuid.uuid4().hex
         self._lock = threading.Lock()
-        self._tag: str | None = None
+        self._stored: Tagged | None = None
         self._marked = 0.0
         self._taken = False
         self._lost = False
@@ -87,8 +85,9 @@ class Journal:
 
     def take(self) -> None:
         """Makes this invocation the batch's owner. Raises Wait while an earlier one may not be over."""
-        found = self._read()
-        if found is not None:
+        self._stored = json_object.read(self._s3, self._bucket, self._key)
+        if self._stored is not None:
+            found = self._stored.content
             self.streams, self.begun, self.totals = found["streams"], found["begun"], found["totals"]
             if found["state"] == "done":
                 self.done = True
@@ -143,17 +142,6 @@ class Journal:
         with self._lock:
             self._mark(state, failure=told)
 
-    def _read(self) -> dict[str, Any] | None:
-        try:
-            answer = self._s3.get_object(Bucket=self._bucket, Key=self._key)
-        except ClientError as error:
-            if code_of(error) in ("NoSuchKey", "404"):
-                return None
-            raise
-        self._tag = answer["ETag"]
-        content: dict[str, Any] = json.loads(answer["Body"].read())
-        return content
-
     def _mark(self, state: str, **more: Any) -> None:
         if self._taken:
             raise self._taken_over()
@@ -169,25 +157,15 @@ class Journal:
             "totals": self.totals,
             **more,
         }
-        condition: Any = {"IfMatch": self._tag} if self._tag else {"IfNoneMatch": "*"}
-        try:
-            answer = self._s3.put_object(
-                Bucket=self._bucket,
-                Key=self._key,
-                Body=json.dumps(content, separators=(",", ":")).encode(),
-                ContentType="application/json",
-                **condition,
-            )
-            self._tag = answer["ETag"]
-        except ClientError as error:
-            if code_of(error) not in ("PreconditionFailed", "ConditionalRequestConflict", "412", "409"):
-                raise
+        written = json_object.write(self._s3, self._bucket, self._key, content, over=self._stored)
+        if written is None:
             # The SDK may have repeated a write that was carried out and not answered.
-            there = self._read()
-            if there is None or there["mark"] != mark:
-                # For good: the tag that was just read is the new owner's, with which a second try would succeed.
+            written = json_object.read(self._s3, self._bucket, self._key)
+            if written is None or written.content["mark"] != mark:
+                # For good: with the new owner's tag, a second try would succeed.
                 self._taken = True
-                raise self._taken_over() from error
+                raise self._taken_over()
+        self._stored = written
         self._marked = marked
 
     def _taken_over(self) -> errors.LogCopyTakenOver:

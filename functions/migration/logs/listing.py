@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, TypedDict
 
 from migration import errors
+from migration.exchange import layout
 from migration.exchange.store import Store
 from migration.logs.api import GroupMissing, LogsApi, OutOfTime
 from migration.logs.copying import Batch
@@ -145,7 +146,7 @@ def list_some(
                 ):
                     found.append(Listed(name=stream["logStreamName"], milliseconds=_lasted(stream, copy)))
         store.write(
-            f"logs/listing/{cursor['part']:06d}.json",
+            layout.log_listing(cursor["part"]),
             {"step": cursor["step"], "seen": seen, "streams": found},
         )
         part = cursor["part"] + 1

@@ -71,7 +71,7 @@ class Pacer:
             while True:
                 if self._clock() >= self._due:
                     self._renew()
-                seconds = self._turn(operation, ticket)
+                seconds = self._take_turn(operation, ticket)
                 if seconds <= 0:
                     return
                 self._sleep(seconds)
@@ -108,7 +108,7 @@ class Pacer:
                 self._set(dict.fromkeys(self._whole, 0.0))
                 self._shares.leave()
 
-    def _turn(self, operation: str, ticket: object) -> float:
+    def _take_turn(self, operation: str, ticket: object) -> float:
         """Takes the turn (0), or tells for how many seconds to wait before asking again.
 
         Who came first is first, so that the streams that wait come on evenly and end at about the same time.

@@ -131,7 +131,7 @@ class Shares:
 
     def _write(self, entries: dict[str, Entry]) -> bool:
         """Writes the entries unless others have been written since they were read; tells whether it did."""
-        return json_object.write(self._s3, self._bucket, self._key, entries, over=self._found)
+        return json_object.write(self._s3, self._bucket, self._key, entries, over=self._found) is not None
 
 
 def fair_shares(needs: Mapping[str, Need], whole: float) -> dict[str, float]:

@@ -8,12 +8,11 @@ from pathlib import Path
 from typing import Any, TypedDict
 
 from migration import errors, json_schema
+from migration.exchange import layout
 from migration.logs.clock import DAY
 from migration.logs.quotas import share
 from migration.model import Migration
 
-# What an early copy leaves is apart from what the last one does.
-_EARLY = "/early"
 SCHEMA_FILE = Path(__file__).with_name("copy_logs.schema.json")
 
 
@@ -122,16 +121,16 @@ def _copy(
     quotas: dict[str, Any],
 ) -> LogCopy:
     end = int(now * 1000)
-    whole = f"migrations/{copy_id}/{attempt}"
+    whole = layout.attempt(copy_id, attempt)
     return LogCopy(
         id=copy_id,
         attempt=attempt,
         bucket=bucket,
-        prefix=whole + _EARLY if early else whole,
+        prefix=layout.early(whole) if early else whole,
         phases=whole,
         phase="copy logs early" if early else "copy logs",
         # A copy that is no migration's has none before it.
-        early=whole + _EARLY if early is False else None,
+        early=layout.early(whole) if early is False else None,
         source=End(environment=source["environment"], region=source["region"], role=logs["sourceRoleArn"]),
         target=End(environment=target["environment"], region=target["region"], role=logs["targetRoleArn"]),
         groups=logs["groups"],

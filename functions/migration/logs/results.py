@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 from migration import errors
+from migration.exchange import layout
+from migration.exchange.store import Store
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -19,22 +20,16 @@ _READERS = 10
 _NAMED = 5
 
 
-def journal_key(prefix: str, index: int) -> str:
-    return f"{prefix}/logs/batches/{index:06d}.json"
-
-
 def journals(
     s3: S3Client, bucket: str, prefix: str, batches: list[Batch]
 ) -> Iterator[tuple[Batch, dict[str, Any] | None]]:
     """Each batch with its journal, None where it has not been begun; a few in memory at a time."""
 
+    store = Store(s3, bucket, prefix)
+
     def read(batch: Batch) -> dict[str, Any] | None:
-        try:
-            body = s3.get_object(Bucket=bucket, Key=journal_key(prefix, batch["index"]))["Body"]
-        except s3.exceptions.NoSuchKey:
-            return None
-        content: dict[str, Any] = json.loads(body.read())
-        return content
+        journal: dict[str, Any] | None = store.read(layout.log_journal(batch["index"]))
+        return journal
 
     with ThreadPoolExecutor(_READERS) as readers:
         for first in range(0, len(batches), _READERS):

@@ -9,11 +9,13 @@
 from __future__ import annotations
 
 import gzip
-import json
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
+
+from migration.exchange import layout
+from migration.exchange.store import Store
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -40,8 +42,8 @@ class Selection:
 
 def failed_of(s3: S3Client, bucket: str, artifact: str) -> set[str]:
     """The names of the logs of every failed task instance of an artifact, each without its try."""
-    prefix = f"artifacts/{artifact}"
-    manifest = json.loads(s3.get_object(Bucket=bucket, Key=f"{prefix}/manifest.json")["Body"].read())
+    prefix = layout.artifact(artifact)
+    manifest = Store(s3, bucket, prefix).read(layout.MANIFEST)
 
     def rows(table: str) -> Iterator[dict[str, str]]:
         entry = manifest["tables"].get(table, {"columns": [], "parts": []})

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from migration import errors
+from migration.exchange import layout
 from migration.exchange.locks import Lock, Locks, Place
 from migration.logs.request import LogCopy
 
@@ -18,19 +19,17 @@ if TYPE_CHECKING:
 
     from migration.model import Migration
 
-_FOLDER = "log-copies"
-
 
 def acquire(s3: S3Client, states: SFNClient, copy: LogCopy, execution: str) -> None:
     """Locks the target for an execution (its ARN), which may have it already. Raises LogCopyUnderWay."""
-    locks = Locks(s3, copy["bucket"], _FOLDER)
+    locks = Locks(s3, copy["bucket"], layout.LOG_COPIES)
     locks.acquire([_place(copy)], copy["id"], execution, states, break_lock=False, refusal=_under_way)
 
 
 def require(s3: S3Client, copy: LogCopy, execution: str) -> None:
     """Raises LogCopyUnderWay unless the execution (its name) still has the target, as it may not after a redrive."""
     place = _place(copy)
-    locks = Locks(s3, copy["bucket"], _FOLDER)
+    locks = Locks(s3, copy["bucket"], layout.LOG_COPIES)
     if not locks.held([place], execution):
         holder = locks.holder(place)
         by = f", {holder['execution']}" if holder else ""
@@ -44,7 +43,7 @@ def forget(s3: S3Client, migration: Migration) -> None:
     """Takes away what a migration's copies have left, of which none is under way any more."""
     target = migration["target"]
     place = Place(target["region"], target["environment"])
-    locks = Locks(s3, migration["bucket"], _FOLDER)
+    locks = Locks(s3, migration["bucket"], layout.LOG_COPIES)
     holder = locks.holder(place)
     if holder is not None and holder["migration"] == migration["id"]:
         locks.release([place], holder["execution"])

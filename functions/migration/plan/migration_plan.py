@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from migration.airflow import versions
 from migration.environments import environment
+from migration.exchange import layout
 from migration.model import Migration, Side
 from migration.plan import migration_input
 
@@ -41,7 +42,7 @@ def make(
         attempt=attempt,
         mode=document["mode"],
         artifactId=artifact_id,
-        artifact=f"s3://{bucket}/artifacts/{artifact_id}",
+        artifact=f"s3://{bucket}/{layout.artifact(artifact_id)}",
         bucket=bucket,
         executionDate=execution_date,
         source=Side(

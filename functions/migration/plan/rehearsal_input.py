@@ -9,18 +9,15 @@ import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from botocore.exceptions import ClientError
-
-from migration.aws.client_errors import code_of
+from migration.aws import s3_object
 from migration.errors import InputNotFound, InvalidInput
+from migration.exchange import layout
 from migration.json_schema import Fault
 from migration.plan import migration_input
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-#: Where the exchange bucket has inputs; nothing there is deleted by age.
-FOLDER = "inputs/"
 # Amazon MWAA's limit of an environment's name.
 _LONGEST = 80
 _NAME = re.compile(r".-rehearsal-[0-9a-f]{10}\Z")
@@ -36,16 +33,13 @@ def read(given: Any, s3: S3Client, bucket: str) -> Any:
     if not (isinstance(given, dict) and set(given) == {"input"} and isinstance(given["input"], str)):
         return given
     key = given["input"].removeprefix(f"s3://{bucket}/")
-    if not key.startswith(FOLDER):
-        raise InvalidInput(f"input: {given['input']} does not lie under s3://{bucket}/{FOLDER}; put it there")
+    if not key.startswith(layout.INPUTS):
+        raise InvalidInput(f"input: {given['input']} does not lie under s3://{bucket}/{layout.INPUTS}; put it there")
+    stored = s3_object.read(s3, bucket, key)
+    if stored is None:
+        raise InputNotFound(f"input: s3://{bucket}/{key} does not exist; put a migration's input there")
     try:
-        text = s3.get_object(Bucket=bucket, Key=key)["Body"].read()
-    except ClientError as error:
-        if code_of(error) != "NoSuchKey":
-            raise
-        raise InputNotFound(f"input: s3://{bucket}/{key} does not exist; put a migration's input there") from error
-    try:
-        return json.loads(text.decode("utf-8-sig"))
+        return json.loads(stored.body.decode("utf-8-sig"))
     except ValueError as error:
         raise InvalidInput(f"input: s3://{bucket}/{key} is not JSON in UTF-8: {error}") from error
 

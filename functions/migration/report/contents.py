@@ -148,8 +148,7 @@ def downtime(phases: list[Phase]) -> float:
 
 def _classes(migration: Migration) -> dict[str, str]:
     """The classes of a rehearsal's target and of the migration's, where they differ."""
-    # An execution that was started by an older release of the state machine has a plan without them.
-    used, on_the_day = migration.get("targetClass"), migration.get("classOnTheDay")
+    used, on_the_day = migration["targetClass"], migration["classOnTheDay"]
     if not used or not on_the_day or used == on_the_day:
         return {}
     return {"environment_class": used, "environment_class_on_the_day": on_the_day}

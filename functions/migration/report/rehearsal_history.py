@@ -1,6 +1,4 @@
-"""The rehearsals of a source, one after the other: what their reports show as a trend.
-
-    rehearsals/<region>/<source>.json              the last of them, oldest first
+"""The rehearsals of a source, oldest first: what their reports show as a trend.
 
 The reports themselves are deleted by age; this object is written anew by each rehearsal and stays.
 """
@@ -11,7 +9,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NotRequired, TypedDict
 
 from migration.errors import TransientFault
-from migration.exchange import json_object
+from migration.exchange import json_object, layout
 from migration.exchange.json_object import Tagged
 
 if TYPE_CHECKING:
@@ -42,7 +40,7 @@ class History:
         source = migration["source"]
         self._s3 = s3
         self._bucket = migration["bucket"]
-        self._key = f"rehearsals/{source['region']}/{source['environment']}.json"
+        self._key = layout.rehearsals(source["region"], source["environment"])
         self._id = migration["id"]
 
     def earlier(self) -> list[Rehearsal]:
@@ -64,7 +62,7 @@ class History:
         for _ in range(_ATTEMPTS):
             found = json_object.read(self._s3, self._bucket, self._key)
             rehearsals = [*self._others(found), this][-_KEPT:]
-            if json_object.write(self._s3, self._bucket, self._key, rehearsals, over=found):
+            if json_object.write(self._s3, self._bucket, self._key, rehearsals, over=found) is not None:
                 return
         raise TransientFault(f"s3://{self._bucket}/{self._key} was changed by another {_ATTEMPTS} times.")
 

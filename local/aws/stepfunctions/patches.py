@@ -24,8 +24,8 @@ from moto.stepfunctions.parser.asl.parse.asl_parser import AmazonStateLanguagePa
 from moto.stepfunctions.parser.asl.utils import boto_client
 from moto.stepfunctions.parser.models import StepFunctionsParserBackend, stepfunctions_parser_backends
 
-from local.aws.identity import Credentials, Identities
-from local.aws.stepfunctions import jsonata_evaluation, nested_executions, redrive
+from local.aws.iam.identity import Credentials, Identities
+from local.aws.stepfunctions import history, jsonata_evaluation, nested_executions, redrive
 
 #: Step Functions' own limit for a task is a year; what hangs here is stopped with the execution.
 _TIMEOUT_SECONDS = 24 * 3600
@@ -40,7 +40,7 @@ def install(endpoint_url: str, identities: Identities) -> None:
 
     def client_for(region: str, service: str, state_credentials: Any = None) -> Any:
         credentials = (
-            identities.session(state_credentials.role_arn, "StatesExecution")
+            identities.assume_role(state_credentials.role_arn, "StatesExecution")
             if state_credentials is not None
             else identities.service
         )
@@ -74,6 +74,7 @@ def install(endpoint_url: str, identities: Identities) -> None:
     _stay_stopped()
     nested_executions.install()
     redrive.install()
+    history.install()
     original = boto_client.boto_client_for
     for name, module in list(sys.modules.items()):
         if name.startswith("moto.stepfunctions.") and getattr(module, "boto_client_for", None) is original:

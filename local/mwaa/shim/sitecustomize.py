@@ -1,7 +1,7 @@
-"""For the Airflow processes of local environments: lets old versions of boto3 find the local AWS.
+"""Lets old versions of boto3 in the Airflow processes of local environments find the local AWS.
 
-AWS_ENDPOINT_URL is read by botocore 1.31 and later (July 2023). Older Airflow versions bring older ones, which get the
-endpoint here, and only here: on MWAA nothing of this exists. Python 3.7 has to be able to read this file.
+botocore reads AWS_ENDPOINT_URL from 1.31 on (July 2023). Older Airflow versions bring older ones, to which this gives
+the endpoint; on MWAA there is nothing of it. Python 3.7 has to be able to read this file.
 """
 
 import importlib.abc

@@ -14,7 +14,7 @@ HEADS = """
 import json, os, airflow
 from alembic.config import Config
 from alembic.script import ScriptDirectory
-from mwaa_migrator.this_airflow.database import head_revision
+from mwaa_migrator.this_airflow.migrations import head_revision
 package = os.path.dirname(airflow.__file__)
 config = Config(os.path.join(package, "alembic.ini"))
 config.set_main_option("script_location", os.path.join(package, "migrations"))
@@ -33,8 +33,9 @@ def test_looking_for_the_head_imports_no_model(empty_target: Deployment) -> None
     """They would take 50 MB for as long as the import runs, and most of a second."""
     script = """
 import json, sys
-from mwaa_migrator.merge import import_artifact
-import_artifact.airflow_database.head_revision()
+import mwaa_migrator.merge.import_artifact
+from mwaa_migrator.this_airflow import migrations
+migrations.head_revision()
 print(json.dumps(sorted(name for name in sys.modules if name.startswith(("alembic", "airflow.models.dagrun")))))
 """
     assert empty_target.python(script) == []

@@ -7,8 +7,10 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from psycopg2 import sql
 
 from migration.airflow.cli import AirflowCli
 from migration.airflow.endpoint import Answer
@@ -104,3 +106,62 @@ def test_one_command_unpauses_the_dags_that_it_names(
         "select name from unnest(%s::text[]) name where name ~ %s", (given_names, commands[0][-1])
     )
     assert sorted(name for (name,) in found) == sorted(wanted)
+
+
+#: For whatever the owner of a database has named. PostgreSQL cuts names after 63 bytes.
+IDENTIFIER = """a."b" 'c' %s %(d)s % {} {0}; -- \\é$$"""
+#: As an owner may change a schema: another name for it, a column, an index, a table and a sequence of his own.
+OWNED = """
+    alter table log add column {name} text default 'x';
+    create index {index} on log ({name});
+    alter table log add constraint {check} check ({name} <> '');
+    create table {name} ({name} int primary key);
+    alter sequence log_id_seq rename to {sequence};
+    alter database {database} set search_path to {name};
+    alter schema public rename to {name}
+"""
+#: Constraints that Airflow's migrations know by name, so that nobody renames them before an upgrade.
+RENAMED = """
+    alter table dag_run rename constraint dag_run_pkey to {key};
+    alter table dag_run rename constraint task_instance_log_template_id_fkey to {parent};
+    alter table task_instance rename constraint task_instance_dag_run_fkey to {child}
+"""
+#: As many as are merged in bulk.
+MANY_RUNS = """
+    insert into dag_run (dag_id, run_id, execution_date, state, run_type, clear_number)
+    select 'many', n::text, timestamptz '2026-01-01' + n * interval '1 hour', 'success', 'manual', 0
+      from generate_series(1, 10000) n
+"""
+DEFINITIONS = """
+    select pg_get_constraintdef(c.oid), c.conname, c.conrelid::regclass::text from pg_constraint c
+     where c.connamespace = quote_ident(current_schema())::regnamespace
+    union all select indexdef, indexname, tablename from pg_indexes where schemaname = current_schema() order by 1, 2, 3
+"""
+
+
+def own(deployment: Deployment, statements: str) -> None:
+    names = {"name": "", "index": "i", "check": "c", "sequence": "s", "key": "k", "parent": "p", "child": "h"}
+    identifiers = {key: sql.Identifier(IDENTIFIER + suffix) for key, suffix in names.items()}
+    with deployment.cursor() as cursor:
+        cursor.execute(sql.SQL(statements).format(database=sql.Identifier(deployment.database), **identifiers))
+
+
+@pytest.mark.parametrize("old", [False, True], ids=["same revision", "upgraded"])
+def test_identifiers_are_quoted_wherever_they_stand(
+    old: bool, source: Deployment, old_source: Deployment, target: Deployment, tmp_path: Path,
+    copy_of: Callable[[Deployment], Deployment],
+) -> None:  # fmt: skip
+    source = copy_of(old_source) if old else source
+    if not old:
+        source.execute(MANY_RUNS)
+        for deployment in (source, target):
+            own(deployment, RENAMED)
+    for deployment in (source, target):
+        own(deployment, OWNED)
+    definitions = target.rows(DEFINITIONS)
+    exported = source.succeed("export", "--to", str(tmp_path), "--days", "3650")
+    assert exported["not_exported"][IDENTIFIER] == "not a table of this Airflow"
+    target.succeed("import", "--from", str(tmp_path), "--pause-state", "source")
+    assert target.succeed("verify", "--from", str(tmp_path))["verified"]
+    assert target.value("select count(*) from dag_run") == source.value("select count(*) from dag_run")
+    assert target.rows(DEFINITIONS) == definitions

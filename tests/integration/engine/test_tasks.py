@@ -18,7 +18,7 @@ from types import SimpleNamespace
 from mwaa_migrator.dag_tasks import tasks
 raised = None
 try:
-    getattr(tasks, {task!r})(dag_run=SimpleNamespace(run_id="by hand", conf={conf!r}))
+    tasks.run_task({task!r}, dict(dag_run=SimpleNamespace(run_id="by hand", conf={conf!r})))
 except Exception as error:
     raised = [type(error).__name__, str(error)]
 print(json.dumps(raised))
@@ -96,7 +96,7 @@ def test_drain_puts_the_dags_back_when_the_time_is_over(quiesced: tuple[Deployme
     assert [dag for (dag,) in source.rows(ACTIVE)] == ["mwaa_migrator_export", *active]
 
 
-@pytest.mark.parametrize("task", ["quiesce", "export_task"])
+@pytest.mark.parametrize("task", ["quiesce", "export"])
 def test_what_begins_after_the_source_was_put_back_is_refused(
     quiesced: tuple[Deployment, list[str]], tmp_path: Path, task: str
 ) -> None:
@@ -131,9 +131,9 @@ def test_results_can_be_read_without_the_web_server(
     filled_source: Deployment, target: Deployment, tmp_path: Path
 ) -> None:
     artifact = tmp_path / "by-task"
-    assert call(filled_source, "export_task", artifact, excludeTables=["log"]) is None
-    assert call(target, "import_task", artifact, pauseState="source") is None
-    assert call(target, "verify_task", artifact) is None
+    assert call(filled_source, "export", artifact, excludeTables=["log"]) is None
+    assert call(target, "import", artifact, pauseState="source") is None
+    assert call(target, "verify", artifact) is None
     told = {command: result(artifact, command) for command in ("export", "import", "verify")}
     assert {(one["status"], one["error"], one["run_id"]) for one in told.values()} == {("done", None, "by hand")}
     assert "log" not in told["export"]["tables"]
@@ -144,8 +144,8 @@ def test_results_can_be_read_without_the_web_server(
 def test_a_refusal_is_told_and_not_tried_again(target: Deployment, broken: Path) -> None:
     """AirflowFailException is how a task says that a retry is of no use."""
     (broken / "schema.json").unlink()
-    name, message = call(target, "import_task", broken)
+    name, message = call(target, "import", broken)
     assert name == "AirflowFailException"
     assert result(broken, "import")["error"] == {"name": "ArtifactDamaged", "message": message}
-    assert call(target, "import_task", broken, onConflict="guess")[0] == "AirflowFailException"
+    assert call(target, "import", broken, onConflict="guess")[0] == "AirflowFailException"
     assert result(broken, "import")["error"]["name"] == "InvalidArguments"

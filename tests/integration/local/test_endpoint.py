@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from local.aws.lambda_runner import Function
+from local.aws.functions.function import Function
 from local.mwaa.aws_with_mwaa import AwsWithMwaa
 from tests.integration.local.conftest import MakeRole
 

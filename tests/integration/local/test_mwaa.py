@@ -98,7 +98,7 @@ def test_an_unknown_environment(aws: AwsWithMwaa) -> None:
         aws.client("mwaa").get_environment(Name="nobody")
 
 
-# The last look fails, in the thread that deletes the environment.
+# The inspection fails, in the thread that deletes the environment.
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 def test_a_life(aws: AwsWithMwaa, role: str, bucket: str) -> None:
     mwaa = aws.client("mwaa")
@@ -140,7 +140,7 @@ def test_a_life(aws: AwsWithMwaa, role: str, bucket: str) -> None:
         seen.append((environment.status, environment.airflow is not None))
         raise OSError("whoever looks has a fault")
 
-    aws.mwaa.last_look = look
+    aws.mwaa.before_deletion = look
     mwaa.delete_environment(Name=NAME)
     assert wait(aws)[-1] == "gone"
     assert seen == [("DELETING", True)]
@@ -156,7 +156,7 @@ def test_tokens_expire_and_some_commands_are_refused(aws: AwsWithMwaa, role: str
     endpoint = CliEndpoint(aws.certificates, lambda arguments, timeout: pytest.fail("no command runs"), lambda: now[0])
     endpoint.start()
     try:
-        token = endpoint.token()
+        token = endpoint.new_token()
         assert post(aws, endpoint.host, "no-token", "version").status == 403
         assert post(aws, endpoint.host, token, "db reset -y").status == 400
         assert post(aws, endpoint.host, token, "variables set 'unfinished").status == 400

@@ -11,10 +11,11 @@ from collections.abc import Callable, Iterator
 from queue import Queue
 from typing import Any, NamedTuple
 
-from local.aws.lambda_runner import Function, Invocation
+from local.aws.functions.function import Function
+from local.aws.functions.invocation import Invocation
 from local.mwaa.aws_with_mwaa import AwsWithMwaa
 from local.mwaa.dag_metric import publish
-from local.rehearsal.listing import listed
+from local.rehearsal.inventory import inventory
 from tools import state_machines
 
 BUCKET = "the-dags"
@@ -179,7 +180,7 @@ class Stage:
     # -------------------------------------------------------------------------------------------------- listing
 
     def listed(self) -> set[str]:
-        return listed(self.aws)
+        return inventory(self.aws)
 
     # --------------------------------------------------------------------------------------------- interventions
 

@@ -13,7 +13,7 @@ import pytest
 from click.testing import CliRunner, Result
 from moto import mock_aws
 
-from local.aws import policy_simulation
+from local.aws.iam import policy_simulation
 from migration.aws import clients
 from mwaa_migrator_cli.commands import cli
 from tests.unit.functions.conftest import REGION, TRUST, mwaa
@@ -23,7 +23,11 @@ ARN = f"arn:aws:states:{REGION}:123456789012:stateMachine:migrate"
 TEMPLATE: dict[str, Any] = {
     "Parameters": {"ImportVersion": {"Type": "String", "Default": "2.11.2"}},
     "Resources": {"Topic": {"Type": "AWS::SNS::Topic"}},
-    "Outputs": {"StateMachineArn": {"Value": ARN}, "ExchangeBucket": {"Value": "exchange"}},
+    "Outputs": {
+        "StateMachineArn": {"Value": ARN},
+        "RehearseStateMachineArn": {"Value": ARN},
+        "ExchangeBucket": {"Value": "exchange"},
+    },
 }
 Run = Callable[..., Result]
 

@@ -288,7 +288,7 @@ def test_rehearse_starts_the_state_machine_that_sweeps(
     run: Run, write: Write, machine: str, monkeypatch: pytest.MonkeyPatch, target: dict[str, str]
 ) -> None:
     monkeypatch.setattr(executions, "watch", lambda arn: True)
-    found = account.Stack("arn:gone", "exchange", "2.11.2", machine)
+    found = account.Stack("arn:gone", machine, "exchange", "2.11.2")
     monkeypatch.setattr(account, "stack", lambda name: found)
     told = run("rehearse", write(target=target))
     assert told.exit_code == 0, told.output
@@ -299,12 +299,6 @@ def test_rehearse_starts_the_state_machine_that_sweeps(
     }
 
 
-def test_a_stack_without_it_wants_the_targets_name(run: Run, write: Write, machine: str) -> None:
-    told = run("rehearse", write(target={"airflowVersion": "3.2.1"}))
-    assert told.exit_code == 2
-    assert "MissingField at target.environment" in told.stderr
-
-
 def test_rehearse_takes_nothing_away_from_others(run: Run, write: Write) -> None:
     told = run("rehearse", write(options={"breakLock": True}))
     assert told.exit_code == 2
@@ -312,7 +306,6 @@ def test_rehearse_takes_nothing_away_from_others(run: Run, write: Write) -> None
 
 
 def test_the_stacks_rehearse_machine_is_known() -> None:
-    assert account.stack("mwaa-migrator").rehearse_machine is None
     template = {**TEMPLATE, "Outputs": {**TEMPLATE["Outputs"], "RehearseStateMachineArn": {"Value": "arn"}}}
     boto3.client("cloudformation").create_stack(StackName="newer", TemplateBody=json.dumps(template))
     assert account.stack("newer").rehearse_machine == "arn"

@@ -6,7 +6,8 @@ from pathlib import Path
 import boto3
 import pytest
 from moto.server import ThreadedMotoServer
-from mwaa_migrator.artifact.storage import Storage, open_storage
+from mwaa_migrator.artifact.location import open_storage
+from mwaa_migrator.artifact.storage import Storage
 
 BUCKET = "exchange"
 

@@ -6,9 +6,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from mwaa_migrator.artifact.location import open_storage
 from mwaa_migrator.artifact.manifest import check_id
-from mwaa_migrator.artifact.storage import open_storage
-from mwaa_migrator.cli import main, new_migration_id
+from mwaa_migrator.cli import main, new_artifact_id
 
 from tests.unit.engine.test_manifest import MANIFEST
 
@@ -26,13 +26,13 @@ TO, FROM = ["--to", "somewhere"], ["--from", "somewhere"]
         (["export", *TO, "--days", "1.5"], "'1.5' is not a number of days"),
         (["export", *TO, "--jobs", "0"], "'0' is not a number from 1 to 16"),
         (["export", *TO, "--jobs", "17"], "'17' is not a number from 1 to 16"),
-        (["export", *TO, "--id", "a/b"], "cannot be a migration id"),
+        (["export", *TO, "--id", "a/b"], "cannot be an artifact's id"),
         (["export", "--to", "ftp://host/path"], "neither a directory nor"),
         (["export", *TO, "--from", "x"], "--from"),
         (["import"], "--from"),
         (["import", *FROM, "--on-conflict", "merge"], "--on-conflict"),
         (["import", *FROM, "--pause-state", "none"], "--pause-state"),
-        (["import", *FROM, "--id", "_"], "cannot be a migration id"),
+        (["import", *FROM, "--id", "_"], "cannot be an artifact's id"),
         (["import", *FROM, "more"], "more"),
         (["verify", "--from", "s3://B/x"], "neither a directory nor"),
         (["inspect", *FROM, "--jobs", "1"], "--jobs"),
@@ -90,7 +90,7 @@ def test_help_is_the_output_that_was_asked_for(arguments: list[str], capsys: pyt
 
 
 def test_a_new_id_is_an_id() -> None:
-    assert check_id(new_migration_id()) != new_migration_id()
+    assert check_id(new_artifact_id()) != new_artifact_id()
 
 
 def test_nothing_heavy_is_imported_before_it_is_needed() -> None:

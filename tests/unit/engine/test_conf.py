@@ -3,16 +3,17 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from mwaa_migrator.dag_tasks.tasks import _EXPORT_OPTIONS, _IMPORT_OPTIONS, read_conf
+from mwaa_migrator.dag_tasks.conf import artifact_url, read_options
 from mwaa_migrator.errors import InvalidArguments
+from mwaa_migrator.options import EXPORT_OPTIONS, IMPORT_OPTIONS
 
 ARTIFACT = "s3://bucket/prefix/first"
 
 
 def test_defaults() -> None:
-    artifact, options = read_conf({"artifact": ARTIFACT + "/"}, _EXPORT_OPTIONS)
-    assert artifact == ARTIFACT
-    assert options == {
+    conf = {"artifact": ARTIFACT + "/"}
+    assert artifact_url(conf) == ARTIFACT
+    assert read_options(conf, EXPORT_OPTIONS) == {
         "historyDays": None,
         "dags": ".*",
         "xcoms": True,
@@ -24,7 +25,7 @@ def test_defaults() -> None:
         "drainSeconds": 900,
         "drainPolicy": "fail",
     }
-    assert read_conf({"artifact": ARTIFACT, "options": None}, _IMPORT_OPTIONS)[1] == {
+    assert read_options({"artifact": ARTIFACT, "options": None}, IMPORT_OPTIONS) == {
         "onConflict": "keep",
         "pauseState": "keep",
         "jobs": None,
@@ -44,7 +45,7 @@ def test_defaults() -> None:
     ],
 )
 def test_options_that_are_given(option: dict[str, Any]) -> None:
-    assert read_conf({"artifact": ARTIFACT, "options": option}, _EXPORT_OPTIONS)[1].items() >= option.items()
+    assert read_options({"artifact": ARTIFACT, "options": option}, EXPORT_OPTIONS).items() >= option.items()
 
 
 @pytest.mark.parametrize(
@@ -73,24 +74,24 @@ def test_options_that_are_given(option: dict[str, Any]) -> None:
 def test_options_that_are_wrong(option: dict[str, Any]) -> None:
     (name,) = option
     with pytest.raises(InvalidArguments, match=name):
-        read_conf({"artifact": ARTIFACT, "options": option}, _EXPORT_OPTIONS)
+        read_options({"artifact": ARTIFACT, "options": option}, EXPORT_OPTIONS)
 
 
 @pytest.mark.parametrize("conf", [None, {}, {"artifact": ""}, {"artifact": 1}, "artifact", [], {"options": {}}])
 def test_no_artifact(conf: Any) -> None:
     with pytest.raises(InvalidArguments, match="artifact"):
-        read_conf(conf, _IMPORT_OPTIONS)
+        read_options(conf, IMPORT_OPTIONS)
 
 
 @pytest.mark.parametrize("options", ["keep", ["keep"], 1])
 def test_options_that_are_no_object(options: Any) -> None:
     with pytest.raises(InvalidArguments, match="options"):
-        read_conf({"artifact": ARTIFACT, "options": options}, _IMPORT_OPTIONS)
+        read_options({"artifact": ARTIFACT, "options": options}, IMPORT_OPTIONS)
 
 
 def test_all_faults_are_told_at_once() -> None:
     conf = {"options": {"onConflict": "merge", "pauseState": 1, "speed": "high"}}
     with pytest.raises(InvalidArguments) as raised:
-        read_conf(conf, _IMPORT_OPTIONS)
+        read_options(conf, IMPORT_OPTIONS)
     for fault in ("artifact", "onConflict", "pauseState", "speed", '"merge"'):
         assert fault in str(raised.value)

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-from mwaa_migrator.airflow_schema.encryption import Row, RowLines, format_row, parse_row
+from mwaa_migrator.postgres.copy_text import Row, RowLines, format_row, parse_row
 
 #: Any text, and often the characters that mean something in COPY's text format.
 TEXT = st.text() | st.text(alphabet=st.sampled_from("\\Nnbtrvf.01x\t\n\r\b\f\v é🎈"))

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from mwaa_migrator.artifact.manifest import check_id, find_artifact, read_manifest, read_schema
+from mwaa_migrator.artifact.artifact import find_artifact
+from mwaa_migrator.artifact.manifest import check_id, read_manifest, read_schema
 from mwaa_migrator.artifact.storage import Storage
 from mwaa_migrator.errors import (
     ArtifactAmbiguous,
@@ -18,7 +19,7 @@ from mwaa_migrator.errors import (
 
 MANIFEST: dict[str, Any] = {
     "format_version": 1,
-    "migration_id": "first",
+    "artifact_id": "first",
     "airflow_version": "2.10.3",
     "revision": "5f2621c13b39",
     "snapshot_time": "2026-01-02T03:04:05+00:00",
@@ -83,7 +84,7 @@ def test_an_artifact_is_found_at_its_folder_or_below_the_given_one(storage: Stor
 
 def test_the_wrong_artifact_is_never_found(storage: Storage) -> None:
     for name in ("first", "second"):
-        storage.child(name).write_json("manifest.json", {**MANIFEST, "migration_id": name})
+        storage.child(name).write_json("manifest.json", {**MANIFEST, "artifact_id": name})
     with pytest.raises(ArtifactAmbiguous, match=r"holds 2 artifacts \(first, second\)"):
         find_artifact(storage.url)
     assert find_artifact(storage.url, "second").url.endswith("/second")
@@ -93,11 +94,11 @@ def test_the_wrong_artifact_is_never_found(storage: Storage) -> None:
 
 
 @given(st.from_regex(r"[A-Za-z0-9][A-Za-z0-9_-]{0,39}", fullmatch=True))
-def test_ids_that_fit_a_schemas_name_and_a_key(migration_id: str) -> None:
-    assert check_id(migration_id) == migration_id
+def test_ids_that_fit_a_schemas_name_and_a_key(artifact_id: str) -> None:
+    assert check_id(artifact_id) == artifact_id
 
 
-@pytest.mark.parametrize("migration_id", ["", "-a", "a" * 41, "a/b", "..", 'a"', "a b", "a\n", "é", "a;drop"])
-def test_ids_that_do_not(migration_id: str) -> None:
-    with pytest.raises(InvalidArguments, match="cannot be a migration id"):
-        check_id(migration_id)
+@pytest.mark.parametrize("artifact_id", ["", "-a", "a" * 41, "a/b", "..", 'a"', "a b", "a\n", "é", "a;drop"])
+def test_ids_that_do_not(artifact_id: str) -> None:
+    with pytest.raises(InvalidArguments, match="cannot be an artifact's id"):
+        check_id(artifact_id)

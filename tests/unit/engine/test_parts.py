@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from mwaa_migrator.artifact.location import open_storage
 from mwaa_migrator.artifact.parts import BLOCK_BYTES, PartReader, PartWriter, check_part, row_buffer
-from mwaa_migrator.artifact.storage import Storage, open_storage
+from mwaa_migrator.artifact.storage import Storage
 from mwaa_migrator.errors import ArtifactDamaged
 
 LINES = st.lists(st.binary(max_size=40).map(lambda text: text.replace(b"\n", b"") + b"\n"), max_size=60)

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from mwaa_migrator.airflow_schema.tables import reason_not_exported, set_aside_source
-from mwaa_migrator.postgres.catalog import in_foreign_key_order
-from mwaa_migrator.this_airflow.database import version_tuple
+from mwaa_migrator.merge.order import in_foreign_key_order
+from mwaa_migrator.this_airflow.release import version_tuple
 
 
 @pytest.mark.parametrize(

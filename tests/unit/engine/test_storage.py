@@ -5,7 +5,9 @@ from pathlib import Path
 
 import boto3
 import pytest
-from mwaa_migrator.artifact.storage import MULTIPART_BYTES, Storage, open_storage
+from mwaa_migrator.artifact.location import open_storage
+from mwaa_migrator.artifact.s3_storage import MULTIPART_BYTES
+from mwaa_migrator.artifact.storage import Storage
 from mwaa_migrator.errors import InvalidArguments, StorageUnavailable
 
 from tests.unit.engine.conftest import BUCKET

@@ -14,7 +14,7 @@ from botocore.exceptions import ClientError
 from botocore.validate import ParamValidator
 from moto import mock_aws
 
-from local.aws import policy_simulation
+from local.aws.iam import policy_simulation
 from migration.airflow import runs
 from migration.airflow.cli import AirflowCli
 from migration.airflow.endpoint import Answer

@@ -534,7 +534,7 @@ def test_a_dag_without_a_file_is_not_cut_over(planned: Plan, commands: Commands,
     of_artifact(clients.s3(), planned).write(  # type: ignore[arg-type]
         "dags.json", {"dags": [{"dag_id": "a", "file": "a.py", "paused": True}], "broken_files": []}
     )
-    assert call(cut_over, migration=planned, done=0) == {"ready": True, "done": 1, "dags": 1}
+    assert call(cut_over, migration=planned, done=0) == {"ready": True, "waitSeconds": 0, "done": 1, "dags": 1}
     assert "stale" not in " ".join(commands.given[-1])
 
 
@@ -566,7 +566,7 @@ def test_nothing_to_verify_is_no_success(planned: Plan, call: Handler) -> None:
 def test_cut_over_unpauses_what_was_active(planned: Plan, commands: Commands, call: Handler) -> None:
     active = [f"dag.{number}" for number in range(150)]
     leave(planned, our_dags.EXPORT, "quiesce", active_dags=[*active, our_dags.EXPORT], paused=150)
-    assert call(cut_over, migration=planned, done=0) == {"ready": True, "done": 150, "dags": 150}
+    assert call(cut_over, migration=planned, done=0) == {"ready": True, "waitSeconds": 0, "done": 150, "dags": 150}
     assert [command[:2] for command in commands.given] == [("dags", "list"), *[("dags", "unpause")] * 2]
     assert all("--treat-dag-id-as-regex" in command for command in commands.given[1:])
     assert our_dags.EXPORT not in " ".join(commands.given[2])
@@ -599,7 +599,7 @@ def test_what_could_not_be_seen_is_in_the_report(
     leave(planned, our_dags.EXPORT, "quiesce", active_dags=["a"], paused=1)
     commands.answers[("dags", "list")] = answer
     assert call(cut_over, migration=planned, done=0)["ready"] is True
-    told = json.loads(read(call(report, migration=planned, failure={}, rollBackFailure={})["key"]))
+    told = json.loads(read(call(report, migration=planned, failure={}, rollBackFailure={}, unchecked=[])["key"]))
     assert any("still paused" in note for note in told["notes"]) is not seen
 
 
@@ -699,7 +699,7 @@ def test_report_of_a_success(mwaa: Environments, planned: Plan, commands: Comman
     unfinished = {"dag_runs": 0, "task_instances": 0}
     leave(planned, our_dags.EXPORT, "export", unfinished=unfinished, tables={"dag": {"rows": 3}})
     leave(planned, our_dags.IMPORT, "verify", verified=True, tables={"dag_run": table()})
-    told = call(report, migration=planned, failure={}, rollBackFailure={})
+    told = call(report, migration=planned, failure={}, rollBackFailure={}, unchecked=[])
     written = json.loads(clients.s3().get_object(Bucket="exchange", Key=told["key"])["Body"].read())
     assert written["status"] == told["status"] == "SUCCEEDED"
     assert written["source"]["airflow_version"] == "2.10.3"
@@ -719,7 +719,7 @@ def test_a_web_server_that_does_not_answer_is_no_failure(
 
     mwaa.all["prod-3"] = {"Name": "prod-3", "Status": "AVAILABLE", "AirflowVersion": "2.11.2"}
     monkeypatch.setattr(runs, "final_cli", lambda migration, version: AirflowCli(hang, version))
-    told = call(report, migration=planned, failure={}, rollBackFailure={})
+    told = call(report, migration=planned, failure={}, rollBackFailure={}, unchecked=[])
     written = json.loads(clients.s3().get_object(Bucket="exchange", Key=told["key"])["Body"].read())
     assert (told["status"], written["dags"]["parsed_in_target"]) == ("SUCCEEDED", None)
 
@@ -727,7 +727,7 @@ def test_a_web_server_that_does_not_answer_is_no_failure(
 def test_report_of_a_failure(planned: Plan, call: Handler) -> None:
     cause = json.dumps({"errorMessage": "part 3", "errorType": "ArtifactDamaged", "stackTrace": []})
     failure = {"state": "CheckImport", "error": "ArtifactDamaged", "cause": cause}
-    told = call(report, migration=planned, failure=failure, rollBackFailure={})
+    told = call(report, migration=planned, failure=failure, rollBackFailure={}, unchecked=[])
     written = json.loads(clients.s3().get_object(Bucket="exchange", Key=told["key"])["Body"].read())
     assert written["status"] == "FAILED"
     assert written["failure"] == {"state": "CheckImport", "error": "ArtifactDamaged", "message": "part 3"}
@@ -767,7 +767,7 @@ def test_no_answer_grows_with_the_number_of_dags(
         call(check_dag_run, migration=planned, dag=our_dags.EXPORT, waitedSeconds=0),
         call(verify, migration=planned),
         call(cut_over, migration=planned, done=0),
-        call(report, migration=planned, failure={}, rollBackFailure={}),
+        call(report, migration=planned, failure={}, rollBackFailure={}, unchecked=[]),
         call(clean_up, migration=planned, failed=False, waitedSeconds=0),
     ]
     leave(planned, our_dags.RESUME, "resume", resumed=3000)
@@ -776,7 +776,7 @@ def test_no_answer_grows_with_the_number_of_dags(
 
 
 def test_a_report_is_data_a_page_and_a_summary(planned: Plan, call: Handler) -> None:
-    told = call(report, migration=planned, failure={}, rollBackFailure={})
+    told = call(report, migration=planned, failure={}, rollBackFailure={}, unchecked=[])
     folder = told["key"].removesuffix("report.json")
     Draft202012Validator(json.loads(SCHEMA.read_text())).validate(json.loads(read(told["key"])))
     assert "prod-2-10" in read(f"{folder}report.html")
@@ -791,7 +791,7 @@ def test_the_price_of_the_target_is_in_the_report(
     cost = price.Price(1.85, "2.50 hours of mw1.medium")
     monkeypatch.setattr(price, "of_target", lambda *_: cost)
     rehearsal = {**planned, "mode": "rehearse"}
-    told = call(report, migration=rehearsal, failure={}, rollBackFailure={})
+    told = call(report, migration=rehearsal, failure={}, rollBackFailure={}, unchecked=[])
     written = json.loads(read(told["key"]))
     Draft202012Validator(json.loads(SCHEMA.read_text())).validate(written)
     assert (written["price_usd"], written["price_basis"], written.get("price_on_the_day_usd")) == cost
@@ -800,14 +800,14 @@ def test_the_price_of_the_target_is_in_the_report(
     assert "2.50 hours of mw1.medium" in page
     assert "- Price of the target's hours: $1.85" in read(told["key"].replace(".json", ".md"))
     # The next rehearsal's report has it too.
-    told = call(report, migration={**rehearsal, "id": "another"}, failure={}, rollBackFailure={})
+    told = call(report, migration={**rehearsal, "id": "another"}, failure={}, rollBackFailure={}, unchecked=[])
     assert json.loads(read(told["key"]))["rehearsals"][0]["price_usd"] == 1.85
     assert read(told["key"].replace(".json", ".html")).count('<td class="number">$1.85</td>') == 2
 
 
 def test_a_roll_back_by_hand_has_no_price(planned: Plan, call: Handler, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(price, "of_target", lambda *_: price.Price(1.85, "hours"))
-    told = call(report, migration={**planned, "rollBack": True}, failure={}, rollBackFailure={})
+    told = call(report, migration={**planned, "rollBack": True}, failure={}, rollBackFailure={}, unchecked=[])
     assert "price_usd" not in json.loads(read(told["key"]))
 
 
@@ -819,7 +819,7 @@ def test_what_was_checked_is_in_the_report_and_makes_its_verdict(planned: Plan, 
     check_results.write(store, "files", [{"name": "Again", "result": "warn", "message": "An earlier try's"}])
     check_results.write(store, "files", found)
     check_results.write(store, "target", [{"name": "Missing DAGs", "result": "pass", "message": "None"}])
-    told = call(report, migration=planned, failure={}, rollBackFailure={})
+    told = call(report, migration=planned, failure={}, rollBackFailure={}, unchecked=[])
     written = json.loads(read(told["key"]))
     Draft202012Validator(json.loads(SCHEMA.read_text())).validate(written)
     assert [(check["name"], check["result"]) for check in written["checks"]] == [
@@ -841,7 +841,7 @@ def published() -> list[tuple[str, str, str | None]]:
 
 
 def test_the_notification_links_to_the_page(planned: Plan, call: Handler) -> None:
-    told = call(report, migration=planned, failure={}, rollBackFailure={})
+    told = call(report, migration=planned, failure={}, rollBackFailure={}, unchecked=[])
     ((_, message, subject),) = published()
     assert subject == "Migrated, but not in order: prod-2-10 -> prod-3"
     *_, place, _, link = message.splitlines()
@@ -859,7 +859,7 @@ def test_a_bucket_that_refuses_the_report_loses_nothing(
 ) -> None:
     refuse(monkeypatch, Store, "write_text", "PutObject", "AccessDenied", 403)
     failure = {"state": "CheckImport", "error": "ArtifactDamaged", "cause": "part 3 of dag_run"}
-    told = call(report, migration=planned, failure=failure, rollBackFailure={})
+    told = call(report, migration=planned, failure=failure, rollBackFailure={}, unchecked=[])
     assert (told["status"], told["key"]) == ("FAILED", None)
     ((_, message, _),) = published()
     assert "part 3 of dag_run" in message
@@ -872,7 +872,7 @@ def test_a_topic_that_refuses_the_notification_loses_nothing(
     planned: Plan, call: Handler, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setenv("TOPIC_ARN", f"arn:aws:sns:{REGION}:123456789012:gone")
-    told = call(report, migration=planned, failure={}, rollBackFailure={})
+    told = call(report, migration=planned, failure={}, rollBackFailure={}, unchecked=[])
     assert told["status"] == "SUCCEEDED"
     assert json.loads(read(told["key"]))["status"] == "SUCCEEDED"
     assert "the topic was not told" in caplog.messages
@@ -883,7 +883,7 @@ def test_a_report_that_nobody_takes_has_a_name(planned: Plan, call: Handler, mon
     refuse(monkeypatch, Store, "write_text", "PutObject", "AccessDenied", 403)
     monkeypatch.setenv("TOPIC_ARN", f"arn:aws:sns:{REGION}:123456789012:gone")
     with pytest.raises(errors.ReportNotWritten, match="exchange"):
-        call(report, migration=planned, failure={}, rollBackFailure={})
+        call(report, migration=planned, failure={}, rollBackFailure={}, unchecked=[])
 
 
 def test_a_fault_of_the_bucket_that_passes_is_retried(
@@ -891,7 +891,7 @@ def test_a_fault_of_the_bucket_that_passes_is_retried(
 ) -> None:
     refuse(monkeypatch, Store, "write_text", "PutObject", "SlowDown", 503)
     with pytest.raises(errors.TransientFault):
-        call(report, migration=planned, failure={}, rollBackFailure={})
+        call(report, migration=planned, failure={}, rollBackFailure={}, unchecked=[])
 
 
 @pytest.mark.parametrize("subscribed", [True, False])
@@ -901,5 +901,5 @@ def test_a_topic_without_subscribers_is_told_in_the_log(
     if subscribed:
         queue = f"arn:aws:sqs:{REGION}:123456789012:queue"
         clients.sns().subscribe(TopicArn=os.environ["TOPIC_ARN"], Protocol="sqs", Endpoint=queue)
-    call(report, migration=planned, failure={}, rollBackFailure={})
+    call(report, migration=planned, failure={}, rollBackFailure={}, unchecked=[])
     assert ("nobody has subscribed to the topic" in caplog.messages) != subscribed

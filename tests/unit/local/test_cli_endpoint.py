@@ -41,7 +41,7 @@ class Mwaa:
         self.expiring = 0
 
     def create_cli_token(self, Name: str) -> dict[str, str]:  # noqa: N803  # boto3's name
-        token = self._endpoint.token()
+        token = self._endpoint.new_token()
         if self.expiring:
             self.expiring -= 1
             self._endpoint.expire_tokens()

@@ -11,12 +11,12 @@ ROOT = Path(__file__).parents[3]
 READ = [
     "template.yaml",
     "functions/plan.py",
-    "functions/migration/planning.py",
-    "functions/migration/presentation/page.html",
+    "functions/migration/plan/planning.py",
+    "functions/migration/report/page.html",
     "functions/requirements.txt",
     "functions/Makefile",
     "dags/mwaa_migrator_export.py",
-    "dags/mwaa_migrator/merge.py",
+    "dags/mwaa_migrator/merge/bulk.py",
     "layers/ruff/requirements.txt",
     "layers/ruff/Makefile",
 ]

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from local.aws.permissions import Policies, Principal, Requirement, decide
+from local.aws.iam.policy_evaluation import Policies, Principal, Requirement, decide
 
 ROLE = "arn:aws:iam::123456789012:role/Plan"
 PRINCIPAL = Principal(ROLE, "arn:aws:sts::123456789012:assumed-role/Plan/PlanFunction", "123456789012")

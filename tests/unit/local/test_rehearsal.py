@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from local.rehearsal import rehearsal
-from local.rehearsal.rehearsal import InvalidSettings, Settings
+from local.rehearsal import rehearsal, verdict
+from local.rehearsal.settings import InvalidSettings, Settings
 
 AWS: Any = SimpleNamespace(region="eu-west-1")
 REPORT: dict[str, Any] = {
@@ -32,7 +32,7 @@ def test_a_rehearsals_target_has_no_name_and_a_migrations_has() -> None:
 def test_every_fault_of_the_variables_is_told() -> None:
     wrong = Settings.from_variables({"SOURCE": "3.2.1", "TARGET": "9.9.9", "MODE": "try", "DAGS": "/no/such/folder"})
     with pytest.raises(InvalidSettings, match=r"TARGET is 9\.9\.9.*SOURCE is 3\.2\.1.*DAGS is .*MODE is try"):
-        rehearsal.check(wrong)
+        wrong.check()
 
 
 @pytest.mark.parametrize(
@@ -56,17 +56,17 @@ def test_every_fault_of_the_variables_is_told() -> None:
     ],
 )
 def test_is_verified(changes: dict[str, Any], verified: bool) -> None:
-    assert rehearsal.is_verified(REPORT | changes) is verified
+    assert verdict.is_verified(REPORT | changes) is verified
 
 
 def test_what_is_left_is_listed_and_no_success(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rehearsal, "listed", lambda aws, source: {"environment source", "lock of source"})
+    monkeypatch.setattr(verdict, "inventory", lambda aws, source: {"environment source", "lock of source"})
     said: list[str] = []
     output = io.StringIO()
     source: Any = None
     console = Console(file=output)
-    assert not rehearsal._nothing_is_left(AWS, source, {"environment source"}, said.append, console)
+    assert not verdict.check_leftovers(AWS, source, {"environment source"}, said.append, console)
     assert output.getvalue() == "left: lock of source\n"
     assert said == []
-    assert rehearsal._nothing_is_left(AWS, source, {"environment source", "lock of source"}, said.append, console)
+    assert verdict.check_leftovers(AWS, source, {"environment source", "lock of source"}, said.append, console)
     assert said == ["nothing of it is left: the listing of 2 things (environments, objects, grants...) is as before"]

@@ -13,8 +13,8 @@ from botocore.exceptions import ClientError
 from werkzeug.wrappers import Response
 
 from local.aws.endpoint import Endpoint
-from local.aws.identity import Identities
-from local.aws.permissions import Principal
+from local.aws.iam.identity import Identities
+from local.aws.iam.policy_evaluation import Principal
 from local.aws.request import AwsRequest
 
 REGION = "eu-west-1"
@@ -61,7 +61,7 @@ def mwaa() -> Iterator[Any]:
     }
     document = json.dumps({"Version": "2012-10-17", "Statement": [allow]})
     iam.put_role_policy(RoleName="sweep", PolicyName="p", PolicyDocument=document)
-    yield client("mwaa", endpoint.identities.session(role["Role"]["Arn"], "sweep"))
+    yield client("mwaa", endpoint.identities.assume_role(role["Role"]["Arn"], "sweep"))
     endpoint.stop()
 
 

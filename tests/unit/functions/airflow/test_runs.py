@@ -89,7 +89,7 @@ def test_a_rehearsal_never_quiesces(parts: dict[str, Any], quiesces: bool) -> No
     ],
 )
 def test_complete(dag: str, found: dict[str, dict[str, Any]], complete: bool) -> None:
-    assert runs.complete(dag, found) is complete
+    assert runs.is_complete(dag, found) is complete
 
 
 FAILED = {"import": result("import", "failed", error={"name": "ArtifactDamaged", "message": "part 3"})}

@@ -120,7 +120,7 @@ def test_a_broken_dag_is_named_with_file_line_and_remedy(
     assert f"Airflow {version} has no module" in (place["remedy"] or "")
     assert (dag["dag"], dag["file"], dag["remedy"]) == ("orders", "team/orders.py", place["remedy"])
     assert (dag["message"] or "").startswith("Its file cannot be imported: ModuleNotFoundError")
-    told = call(report, migration=migration, failure={}, rollBackFailure={})
+    told = call(report, migration=migration, failure={}, rollBackFailure={}, unchecked=[])
     assert (told["status"], told["verdict"]) == ("SUCCEEDED", "fail")
 
 
@@ -138,7 +138,7 @@ def test_markup_in_an_error_stays_text(migration: Plan, cli: Commands, call: Han
     trace = f'Traceback\n  File "/usr/local/airflow/dags/team/orders.py", line 1\nValueError: {evil}'
     cli.answers["dags", "list-import-errors"] = broken(("team/orders.py", trace))
     call(check_target, migration=migration, waitedSeconds=0)
-    told = call(report, migration=migration, failure={}, rollBackFailure={})
+    told = call(report, migration=migration, failure={}, rollBackFailure={}, unchecked=[])
     files = {
         form: clients.s3().get_object(Bucket="exchange", Key=told["key"].replace("json", form))["Body"].read().decode()
         for form in ("json", "html", "md")
@@ -216,7 +216,7 @@ def test_a_web_server_that_hangs_is_a_warning(migration: Plan, call: Handler, mo
         "Smoke test": "warn",
     }
     assert "got no answer in time" in found(migration)["Import errors"]["message"]
-    told = call(report, migration=migration, failure={}, rollBackFailure={})
+    told = call(report, migration=migration, failure={}, rollBackFailure={}, unchecked=[])
     assert (told["status"], told["verdict"]) == ("SUCCEEDED", "warn")
 
 

@@ -25,7 +25,7 @@ def planned(mwaa: Environments, call: Handler) -> Plan:
 
 
 def gone(planned: Plan, waited: float = 3600) -> bool:
-    return dag_rows.are_gone(planned, planned["source"], waited)  # type: ignore[arg-type]
+    return dag_rows.delete(planned, planned["source"], waited)  # type: ignore[arg-type]
 
 
 def task(started: float | None, ended: float | None) -> dict[str, str]:

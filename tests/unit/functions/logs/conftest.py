@@ -12,8 +12,8 @@ import pytest
 import collect_log_results
 import copy_log_events
 import list_log_streams
-from bench.log_server import LogServer
-from bench.log_service import QUOTAS, LogService
+from local.aws.logs.server import LogServer
+from local.aws.logs.service import QUOTAS, LogService
 from migration.aws import clients
 from migration.logs.clock import Clock
 

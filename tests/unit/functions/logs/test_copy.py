@@ -10,7 +10,7 @@ import pytest
 
 import copy_log_events
 import list_log_streams
-from bench.log_service import ServiceError
+from local.aws.responses import AwsError
 from migration import errors
 from migration.aws import clients
 
@@ -255,7 +255,7 @@ def test_no_right(copying: Copying, operation: str, of: str) -> None:
 
     def deny(called: str, request: dict[str, Any]) -> None:
         if called == operation and f"-{of}-" in request["logGroupName"]:
-            raise ServiceError("AccessDeniedException", f"User: u is not authorized to perform: logs:{called}")
+            raise AwsError("AccessDeniedException", f"User: u is not authorized to perform: logs:{called}")
 
     copying.service.trouble = deny
     with pytest.raises(errors.LogAccessDenied, match=f"logs:{operation} on airflow-{of}-Task"):
@@ -271,7 +271,7 @@ def test_a_key_that_may_not_be_used(copying: Copying) -> None:
 
     def refuse(operation: str, request: dict[str, Any]) -> None:
         if operation == "CreateLogGroup":
-            raise ServiceError(
+            raise AwsError(
                 "InvalidParameterException", "The specified KMS key does not exist or is not allowed to be used"
             )
 
@@ -285,7 +285,7 @@ def test_a_target_group_whose_key_is_refused(copying: Copying) -> None:
 
     def refuse(operation: str, request: dict[str, Any]) -> None:
         if operation == "PutLogEvents":
-            raise ServiceError("AccessDeniedException", "The ciphertext refers to a key that is disabled")
+            raise AwsError("AccessDeniedException", "The ciphertext refers to a key that is disabled")
 
     copying.service.trouble = refuse
     with pytest.raises(errors.LogAccessDenied, match="key that is disabled"):
@@ -316,7 +316,7 @@ def test_throttled_for_a_minute(copying: Copying) -> None:
 
     def throttle(operation: str, request: dict[str, Any]) -> None:
         if copying.clock.now() < until:
-            raise ServiceError("ThrottlingException", "Rate exceeded")
+            raise AwsError("ThrottlingException", "Rate exceeded")
 
     copying.service.trouble = throttle
     copying.copy()
@@ -336,7 +336,7 @@ def test_throttled_until_the_time_is_up(copying: Copying, operation: str) -> Non
 
     def throttle(called: str, request: dict[str, Any]) -> None:
         if called == operation and copying.clock.now() < until:
-            raise ServiceError("ThrottlingException", "Rate exceeded")
+            raise AwsError("ThrottlingException", "Rate exceeded")
 
     copying.service.trouble = throttle
     (batch,) = copying.batches()

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 import copy_log_events
-from bench.log_service import ServiceError
+from local.aws.responses import AwsError
 from migration import errors
 from migration.aws import clients
 from migration.logs import archive as archives
@@ -256,7 +256,7 @@ def test_a_write_without_an_answer(copying: Copying, carried_out: bool) -> None:
             failed = True
             if carried_out:
                 copying.service.call(operation, request)
-            raise ServiceError("ServiceUnavailableException", "try later", 503)
+            raise AwsError("ServiceUnavailableException", "try later", 503)
 
     copying.service.trouble = fail
     copying.copy()
@@ -270,7 +270,7 @@ def test_no_answer_is_tried_again_by_the_state_machine(copying: Copying) -> None
 
     def fail(operation: str, request: dict[str, Any]) -> None:
         if operation == "PutLogEvents":
-            raise ServiceError("ServiceUnavailableException", "try later", 503)
+            raise AwsError("ServiceUnavailableException", "try later", 503)
 
     copying.service.trouble = fail
     with pytest.raises(errors.TransientFault, match="no answer"):
@@ -293,7 +293,7 @@ def test_a_session_that_ends_too_soon(copying: Copying, operation: str) -> None:
     def fail(called: str, request: dict[str, Any]) -> None:
         if called == operation and not expired:
             expired.append(called)
-            raise ServiceError("ExpiredTokenException", "The security token included in the request is expired")
+            raise AwsError("ExpiredTokenException", "The security token included in the request is expired")
 
     copying.service.trouble = fail
     with pytest.raises(errors.TransientFault, match=f"logs:{operation} on .* expired.* a new session"):

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.log_service import LogService
+from local.aws.logs.service import LogService
 from migration import errors
 from migration.aws import clients
 from migration.logs import listing, packing, quotas, request

@@ -145,7 +145,7 @@ def test_the_target_is_created_with_it_and_the_report_tells(large: Environments,
     made = {name: large.all["prod-3"][name] for name in LARGE}
     # What the input says of a number is done, and the most workers are the source's.
     assert made == {**LEAST, "EnvironmentClass": "mw1.small", "MinWorkers": 2, "MaxWorkers": 25}
-    told = call(report, migration=planned, failure={}, rollBackFailure={})
+    told = call(report, migration=planned, failure={}, rollBackFailure={}, unchecked=[])
     written = clients.s3().get_object(Bucket="exchange", Key=told["key"])["Body"].read()
     found = json.loads(written)
     assert (found["environment_class"], found["environment_class_on_the_day"]) == ("mw1.small", "mw1.2xlarge")
@@ -167,7 +167,7 @@ def test_a_target_as_large_as_the_source(large: Environments, call: Handler, par
     planned = call(plan, input=given(parts.get("overrides"), **parts.get("options", {})))
     call(create_environment, migration=planned, files={"dags": "prod-3/dags"})
     assert {name: large.all["prod-3"][name] for name in LARGE} == LARGE
-    told = call(report, migration=planned, failure={}, rollBackFailure={})
+    told = call(report, migration=planned, failure={}, rollBackFailure={}, unchecked=[])
     written = json.loads(clients.s3().get_object(Bucket="exchange", Key=told["key"])["Body"].read())
     assert "environment_class" not in written
 

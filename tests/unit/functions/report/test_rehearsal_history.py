@@ -34,7 +34,7 @@ def rehearse(mwaa: Environments, commands: Commands, planned: dict[str, Any], ca
 
     def once(migration_id: str, mode: str = "rehearse") -> list[dict[str, Any]]:
         migration = planned | {"id": migration_id, "mode": mode}
-        written = told(call(report, migration=migration, failure={}, rollBackFailure={})["key"])
+        written = told(call(report, migration=migration, failure={}, rollBackFailure={}, unchecked=[])["key"])
         found: list[dict[str, Any]] = written.get("rehearsals", [])
         return found
 

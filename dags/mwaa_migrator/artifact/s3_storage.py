@@ -1,0 +1,116 @@
+"""An artifact under a prefix in S3."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mwaa_migrator.artifact.storage import Storage, named_storage_errors
+
+#: S3 refuses multipart parts under 5 MiB other than the last; 10,000 parts of 8 MiB are 80 GB, far above one of ours.
+MULTIPART_BYTES = 8 * 1024 * 1024
+
+
+class _S3Upload:
+    """One object, uploaded in parts while it is written; a small one by a single PutObject."""
+
+    def __init__(self, client: Any, bucket: str, key: str, url: str) -> None:
+        self._client = client
+        self._object = {"Bucket": bucket, "Key": key}
+        self._url = url
+        self._buffer = bytearray()
+        self._upload_id: str | None = None
+        self._parts: list[dict[str, Any]] = []
+
+    def write(self, content: bytes) -> int:
+        self._buffer += content
+        while len(self._buffer) >= MULTIPART_BYTES:
+            self._upload_part(bytes(self._buffer[:MULTIPART_BYTES]))
+            del self._buffer[:MULTIPART_BYTES]
+        return len(content)
+
+    def _upload_part(self, content: bytes) -> None:
+        with named_storage_errors(self._url):
+            if self._upload_id is None:
+                self._upload_id = self._client.create_multipart_upload(**self._object)["UploadId"]
+            number = len(self._parts) + 1
+            answer = self._client.upload_part(UploadId=self._upload_id, PartNumber=number, Body=content, **self._object)
+            self._parts.append({"PartNumber": number, "ETag": answer["ETag"]})
+
+    def close(self) -> None:
+        with named_storage_errors(self._url):
+            if self._upload_id is None:
+                self._client.put_object(Body=bytes(self._buffer), **self._object)
+                return
+        if self._buffer:
+            self._upload_part(bytes(self._buffer))
+        with named_storage_errors(self._url):
+            self._client.complete_multipart_upload(
+                UploadId=self._upload_id, MultipartUpload={"Parts": self._parts}, **self._object
+            )
+
+    def abort(self) -> None:
+        if self._upload_id is not None:
+            with named_storage_errors(self._url):
+                self._client.abort_multipart_upload(UploadId=self._upload_id, **self._object)
+
+
+class _S3Download:
+    def __init__(self, body: Any, url: str) -> None:
+        self._body = body
+        self._url = url
+
+    def read(self, size: int | None = None) -> bytes:
+        with named_storage_errors(self._url):
+            return bytes(self._body.read(size))
+
+    def close(self) -> None:
+        self._body.close()
+
+
+class S3Storage(Storage):
+    def __init__(self, bucket: str, prefix: str) -> None:
+        # Importing boto3 takes a third of a second, and a directory does without it.
+        import boto3
+        from botocore.config import Config
+
+        self.url = "s3://" + "/".join(part for part in (bucket, prefix) if part)
+        self._bucket = bucket
+        self._prefix = prefix + "/" if prefix else ""
+        self._client = boto3.client("s3", config=Config(retries={"mode": "standard", "max_attempts": 8}))
+
+    def open_write(self, name: str) -> Any:
+        return _S3Upload(self._client, self._bucket, self._prefix + name, self.url)
+
+    def open_read(self, name: str) -> Any:
+        with named_storage_errors(self.url):
+            return _S3Download(self._client.get_object(Bucket=self._bucket, Key=self._prefix + name)["Body"], self.url)
+
+    def size(self, name: str) -> int | None:
+        with named_storage_errors(self.url):
+            # Not HeadObject, which answers 403 for a missing object if s3:ListBucket is missing too.
+            answer = self._client.list_objects_v2(Bucket=self._bucket, Prefix=self._prefix + name, MaxKeys=1)
+        for entry in answer.get("Contents", []):
+            if entry["Key"] == self._prefix + name:
+                return int(entry["Size"])
+        return None
+
+    def folders(self) -> list[str]:
+        names = []
+        with named_storage_errors(self.url):
+            pages = self._client.get_paginator("list_objects_v2").paginate(
+                Bucket=self._bucket, Prefix=self._prefix, Delimiter="/"
+            )
+            for page in pages:
+                names += [entry["Prefix"][len(self._prefix) : -1] for entry in page.get("CommonPrefixes", [])]
+        return sorted(names)
+
+    def child(self, name: str) -> Storage:
+        return S3Storage(self._bucket, self._prefix + name)
+
+    def delete_all(self) -> None:
+        with named_storage_errors(self.url):
+            pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=self._prefix)
+            for page in pages:
+                keys = [{"Key": entry["Key"]} for entry in page.get("Contents", [])]
+                if keys:
+                    self._client.delete_objects(Bucket=self._bucket, Delete={"Objects": keys, "Quiet": True})

@@ -1,0 +1,91 @@
+"""What an export takes: its options, the tables with their rows, and why the others stay behind."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Dict, List, Mapping, NamedTuple, Sequence
+
+from mwaa_migrator.airflow_schema.tables import REVISION_TABLE, SET_ASIDE_PREFIX, reason_not_exported
+from mwaa_migrator.artifact.schema_description import describe
+from mwaa_migrator.copying.workers import default_processes
+from mwaa_migrator.errors import InvalidArguments
+from mwaa_migrator.postgres.catalog import Table, read_tables
+from mwaa_migrator.this_airflow.database import MetadataDatabase
+from mwaa_migrator.this_airflow.migrations import unknown_tables
+
+
+class ExportOptions(NamedTuple):
+    """``days`` and ``dags`` cut history; ``tables`` (None: all) and ``exclude_tables`` choose among the tables."""
+
+    days: int | None
+    dags: str
+    tables: Sequence[str] | None
+    exclude_tables: Sequence[str]
+    processes: int
+    skip_undecryptable: bool
+
+
+def export_options(values: Mapping[str, Any]) -> ExportOptions:
+    """From the values of ``options.EXPORT_OPTIONS``."""
+    return ExportOptions(
+        values["historyDays"],
+        values["dags"],
+        values["tables"],
+        values["excludeTables"] + ([] if values["xcoms"] else ["xcom"]),
+        values["jobs"] or default_processes(),
+        values["skipUndecryptable"],
+    )
+
+
+@dataclass(frozen=True)
+class ExportPlan:
+    """
+    ``tables`` are those whose rows go into the artifact, ``described`` those that the import makes again: Airflow's
+    migrations expect all of Airflow's tables, with or without rows. ``not_exported`` has the reasons, by table.
+    """
+
+    source: MetadataDatabase
+    tables: Dict[str, Table]
+    described: Dict[str, Table]
+    schema_description: Dict[str, Any]
+    not_exported: Dict[str, str]
+
+
+def plan_export(source: MetadataDatabase, options: ExportOptions) -> ExportPlan:
+    """Raises InvalidArguments for a choice that cannot be, and ColumnTypeUnknown."""
+    tables = read_tables(source.connection, source.schema)
+    source.connection.rollback()
+    unknown = unknown_tables(name for name in tables if reason_not_exported(name) is None)
+    not_exported: Dict[str, str] = {}
+    for name in tables:
+        reason = reason_not_exported(name)
+        if reason is None and name in unknown:
+            reason = "not a table of this Airflow"
+        if reason is not None:
+            not_exported[name] = reason
+    _check_choice(options, tables, not_exported)
+    described = {
+        name: table
+        for name, table in tables.items()
+        if name not in unknown
+        and not name.startswith(SET_ASIDE_PREFIX)
+        and not (name in options.exclude_tables and name in not_exported)
+    }
+    for name in tables:
+        chosen = options.tables is None or name in options.tables
+        if name not in not_exported and (name in options.exclude_tables or not chosen):
+            not_exported[name] = "left out as asked"
+    exported = {name: table for name, table in sorted(tables.items()) if name not in not_exported}
+    return ExportPlan(source, exported, described, describe(described), not_exported)
+
+
+def _check_choice(options: ExportOptions, tables: Dict[str, Table], not_exported: Dict[str, str]) -> None:
+    named = [*(options.tables or ()), *options.exclude_tables]
+    faults: List[str] = [f"there is no table '{name}'" for name in named if name not in tables]
+    if REVISION_TABLE in options.exclude_tables:
+        faults.append(f"'{REVISION_TABLE}' cannot be left out: the import starts from it")
+    faults += [
+        f"'{name}' cannot be exported: {not_exported[name]}" for name in options.tables or () if name in not_exported
+    ]
+    if faults:
+        raise InvalidArguments("{}. Correct --tables or --exclude-tables.".format("; ".join(faults)))

@@ -1,0 +1,50 @@
+"""Which runs and task instances were unfinished when they were exported."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from psycopg2 import sql
+
+from mwaa_migrator.export.history_cut import HistoryCut
+from mwaa_migrator.export.table_copies import select
+from mwaa_migrator.postgres.session import fetch_all, fetch_value
+
+#: How many runs and task instances the manifest names; all of them are counted.
+MOST_LISTED = 1000
+
+#: By table: a condition, and the columns to name a row by, as far as the version has them. A task instance without a
+#: state has not been looked at by the scheduler; if its run is unfinished, the run's own entry says so.
+_UNFINISHED = {
+    "dag_run": ("coalesce(t.state, '') not in ('success', 'failed')", ("dag_id", "run_id", "state")),
+    "task_instance": (
+        "t.state is not null "
+        "and t.state not in ('success', 'failed', 'skipped', 'upstream_failed', 'removed', 'shutdown')",
+        ("dag_id", "run_id", "execution_date", "task_id", "map_index", "state"),
+    ),
+}
+
+
+def unfinished(cut: HistoryCut) -> dict[str, Any]:
+    """``{"dag_runs": n, "task_instances": n, "listed": {"dag_runs": [...], "task_instances": [...]}}``."""
+    source = cut.plan.source
+    found: dict[str, Any] = {"dag_runs": 0, "task_instances": 0, "listed": {}}
+    for name, (is_unfinished, naming) in _UNFINISHED.items():
+        if name not in cut.plan.tables:
+            continue
+        table = cut.plan.tables[name]
+        inside = cut.condition(table)
+        condition: sql.Composable = sql.SQL(is_unfinished)
+        if inside is not None:
+            condition = sql.SQL("{} and {}").format(condition, inside)
+        count = sql.SQL("select count(*) from {} t where {}").format(source.table(name), condition)
+        found[name + "s"] = int(fetch_value(source.connection, count))
+        columns = [column for column in naming if column in table.column_names]
+        query = sql.SQL("{} order by 1, 2 limit {}").format(
+            select(source, table, condition, columns), sql.Literal(MOST_LISTED)
+        )
+        found["listed"][name + "s"] = [
+            {column: value if isinstance(value, int) else value and str(value) for column, value in zip(columns, row)}
+            for row in fetch_all(source.connection, query)
+        ]
+    return found

@@ -1,0 +1,33 @@
+"""A command's result as text, for a person at a terminal."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def result_text(document: dict[str, Any]) -> str:
+    lines = []
+    for name, table in sorted(document.get("tables", {}).items()):
+        if "merged" in table:
+            if table["exported"]:
+                lines.append(
+                    "{:32} {:>12,} exported {:>12,} merged {:>9,} kept {:>9,} set aside  {}".format(
+                        name,
+                        table["exported"],
+                        table["merged"],
+                        table["kept"],
+                        table["set_aside"],
+                        "equal" if table["match"] else "DIFFERENT",
+                    )
+                )
+        elif table["rows"]:
+            lines.append("{:32} {:>12,} rows {:>15,} bytes".format(name, table["rows"], table["bytes"]))
+    for name, reason in sorted(document.get("not_exported", {}).items()):
+        if reason == "not a table of this Airflow":
+            lines.append(f"{name:32} not exported: {reason}")
+    if document.get("already_imported"):
+        lines.append("This artifact was imported before; nothing was changed.")
+    if document.get("artifact"):
+        lines.append(document["artifact"])
+    lines.append("done in {:.1f} s".format(document["seconds"]))
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,152 @@
+"""An artifact's rows in the scratch schema, at the target's revision: what the merge and verify work with."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from typing import Any, Dict, Iterator
+
+from psycopg2 import Error as DatabaseError
+from psycopg2 import sql
+
+from mwaa_migrator.airflow_schema.tables import DAG_TABLE, SET_ASIDE_PREFIX, set_aside_source
+from mwaa_migrator.artifact.artifact import Artifact
+from mwaa_migrator.errors import RowsUnaccounted, TargetNotAtHead, TargetOlderThanSource, UpgradeFailed
+from mwaa_migrator.postgres.catalog import Table, read_tables
+from mwaa_migrator.postgres.session import fetch_value
+from mwaa_migrator.progress import Progress
+from mwaa_migrator.scratch import scratch_schema
+from mwaa_migrator.scratch.restore import check_artifact, restore
+from mwaa_migrator.scratch.scratch_schema import ScratchSchema
+from mwaa_migrator.scratch.upgrade import upgrade
+from mwaa_migrator.this_airflow.database import MetadataDatabase
+from mwaa_migrator.this_airflow.migrations import head_revision
+from mwaa_migrator.this_airflow.release import version_tuple
+
+
+@dataclass(frozen=True)
+class UpgradedArtifact:
+    """
+    ``target_tables`` are all of the target's, ``tables`` those that the merge writes: in the artifact, in the scratch
+    schema and in the target. ``rows`` counts each table after the upgrade; ``set_aside`` counts the rows that
+    Airflow's migrations set aside, by the table that they came from.
+    """
+
+    scratch: ScratchSchema
+    target_tables: Dict[str, Table]
+    tables: Dict[str, Table]
+    rows: Dict[str, int]
+    set_aside: Dict[str, int]
+
+    @property
+    def connection(self) -> Any:
+        return self.scratch.connection
+
+    @property
+    def target(self) -> MetadataDatabase:
+        return self.scratch.target
+
+    @property
+    def artifact(self) -> Artifact:
+        return self.scratch.artifact
+
+
+def check_target(target: MetadataDatabase, artifact: Artifact) -> None:
+    """Raises TargetOlderThanSource, TargetNotAtHead, or AirflowNotSupported if this Airflow has no single head."""
+    source_version = artifact.manifest["airflow_version"]
+    if version_tuple(target.airflow_version) < version_tuple(source_version):
+        message = "The artifact is of Airflow {0} and the target is {1}: rows cannot go back. Import into {0} or newer."
+        raise TargetOlderThanSource(message.format(source_version, target.airflow_version))
+    head = head_revision()
+    if target.revision != head:
+        message = "The target's database is at revision {}, and its Airflow {} is at {}. Run airflow db migrate first."
+        raise TargetNotAtHead(message.format(target.revision, target.airflow_version, head))
+
+
+@contextmanager
+def upgraded_artifact(
+    target: MetadataDatabase, artifact: Artifact, processes: int, progress: Progress
+) -> Iterator[UpgradedArtifact]:
+    """Check, restore and upgrade the artifact; its scratch schema is dropped at the end of the block.
+
+    Raises a Refused before anything is written, or else RestoreFailed, UpgradeFailed or RowsUnaccounted.
+    """
+    with progress.phase("check"):
+        check_artifact(artifact, processes)
+    drop_leftovers(target, progress)
+    scratch = ScratchSchema(target, artifact)
+    scratch_schema.create(target.connection, scratch.name)
+    try:
+        upgrade_follows = artifact.manifest["revision"] != target.revision
+        with progress.phase("restore"):
+            restore(scratch, upgrade_follows, processes, progress)
+        with progress.phase("upgrade"):
+            if upgrade_follows:
+                upgrade(scratch, progress)
+            upgraded = _read(scratch)
+        yield upgraded
+        with progress.phase("drop"):
+            scratch_schema.drop(target.connection, scratch.name)
+    except BaseException:
+        # Without a connection the next import drops it; and the user must read what failed first.
+        with suppress(DatabaseError):
+            scratch_schema.drop(target.connection, scratch.name)
+        raise
+
+
+def drop_leftovers(target: MetadataDatabase, progress: Progress) -> None:
+    for name in scratch_schema.drop_leftovers(target.connection):
+        progress.say(f"dropped {name}, which an import left behind")
+
+
+def _read(scratch: ScratchSchema) -> UpgradedArtifact:
+    """What the upgrade has led to, with every exported row accounted for and every column in its place."""
+    target_tables = read_tables(scratch.connection, scratch.target.schema)
+    upgraded = read_tables(scratch.connection, scratch.name)
+    rows, set_aside = _count_rows(scratch, upgraded)
+    _check_columns(scratch.artifact, upgraded, target_tables)
+    scratch.connection.rollback()
+    tables = {
+        name: target_tables[name]
+        for name in scratch.artifact.tables
+        if name in target_tables and name in upgraded and name != DAG_TABLE
+    }
+    return UpgradedArtifact(scratch, target_tables, tables, rows, set_aside)
+
+
+def _count_rows(scratch: ScratchSchema, upgraded: Dict[str, Table]) -> tuple[Dict[str, int], Dict[str, int]]:
+    """Rows by table, and rows set aside by the table they came from; raises RowsUnaccounted if some are missing."""
+    counted = {
+        name: int(fetch_value(scratch.connection, sql.SQL("select count(*) from {}").format(scratch.table(name))))
+        for name in upgraded
+    }
+    set_aside: Dict[str, int] = {}
+    for name, rows in counted.items():
+        if name.startswith(SET_ASIDE_PREFIX):
+            source = set_aside_source(name)
+            set_aside[source] = set_aside.get(source, 0) + rows
+    faults = []
+    for name, entry in scratch.artifact.tables.items():
+        if name in counted and counted[name] + set_aside.get(name, 0) != entry["rows"]:
+            fault = "{}: {} rows were exported, {} are left and {} set aside"
+            faults.append(fault.format(name, entry["rows"], counted[name], set_aside.get(name, 0)))
+    if faults:
+        message = "Airflow's migrations changed the number of rows ({}). Nothing was merged; report this as a defect."
+        raise RowsUnaccounted(message.format("; ".join(faults)))
+    return counted, set_aside
+
+
+def _check_columns(artifact: Artifact, upgraded: Dict[str, Table], target_tables: Dict[str, Table]) -> None:
+    """Raises UpgradeFailed if a table that would be merged has a column on one side only."""
+    differences = []
+    for name in artifact.tables:
+        if name in upgraded and name in target_tables:
+            only = set(upgraded[name].column_names) ^ set(target_tables[name].column_names)
+            differences += [f"{name}.{column}" for column in sorted(only)]
+    if differences:
+        message = (
+            "These columns are in the source, at the target's revision, or in the target, and not in both: {}. Nothing "
+            "was merged. If somebody added them by hand, drop them or add them on the other side; if not, report this "
+            "as a defect."
+        )
+        raise UpgradeFailed(message.format(", ".join(differences)))

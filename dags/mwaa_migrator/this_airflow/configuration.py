@@ -1,0 +1,37 @@
+"""What this Airflow is configured with, as far as the engine asks."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from mwaa_migrator.this_airflow.release import airflow_version, version_tuple
+
+
+def fernet() -> Any:
+    """Airflow's Fernet: ``encrypt``, ``decrypt`` and ``is_encrypted`` (False if no key is set)."""
+    from airflow.models.crypto import get_fernet
+
+    return get_fernet()
+
+
+def log_filename_template() -> str:
+    """How this Airflow names log files. Before 2.3 only the configuration says it, and not the run."""
+    from airflow.configuration import conf
+
+    section = "logging" if version_tuple(airflow_version()) >= (2, 0, 0) else "core"
+    return str(conf.get(section, "log_filename_template", raw=True)).replace("%%", "%")
+
+
+def dags_folder() -> str:
+    """Where this Airflow looks for DAG files."""
+    from airflow.configuration import conf
+
+    return os.path.expanduser(str(conf.get("core", "dags_folder")))
+
+
+def default_pool_slots() -> int:
+    """The slots with which this Airflow makes its default_pool."""
+    from airflow.configuration import conf
+
+    return int(conf.getint("core", "default_pool_task_slot_count", fallback=128))

@@ -1,0 +1,188 @@
+"""A process that runs one function, event after event."""
+
+from __future__ import annotations
+
+import os
+import queue
+import resource
+import signal
+import subprocess
+import threading
+import time
+import uuid
+from datetime import UTC, datetime
+from typing import IO
+
+from local.aws.functions.function import Function
+from local.aws.functions.invocation import Invocation, error_payload
+from local.aws.functions.logs import FunctionLogs
+from local.aws.functions.runtime_api import RuntimeApi
+from local.installations import lambda_runtime
+
+#: Lambda's quota for the payload of a synchronous invocation and of its answer, in bytes.
+MAX_PAYLOAD = 6 * 1024 * 1024
+#: Seconds that Lambda gives a process to start, outside of the function's own time-out.
+_INIT_SECONDS = 10
+
+
+class FunctionProcess:
+    """Starts at once; runs one event at a time."""
+
+    def __init__(
+        self, function: Function, region: str, environment: dict[str, str], trace_port: int, logs: FunctionLogs
+    ) -> None:
+        """
+        Args:
+            environment: credentials, endpoint and certificates.
+            trace_port: where X-Ray's SDK sends its traces by UDP.
+        """
+        self._function = function
+        self._logs = logs
+        self._events: queue.Queue[Invocation | None] = queue.Queue()
+        self._current: Invocation | None = None
+        self._init_error: bytes | None = None
+        self._output: list[str] = []
+        #: Set when the process asks for its first event, or has died.
+        self._ready = threading.Event()
+        self._runtime_api = RuntimeApi(self)
+        self._stream = f"{datetime.now(UTC):%Y/%m/%d}/[$LATEST]{uuid.uuid4().hex}"
+        self._process = subprocess.Popen(
+            [str(lambda_runtime.install(function.runtime)), "-m", "awslambdaric", function.handler],
+            cwd=function.package,
+            env=self._variables(region, environment, trace_port),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+        if hasattr(resource, "prlimit"):  # Linux; elsewhere a function's memory has no limit
+            limit = function.memory * 1024 * 1024
+            resource.prlimit(self._process.pid, resource.RLIMIT_DATA, (limit, limit))
+        threading.Thread(target=self._read_output, args=(self._process.stdout,), daemon=True).start()
+        threading.Thread(target=self._wait, daemon=True).start()
+
+    @property
+    def name(self) -> str:
+        """The function's."""
+        return self._function.name
+
+    @property
+    def is_alive(self) -> bool:
+        return self._process.poll() is None
+
+    def run(self, event: bytes) -> tuple[Invocation, str]:
+        """Runs an event to its end; returns its invocation, and what was printed meanwhile."""
+        function = self._function
+        request_id = str(uuid.uuid4())
+        trace = f"Root=1-{int(time.time()):08x}-{uuid.uuid4().hex[:24]};Parent={uuid.uuid4().hex[:16]};Sampled=1"
+        self._output = []
+        self._ready.wait(_INIT_SECONDS)
+        self._log(f"START RequestId: {request_id} Version: $LATEST")
+        started = time.monotonic()
+        invocation = Invocation(event, request_id, function.arn, time.time() + function.timeout, trace)
+        self._current = invocation
+        self._events.put(invocation)
+        if not self.is_alive:  # it died before it asked for this event, so nobody else will answer
+            self._answer_for_dead()
+        if not invocation.answered.wait(function.timeout):
+            message = f"Task timed out after {function.timeout}.00 seconds"
+            invocation.answer(error_payload("Sandbox.Timedout", f"RequestId: {request_id} Error: {message}"), True)
+            self._log(f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S.000Z} {request_id} {message}")
+            self.stop()
+        self._current = None
+        duration = (time.monotonic() - started) * 1000
+        self._log(f"END RequestId: {request_id}")
+        self._log(
+            f"REPORT RequestId: {request_id}\tDuration: {duration:.2f} ms\tBilled Duration: {int(duration) + 1} ms\t"
+            f"Memory Size: {function.memory} MB"
+        )
+        if not invocation.failed and len(invocation.payload) > MAX_PAYLOAD:
+            invocation.failed = True
+            invocation.payload = error_payload(
+                "Function.ResponseSizeTooLarge",
+                f"Response payload size exceeded maximum allowed payload size ({MAX_PAYLOAD} bytes).",
+            )
+        return invocation, "".join(self._output)
+
+    def kill(self) -> None:
+        """As when its machine is lost; an event that it works on is answered as failed."""
+        if self.is_alive:
+            os.killpg(self._process.pid, signal.SIGKILL)
+
+    def stop(self) -> None:
+        """Ends the process and its runtime API."""
+        self._events.put(None)
+        self.kill()
+        self._process.wait()
+        self._runtime_api.stop()
+
+    # What the runtime API asks of it
+
+    def next_event(self) -> Invocation | None:
+        self._ready.set()
+        return self._events.get()
+
+    def take_answer(self, request_id: str, payload: bytes, failed: bool) -> None:
+        current = self._current
+        if current is not None and current.request_id == request_id:
+            current.answer(payload, failed)
+
+    def take_init_error(self, payload: bytes) -> None:
+        self._init_error = payload
+
+    # The process
+
+    def _wait(self) -> None:
+        self._process.wait()
+        self._ready.set()
+        self._answer_for_dead()
+
+    def _answer_for_dead(self) -> None:
+        current = self._current
+        if current is None:
+            return
+        code = self._process.returncode
+        how = (
+            f"exit status {code}" if code is not None and code >= 0 else f"signal: {signal.Signals(-(code or 9)).name}"
+        )
+        message = f"RequestId: {current.request_id} Error: Runtime exited with error: {how}"
+        current.answer(self._init_error or error_payload("Runtime.ExitError", message), True)
+
+    def _variables(self, region: str, environment: dict[str, str], trace_port: int) -> dict[str, str]:
+        """Lambda's reserved variables; https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html."""
+        function = self._function
+        programs = ["/usr/local/bin", "/usr/bin", "/bin", *(str(layer / "bin") for layer in function.layers)]
+        modules = [str(function.package), *(str(layer / "python") for layer in function.layers)]
+        return {
+            "_HANDLER": function.handler,
+            "AWS_DEFAULT_REGION": region,
+            "AWS_REGION": region,
+            "AWS_EXECUTION_ENV": f"AWS_Lambda_{function.runtime}",
+            "AWS_LAMBDA_FUNCTION_NAME": function.name,
+            "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(function.memory),
+            "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST",
+            "AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand",
+            "AWS_LAMBDA_LOG_GROUP_NAME": function.log_group,
+            "AWS_LAMBDA_LOG_STREAM_NAME": self._stream,
+            "AWS_LAMBDA_RUNTIME_API": self._runtime_api.address,
+            "AWS_XRAY_CONTEXT_MISSING": "LOG_ERROR",
+            "AWS_XRAY_DAEMON_ADDRESS": f"127.0.0.1:{trace_port}",
+            "LAMBDA_TASK_ROOT": str(function.package),
+            "LANG": "en_US.UTF-8",
+            "PATH": os.pathsep.join(programs),
+            "PYTHONPATH": os.pathsep.join(modules),
+            "PYTHONUNBUFFERED": "1",
+            "TZ": ":UTC",
+            **function.variables,
+            **environment,
+        }
+
+    def _read_output(self, output: IO[bytes] | None) -> None:
+        if output is None:
+            return
+        for line in output:
+            self._log(line.decode(errors="replace").rstrip("\n").replace("\r", "\n"))
+
+    def _log(self, line: str) -> None:
+        self._output.append(f"{line}\n")
+        self._logs.write(self._stream, line)

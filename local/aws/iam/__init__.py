@@ -1,0 +1,1 @@
+"""IAM and STS: who calls, what a call needs, and whether policies allow it."""

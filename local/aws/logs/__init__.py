@@ -1,0 +1,1 @@
+"""CloudWatch Logs: one service, which a local AWS runs without quotas, and benchmarks with them."""

@@ -1,0 +1,53 @@
+"""Runs airflow commands of one environment, in forks of a process that has imported Airflow as soon as there is one."""
+
+from __future__ import annotations
+
+import subprocess
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+from local.installations.airflow_installation import AirflowInstallation
+from local.installations.fork_server import ForkServer
+
+_WORKER = Path(__file__).parent / "shim" / "airflow_command.py"
+
+
+class AirflowCommands:
+    """Amazon MWAA starts the `airflow` program for each command, which takes seconds; this does not."""
+
+    def __init__(
+        self, installation: AirflowInstallation, environment: Mapping[str, str], home: Path, log: Path
+    ) -> None:
+        self._installation = installation
+        self._environment = environment
+        self._home = home
+        self._server = ForkServer(installation.python, _WORKER, environment, home, log)
+
+    def run(self, arguments: list[str], timeout: float) -> subprocess.CompletedProcess[bytes]:
+        """Runs `airflow <arguments>` to its end.
+
+        Raises:
+            subprocess.TimeoutExpired: it was killed after `timeout` seconds.
+        """
+        if not self._server.is_ready:
+            return self._run_program(arguments, timeout)
+        with tempfile.TemporaryDirectory(prefix="command-") as folder:
+            out, err = Path(folder, "stdout"), Path(folder, "stderr")
+            code = self._server.run({"arguments": arguments}, out, err, timeout)
+            printed = [file.read_bytes() if file.exists() else b"" for file in (out, err)]
+        return subprocess.CompletedProcess(["airflow", *arguments], code, *printed)
+
+    def _run_program(self, arguments: list[str], timeout: float) -> subprocess.CompletedProcess[bytes]:
+        return subprocess.run(
+            [str(self._installation.airflow), *arguments],
+            env=dict(self._environment),
+            cwd=self._home,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=timeout,
+            check=False,
+        )
+
+    def stop(self) -> None:
+        self._server.stop()

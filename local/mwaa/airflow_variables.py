@@ -1,0 +1,120 @@
+"""The environment variables of an environment's Airflow: its options, and what is different on this machine."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from local.installations import ports, processes
+from local.installations.airflow_installation import AirflowInstallation
+
+_SHIM = Path(__file__).parent / "shim"
+
+#: Where a machine of two cores differs from MWAA: few processes, no waiting for new files. A user's own options win.
+_LOCAL_OPTIONS = {
+    "core__dags_are_paused_at_creation": "True",
+    "core__parallelism": "4",
+    "dag_processor__min_file_process_interval": "5",
+    "dag_processor__parsing_processes": "1",
+    "dag_processor__refresh_interval": "5",
+    "scheduler__dag_dir_list_interval": "5",
+    "scheduler__max_threads": "1",
+    "scheduler__min_file_process_interval": "5",
+    "scheduler__parsing_processes": "1",
+    "scheduler__scheduler_heartbeat_sec": "2",
+}
+
+
+@dataclass(frozen=True)
+class AirflowSettings:
+    """What an environment gives its Airflow.
+
+    Attributes:
+        options: AirflowConfigurationOptions: {"core.parallelism": "8"}.
+        fernet_key: stays the same over versions, as does `secret_key`.
+        aws: the variables of AWS's SDKs: the execution role's credentials, the endpoint, the region.
+        task_log_group_arn: where Airflow's own CloudWatch handler writes and reads task logs; None: files only.
+    """
+
+    options: Mapping[str, str]
+    fernet_key: str
+    secret_key: str
+    aws: Mapping[str, str]
+    task_log_group_arn: str | None
+
+
+def has_remote_task_logs(installation: AirflowInstallation) -> bool:
+    """Whether Airflow's own handler writes task logs to CloudWatch; 1.10 has none that fits today's watchtower."""
+    return installation.release >= (2,)
+
+
+def variables(
+    installation: AirflowInstallation,
+    home: Path,
+    database_url: str,
+    marker: str,
+    settings: AirflowSettings,
+    api_port: int | None,
+) -> dict[str, str]:
+    """
+    Args:
+        marker: by which the processes are found again.
+        api_port: of the API server; None before 3.0.
+    """
+    config = {
+        **_LOCAL_OPTIONS,
+        "core__fernet_key": settings.fernet_key,
+        "core__plugins_folder": str(home / "plugins"),
+        "webserver__secret_key": settings.secret_key,
+        **{name.replace(".", "__", 1).lower(): value for name, value in settings.options.items()},
+        **_logging(installation, settings.task_log_group_arn),
+        **_web_server(installation, home, settings.secret_key, api_port),
+    }
+    inherited = installation.environment(home, database_url, **config)
+    return {
+        **{name: value for name, value in inherited.items() if not name.startswith("AWS_")},
+        **settings.aws,
+        "PYTHONPATH": str(_SHIM),
+        "PYTHONUNBUFFERED": "1",
+        processes.MARKER: marker,
+    }
+
+
+def _logging(installation: AirflowInstallation, task_log_group_arn: str | None) -> dict[str, str]:
+    # The servers of logs that are not in CloudWatch yet have fixed ports unless they are given others.
+    section = "logging" if installation.release >= (2, 2) else "celery"
+    config = {
+        f"{section}__worker_log_server_port": str(ports.free_port()),
+        "logging__trigger_log_server_port": str(ports.free_port()),
+    }
+    if task_log_group_arn is not None and has_remote_task_logs(installation):
+        config |= {
+            "logging__remote_logging": "True",
+            "logging__remote_base_log_folder": f"cloudwatch://{task_log_group_arn}",
+            "logging__remote_log_conn_id": "",
+        }
+    return config
+
+
+def _web_server(installation: AirflowInstallation, home: Path, secret_key: str, api_port: int | None) -> dict[str, str]:
+    release = installation.release
+    if release < (2,):
+        return {"webserver__rbac": "True"}
+    if release < (3,):
+        no_authentication = "airflow.api.auth.backend.default"
+        config = {
+            "api__auth_backends": no_authentication,
+            "webserver__config_file": str(home / "webserver_config.py"),
+        }
+        return {**config, "api__auth_backend": no_authentication} if release < (2, 3) else config
+    return {
+        "api__host": "127.0.0.1",
+        "api__port": str(api_port),
+        "api__workers": "1",
+        "api__secret_key": secret_key,
+        "api_auth__jwt_secret": secret_key,
+        "core__auth_manager": "airflow.api_fastapi.auth.managers.simple.simple_auth_manager.SimpleAuthManager",
+        "core__simple_auth_manager_all_admins": "True",
+        "core__execution_api_server_url": f"http://127.0.0.1:{api_port}/execution/",
+    }

@@ -1,0 +1,82 @@
+"""What a rehearsal is asked for, by the variables of `make rehearsal`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from local.installations import airflow_installation
+from local.installations.folders import BUILD
+
+SOURCE_NAME = "rehearsal-source"
+#: Of a migration; a rehearsal's target is given a name of its own.
+TARGET_NAME = "rehearsal-target"
+
+_MODES = ("migrate", "rehearse")
+
+
+class InvalidSettings(Exception):
+    """Variables of the rehearsal have values that cannot be used; the message names them all."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """
+    Attributes:
+        source: an Airflow version, as is `target`.
+        dags: a folder of the user's own DAGs; None for the demo's.
+        seed_sql: a file of SQL that is run in the source's database.
+        out: the folder for the report and the logs.
+        keep: whether the local AWS runs on afterwards.
+    """
+
+    source: str = "2.10.3"
+    target: str = "3.2.1"
+    dags: Path | None = None
+    seed_sql: Path | None = None
+    out: Path = BUILD / "rehearsal"
+    keep: bool = False
+    mode: str = "rehearse"
+
+    @classmethod
+    def from_variables(cls, variables: Mapping[str, str]) -> Settings:
+        """Empty variables count as missing."""
+        given = {name: value for name, value in variables.items() if value}
+        return cls(
+            source=given.get("SOURCE", cls.source),
+            target=given.get("TARGET", cls.target),
+            dags=Path(given["DAGS"]).resolve() if "DAGS" in given else None,
+            seed_sql=Path(given["SEED_SQL"]).resolve() if "SEED_SQL" in given else None,
+            out=Path(given["OUT"]).resolve() if "OUT" in given else cls.out,
+            keep=given.get("KEEP", "0") not in ("0", "no", "false"),
+            mode=given.get("MODE", cls.mode),
+        )
+
+    def check(self) -> None:
+        """
+        Raises:
+            InvalidSettings: with everything that is wrong.
+        """
+        known = airflow_installation.versions()
+        faults = [
+            f"{name} is {version}, which is not one of {', '.join(known)}"
+            for name, version in (("SOURCE", self.source), ("TARGET", self.target))
+            if version not in known
+        ]
+        if self.source.startswith("3."):
+            faults.append(f"SOURCE is {self.source}: sources are 2.x at most, because tasks of 3.x see no database")
+        if self.dags is not None and not self.dags.is_dir():
+            faults.append(f"DAGS is {self.dags}, which is not a folder")
+        if self.seed_sql is not None and not self.seed_sql.is_file():
+            faults.append(f"SEED_SQL is {self.seed_sql}, which is not a file")
+        if self.mode not in _MODES:
+            faults.append(f"MODE is {self.mode}; it must be {' or '.join(_MODES)}")
+        if faults:
+            raise InvalidSettings("; ".join(faults))
+
+    def target_versions(self) -> set[str]:
+        """The versions that the target has on its way."""
+        if not self.target.startswith("3."):
+            return {self.target}
+        return {[v for v in airflow_installation.versions() if v.startswith("2.11.")][-1], self.target}

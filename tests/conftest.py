@@ -1,0 +1,107 @@
+"""How the whole suite runs on several processes: the longest files first, and at its end what took long."""
+
+from __future__ import annotations
+
+import functools
+import os
+import sys
+import time
+from collections.abc import Generator
+from typing import Any
+
+import psutil
+import pytest
+from botocore.loaders import JSONFileLoader
+
+from tests import durations
+from tests.durations import Cost, file_of
+
+# Each process of a run would spend seconds on what jsonschema makes of it when it is imported: the grammar of `iri`,
+# a format that no schema here has. Without it jsonschema leaves that format out.
+sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
+
+
+@functools.cache
+def _model(path: str) -> Any:
+    return _load_model(JSONFileLoader(), path)
+
+
+# Hundreds of tests begin with a new session, and each session reads the models of its services anew.
+_load_model = JSONFileLoader.load_file
+JSONFileLoader.load_file = lambda self, file_path: _model(file_path)  # type: ignore[method-assign]
+
+_SLOWEST = 20
+_PROCESSOR = "processor seconds"
+_BEGAN = pytest.StashKey[float]()
+_RUN_BEGAN = pytest.StashKey[tuple[float, float]]()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--record-durations", action="store_true", help="write tests/durations.json at the end")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.stash[_RUN_BEGAN] = time.monotonic(), _busy_seconds()
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    # One process alone keeps the order in which the tests were named.
+    if hasattr(config, "workerinput"):
+        places = durations.longest_first((file_of(item.nodeid) for item in items), durations.read())
+        items.sort(key=lambda item: places[file_of(item.nodeid)])
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    item.stash[_BEGAN] = _processor_seconds()
+    return (yield)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    if report.when == "teardown":
+        report.user_properties.append((_PROCESSOR, _processor_seconds() - item.stash[_BEGAN]))
+    return report
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    if not config.getoption("numprocesses", None):
+        return
+    costs = _costs([report for reports in terminalreporter.stats.values() for report in reports])
+    terminalreporter.section(f"the {_SLOWEST} files that took longest")
+    for line in durations.table(costs, _SLOWEST):
+        terminalreporter.write_line(line)
+    began, busy = config.stash[_RUN_BEGAN]
+    elapsed, cores = time.monotonic() - began, os.cpu_count() or 1
+    terminalreporter.write_line(
+        f"The tests' processes and their ended children used {sum(cost.processor for cost in costs.values()):.0f} "
+        f"processor seconds. The machine was busy for {_busy_seconds() - busy:.0f} of {elapsed * cores:.0f} "
+        f"({cores} cores for {elapsed:.0f} s)."
+    )
+    if config.getoption("record_durations"):
+        durations.write(costs)
+
+
+def _costs(reports: list[object]) -> dict[str, Cost]:
+    costs: dict[str, Cost] = {}
+    for report in reports:
+        if isinstance(report, pytest.TestReport):
+            cost = costs.setdefault(file_of(report.nodeid), Cost())
+            cost.seconds += report.duration
+            if report.when == "teardown":
+                cost.tests += 1
+                cost.processor += sum(float(str(value)) for name, value in report.user_properties if name == _PROCESSOR)
+    return costs
+
+
+def _processor_seconds() -> float:
+    """Of this process and of its children that have ended."""
+    times = os.times()
+    return times.user + times.system + times.children_user + times.children_system
+
+
+def _busy_seconds() -> float:
+    """Of all cores of this machine, whoever kept them busy."""
+    times = psutil.cpu_times()
+    return sum(times) - times.idle - getattr(times, "iowait", 0.0) - getattr(times, "guest", 0.0)

@@ -1,0 +1,76 @@
+"""A query leaves the connection as it was: its search_path, its transaction, and the settings in it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from typing import Any
+
+import psycopg2
+import pytest
+from mwaa_migrator.dag_tasks.dag_states import active_dags, count_running_tasks
+from mwaa_migrator.merge.receipts import find_receipt
+from mwaa_migrator.postgres.catalog import read_tables, table_exists
+from mwaa_migrator.postgres.session import execute, fetch_all, fetch_value, keep_alive, search_path
+from mwaa_migrator.this_airflow.database import MetadataDatabase
+from psycopg2.extensions import TRANSACTION_STATUS_IDLE, TRANSACTION_STATUS_INTRANS
+
+from sources.deployment import Deployment
+
+STATE = "select current_setting('search_path'), current_setting('work_mem'), txid_current()"
+
+
+@pytest.fixture
+def database(filled_source: Deployment) -> Iterator[MetadataDatabase]:
+    with closing(psycopg2.connect(filled_source.dsn)) as connection:
+        execute(connection, "set search_path to elsewhere, public")
+        connection.commit()
+        yield MetadataDatabase(connection, "2.10.3", "public", None)
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        lambda database: read_tables(database.connection, "public"),
+        lambda database: table_exists(database.connection, "public", "dag"),
+        lambda database: find_receipt(database.connection, "none"),
+        lambda database: keep_alive(database.connection),
+        active_dags,
+        count_running_tasks,
+    ],
+    ids=["read_tables", "table_exists", "find_receipt", "keep_alive", "active_dags", "count_running_tasks"],
+)
+def test_a_query_leaves_the_connection_as_it_was(
+    database: MetadataDatabase, query: Callable[[MetadataDatabase], Any]
+) -> None:
+    execute(database.connection, "set local work_mem to '99MB'")
+    before = fetch_all(database.connection, STATE)
+    query(database)
+    assert database.connection.get_transaction_status() == TRANSACTION_STATUS_INTRANS
+    assert fetch_all(database.connection, STATE) == before
+
+
+def test_definitions_name_no_schema_and_no_setting_remains(database: MetadataDatabase) -> None:
+    tables = read_tables(database.connection, "public")
+    assert not any("public." in index.definition for table in tables.values() for index in table.indexes)
+    database.connection.rollback()
+    assert fetch_value(database.connection, "show search_path") == "elsewhere, public"
+
+
+def test_the_search_path_is_put_back_after_a_failure_too(database: MetadataDatabase) -> None:
+    connection = database.connection
+    with pytest.raises(KeyError), search_path(connection, "public"):
+        raise KeyError("not of the database")
+    assert fetch_value(connection, "show search_path") == "elsewhere, public"
+    with pytest.raises(psycopg2.errors.UndefinedTable), search_path(connection, "public"):
+        execute(connection, "select from no_such_table")
+    connection.rollback()
+    assert connection.get_transaction_status() == TRANSACTION_STATUS_IDLE
+    assert fetch_value(connection, "show search_path") == "elsewhere, public"
+    with pytest.raises(psycopg2.OperationalError), search_path(connection, "public"):
+        execute(connection, "select pg_terminate_backend(pg_backend_pid())")
+
+
+def test_a_composed_query_takes_no_parameters(database: MetadataDatabase) -> None:
+    with pytest.raises(AssertionError, match="no parameters"):
+        execute(database.connection, psycopg2.sql.SQL("select %s"), (1,))
