@@ -18,8 +18,8 @@ from data_pipeline.options import Options
 from data_pipeline.translated import Translation
 from data_pipeline.translation import translate
 from local.aws.endpoint import Endpoint
-from local.aws.identity import Identities
-from local.aws.permissions import Principal
+from local.aws.iam.identity import Identities
+from local.aws.iam.policy_evaluation import Principal
 from local.aws.request import AwsRequest
 from local.installations import airflow_installation
 from local.installations.postgres import PostgresServer
@@ -99,7 +99,7 @@ def started_aws(tmp_path_factory: pytest.TempPathFactory, warehouse: str) -> Ite
     for service in (emr, machines, RedshiftData(warehouse, read)):
         endpoint.add(service)
     aws.client("iam").create_instance_profile(InstanceProfileName="EtlProfile")
-    endpoint.between = aws.record
+    endpoint.interceptor = aws.record
     yield aws
     endpoint.stop()
 

@@ -22,7 +22,7 @@ from botocore.model import ServiceModel
 from botocore.validate import ParamValidator
 from werkzeug.wrappers import Response
 
-from local.aws.permissions import Principal
+from local.aws.iam.policy_evaluation import Principal
 from local.aws.request import AwsRequest
 from local.aws.responses import AwsError, json_response
 
