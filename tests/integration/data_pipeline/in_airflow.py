@@ -33,6 +33,9 @@ def run(logical_date, *dag_ids):
         for task in dag.tasks:
             # A run in the foreground would wait ten minutes for the next try.
             task.retries = 0
+        if getattr(dag, "deadline", None):
+            # `dag.test` of 3.2.1 cannot make a run of a DAG with a deadline: it looks for one that the processor stored.
+            dag.deadline = None
         try:
             date = "logical_date" if airflow.__version__ >= "3" else "execution_date"
             done = dag.test(**{date: pendulum.parse(logical_date)})
