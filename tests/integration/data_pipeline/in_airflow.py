@@ -34,7 +34,7 @@ def run(logical_date, *dag_ids):
             # A run in the foreground would wait ten minutes for the next try.
             task.retries = 0
         if getattr(dag, "deadline", None):
-            # `dag.test` of 3.2.1 cannot make a run of a DAG with a deadline: it looks for one that the processor stored.
+            # `dag.test` of 3.2.1 cannot run a DAG with a deadline: it looks for one that the processor stored.
             dag.deadline = None
         try:
             date = "logical_date" if airflow.__version__ >= "3" else "execution_date"
