@@ -84,9 +84,13 @@ matrix: $(READY) ## Every source version to 2.11.2 and on to 3.2.1, into build/m
 	$(PY) -m matrix
 
 .PHONY: build
-build: $(READY) ## Packages the functions as a deployment would, into .aws-sam/, with build/sbom.json
-	PATH="$$(dirname "$$($(PY) -m local.installations.interpreters 3.13)"):$$PATH" $(BIN)/sam build
+build: $(READY) ## The packages that `sam deploy` uploads, into build/, with build/sbom.json
+	$(PY) -m tools.packages
 	$(PY) -m tools.bill_of_materials
+
+.PHONY: release
+release: $(READY) ## What a release is, into build/release/: wheel, application, bill of materials, checksums
+	$(PY) -m tools.release
 
 .PHONY: template
 template: $(READY) ## Template findings: cfn-lint, sam validate, checkov
@@ -97,9 +101,10 @@ template: $(READY) ## Template findings: cfn-lint, sam validate, checkov
 	build/checkov/bin/checkov --quiet --compact --skip-download --framework cloudformation --file template.yaml
 
 .PHONY: generate
-generate: $(READY) ## Files made from others: state machines, docs' tables, Airflow's renamed options
+generate: $(READY) ## Files made from others: state machines, dashboard, docs' tables, Airflow's renamed options
 	PYTHONPATH=functions $(PY) -m tools.airflow_options
 	$(PY) -m tools.state_machines
+	$(PY) -m tools.dashboard
 	$(PY) -m tools.generated_docs
 	$(PY) -m tools.phases_picture
 
@@ -125,7 +130,7 @@ lock: $(READY) ## Locks requirements/*.in again (UPGRADE=--upgrade for the newes
 
 .PHONY: clean
 clean: ## Removes what was built
-	rm -rf build .aws-sam .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf build .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
 .PHONY: distclean
 distclean: clean ## Removes the development environment too

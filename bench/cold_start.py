@@ -19,6 +19,7 @@ from samtranslator.yaml_helper import yaml_parse  # type: ignore[import-untyped]
 
 from bench.results import Result
 from local.installations import lambda_runtime
+from local.installations.lambda_packages import unpack
 from local.rehearsal import application
 
 #: Of each import; the median counts.
@@ -36,7 +37,7 @@ sys.stdout.write(str(time.perf_counter() - begun))
 
 @dataclass(frozen=True)
 class Package:
-    """A function as it is deployed: the folder that `sam build` made for it, and its module in there."""
+    """A function as it is deployed: the folder with its package, and its module in there."""
 
     module: str
     directory: Path
@@ -80,7 +81,7 @@ def _packages() -> list[Package]:
     """The functions of the template, built.
 
     Raises:
-        local.aws.deployment.BuildFailed: `sam build` did not end well.
+        tools.packages.PackagingFailed
     """
     built = application.build()
     template = yaml_parse(built.read_text())
@@ -92,7 +93,7 @@ def _packages() -> list[Package]:
             packages.append(
                 Package(
                     module=properties["Handler"].rpartition(".")[0],
-                    directory=built.parent / properties["CodeUri"],
+                    directory=unpack(built.parent / properties["CodeUri"]),
                     runtime=properties["Runtime"],
                     variables={**_variables(common), **_variables(resource["Properties"])},
                 )

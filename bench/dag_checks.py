@@ -1,6 +1,6 @@
 """What checking the DAGs of a large deployment costs: S3, decoding, ruff, in a process that has to import everything.
 
-It runs from the package that `sam build` makes, with its layer, against the local AWS's S3, on all cores there are.
+It runs from its package, with its layer, against the local AWS's S3, on all cores there are.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ from bench.results import Result
 from local.aws.endpoint import Endpoint
 from local.aws.iam.identity import Identities
 from local.installations import lambda_layers, lambda_runtime
-from local.rehearsal import application
+from local.installations.lambda_packages import unpack
+from tools import packages
 
 FILES = 2000
 #: One of them has as many.
@@ -44,12 +45,12 @@ _CHECK = """
 import json, sys, tempfile, time
 from pathlib import Path
 begun = time.perf_counter()
-from migration import clients
-from migration.inspection import certain, dag_code, dag_files, linter
+from migration.aws import clients
+from migration.checks import dag_code, dag_files, false_positives, linter
 with tempfile.TemporaryDirectory() as folder:
     files = dag_files.fetch(clients.s3(None, 32), "dags", "dags", Path(folder))
     fetched = time.perf_counter()
-    violations = certain.certain(files.folder, linter.lint(files.folder, "3.12", dag_code.RULES))
+    violations = false_positives.certain(files.folder, linter.lint(files.folder, "3.12", dag_code.RULES))
     checks = dag_code.check(files, violations, "3.2.1")
 ended = time.perf_counter()
 found = {check["name"]: len(check.get("findings", [])) for check in checks}
@@ -73,8 +74,8 @@ def measure() -> list[Result]:
 
 def _checked() -> tuple[dict[str, Any], int]:
     """What the checks told, and the most memory that they and ruff had, in bytes."""
-    built = application.build().parent
-    opt = lambda_layers.install(built / "RuffLayer")
+    functions, layer = packages.build()
+    opt = lambda_layers.install(unpack(layer))
     python = lambda_runtime.install("python3.13")
     identities = Identities()
     endpoint = Endpoint(identities)
@@ -87,7 +88,7 @@ def _checked() -> tuple[dict[str, Any], int]:
             "PATH": f"{os.defpath}{os.pathsep}{opt / 'bin'}",
         }
         _put_dags(identities, endpoint.url)
-        command, package = [str(python), "-c", _CHECK], built / "CheckFilesFunction"
+        command, package = [str(python), "-c", _CHECK], unpack(functions)
         with (
             subprocess.Popen(command, cwd=package, env=variables, stdout=subprocess.PIPE) as checks,
             memory.watch(checks.pid) as peak,

@@ -145,7 +145,7 @@ def _become_function(environment: dict[str, str]) -> None:
 def _ready(_: int) -> None:
     for module in ("list_log_streams", "copy_log_events", "collect_log_results"):
         importlib.import_module(module)
-    clients = importlib.import_module("migration.clients")
+    clients = importlib.import_module("migration.aws.clients")
     clients.s3()
     clients.logs(_REGION, None)
     time.sleep(0.2)

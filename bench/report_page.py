@@ -18,7 +18,7 @@ import sys, time
 from tools.example_report import example
 report = example(int(sys.argv[1]), int(sys.argv[2]))
 begun = time.perf_counter()
-from migration.presentation import markdown, page
+from migration.report import markdown, page
 rendered = page.render(report)
 markdown.render(report)
 sys.stdout.write(f"{time.perf_counter() - begun} {len(rendered.encode())}")

@@ -26,7 +26,7 @@ def main(arguments: list[str] | None = None) -> int:
     up = commands.add_parser("up", help="start a local AWS, deploy the application, and run until it is stopped")
     up.add_argument("--name", default="default", help="to run several side by side")
     up.add_argument("--region", default="eu-west-1")
-    up.add_argument("--template", type=Path, help="a template that sam build wrote, in place of the application's")
+    up.add_argument("--template", type=Path, help="one whose packages are built, in place of the application's")
     up.add_argument("--parameter", action="append", default=[], metavar="NAME=VALUE", help="of the template")
     up.add_argument("--source", metavar="NAME", help="also make an environment of that name, with DAGs that have run")
     up.add_argument("--airflow-version", default="2.10.3", help="the version of that environment")

@@ -1,6 +1,6 @@
-"""``python -m matrix``: all of it, into build/matrix.json and the table of docs/versions.md.
+"""`python -m matrix`: migrates each source version, into build/matrix.json and the table in docs/versions.md.
 
-The exit code is 1 when a row or a checksum is not as it was.
+The exit code is 1 if a row or a checksum differs.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from matrix.migration import IMPORT_VERSION, NEWEST, Migrated, hop, make_source,
 
 SOURCES = ("1.10.12", "2.0.2", "2.2.2", "2.4.3", "2.5.1", "2.6.3", "2.7.2", "2.8.1", "2.9.2", "2.10.3")
 
-#: From here the hop to Airflow 3 is taken as well.
+#: The sources whose migration also hops to Airflow 3.
 HOPS = ("2.5.1", "2.10.3")
 
 RESULTS = ROOT / "build" / "matrix.json"
@@ -29,16 +29,18 @@ BEGIN, END = "<!-- matrix: begin -->", "<!-- matrix: end -->"
 
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="matrix", description=__doc__)
-    parser.add_argument("versions", nargs="*", metavar="VERSION", help="sources (default: all, and then the page)")
-    parser.add_argument("--fill", type=int, default=2, metavar="N", help="sources that are filled side by side")
+    parser.add_argument(
+        "versions", nargs="*", metavar="VERSION", help="sources (default: all; only then is the page written)"
+    )
+    parser.add_argument("--fill", type=int, default=2, metavar="N", help="how many sources are filled side by side")
     options = parser.parse_args(arguments)
     chosen = options.versions or SOURCES
     results: list[dict[str, Any]] = []
-    # Not below the repository: PostgreSQL's sockets need a short path.
+    # Not inside the repository, because PostgreSQL's sockets need a short path.
     with tempfile.TemporaryDirectory(prefix="matrix-") as temporary:
         directory = Path(temporary)
         with PostgresServer(directory / "postgres") as server, ThreadPoolExecutor(options.fill) as threads:
-            # A source is filled by a scheduler, which waits more than it works. What is timed has the machine alone.
+            # The schedulers that fill sources wait more than they work; what is timed has the machine to itself.
             made = list(threads.map(lambda version: make_source(version, server, directory), chosen))
             for source in made:
                 migrated = migrate(source, server, directory)

@@ -1,4 +1,4 @@
-"""One source's history, migrated to a new 2.11 deployment, and its hop to Airflow 3, with what can be compared."""
+"""Migrates a source's history to a new 2.11 deployment and on to Airflow 3, and keeps what can be compared."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ from sources.deployment import Deployment
 IMPORT_VERSION = "2.11.2"
 NEWEST = "3.2.1"
 
-#: What Airflow 3 keeps of the history as it was, by table. Renamed and converted columns are left out (execution_date,
-#: dag_run.conf and run_type, xcom.value), surrogate keys, and the log, to which the upgrade adds its own row.
+#: The columns that Airflow 3 keeps as they were, by table. Left out are those that it renames or converts
+#: (execution_date, dag_run.conf and run_type, xcom.value), surrogate keys, and the log, to which it adds a row.
 KEPT_BY_AIRFLOW_3 = {
     "dag_run": ("dag_id", "run_id", "state", "start_date", "end_date"),
     "task_instance": (
@@ -37,7 +37,7 @@ KEPT_BY_AIRFLOW_3 = {
 
 
 class Migrated(NamedTuple):
-    """``exported``, ``imported`` and ``verified`` are the engine's results; ``seconds`` are of the whole commands."""
+    """`exported`, `imported` and `verified` are the engine's results; `seconds` are those of the whole commands."""
 
     source: Deployment
     target: Deployment
@@ -52,14 +52,14 @@ class Migrated(NamedTuple):
         return tables
 
     def total(self, what: str) -> int:
-        """The rows of all tables that were ``exported``, ``merged``, ``kept`` or ``set_aside``."""
+        """The rows of all tables that were `exported`, `merged`, `kept` or `set_aside`."""
         return sum(int(table[what]) for table in self.tables.values())
 
 
 def new_target(
     server: PostgresServer, directory: Path, database: str, dags: Path, options: Mapping[str, str]
 ) -> Deployment:
-    """A new 2.11 deployment with a Fernet key of its own and the given DAG files."""
+    """Makes a new 2.11 deployment, with its own Fernet key and the given DAG files."""
     home = directory / database
     shutil.copytree(dags, home / "dags")
     installation = airflow_installation.install(IMPORT_VERSION)
@@ -74,15 +74,15 @@ def make_source(version: str, server: PostgresServer, directory: Path) -> Source
 
 
 def migrate(made: Source, server: PostgresServer, directory: Path) -> Migrated:
-    """Export the source, import it into a new target and verify that."""
+    """Exports the source, imports it into a new target, and verifies that."""
     version = made.version
     source = Deployment(made.installation, server, made.database, made.home, made.fernet_key)
     options = {}
     if made.installation.release < (2, 3):
-        # From 2.11.1 on Airflow finds logs under the run's own template only when told so.
+        # From 2.11.1 on Airflow looks for logs by the run's own template only with this option.
         options["core__use_historical_filename_templates"] = "True"
     if made.installation.release < (2, 0):
-        # 1.10 pickles XComs unless told otherwise, and 2.x reads pickles only when told so.
+        # 1.10 pickles XComs by default, and 2.x reads pickles only with this option.
         options["core__enable_xcom_pickling"] = "True"
     target = new_target(server, directory, "target_" + version.replace(".", "_"), made.home / "dags", options)
     seconds: dict[str, float] = {}
@@ -96,7 +96,7 @@ def migrate(made: Source, server: PostgresServer, directory: Path) -> Migrated:
 
 
 def kept_history(deployment: Deployment) -> dict[str, tuple[int, str]]:
-    """Rows and checksum of what Airflow 3 keeps as it was, by table."""
+    """The number of rows and the checksum of what Airflow 3 keeps as it was, by table."""
     history = {}
     for table, columns in KEPT_BY_AIRFLOW_3.items():
         row = sql.SQL("row({})::text").format(sql.SQL(", ").join(map(sql.Identifier, columns)))
@@ -107,7 +107,7 @@ def kept_history(deployment: Deployment) -> dict[str, tuple[int, str]]:
 
 
 class Hopped(NamedTuple):
-    """``before`` and ``after`` are rows and checksums of what Airflow 3 keeps, by table."""
+    """`before` and `after` are the rows and checksums of `kept_history`."""
 
     before: dict[str, tuple[int, str]]
     after: dict[str, tuple[int, str]]
@@ -115,9 +115,9 @@ class Hopped(NamedTuple):
 
 
 def hop(target: Deployment) -> Hopped:
-    """Upgrade the target's database in place to Airflow 3, as MWAA does."""
+    """Upgrades the target's database to Airflow 3 in place, as MWAA does."""
     installation = airflow_installation.install(NEWEST)
-    # Only SQL could make these: an XCom that is no value of any kind, and a variable without one.
+    # Rows that only SQL could make: an XCom of no bytes, and a variable without a value.
     target.execute("delete from xcom where value = ''; delete from variable where val is null")
     upgraded = target.having(installation=installation)
     before = kept_history(target)

@@ -1,4 +1,4 @@
-"""A deployment's real web server, and questions to its stable REST API as a user asks them."""
+"""A deployment's real web server, and its stable REST API as a user calls it."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ class RestApi:
         self._session.auth = (user, password)
 
     def get(self, *path: str, **parameters: str) -> Any:
-        """The answer's JSON; each part of the path is one segment, whatever characters it has."""
+        """The answer's JSON. Each part of the path is one segment, whatever characters it has."""
         url = "/".join([self._url, "api/v1", *(quote(part, safe="~") for part in path)])
         answer = self._session.get(url, params=parameters, headers={"Accept": "application/json"}, timeout=30)
         assert answer.status_code == 200, f"{url}: {answer.status_code} {answer.text[:500]}"
         return answer.json()
 
     def all(self, what: str, *path: str) -> list[Any]:
-        """The entries of all pages of a list."""
+        """The entries of a list, from all its pages."""
         entries: list[Any] = []
         while True:
             page = self.get(*path, limit="100", offset=str(len(entries)))
@@ -43,7 +43,7 @@ class RestApi:
 
 @contextmanager
 def web_server(deployment: Deployment) -> Iterator[RestApi]:
-    """A web server with one user, on a port of its own."""
+    """Starts a web server with one user, on a free port."""
     with closing(socket()) as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -70,7 +70,7 @@ def web_server(deployment: Deployment) -> Iterator[RestApi]:
         _wait(process, url)
         yield RestApi(url, "admin", password)
     finally:
-        # Gunicorn takes its workers with it.
+        # Gunicorn ends its workers too.
         process.terminate()
         process.wait(timeout=30)
 

@@ -1,10 +1,11 @@
-"""Sources with real history: metadata databases that an Airflow of a given version filled by running DAGs.
+"""Sources with real history: metadata databases that an Airflow of each version has filled by running DAGs.
 
     with PostgresServer(directory / "postgres") as server:
         source = make_source("2.10.3", server, directory / "source")
 
-`dags/` is what runs there, `contents` in it says what that leaves; `in_airflow` is what needs Airflow's own API; `seed`
-adds by SQL what no DAG run leaves.
+`dags/` has the DAGs that run there, and `contents` in it what they leave; `in_airflow` does what needs Airflow's own
+API; `seed` adds by SQL what no DAG run leaves. `rows_by_sql` fills a database without an Airflow, `deployment` runs the
+engine's commands, and `environment_rows` reads every row of an environment.
 """
 
 from __future__ import annotations

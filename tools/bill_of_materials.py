@@ -1,15 +1,19 @@
-"""A software bill of materials (CycloneDX) of what `sam build` has packaged: `make build` writes build/sbom.json.
+"""A software bill of materials (CycloneDX) of what is packaged: `make build` writes build/sbom.json.
 
 It is read from the packages themselves, so it says what is deployed and not what somebody meant to deploy. The AWS SDK
-is Lambda's own and is no part of a package; what runs inside Airflow has no requirements.
+is Lambda's own and is in no package; what runs inside Airflow has no requirements.
 """
 
 from __future__ import annotations
 
+import shutil
+import tempfile
 import tomllib
 from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
+from uuid import NAMESPACE_URL, uuid5
 
 from cyclonedx.contrib.license.factories import LicenseFactory
 from cyclonedx.model import Property
@@ -22,25 +26,37 @@ from packageurl import PackageURL
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from tools import packages
+
 ROOT = Path(__file__).parent.parent
-BUILT = ROOT / ".aws-sam" / "build"
 BILL = ROOT / "build" / "sbom.json"
 #: Which packages have a component, a property each.
 PACKAGED_IN = "mwaa-migrator:packaged-in"
 
 
 def main() -> None:
-    BILL.parent.mkdir(exist_ok=True)
-    packages = [path for path in sorted(BUILT.iterdir()) if path.is_dir()]
-    BILL.write_text(rendered(bill(packages)) + "\n", encoding="utf-8")
+    BILL.write_text(of_packages(packages.build(), datetime.now(UTC)), encoding="utf-8")
 
 
-def bill(packages: Iterable[Path]) -> Bom:
-    """The components of all packages (folders of `sam build`'s), each once, with its version and licenses."""
+def of_packages(built: list[Path], made: datetime) -> str:
+    """The bill of materials of packages (their zip files), as text; the same for the same ones and the same time."""
+    with tempfile.TemporaryDirectory() as folder:
+        unpacked = [Path(folder, package.stem) for package in built]
+        for package, into in zip(built, unpacked, strict=True):
+            shutil.unpack_archive(package, into)
+        result = bill(unpacked)
+    result.metadata.timestamp = made
+    said = [made.isoformat(), *sorted(str(component.bom_ref.value) for component in result.components)]
+    result.serial_number = uuid5(NAMESPACE_URL, " ".join(said))
+    return rendered(result)
+
+
+def bill(unpacked: Iterable[Path]) -> Bom:
+    """The components of all packages (their folders), each once, with its version and licenses."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     found: dict[tuple[str, str], Component] = {}
     needed: dict[str, list[str]] = {}
-    for package in packages:
+    for package in unpacked:
         # A layer's packages lie where Lambda puts them on its path.
         for folder in (package, package / "python"):
             for distribution in metadata.distributions(path=[str(folder)]):
@@ -67,7 +83,7 @@ def bill(packages: Iterable[Path]) -> Bom:
 
 
 def rendered(what: Bom) -> str:
-    return make_outputter(what, OutputFormat.JSON, SchemaVersion.V1_6).output_as_string(indent=2)
+    return make_outputter(what, OutputFormat.JSON, SchemaVersion.V1_6).output_as_string(indent=2) + "\n"
 
 
 def _component(distribution: metadata.Distribution) -> Component:

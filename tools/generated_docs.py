@@ -10,6 +10,7 @@ import json
 import re
 import sys
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +48,7 @@ def _intrinsic(loader: yaml.SafeLoader, suffix: str, node: yaml.Node) -> Any:
 _Template.add_multi_constructor("!", _intrinsic)
 
 
+@cache
 def template() -> Content:
     """template.yaml, with intrinsic functions as text."""
     content: Content = yaml.load((ROOT / "template.yaml").read_text(encoding="utf-8"), Loader=_Template)
@@ -217,9 +219,21 @@ def permissions() -> str:
 
 
 def statements(properties: Content) -> list[Content]:
-    """The policy statements of a function or a state machine, with those that only some stacks have."""
-    found = properties["Policies"][0]["Statement"]
-    return [statement["Fn::If"][1] if "Fn::If" in statement else statement for statement in found]
+    """All that a function's or a state machine's policies say, with the statements that only some stacks have."""
+    return [said["Fn::If"][1] if "Fn::If" in said else said for said in _statements(properties)]
+
+
+def unconditional_statements(properties: Content) -> list[Content]:
+    """Those that every stack has."""
+    return [said for said in _statements(properties) if "Fn::If" not in said]
+
+
+def _statements(properties: Content) -> Iterator[Content]:
+    """Of a role's own policy, and of the managed policies that it shares with others."""
+    for policy in properties["Policies"]:
+        shared = isinstance(policy, str)
+        document = template()["Resources"][policy[2:-1]]["Properties"]["PolicyDocument"] if shared else policy
+        yield from document["Statement"]
 
 
 def _condition(condition: Content) -> str:

@@ -1,4 +1,4 @@
-"""Builds the SAM application and deploys its template into the local AWS.
+"""Deploys a SAM template whose packages are built into the local AWS.
 
 The template is expanded by AWS's own translator and created as a CloudFormation stack in moto, so what runs is what the
 template says. moto's CloudFormation cannot make EventBridge schedules and bucket policies; those are made with their
@@ -7,13 +7,8 @@ services' own APIs, from properties that CloudFormation has resolved.
 
 from __future__ import annotations
 
-import hashlib
 import io
 import json
-import logging
-import os
-import subprocess
-import sys
 import zipfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -21,18 +16,14 @@ from pathlib import Path
 from typing import Any
 
 import boto3
-import yaml
 from samtranslator.model.exceptions import InvalidDocumentException  # type: ignore[import-untyped]
 from samtranslator.parser.parser import Parser  # type: ignore[import-untyped]
 from samtranslator.translator.translator import Translator  # type: ignore[import-untyped]
-from samtranslator.yaml_helper import intrinsics_multi_constructor  # type: ignore[import-untyped]
 
+from local.aws import sam_template
 from local.aws.arns import iam_arn, partition, url_suffix
 from local.aws.functions.function import Function
-from local.installations import interpreters, lambda_layers
-from local.installations.file_lock import exclusively
-
-logger = logging.getLogger(__name__)
+from local.installations import lambda_layers, lambda_packages
 
 #: AWS managed policies that SAM gives functions by name, as the last parts of their ARNs.
 _MANAGED_POLICIES = {
@@ -46,12 +37,8 @@ _LOG_GROUP = ("LoggingConfig", "LogGroup")
 _MANAGED_POLICY_ARNS = ("ManagedPolicyArns",)
 _WANTED = ("IsWanted",)
 
-#: The bucket that stands for the one `sam deploy` uploads packages to.
+#: The bucket that stands for the one to which `sam deploy` uploads packages.
 _ARTIFACTS = "local-sam-artifacts"
-
-
-class BuildFailed(Exception):
-    """`sam build` did not end well; the message has what it printed."""
 
 
 class DeploymentFailed(Exception):
@@ -60,7 +47,7 @@ class DeploymentFailed(Exception):
 
 @dataclass(frozen=True)
 class Deployment:
-    """What a stack consists of, by the logical ids of the template as written (`Plan`, `MigrateStateMachine`)."""
+    """What a stack consists of, by the template's own logical ids (`MigrateStateMachine`)."""
 
     stack_name: str
     region: str
@@ -68,41 +55,6 @@ class Deployment:
     state_machines: dict[str, str]
     resources: dict[str, str]
     outputs: dict[str, str]
-
-
-def build(template: Path, built: Path) -> Path:
-    """Packages the functions with `sam build` where something has changed since; returns the built template.
-
-    Raises:
-        BuildFailed: sam failed.
-        local.installations.interpreters.InterpreterNotFound: the runtime's Python is not here.
-    """
-    # Two builds at once into one folder take each other's files away.
-    with exclusively(built.parent / f"{built.name}.lock"):
-        return _build(template, built)
-
-
-def _build(template: Path, built: Path) -> Path:
-    fingerprint = _fingerprint(template)
-    marker = built / ".sources"
-    if marker.is_file() and marker.read_text() == fingerprint and (built / "template.yaml").is_file():
-        return built / "template.yaml"
-    # sam wants the runtime's own Python on PATH.
-    python = interpreters.find_or_download(_runtime_version(template))
-    path = os.pathsep.join([str(python.parent), str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
-    done = subprocess.run(
-        [str(Path(sys.executable).with_name("sam")), "build", "--template", str(template), "--build-dir", str(built)],
-        cwd=template.parent,
-        env={**os.environ, "PATH": path, "SAM_CLI_TELEMETRY": "0"},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if done.returncode != 0:
-        raise BuildFailed(f"`sam build` ended with {done.returncode}:\n{done.stdout}\n{done.stderr}".strip())
-    marker.write_text(fingerprint)
-    return built / "template.yaml"
 
 
 def deploy(
@@ -116,26 +68,28 @@ def deploy(
 
     Args:
         client: gives a boto3 client of the account's administrator for a service.
-        template: the one that `sam build` wrote; its functions' folders lie beside it.
+        template: one whose functions and layers are built: their folders or zip files lie where it says.
         parameters: values for the template's parameters; the others have their defaults.
 
     Raises:
         DeploymentFailed: the template or one of its resources is refused.
     """
-    written = _read(template)
+    written = sam_template.read(template)
     packages = _take_packages(written, template.parent)
     layer_folders = _take_layers(written, template.parent)
-    _inline_definitions(written, template.parent)
+    sam_template.inline_definitions(written, template.parent)
     values = {
         **{name: p["Default"] for name, p in written.get("Parameters", {}).items() if "Default" in p},
         **(parameters or {}),
     }
     expanded = _expand(written, {**values, "AWS::Region": region, "AWS::AccountId": "123456789012"})
-    # moto has those of the partition `aws` everywhere.
-    expanded = _in_partition(expanded, {"AWS::Partition": partition(region), "AWS::URLSuffix": url_suffix(region)})
-    by_own_api = {resource_type: _take(expanded, resource_type) for resource_type in _BY_OWN_API}
-    _substitute_definitions(expanded)
-    # Whatever moto has to resolve for us goes through the stack's outputs, also properties that it does not keep.
+    # moto has the values of the partition `aws` everywhere.
+    expanded = sam_template.substitute(
+        expanded, {"AWS::Partition": partition(region), "AWS::URLSuffix": url_suffix(region)}
+    )
+    by_own_api = {resource_type: sam_template.take(expanded, resource_type) for resource_type in _BY_OWN_API}
+    sam_template.inline_substitutions(expanded)
+    # moto resolves values for us in the stack's outputs, those included that it does not keep as properties.
     wanted = {}
     for logical_id, resource in expanded["Resources"].items():
         properties = resource.get("Properties", {})
@@ -146,9 +100,9 @@ def deploy(
                 wanted[_output_name(logical_id, (*_MANAGED_POLICY_ARNS, str(index)))] = arn
     expanded.setdefault("Outputs", {}).update({name: {"Value": value} for name, value in wanted.items()})
     for logical_id, resource in (item for taken in by_own_api.values() for item in taken.items()):
-        # What the template makes under a condition is asked for under that condition.
+        # A resource under a condition has its outputs under the same condition.
         under = {key: value for key, value in resource.items() if key == "Condition"}
-        for path, value in _intrinsics(resource["Properties"]):
+        for path, value in sam_template.intrinsics(resource["Properties"]):
             expanded["Outputs"][_output_name(logical_id, path)] = {"Value": value, **under}
         expanded["Outputs"][_output_name(logical_id, _WANTED)] = {"Value": logical_id, **under}
 
@@ -159,7 +113,8 @@ def deploy(
     cloudformation.create_stack(
         StackName=stack_name,
         TemplateBody=json.dumps(expanded),
-        Parameters=[{"ParameterKey": name, "ParameterValue": str(value)} for name, value in (parameters or {}).items()],
+        # With the defaults: moto would take a list's for the one string that it is written as.
+        Parameters=[{"ParameterKey": name, "ParameterValue": str(value)} for name, value in values.items()],
         Capabilities=["CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"],
     )
     stack = cloudformation.describe_stacks(StackName=stack_name)["Stacks"][0]
@@ -200,76 +155,46 @@ def deploy(
     return Deployment(stack_name, region, functions, machines, resources, own_outputs)
 
 
-def _fingerprint(template: Path) -> str:
-    """A digest of everything that `sam build` reads."""
-    digest = hashlib.sha256(template.read_bytes())
-    for folder in ("functions", "dags", "layers"):
-        for file in sorted((template.parent / folder).rglob("*")):
-            if file.is_file() and file.suffix != ".pyc":
-                digest.update(f"{file.relative_to(template.parent)}\n".encode())
-                digest.update(file.read_bytes())
-    return digest.hexdigest()
-
-
-class _Loader(yaml.CSafeLoader):
-    """libyaml's, which reads a template in a tenth of the time, with CloudFormation's functions."""
-
-
-_Loader.add_multi_constructor("!", intrinsics_multi_constructor)
-
-
-def _read(file: Path) -> dict[str, Any]:
-    """A file of YAML, or of JSON, which is YAML too."""
-    document: dict[str, Any] = yaml.load(file.read_text(encoding="utf-8"), Loader=_Loader)
-    return document
-
-
-def _runtime_version(template: Path) -> str:
-    document = _read(template)
-    runtime = document.get("Globals", {}).get("Function", {}).get("Runtime", "python3.13")
-    return str(runtime).removeprefix("python")
-
-
 def _take_packages(document: dict[str, Any], folder: Path) -> dict[str, Path]:
-    """The functions' package folders; in the template an S3 object stands for each from now on."""
+    """Returns the functions' package folders, and puts an S3 object in the place of each in the template."""
     packages = {}
+    of_all = document.get("Globals", {}).get("Function", {}).get("CodeUri")
     for logical_id, resource in document["Resources"].items():
         if resource["Type"] == "AWS::Serverless::Function":
             properties = resource["Properties"]
-            packages[logical_id] = (folder / str(properties.get("CodeUri", logical_id))).resolve()
+            packages[logical_id] = _unpack(folder / str(properties.get("CodeUri", of_all or logical_id)))
             properties["CodeUri"] = {"Bucket": _ARTIFACTS, "Key": "package.zip"}
     return packages
 
 
 def _take_layers(document: dict[str, Any], folder: Path) -> dict[str, Path]:
-    """The layers' folders for this machine; in the template an S3 object stands for each from now on."""
+    """Installs the layers for this machine, and puts an S3 object in the place of each in the template."""
     found = {}
     for logical_id, resource in document["Resources"].items():
         if resource["Type"] == "AWS::Serverless::LayerVersion":
             properties = resource["Properties"]
-            built = (folder / str(properties.get("ContentUri", logical_id))).resolve()
+            built = _unpack(folder / str(properties.get("ContentUri", logical_id)))
             found[logical_id] = lambda_layers.install(built)
             properties["ContentUri"] = {"Bucket": _ARTIFACTS, "Key": "package.zip"}
     return found
 
 
+def _unpack(package: Path) -> Path:
+    if not package.exists():
+        raise DeploymentFailed(f"the template names {package}, which is not there; build it first")
+    return lambda_packages.unpack(package)
+
+
 def _layers_of(properties: Mapping[str, Any], layer_folders: Mapping[str, Path]) -> tuple[Path, ...]:
-    """The folders of a function's layers, which must be the template's own: the code of others is not here."""
+    """The folders of a function's layers, which must be the template's own, because the code of others is not here."""
     references = [
         str(layer.get("Ref")) if isinstance(layer, dict) else str(layer) for layer in properties.get("Layers", [])
     ]
-    # The translator puts a hash of ten digits behind a layer's logical id.
+    # The translator appends a hash of ten digits to a layer's logical id.
     unknown = [reference for reference in references if reference[:-10] not in layer_folders]
     if unknown:
         raise DeploymentFailed(f"the layers {', '.join(unknown)} are not in the template, so their code is not here")
     return tuple(layer_folders[reference[:-10]] for reference in references)
-
-
-def _inline_definitions(document: dict[str, Any], folder: Path) -> None:
-    for resource in document["Resources"].values():
-        properties = resource.get("Properties", {})
-        if resource["Type"] == "AWS::Serverless::StateMachine" and isinstance(properties.get("DefinitionUri"), str):
-            properties["Definition"] = _read(folder / properties.pop("DefinitionUri"))
 
 
 def _expand(document: dict[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
@@ -282,71 +207,6 @@ def _expand(document: dict[str, Any], values: Mapping[str, Any]) -> dict[str, An
         causes = "; ".join(str(cause.message) for cause in error.causes)
         raise DeploymentFailed(f"the template cannot be expanded: {causes}") from error
     return expanded
-
-
-def _in_partition(value: Any, names: Mapping[str, str]) -> Any:
-    """Puts the values of pseudo parameters in their place, in references and in the texts of Fn::Sub."""
-    if isinstance(value, dict):
-        if len(value) == 1 and value.get("Ref") in names:
-            return names[value["Ref"]]
-        return {key: _in_partition(inner, names) for key, inner in value.items()}
-    if isinstance(value, list):
-        return [_in_partition(inner, names) for inner in value]
-    if isinstance(value, str):
-        for name, text in names.items():
-            value = value.replace(f"${{{name}}}", text)
-    return value
-
-
-def _take(document: dict[str, Any], resource_type: str) -> dict[str, dict[str, Any]]:
-    """Removes the resources of a type, and the stack's outputs that speak of them."""
-    taken = {i: r for i, r in document["Resources"].items() if r["Type"] == resource_type}
-    for logical_id in taken:
-        del document["Resources"][logical_id]
-    outputs = document.get("Outputs", {})
-    for name in [n for n, o in outputs.items() if _mentions(o, set(taken))]:
-        del outputs[name]
-    return taken
-
-
-def _mentions(value: Any, logical_ids: set[str]) -> bool:
-    if isinstance(value, dict):
-        return any(
-            (key == "Ref" and inner in logical_ids)
-            or (
-                key == "Fn::GetAtt" and str(inner[0] if isinstance(inner, list) else inner).split(".")[0] in logical_ids
-            )
-            or _mentions(inner, logical_ids)
-            for key, inner in value.items()
-        )
-    return isinstance(value, list) and any(_mentions(inner, logical_ids) for inner in value)
-
-
-def _substitute_definitions(document: dict[str, Any]) -> None:
-    """DefinitionSubstitutions, which moto does not know, written as the Fn::Sub that they are."""
-    for resource in document["Resources"].values():
-        if resource["Type"] != "AWS::StepFunctions::StateMachine":
-            continue
-        properties = resource["Properties"]
-        substitutions = properties.pop("DefinitionSubstitutions", {})
-        definition = properties.get("DefinitionString")
-        text = "".join(definition["Fn::Join"][1]) if isinstance(definition, dict) else str(definition)
-        # Only the names that are substituted are placeholders; any other `${` belongs to the definition.
-        escaped = text.replace("${", "${!")
-        for name in substitutions:
-            escaped = escaped.replace(f"${{!{name}}}", f"${{{name}}}")
-        properties["DefinitionString"] = {"Fn::Sub": [escaped, substitutions]} if substitutions else text
-
-
-def _intrinsics(value: Any, path: tuple[str, ...] = ()) -> list[tuple[tuple[str, ...], Any]]:
-    """Every intrinsic function in a resource's properties, with where it stands."""
-    if isinstance(value, dict):
-        if len(value) == 1 and (next(iter(value)) == "Ref" or next(iter(value)).startswith("Fn::")):
-            return [(path, value)]
-        return [found for key, inner in value.items() for found in _intrinsics(inner, (*path, str(key)))]
-    if isinstance(value, list):
-        return [found for i, inner in enumerate(value) for found in _intrinsics(inner, (*path, str(i)))]
-    return []
 
 
 def _output_name(logical_id: str, path: tuple[str, ...]) -> str:
@@ -408,7 +268,7 @@ def _placeholder_package() -> bytes:
     """moto keeps the functions' configuration only, so what it gets as their code does not matter."""
     content = io.BytesIO()
     with zipfile.ZipFile(content, "w") as package:
-        package.writestr("README", "The code runs from the folder that sam build made.")
+        package.writestr("README", "The code runs from its own folder.")
     return content.getvalue()
 
 

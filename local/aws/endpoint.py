@@ -1,6 +1,6 @@
-"""The one AWS endpoint: recognises each request, checks its permissions, and hands it to whoever answers it.
+"""The one AWS endpoint: reads each request, checks its permissions, and passes it to the service that answers it.
 
-Lambda invocations go to the Lambda runner, MWAA's API to the MWAA emulation, everything else to moto.
+What no service that was added handles goes to moto.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ logger = logging.getLogger(__name__)
 
 
 class Service(Protocol):
-    """What answers the requests of one service instead of moto."""
+    """Answers the requests of one service instead of moto."""
 
     def handles(self, request: AwsRequest) -> bool: ...
 
@@ -54,17 +54,17 @@ class Service(Protocol):
 
 @runtime_checkable
 class Tagged(Service, Protocol):
-    """A service whose resources have tags that policies can ask for (`aws:ResourceTag`)."""
+    """A service whose resources have tags, which policies can have as a condition (`aws:ResourceTag`)."""
 
     def tags_of(self, request: AwsRequest) -> Mapping[str, str]:
-        """The tags of the resource that a request is about; none where there is none."""
+        """The tags of the resource that a request is about."""
 
 
 Interceptor = Callable[[AwsRequest, Principal, Callable[[], Response]], Response]
 
 
 class _Moto(DomainDispatcherApplication):
-    """moto's server, which otherwise looks through its own folder and hundreds of patterns for each request."""
+    """moto's server, which by itself searches its own folder and hundreds of patterns for each request."""
 
     def __init__(self) -> None:
         super().__init__(create_backend_app)
@@ -111,7 +111,7 @@ class Endpoint:
 
     @property
     def url(self) -> str:
-        """AWS_ENDPOINT_URL for everybody who uses this endpoint."""
+        """AWS_ENDPOINT_URL."""
         if self._server is None:
             raise RuntimeError("the endpoint is not started")
         return f"http://127.0.0.1:{self._server.port}"
@@ -121,11 +121,11 @@ class Endpoint:
         _configure_moto(like_aws=True)
         # Whatever another user of this process has left has none of AWS's policies.
         moto_api_backend.reset()
-        # What moto does not make (alarms, dashboards) nothing here depends on; docs/local-aws.md names it.
+        # Nothing here depends on what moto does not make (alarms, dashboards); docs/local-aws.md names it.
         warnings.filterwarnings("ignore", message="Tried to parse .* not supported by moto's CloudFormation")
-        # Bucket policies are evaluated here; moto's evaluator takes a conditional Deny for an unconditional one.
+        # Bucket policies are evaluated here, because moto takes a conditional Deny for an unconditional one.
         FakeBucket.get_permission = lambda *_: PermissionResult.NEUTRAL  # type: ignore[method-assign]
-        # MotoRequestHandler keeps the case of S3 metadata; it logs each request, which belongs into no terminal.
+        # MotoRequestHandler keeps the case of S3 metadata. It logs each request, which nobody wants in a terminal.
         logging.getLogger("werkzeug").setLevel(logging.WARNING)
         self._server = make_server("127.0.0.1", 0, self, threaded=True, request_handler=MotoRequestHandler)
         os.environ["MOTO_PORT"] = str(self._server.port)
@@ -168,13 +168,13 @@ class Endpoint:
         response = Response.from_app(_moto(), environ)
         missing = request.operation.name in ("GetObject", "HeadObject") and response.status_code == 404
         if request.service == "s3" and missing and not self._may_list(request, principal):
-            # S3 tells only those who may list a bucket that an object is missing.
+            # S3 says that an object is missing only to callers that may list the bucket.
             raise AwsError("AccessDenied", "Access Denied", 403)
         return response
 
     def _authorise(self, request: AwsRequest) -> Principal:
         if request.access_key_id is None:
-            # Only what is public could be answered, and nothing here is public.
+            # Only something public could be answered, and nothing here is public.
             raise AwsError(
                 "AccessDenied" if request.service == "s3" else "MissingAuthenticationTokenException",
                 f"{request.service}:{request.operation.name} was called without credentials",
@@ -189,7 +189,7 @@ class Endpoint:
             policies = self.identities.policies(principal)
             tags = self._tags_of(request)
             for needed in required_permissions.requirements(request, self.identities.account):
-                # The role that is passed is another resource.
+                # A role that is passed is another resource.
                 of_resource = {} if needed.action == "iam:PassRole" else tags
                 requirement = replace(needed, context={**needed.context, **of_resource})
                 decision = decide(principal, policies, requirement)
@@ -200,7 +200,7 @@ class Endpoint:
         return principal
 
     def _tags_of(self, request: AwsRequest) -> dict[str, str]:
-        """The tags of what a request is about, as condition keys."""
+        """The tags of the resource that a request is about, as condition keys."""
         return {
             f"aws:resourcetag/{name.lower()}": value
             for service in self._services

@@ -88,7 +88,7 @@ class LocalAws:
         self.endpoint.stop()
 
     def deploy(self, template: Path, stack_name: str, parameters: Mapping[str, str] | None = None) -> Deployment:
-        """Deploys a template that `sam build` wrote.
+        """Deploys a template whose packages are built.
 
         Raises:
             local.aws.deployment.DeploymentFailed: the template or one of its resources is refused.

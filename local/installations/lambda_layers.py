@@ -23,13 +23,13 @@ def install(built: Path) -> Path:
     """Returns the folder that stands for /opt: `bin` has the layer's programs, `python` its modules.
 
     Args:
-        built: the folder that `sam build` made, with the layer's requirements.txt in it.
+        built: the layer's folder, with its requirements.txt in it.
 
     Raises:
         local.installations.uv.InstallationFailed: uv failed.
     """
     lock = built / "requirements.txt"
-    folder = LAYERS / f"{built.name}-{hashlib.sha256(lock.read_bytes()).hexdigest()[:12]}"
+    folder = LAYERS / hashlib.sha256(lock.read_bytes()).hexdigest()[:16]
     LAYERS.mkdir(parents=True, exist_ok=True)
     with exclusively(folder.with_suffix(".lock")):
         if not folder.is_dir():

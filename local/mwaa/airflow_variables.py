@@ -15,12 +15,12 @@ _SHIM = Path(__file__).parent / "shim"
 _LOCAL_OPTIONS = {
     "core__dags_are_paused_at_creation": "True",
     "core__parallelism": "4",
-    "dag_processor__min_file_process_interval": "5",
+    "dag_processor__min_file_process_interval": "30",
     "dag_processor__parsing_processes": "1",
     "dag_processor__refresh_interval": "5",
     "scheduler__dag_dir_list_interval": "5",
     "scheduler__max_threads": "1",
-    "scheduler__min_file_process_interval": "5",
+    "scheduler__min_file_process_interval": "30",
     "scheduler__parsing_processes": "1",
     "scheduler__scheduler_heartbeat_sec": "2",
 }

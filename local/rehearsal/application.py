@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from local.aws import deployment
 from local.aws.deployment import Deployment
 from local.aws.local_aws import LocalAws
 from local.installations.folders import ROOT
+from tools import packages
 
 TEMPLATE = ROOT / "template.yaml"
 STACK_NAME = "mwaa-migrator"
@@ -18,18 +18,19 @@ EXCHANGE_BUCKET = "ExchangeBucket"
 
 
 def build() -> Path:
-    """Builds the application if something has changed; returns the built template, beside which the packages are.
+    """Makes the packages as the sources are now; returns the template that deploys them.
 
     Raises:
-        local.aws.deployment.BuildFailed: sam failed.
+        tools.packages.PackagingFailed
     """
-    return deployment.build(TEMPLATE, ROOT / ".aws-sam" / "build")
+    packages.build()
+    return TEMPLATE
 
 
 def deploy(aws: LocalAws, parameters: Mapping[str, str] | None = None, template: Path | None = None) -> Deployment:
-    """Deploys the application, from a template that is built already, or by default from the one that `build` makes.
+    """Deploys the application, from a template whose packages are built, or by default the one that `build` returns.
 
     Raises:
-        local.aws.deployment.BuildFailed, local.aws.deployment.DeploymentFailed
+        tools.packages.PackagingFailed, local.aws.deployment.DeploymentFailed
     """
     return aws.deploy(template or build(), STACK_NAME, parameters)

@@ -16,7 +16,7 @@ from typing import Any
 
 from rich.console import Console
 
-from local.aws.deployment import BuildFailed, DeploymentFailed
+from local.aws.deployment import DeploymentFailed
 from local.aws.responses import AwsError
 from local.installations.airflow_installation import install
 from local.mwaa.aws_with_mwaa import AwsWithMwaa
@@ -29,6 +29,7 @@ from local.rehearsal.verdict import check_leftovers, check_old_logs, is_verified
 from mwaa_migrator_cli.exchange import Exchange
 from mwaa_migrator_cli.progress import summary
 from mwaa_migrator_cli.watching import watch
+from tools.packages import PackagingFailed
 
 _POLL_SECONDS = 2
 
@@ -40,7 +41,7 @@ def main(console: Console) -> int:
     except InvalidSettings as error:
         console.print(str(error), style="bold red", markup=False)
         return 2
-    except (DeploymentFailed, BuildFailed, SourceNotReady) as error:
+    except (DeploymentFailed, PackagingFailed, SourceNotReady) as error:
         console.print(str(error), style="bold red", markup=False)
         return 1
 
@@ -49,7 +50,7 @@ def run(settings: Settings, console: Console) -> int:
     """Returns 0 if it succeeded, everything in it was verified, and a rehearsal has left nothing; else 1.
 
     Raises:
-        InvalidSettings, SourceNotReady, BuildFailed, DeploymentFailed
+        InvalidSettings, SourceNotReady, PackagingFailed, DeploymentFailed
     """
     settings.check()
     say = _say(console, time.monotonic())

@@ -17,7 +17,7 @@ from local.mwaa.environment import Environment
 from local.rehearsal import application, demo_source
 from sources.environment_rows import PERMISSIONS, paused, rows
 from tests.e2e.execution import execute
-from tools.generated_docs import template
+from tools.generated_docs import template, unconditional_statements
 
 MARK = "M4RKED"
 # Rights that a function needs and that this run does not use.
@@ -129,9 +129,8 @@ def plant_secrets(source: Environment) -> None:
 
 
 def allowed_actions(function: dict[str, Any]) -> set[str]:
-    """What a function's own statements allow; those that stand under a condition of the template are optional."""
-    statements = function["Properties"]["Policies"][0]["Statement"]
-    return {action for statement in statements for action in statement.get("Action", [])}
+    """What a function's policies allow in every stack."""
+    return {action for statement in unconditional_statements(function["Properties"]) for action in statement["Action"]}
 
 
 @pytest.fixture(scope="module")

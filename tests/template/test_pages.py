@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[2]
 _COMMAND = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "--", "*.md"]
 _LISTED = subprocess.run(_COMMAND, cwd=ROOT, capture_output=True, text=True, check=True)
 PAGES = [ROOT / name for name in _LISTED.stdout.splitlines() if (ROOT / name).is_file()]
-FOLDERS = {file.name for file in ROOT.iterdir() if file.is_dir()} - {"build", ".venv", ".aws-sam", ".git"}
+FOLDERS = {file.name for file in ROOT.iterdir() if file.is_dir()} - {"build", ".venv", ".git"}
 
 _FENCE = re.compile(r"^```.*?^```", re.DOTALL | re.MULTILINE)
 _LINK = re.compile(r"\]\(([^)\s]+)\)|(?:src|srcset)=\"([^\"]+)\"")

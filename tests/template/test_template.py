@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
-from cyclonedx.schema import SchemaVersion
-from cyclonedx.validation.json import JsonStrictValidator
 
 from migration.environments.environment import THROW_AWAY_TAG
-from tools import bill_of_materials, state_machines
+from tools import dashboard, state_machines
 from tools.generated_docs import PAGES, renewed, statements, tasks, template
 
 ROOT = Path(__file__).parents[2]
@@ -33,6 +29,8 @@ MACHINES = {
     "copy_logs": "CopyLogsStateMachine",
     "rehearse": "RehearseStateMachine",
 }
+ROLES = {**FUNCTIONS, **{name: RESOURCES[name]["Properties"] for name in MACHINES.values()}}
+SHARED_POLICIES = [name for name, resource in RESOURCES.items() if resource["Type"] == "AWS::IAM::ManagedPolicy"]
 # Which state of which machine executes which other.
 NESTED = {
     ("migrate", "CopyLogsEarly"): "CopyLogsStateMachine",
@@ -43,8 +41,8 @@ SCHEDULED = {"ScheduledRehearsal": "${RehearseStateMachine}", "ScheduledSweep": 
 TASKS = {name: state for file in MACHINES for name, state in tasks(file).items()}
 # Statements whose actions have no resources (Service Authorization Reference).
 WITHOUT_RESOURCES = ("Networks", "ListOfEnvironments", "Prices", "NumberOfDags")
-# AWS's own limit of a function's policies, and what the functions' folder holds besides the functions.
-SHARED = "migration"
+#: IAM's quota of managed policies for a role, and those that SAM adds: of logs or the VPC, and of traces.
+MANAGED_POLICIES, OF_SAM = 10, 2
 
 
 @pytest.mark.parametrize("command", [["cfn-lint", "template.yaml"], ["sam", "validate", "--lint"]], ids=lambda c: c[0])
@@ -173,62 +171,33 @@ def test_no_function_may_do_everything(name: str) -> None:
             assert "kms:ViaService" in str(statement["Condition"])
 
 
+@pytest.mark.parametrize("name", SHARED_POLICIES)
+def test_a_policy_that_is_shared_is_given_to_several_roles(name: str) -> None:
+    having = [role for role, properties in ROLES.items() if f"${{{name}}}" in properties["Policies"]]
+    assert len(having) > 1
+
+
+@pytest.mark.parametrize("name", ROLES)
+def test_a_role_has_no_more_managed_policies_than_iam_takes(name: str) -> None:
+    shared = [policy for policy in ROLES[name]["Policies"] if isinstance(policy, str)]
+    assert len(shared) + OF_SAM <= MANAGED_POLICIES
+    assert len(set(shared)) == len(shared)
+
+
 @pytest.mark.parametrize("name", [name for name, item in template()["Parameters"].items()])
 def test_each_parameter_has_a_sentence(name: str) -> None:
     assert re.fullmatch(r"[A-Z].{30,}\.", template()["Parameters"][name]["Description"])
+
+
+def test_the_dashboard_is_fresh() -> None:
+    text = (ROOT / "template.yaml").read_text(encoding="utf-8")
+    assert dashboard.renewed(text) == text, "run `make generate`"
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_generated_docs_are_fresh(page: Path) -> None:
     text = page.read_text(encoding="utf-8")
     assert renewed(text) == text, "run `make generate`"
-
-
-@pytest.fixture(scope="module")
-def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """One function's package, as `sam build` has it made."""
-    folder = tmp_path_factory.mktemp("package")
-    subprocess.run(
-        ["make", "--silent", "build-PlanFunction", f"ARTIFACTS_DIR={folder}", f"PYTHON={sys.executable}"],
-        cwd=ROOT / "functions",
-        check=True,
-    )
-    return folder
-
-
-def test_a_package_is_small_and_brings_no_sdk(package: Path) -> None:
-    size = sum(file.stat().st_size for file in package.rglob("*") if file.is_file())
-    assert size <= 10 * 1000 * 1000
-    assert not {"boto3", "botocore", "urllib3"} & {item.name for item in package.iterdir()}
-
-
-def test_a_package_has_what_it_runs_and_stages(package: Path) -> None:
-    for module in MODULES:
-        assert (package / f"{module}.py").is_file()
-    names = ("plan/input.schema.json", "report/report.schema.json", "airflow/renamed_options.json", "report/page.html")
-    for name in (*names, "logs/copy_logs.schema.json"):
-        assert (package / SHARED / name).is_file()
-    ours = {file.relative_to(ROOT / "dags") for file in (ROOT / "dags").rglob("*.py")}
-    assert {file.relative_to(package / "dags") for file in (package / "dags").rglob("*.py")} == ours
-    assert not list(package.rglob("__pycache__"))
-
-
-def test_the_bill_of_materials_has_what_is_packaged(package: Path, tmp_path: Path) -> None:
-    layer = tmp_path / "SomeLayer"
-    (about,) = package.glob("jinja2-*.dist-info")
-    shutil.copytree(about, layer / "python" / about.name)
-    text = bill_of_materials.rendered(bill_of_materials.bill([package, layer]))
-    assert JsonStrictValidator(SchemaVersion.V1_6).validate_str(text) is None
-    told = json.loads(text)
-    locked = set(
-        re.findall(r"^([a-z0-9-]+)==(\S+)", (ROOT / "functions" / "requirements.txt").read_text(), re.MULTILINE)
-    )
-    assert {(item["name"], item["version"]) for item in told["components"]} == locked
-    assert all(item["licenses"] and item["purl"] == item["bom-ref"] for item in told["components"])
-    (jinja,) = (item for item in told["components"] if item["name"] == "jinja2")
-    assert [held["value"] for held in jinja["properties"]] == sorted([package.name, "SomeLayer"])
-    (needed,) = (item["dependsOn"] for item in told["dependencies"] if item["ref"] == jinja["bom-ref"])
-    assert [ref.partition("@")[0] for ref in needed] == ["pkg:pypi/markupsafe"]
 
 
 def test_only_the_function_that_runs_it_has_the_layer() -> None:
@@ -238,25 +207,3 @@ def test_only_the_function_that_runs_it_has_the_layer() -> None:
     everywhere = template()["Globals"]["Function"]
     assert layer["CompatibleArchitectures"] == everywhere["Architectures"]
     assert layer["CompatibleRuntimes"] == [everywhere["Runtime"]]
-
-
-def test_a_layer_is_a_program_for_lambda_that_may_be_executed(tmp_path: Path) -> None:
-    subprocess.run(
-        ["make", "--silent", "build-RuffLayer", f"ARTIFACTS_DIR={tmp_path}", f"PYTHON={sys.executable}"],
-        cwd=ROOT / "layers" / "ruff",
-        check=True,
-    )
-    program = tmp_path / "bin" / "ruff"
-    assert os.access(program, os.X_OK)
-    # ELF, and for which machine: 183 is AArch64.
-    head = program.read_bytes()[:20]
-    assert (head[:4], int.from_bytes(head[18:20], "little")) == (b"\x7fELF", 183)
-    assert {item.name for item in tmp_path.iterdir()} == {"bin", "python", "requirements.txt"}
-
-
-def test_the_layer_has_the_release_that_the_tests_run() -> None:
-    locked = [
-        re.search(r"^ruff==(\S+)", file.read_text(), re.MULTILINE)
-        for file in (ROOT / "requirements" / "dev.txt", ROOT / "layers" / "ruff" / "requirements.txt")
-    ]
-    assert len({found[1] for found in locked if found}) == 1

@@ -10,7 +10,7 @@ from pathlib import Path
 class Function:
     """
     Attributes:
-        package: the folder that `sam build` made for it.
+        package: the folder with its code.
         timeout: seconds.
         memory: megabytes.
         variables: the template's environment variables, resolved.

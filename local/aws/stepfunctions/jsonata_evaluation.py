@@ -34,9 +34,9 @@ def evaluate(expression: str) -> Any:
 
 
 def declare_variables(bindings: Mapping[str, Any]) -> str:
-    """Variables as JSONata assignments; moto's own version of this does not escape strings.
+    """Writes variables as JSONata assignments; moto does not escape strings in them.
 
-    Large values are kept here and looked up, because parsing them as JSONata takes a hundred times as long.
+    Large values are kept here and looked up, because JSONata takes a hundred times as long to parse them.
     """
     declared = []
     for name, value in bindings.items():
@@ -50,7 +50,7 @@ def declare_variables(bindings: Mapping[str, Any]) -> str:
 
 
 _LARGEST_LITERAL = 200
-#: Values by the hash of their JSON; as many as the executions of one local AWS have different ones.
+#: JSON by its hash; there are as many as the process's executions have different large values.
 _LARGE_VALUES: dict[str, str] = {}
 
 

@@ -1,4 +1,4 @@
-"""States that start another state machine (`states:startExecution.sync:2`), where moto is not as Step Functions is."""
+"""States that start another state machine (`states:startExecution.sync:2`), where moto differs from Step Functions."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from moto.stepfunctions.parser.asl.component.state.exec.state_task.service.state
 )
 from moto.stepfunctions.parser.asl.eval.environment import Environment
 
-#: An integration's errors have the names that the SDK for Java, version 1, has for them: what the service's model does
-#: not name, such as throttling or a 500, is this base class.
+#: An integration's errors are named as in version 1 of the SDK for Java: an error that the service's model does not
+#: have, such as throttling or a 500, is this base class.
 BASE_ERROR = "StepFunctions.AWSStepFunctionsException"
 
 # As moto has them, however often this is put in place.
@@ -25,7 +25,7 @@ _looks = {name: getattr(StateTaskServiceSfn, name) for name in ("_build_sync_res
 
 
 def install() -> None:
-    """Puts it in place, for the whole process."""
+    """Changes moto for the whole process."""
     StateTaskServiceSfn._normalise_parameters = _request  # type: ignore[method-assign]
     StateTaskServiceSfn._normalise_response = _answer  # type: ignore[assignment,method-assign]
     StateTaskServiceSfn._from_error = _named_failure  # type: ignore[method-assign]
@@ -34,8 +34,8 @@ def install() -> None:
 
 
 def _request(self: StateTaskServiceSfn, parameters: dict[str, Any], *rest: Any, **named: Any) -> None:
-    """Step Functions writes the members of an API's requests and answers with a capital letter; moto hands them to
-    boto3, which has small ones, as they are."""
+    """Step Functions capitalises the members of an API's requests and answers, and moto passes them to boto3 as they
+    are, which does not."""
     _prepare(self, parameters, *rest, **named)
     _rename(parameters, str.lower)
 
@@ -61,12 +61,12 @@ def _named_failure(self: StateTaskServiceSfn, env: Environment, ex: Exception) -
 
 
 def _modelled() -> set[str]:
-    """The errors that StartExecution has by its model."""
+    """The errors that StartExecution has in its model."""
     return {shape.name for shape in get_service_model("stepfunctions").operation_model("StartExecution").error_shapes}
 
 
 def _patient(look: Callable[..., Callable[[], Any] | None]) -> Callable[..., Callable[[], Any] | None]:
-    """Step Functions is told when the other execution ends; moto asks, and asks again where that fails for once."""
+    """Step Functions is notified of the other execution's end; moto polls, and this survives a failed poll."""
 
     def patient(self: StateTaskServiceSfn, *arguments: Any, **named: Any) -> Callable[[], Any] | None:
         ended = look(self, *arguments, **named)
@@ -77,7 +77,7 @@ def _patient(look: Callable[..., Callable[[], Any] | None]) -> Callable[..., Cal
             try:
                 return ended()
             except (BotoCoreError, ClientError) as error:
-                # A right that is missing is missing at the next look too.
+                # A permission that is missing now is missing at the next poll too.
                 if isinstance(error, ClientError) and error.response["Error"]["Code"] == "AccessDeniedException":
                     raise
                 return None

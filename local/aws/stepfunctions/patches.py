@@ -27,14 +27,14 @@ from moto.stepfunctions.parser.models import StepFunctionsParserBackend, stepfun
 from local.aws.iam.identity import Credentials, Identities
 from local.aws.stepfunctions import history, jsonata_evaluation, nested_executions, redrive
 
-#: Step Functions' own limit for a task is a year; what hangs here is stopped with the execution.
+#: Step Functions lets a task run for a year; one that hangs here is stopped with its execution.
 _TIMEOUT_SECONDS = 24 * 3600
 
 
 def install(endpoint_url: str, identities: Identities) -> None:
     """Changes moto for the whole process."""
     moto_jsonata._eval_jsonata = jsonata_evaluation.evaluate
-    # These modules have imported the function under their own names.
+    # These modules have imported the function by name.
     for module in (moto_jsonata, states, variable_store):
         module.encode_jsonata_variable_declarations = jsonata_evaluation.declare_variables  # type: ignore[attr-defined]
 
@@ -65,7 +65,7 @@ def install(endpoint_url: str, identities: Identities) -> None:
             ),
         )
 
-    # The modules that call AWS are loaded with the parser, and each has the function under its own name.
+    # The modules that call AWS are loaded with the parser, and have imported the function by name.
     import moto.stepfunctions.parser.models  # noqa: F401
 
     # A program keeps nothing of an execution, and to parse ours takes a second.
@@ -82,9 +82,9 @@ def install(endpoint_url: str, identities: Identities) -> None:
 
 
 def _execute_what_cloudformation_makes() -> None:
-    """moto keeps state machines made by CloudFormation in the back end that does not execute; here there is one only.
+    """Leaves one back end, the one that executes; moto makes CloudFormation's state machines in another.
 
-    It also lets a second execution without a name clash with the first, where AWS makes up a name.
+    Gives executions without a name one of their own, as AWS does; in moto the second clashes with the first.
     """
     moto_models.stepfunctions_backends = stepfunctions_parser_backends  # type: ignore[assignment]
     start = StepFunctionsParserBackend.start_execution
@@ -101,8 +101,8 @@ _parse = functools.lru_cache(maxsize=64)(AmazonStateLanguageParser.parse)
 
 
 def _stay_stopped() -> None:
-    """What StopExecution has stopped ends as ABORTED. moto leaves out what is left of the state that is evaluated, and
-    where something there stumbles over that, the execution would end as FAILED."""
+    """Lets an execution that StopExecution has stopped end as ABORTED. moto skips the rest of the state that it
+    evaluates, and an error that follows from that would end the execution as FAILED."""
 
     def set_error(self: Environment, error: Any) -> None:
         if not isinstance(self.program_state(), ProgramStopped):

@@ -1,8 +1,8 @@
-"""RedriveExecution, which moto does not have: an execution that has ended goes on in the state in which it did.
+"""RedriveExecution, which moto does not have: an execution that has ended goes on in the state in which it ended.
 
-As Step Functions does it: under its own ARN, with the input and the variables that the state had when it was entered,
-with retries counted anew, and in the same history. Here an aborted execution has ended when its state's task has: a
-redrive never meets an invocation that is still under way, as it can in an account.
+As in Step Functions, it keeps its ARN and its history, the state has the input and the variables that it was entered
+with, and retries are counted anew. Here an aborted execution ends with its state's task, so that a redrive never meets
+an invocation that is still running, as it can in an account.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _REDRIVABLE = (ExecutionStatus.FAILED, ExecutionStatus.ABORTED, ExecutionStatus.
 
 
 class _Entered(NamedTuple):
-    """The state that an execution has entered last, and what it was given."""
+    """The state that an execution has entered last, with its input and variables."""
 
     state: str
     input: Any
@@ -33,7 +33,7 @@ class _Entered(NamedTuple):
 
 
 def install() -> None:
-    """Puts it in place, for the whole process."""
+    """Changes moto for the whole process."""
     CommonStateField._eval_body = _remember_and_evaluate  # type: ignore[method-assign]
     StepFunctionResponse.redrive_execution = _redrive_execution  # type: ignore[attr-defined]
 
@@ -42,7 +42,7 @@ _evaluate = CommonStateField._eval_body
 
 
 def _remember_and_evaluate(self: CommonStateField, env: Environment) -> None:
-    # States of a map are in frames; the map itself is what is entered again.
+    # The states of a map are in frames; what is entered again is the map.
     if not env.is_frame():
         entered = _Entered(self.name, env.states.get_input(), copy.deepcopy(env.variable_store))
         env.entered = entered  # type: ignore[attr-defined]
@@ -61,7 +61,7 @@ def _redrive_execution(self: StepFunctionResponse) -> ActionResult:
 
 
 class _RedrivenWorker(ExecutionWorker):
-    """Goes on where another worker has stopped."""
+    """Goes on where another worker has ended."""
 
     def __init__(self, before: ExecutionWorker) -> None:
         super().__init__(
@@ -71,7 +71,7 @@ class _RedrivenWorker(ExecutionWorker):
             before._activity_store,
         )
         self._before: Any = before.env
-        # Before the thread has started, so that it can be stopped at once.
+        # Made before the thread starts, so that it can be stopped at once.
         self.env = self._get_evaluation_environment()
 
     def _execution_logic(self) -> None:

@@ -42,5 +42,11 @@ def test_ruff_runs_in_the_function(checked: tuple[Any, Any]) -> None:
     assert removed["findings"][0]["line"] == 2
 
 
+def test_a_list_of_the_templates_defaults_is_a_list(aws: AwsWithMwaa, checked: tuple[Any, Any]) -> None:
+    iam, arn = aws.client("iam"), aws.deployed.resources["DeleteFromDagBucketsPolicy"]
+    document = iam.get_policy_version(PolicyArn=arn, VersionId="v1")["PolicyVersion"]["Document"]
+    assert [statement["Resource"] for statement in document["Statement"]] == [["arn:*:s3:::*"], ["arn:*:s3:::*/*"]]
+
+
 def test_what_cannot_be_checked_has_a_name(checked: tuple[Any, Any]) -> None:
     assert checked[0]["errorType"] == "EnvironmentUnavailable"

@@ -15,11 +15,18 @@ LAYERS = {
     "local/installations": (),
     "local/aws": ("local.installations",),
     "local/mwaa": ("local.aws", "local.installations"),
-    "local/rehearsal": ("local.mwaa", "local.aws", "local.installations", "migration", "mwaa_migrator_cli"),
+    "local/rehearsal": (
+        "local.mwaa",
+        "local.aws",
+        "local.installations",
+        "migration",
+        "mwaa_migrator_cli",
+        "tools.packages",
+    ),
     "sources": ("local.mwaa", "local.aws", "local.installations"),
     "matrix": ("sources", "local.installations"),
     "chaos": ("sources", "local"),
-    "bench": ("local", "migration", "functions"),
+    "bench": ("local", "migration", "functions", "tools.packages"),
 }
 OURS = ("local", "sources", "matrix", "chaos", "bench", "tests", "tools", "migration", "mwaa_migrator_cli")
 #: What runs inside an Airflow or a function finds its modules in another place.

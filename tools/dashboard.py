@@ -1,0 +1,42 @@
+"""Writes dashboard.json into template.yaml: `make generate`. A test fails when what stands there is stale.
+
+CloudWatch's console shows and takes a dashboard's source in the form of that file. CloudFormation takes it only as text
+within the template: what AWS::Include would read from a file beside it is an object, not text.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+TEMPLATE = ROOT / "template.yaml"
+SOURCE = ROOT / "dashboard.json"
+
+_BODY = re.compile(r"^(?P<indent> +)DashboardBody: !Sub \|-\n(?:(?P=indent)  .*\n)+", re.MULTILINE)
+
+
+def renewed(template: str) -> str:
+    """The template with the dashboard as it is now, a line for each widget."""
+    widgets = [json.dumps(widget) for widget in json.loads(SOURCE.read_text(encoding="utf-8"))["widgets"]]
+    lines = ['{"widgets": [', *(f"{widget}," for widget in widgets[:-1]), widgets[-1], "]}"]
+
+    def body(found: re.Match[str]) -> str:
+        indent = found["indent"]
+        return "".join([f"{indent}DashboardBody: !Sub |-\n", *(f"{indent}  {line}\n" for line in lines)])
+
+    return _BODY.sub(body, template)
+
+
+def main() -> None:
+    before = TEMPLATE.read_text(encoding="utf-8")
+    after = renewed(before)
+    if after != before:
+        TEMPLATE.write_text(after, encoding="utf-8")
+        sys.stdout.write(f"{TEMPLATE.relative_to(ROOT)}: renewed\n")
+
+
+if __name__ == "__main__":
+    main()
