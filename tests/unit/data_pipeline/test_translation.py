@@ -217,7 +217,7 @@ def test_alarms_are_callbacks() -> None:
         assert "target_arn='arn:aws:sns:us-east-1:123456789012:alarms', subject='Import failed'" in task(
             text, "import_"
         )
-        assert "{{ exception }}" in task(text, "import_")
+        assert "{{ exception | default('killed') }}" in task(text, "import_")
     assert "sla=timedelta(hours=2)" in task(two, "import_")
     assert "sla_miss_callback" in two
     assert "sla=" not in three
