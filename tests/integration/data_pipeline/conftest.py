@@ -50,6 +50,15 @@ class Aws:
             aws_secret_access_key=keys.secret_access_key,
         )
 
+    def empty_bucket(self, name: str) -> Any:
+        """A client for S3, where a bucket of that name is there and has nothing in it."""
+        s3 = self.client("s3")
+        if name not in {bucket["Name"] for bucket in s3.list_buckets()["Buckets"]}:
+            s3.create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": REGION})
+        for item in s3.list_objects_v2(Bucket=name).get("Contents", []):
+            s3.delete_object(Bucket=name, Key=item["Key"])
+        return s3
+
     def environment(self) -> dict[str, str]:
         """What a DAG's tasks need to reach it."""
         keys = self.endpoint.identities.administrator.environment()
@@ -134,20 +143,20 @@ def query(warehouse: str) -> Query:
 @pytest.fixture(scope="session", params=["2.11.2", "3.2.1"])
 def airflow(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, postgres: PostgresServer
-) -> Deployment:
+) -> Iterator[Deployment]:
     installation = airflow_installation.install(request.param)
     database = f"airflow_{request.param}"
     postgres.create_database(database)
     home = tmp_path_factory.mktemp(database)
     deployment = Deployment(installation, home, postgres.url(database))
     deployment.dags.mkdir()
-    installation.migrate_database(installation.environment(home, deployment.database))
-    return deployment
+    installation.migrate_database(deployment.environment())
+    yield deployment
+    deployment.stop()
 
 
-def translated_into(airflow: Deployment, *files: str, options: Options | None = None) -> list[Translation]:
-    """Translates definitions for an Airflow and puts them into its DAGs folder."""
-    chosen = options or Options(airflow=airflow.installation.version)
-    found = [translate(item, chosen) for item in reading.read([DEFINITIONS / file for file in files])]
-    command.write([command.Outcome(item.folder, item) for item in found], airflow.dags, "")
+def translated_into(folder: Path, options: Options, *files: str) -> list[Translation]:
+    """Translates definitions into a DAGs folder."""
+    found = [translate(item, options) for item in reading.read([DEFINITIONS / file for file in files])]
+    command.write([command.Outcome(item.folder, item) for item in found], folder, "")
     return found

@@ -17,13 +17,18 @@ from .conftest import Aws, Query, translated_into
 DAY = "2026-03-04T00:00:00+00:00"
 
 
+def deploy(airflow: Deployment, *files: str) -> None:
+    """Translates a definition into the DAGs folder."""
+    translated_into(airflow.dags, Options(airflow.installation.version), *files)
+
+
 def run(airflow: Deployment, aws: Aws, dag_id: str, logical_date: str = DAY, **variables: str) -> dict[str, Any]:
-    """Runs one DAG with its variables; its state and its tasks' states."""
-    made = {f"AIRFLOW_VAR_{dag_id}_{name}".upper(): value for name, value in variables.items()}
-    answer = airflow.run([dag_id], logical_date, {**aws.environment(), **made})
-    found: dict[str, Any] = answer["runs"][dag_id]
-    assert found["tasks"], f"{found['state']}\n{answer['output'][-6000:]}"
-    return found
+    """Runs one DAG with its variables (`CONN_...` is a connection); its state and its tasks' states."""
+    made = {
+        f"AIRFLOW_{name if name.startswith('CONN_') else f'VAR_{dag_id}_{name}'}".upper(): value
+        for name, value in variables.items()
+    }
+    return airflow.run(dag_id, logical_date, {**aws.environment(), **made})
 
 
 def succeeded(found: dict[str, Any]) -> bool:
@@ -34,26 +39,25 @@ def succeeded(found: dict[str, Any]) -> bool:
 
 @pytest.mark.parametrize("shell_on", ["ssm", "ecs", "worker"])
 def test_everything_parses(airflow: Deployment, tmp_path: Path, shell_on: Any) -> None:
-    other = Deployment(airflow.installation, tmp_path, airflow.database)
+    options = Options(airflow.installation.version, shell_on)
     names = ("redshift-loads", "shell-in-parallel", "on-demand", "dynamodb-to-redshift", "sqoop-weekly", "everything")
     for name in names:
-        translated_into(other, f"{name}.json", options=Options(airflow.installation.version, shell_on))
-    translated_into(other, "backup-definition.json", "backup-parameters.json", "backup-values.json")
-    parsed = other.parse()
+        translated_into(tmp_path, options, f"{name}.json")
+    translated_into(tmp_path, options, "backup-definition.json", "backup-parameters.json", "backup-values.json")
+    parsed = airflow.parse(tmp_path)
     assert parsed["errors"] == {}
     assert set(parsed["dags"]) == {name.replace("-", "_") for name in names} | {"backup"}
 
 
 def test_redshift_loads(airflow: Deployment, aws: Aws, query: Query) -> None:
-    translated_into(airflow, "redshift-loads.json")
+    deploy(airflow, "redshift-loads.json")
     query("DROP SCHEMA IF EXISTS sales CASCADE")
     query("CREATE SCHEMA sales")
     query("CREATE TABLE sales.orders (id int primary key, name text)")
     query("INSERT INTO sales.orders VALUES (1, 'old'), (2, 'kept')")
     query("CREATE TABLE sales.items (id int primary key, order_id int)")
     query("INSERT INTO sales.items VALUES (1, 10)")
-    s3 = aws.client("s3")
-    s3.create_bucket(Bucket="loads", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
+    s3 = aws.empty_bucket("loads")
     s3.put_object(Bucket="loads", Key="orders.tsv", Body=b"1\tnew\n3\tadded\n")
     s3.put_object(Bucket="loads", Key="items.tsv", Body=b"1\t99\n2\t20\n")
     aws.calls.clear()
@@ -75,7 +79,7 @@ def test_redshift_loads(airflow: Deployment, aws: Aws, query: Query) -> None:
 
 
 def test_shell_in_parallel(airflow: Deployment, aws: Aws) -> None:
-    translated_into(airflow, "shell-in-parallel.json")
+    deploy(airflow, "shell-in-parallel.json")
     network = aws.client("ec2")
     subnet = network.describe_subnets()["Subnets"][0]["SubnetId"]
     group = network.describe_security_groups()["SecurityGroups"][0]["GroupId"]
@@ -121,7 +125,7 @@ def printed(aws: Aws) -> list[str]:
 
 
 def test_on_demand(airflow: Deployment, aws: Aws) -> None:
-    translated_into(airflow, "on-demand.json")
+    deploy(airflow, "on-demand.json")
     found = run(airflow, aws, "on_demand")
     assert succeeded(found), found
     ((_, launched),) = aws.asked("ec2", "RunInstances")
@@ -132,8 +136,8 @@ def test_on_demand(airflow: Deployment, aws: Aws) -> None:
 
 
 def test_dynamodb_to_redshift(airflow: Deployment, aws: Aws, query: Query) -> None:
-    translated_into(airflow, "dynamodb-to-redshift.json")
-    dynamodb, s3 = aws.client("dynamodb"), aws.client("s3")
+    deploy(airflow, "dynamodb-to-redshift.json")
+    dynamodb, s3 = aws.client("dynamodb"), aws.empty_bucket("etl-data")
     if "orders" not in dynamodb.list_tables()["TableNames"]:
         dynamodb.create_table(
             TableName="orders",
@@ -142,7 +146,6 @@ def test_dynamodb_to_redshift(airflow: Deployment, aws: Aws, query: Query) -> No
             BillingMode="PAY_PER_REQUEST",
         )
         dynamodb.put_item(TableName="orders", Item={"id": {"S": "a"}})
-        s3.create_bucket(Bucket="etl-data", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
     # What the Hive step would leave: the cluster is not run here.
     s3.put_object(Bucket="etl-data", Key="export/2026-03-04-00-00-00/part-0", Body=b"a\nb\n")
     query("DROP TABLE IF EXISTS facts")
@@ -170,7 +173,7 @@ def test_dynamodb_to_redshift(airflow: Deployment, aws: Aws, query: Query) -> No
 
 
 def test_sqoop_weekly(airflow: Deployment, aws: Aws) -> None:
-    translated_into(airflow, "sqoop-weekly.json")
+    deploy(airflow, "sqoop-weekly.json")
     found = run(airflow, aws, "sqoop_weekly", "2026-03-01T02:30:00+00:00", secret_my_secret="tops3cret")
     assert succeeded(found), found
     ((_, added),) = aws.asked("emr", "AddJobFlowSteps")
@@ -185,7 +188,7 @@ def test_sqoop_weekly(airflow: Deployment, aws: Aws) -> None:
 
 
 def test_a_failed_step_raises_the_alarm_and_the_cluster_goes(airflow: Deployment, aws: Aws) -> None:
-    translated_into(airflow, "sqoop-weekly.json")
+    deploy(airflow, "sqoop-weekly.json")
     aws.client("sns", "us-east-1").create_topic(Name="alarms")
     aws.emr.failing.add("every step")
     aws.calls.clear()
@@ -200,16 +203,14 @@ def test_a_failed_step_raises_the_alarm_and_the_cluster_goes(airflow: Deployment
 
 
 def test_backup(airflow: Deployment, aws: Aws, query: Query, postgres: PostgresServer) -> None:
-    translated_into(airflow, "backup-definition.json", "backup-parameters.json", "backup-values.json")
+    deploy(airflow, "backup-definition.json", "backup-parameters.json", "backup-values.json")
     query("DROP TABLE IF EXISTS orders")
     query("CREATE TABLE orders (id int, name text, note text)")
     query("INSERT INTO orders VALUES (1, 'a,b', NULL), (2, E'back\\\\slash', 'n')")
-    s3 = aws.client("s3")
-    if "backups" not in {bucket["Name"] for bucket in s3.list_buckets()["Buckets"]}:
-        s3.create_bucket(Bucket="backups", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
+    s3 = aws.empty_bucket("backups")
     aws.calls.clear()
-    airflow.variables["AIRFLOW_CONN_BACKUP_SHOP"] = f"postgres://postgres@127.0.0.1:{postgres.port}/warehouse"
-    found = run(airflow, aws, "backup", my_place="s3://backups/shop", my_table="orders")
+    shop = f"postgres://postgres@127.0.0.1:{postgres.port}/warehouse"
+    found = run(airflow, aws, "backup", my_place="s3://backups/shop", my_table="orders", CONN_BACKUP_SHOP=shop)
     assert succeeded(found), found
     written = s3.get_object(Bucket="backups", Key="shop/4/back_up_orders.csv")["Body"].read().decode()
     # Without quotes, as Data Pipeline writes: the separator behind a backslash, NULL as \N.
