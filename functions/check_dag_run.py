@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from migration import errors, waiting
@@ -11,28 +12,34 @@ from migration.aws import clients
 from migration.exchange.store import of_artifact, of_attempt
 from migration.model import Migration
 from migration.observability import logger, state
+from migration.waiting import Progress
+
+
+@dataclass(frozen=True, kw_only=True)
+class DagRunProgress(Progress):
+    """`tasks` has the states of the run's tasks, by their ids."""
+
+    tasks: dict[str, str]
 
 
 @state
-def handler(event: dict[str, Any]) -> dict[str, Any]:
-    """`{"migration", "dag", "waitedSeconds"}` -> `{"ready", "tasks", "waitSeconds", "waitedSeconds"}`."""
-    migration, dag = event["migration"], event["dag"]
+def handler(*, migration: Migration, dag: str, waited_seconds: int) -> DagRunProgress:
     run = runs.run_id(migration, dag)
     found = runs.results(of_artifact(clients.s3(), migration), dag, run)
     if runs.is_complete(dag, found):
         of_attempt(clients.s3(), migration).end_phase(runs.PHASES[dag])
-        return {"tasks": {}} | waiting.ready(event)
+        return DagRunProgress(**vars(waiting.ready(waited_seconds)), tasks={})
     run_state = _state_of(migration, dag, run, failed=runs.failure(found) is not None)
     # The run may have ended between the two looks.
     found = runs.results(of_artifact(clients.s3(), migration), dag, run)
     if runs.is_complete(dag, found):
         of_attempt(clients.s3(), migration).end_phase(runs.PHASES[dag])
-        return {"tasks": run_state.tasks} | waiting.ready(event)
+        return DagRunProgress(**vars(waiting.ready(waited_seconds)), tasks=run_state.tasks)
     judge(dag, run, run_state, found)
     logger.info("running", extra={"dag": dag, "tasks": run_state.tasks})
     limit = migration["options"]["dagRunTimeoutSeconds"]
-    return {"tasks": run_state.tasks} | waiting.not_ready(
-        event,
+    progress = waiting.not_ready(
+        waited_seconds,
         seconds=migration["options"]["pollSeconds"],
         limit=limit,
         timed_out=lambda: errors.DagRunTimedOut(
@@ -40,6 +47,7 @@ def handler(event: dict[str, Any]) -> dict[str, Any]:
             "logs; options.dagRunTimeoutSeconds gives it longer."
         ),
     )
+    return DagRunProgress(**vars(progress), tasks=run_state.tasks)
 
 
 def _state_of(migration: Migration, dag: str, run: str, *, failed: bool) -> RunState:

@@ -6,6 +6,7 @@ What it finds is in the report and fails nothing; if it fails itself, the report
 from __future__ import annotations
 
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -29,10 +30,15 @@ from migration.model import Migration
 from migration.observability import logger, state
 
 
+@dataclass(frozen=True, kw_only=True)
+class Checked:
+    """How many checks there are. What each found lies in the exchange bucket."""
+
+    checks: int
+
+
 @state
-def handler(event: dict[str, Any]) -> dict[str, Any]:
-    """`{"migration"}` -> `{"checks"}`: how many there are. What each found lies in the exchange bucket."""
-    migration = event["migration"]
+def handler(*, migration: Migration) -> Checked:
     store = of_attempt(clients.s3(), migration)
     # Each part as soon as it is there, so that a later one that fails takes nothing away.
     parts = {"dag_code": _dag_code, "requirements": _requirements, "airflow_options": _options}
@@ -41,7 +47,7 @@ def handler(event: dict[str, Any]) -> dict[str, Any]:
         found = check(migration, store)
         check_results.write(store, name, found)
         made += len(found)
-    return {"checks": made}
+    return Checked(checks=made)
 
 
 def _dag_code(migration: Migration, _: Store) -> list[Check]:

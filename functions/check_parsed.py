@@ -2,32 +2,39 @@
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import dataclass
 
 from migration import errors, waiting
 from migration.airflow import our_dags, runs
 from migration.aws import clients
 from migration.exchange.store import of_attempt
+from migration.model import Migration
 from migration.observability import logger, state
+from migration.waiting import Progress
 
 # In which environment which of our DAGs will run.
 _TO_MIGRATE = (("source", our_dags.EXPORT), ("source", our_dags.RESUME), ("target", our_dags.IMPORT))
 _TO_ROLL_BACK = (("source", our_dags.RESUME),)
 
 
+@dataclass(frozen=True, kw_only=True)
+class ParsingProgress(Progress):
+    """`missing` has the DAGs of ours that are not parsed yet, each with its side."""
+
+    missing: list[str]
+
+
 @state
-def handler(event: dict[str, Any]) -> dict[str, Any]:
-    """`{"migration", "waitedSeconds"}` -> `{"ready", "missing", "waitSeconds", "waitedSeconds"}`."""
-    migration = event["migration"]
+def handler(*, migration: Migration, waited_seconds: int) -> ParsingProgress:
     needed = _TO_ROLL_BACK if migration["rollBack"] else _TO_MIGRATE
     missing = [f"{side}: {dag}" for side, dag in needed if not runs.cli(migration, dag).probe_dag(dag)]
     if not missing:
         of_attempt(clients.s3(), migration).end_phase("stage resources")
-        return {"missing": []} | waiting.ready(event)
+        return ParsingProgress(**vars(waiting.ready(waited_seconds)), missing=[])
     logger.info("not parsed yet", extra={"missing": missing})
     limit = migration["options"]["parseTimeoutSeconds"]
-    return {"missing": missing} | waiting.not_ready(
-        event,
+    progress = waiting.not_ready(
+        waited_seconds,
         seconds=migration["options"]["pollSeconds"],
         limit=limit,
         timed_out=lambda: errors.DagsNotParsed(
@@ -35,3 +42,4 @@ def handler(event: dict[str, Any]) -> dict[str, Any]:
             "errors of the environment, its scheduler's log group, and whether its role may read the DAG folder."
         ),
     )
+    return ParsingProgress(**vars(progress), missing=missing)

@@ -5,8 +5,6 @@ A rehearsal that went well does not fail because its target cannot be asked: the
 
 from __future__ import annotations
 
-from typing import Any
-
 from migration import waiting
 from migration.airflow import runs, versions
 from migration.aws import clients
@@ -17,23 +15,22 @@ from migration.exchange.locks import require_locks
 from migration.exchange.store import of_artifact, of_attempt
 from migration.model import Migration
 from migration.observability import logger, state
+from migration.waiting import Progress
 
 
 @state
-def handler(event: dict[str, Any]) -> dict[str, Any]:
-    """`{"migration", "waitedSeconds"}` -> `{"ready", "waitSeconds", "waitedSeconds"}`. What is found lies in S3."""
-    migration, waited = event["migration"], event["waitedSeconds"]
-    require_locks(migration, event["execution"])
+def handler(*, execution: str, migration: Migration, waited_seconds: int) -> Progress:
+    require_locks(migration, execution)
     store, artifact = of_attempt(clients.s3(), migration), of_artifact(clients.s3(), migration)
     progress = asking_target.begin(store, artifact, migration)
     if not asking_target.is_done(progress):
         target = _target(migration)
         if target is None:
             asking_target.give_up(progress, store, "The target is not AVAILABLE.")
-        elif not asking_target.look(progress, target, store, artifact, migration, waited):
-            return waiting.again(event, migration["options"]["pollSeconds"])
+        elif not asking_target.look(progress, target, store, artifact, migration, waited_seconds):
+            return waiting.again(waited_seconds, migration["options"]["pollSeconds"])
     logger.info("checked", extra={"results": {name: check["result"] for name, check in progress["checks"].items()}})
-    return waiting.ready(event)
+    return waiting.ready(waited_seconds)
 
 
 def _target(migration: Migration) -> Target | None:

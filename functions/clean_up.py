@@ -5,27 +5,25 @@ Only environments that this execution still holds are touched; at the end it rel
 
 from __future__ import annotations
 
-from typing import Any
-
 from migration import errors, settings, waiting
 from migration.cleanup import cleaning
 from migration.exchange import locks
+from migration.model import Migration
 from migration.observability import state
+from migration.waiting import Progress
 
 
 @state
-def handler(event: dict[str, Any]) -> dict[str, Any]:
-    """`{"migration", "failed", "waitedSeconds"}` -> `{"ready", "waitSeconds", "waitedSeconds"}`; called until ready."""
-    migration = event["migration"]
-    call = cleaning.Call(settings.key_arn(), failed=event["failed"], waited=event["waitedSeconds"])
+def handler(*, execution: str, migration: Migration, failed: bool, waited_seconds: int) -> Progress:
+    call = cleaning.Call(settings.key_arn(), failed=failed, waited=waited_seconds)
     places, of_migration = locks.places_of(migration), locks.of_migration(migration)
-    if cleaning.clean(migration, of_migration.held(places, event["execution"]), call):
-        of_migration.release(places, event["execution"])
-        return waiting.ready(event)
+    if cleaning.clean(migration, of_migration.held(places, execution), call):
+        of_migration.release(places, execution)
+        return waiting.ready(waited_seconds)
     limit = migration["options"]["environmentTimeoutSeconds"]
     name = migration["target"]["environment"]
     return waiting.not_ready(
-        event,
+        waited_seconds,
         seconds=migration["options"]["pollSeconds"],
         limit=limit,
         timed_out=lambda: errors.CleanUpTimedOut(f"{name} is not gone after {limit} s. Delete it by hand."),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import dataclass
 
 from aws_lambda_powertools.metrics import MetricUnit
 
@@ -15,10 +15,18 @@ from migration.logs.results import Sums, journals
 from migration.observability import logger, metrics, state
 
 
+@dataclass(frozen=True, kw_only=True)
+class Collected:
+    """`key` is that of logs.json."""
+
+    streams: int
+    events_copied: int
+    key: str
+
+
 @state
-def handler(event: dict[str, Any]) -> dict[str, Any]:
-    """`{"copy", "failure"}` (empty: none) -> the sums. Raises LogsIncomplete, or the failure of a batch."""
-    copy: LogCopy = event["copy"]
+def handler(*, copy: LogCopy, failure: dict[str, str]) -> Collected:
+    """`failure` is empty where there is none. Raises LogsIncomplete, or the failure of a batch."""
     store = Store(clients.s3(), copy["bucket"], copy["prefix"])
     sums, batches = Sums(), store.read(layout.LOG_BATCHES)
     for batch, journal in journals(clients.s3(), copy["bucket"], copy["prefix"], batches):
@@ -34,7 +42,7 @@ def handler(event: dict[str, Any]) -> dict[str, Any]:
     }
     # Before it is judged: the report of a failed migration says how far the copy came.
     store.write(layout.LOGS, report)
-    sums.judge(event["failure"].get("cause", ""))
+    sums.judge(failure.get("cause", ""))
     phases = Store(clients.s3(), copy["bucket"], copy["phases"])
     phases.end_phase(copy["phase"])
     phase = next(phase for phase in phases.phases() if phase["name"] == copy["phase"])
@@ -42,4 +50,4 @@ def handler(event: dict[str, Any]) -> dict[str, Any]:
     key = store.write(layout.LOGS, report)
     metrics.add_metric(name="LogsCopySeconds", unit=MetricUnit.Seconds, value=report["seconds"])
     logger.info("collected", extra={key: value for key, value in report.items() if isinstance(value, int | float)})
-    return {"streams": report["streams"], "eventsCopied": report["events_copied"], "key": key}
+    return Collected(streams=report["streams"], events_copied=report["events_copied"], key=key)

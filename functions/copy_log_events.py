@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from migration.aws import clients
 from migration.logs import target_lock
 from migration.logs.clock import Clock
-from migration.logs.invocation import copy_batch
+from migration.logs.copying import Batch
+from migration.logs.invocation import BatchProgress, copy_batch
+from migration.logs.request import LogCopy
 from migration.observability import state
 
 # Of a function's 15 minutes: when no page and no stream is begun any more, and when a throttled call is given up.
@@ -16,9 +16,7 @@ TRIES_SECONDS = 820.0
 
 
 @state
-def handler(event: dict[str, Any]) -> dict[str, Any]:
-    """`{"execution", "copy", "batch"}` -> `{"ready", "waitSeconds"}`. Raises LogCopyUnderWay when the lock is lost."""
-    target_lock.require(clients.s3(), event["copy"], event["execution"])
-    return copy_batch(
-        clients.s3(), event["copy"], event["batch"], seconds=SECONDS, tries_seconds=TRIES_SECONDS, clock=Clock()
-    )
+def handler(*, execution: str, copy: LogCopy, batch: Batch) -> BatchProgress:
+    """Raises LogCopyUnderWay when the lock is lost."""
+    target_lock.require(clients.s3(), copy, execution)
+    return copy_batch(clients.s3(), copy, batch, seconds=SECONDS, tries_seconds=TRIES_SECONDS, clock=Clock())

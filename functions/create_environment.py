@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -15,21 +16,29 @@ from migration.environments.requests import Files
 from migration.exchange import layout
 from migration.exchange.locks import require_locks
 from migration.exchange.store import of_attempt
+from migration.model import Migration
 from migration.observability import logger, state
 
 
+@dataclass(frozen=True, kw_only=True)
+class Created:
+    """`created` is false where an earlier try had created it."""
+
+    environment: str
+    created: bool
+
+
 @state
-def handler(event: dict[str, Any]) -> dict[str, Any]:
-    """`{"migration", "files"}` -> `{"environment", "created"}`; one that this migration made is found again."""
-    migration = event["migration"]
-    require_locks(migration, event["execution"])
+def handler(*, execution: str, migration: Migration, files: dict[str, Any]) -> Created:
+    """`files` is what StageSettings has staged. A target that this migration has made is found again."""
+    require_locks(migration, execution)
     source, target = migration["source"], migration["target"]
     mwaa = clients.mwaa(target["region"])
     store = of_attempt(clients.s3(), migration)
     store.start_phase("create target")
     name = target["environment"]
     if _is_ours(environment.get(mwaa, name), migration["id"]):
-        return {"environment": name, "created": False}
+        return Created(environment=name, created=False)
 
     current = environment.get(clients.mwaa(source["region"]), source["environment"])
     if current is None:
@@ -40,7 +49,7 @@ def handler(event: dict[str, Any]) -> dict[str, Any]:
         name=name,
         airflow_version=migration["importVersion"],
         overrides=migration["overrides"],
-        files=Files.of(event["files"]),
+        files=Files.of(files),
         tags=environment.tags_of(migration),
     )
     store.write(layout.CREATION, {"notes": migration["notes"] + made.notes})
@@ -51,13 +60,13 @@ def handler(event: dict[str, Any]) -> dict[str, Any]:
             raise
         # The answer to a first attempt can get lost: then the name is taken by what it made.
         if _is_ours(environment.get(mwaa, name), migration["id"]):
-            return {"environment": name, "created": False}
+            return Created(environment=name, created=False)
         raise errors.CreateEnvironmentRefused(
             f"{name}: Amazon MWAA refused CreateEnvironment: {message_of(error)}. Correct target.overrides or "
             "target.airflowVersion and start again."
         ) from error
     logger.info("creating", extra={"environment": name, "airflow_version": migration["importVersion"]})
-    return {"environment": name, "created": True}
+    return Created(environment=name, created=True)
 
 
 def _is_ours(found: dict[str, Any] | None, migration_id: str) -> bool:

@@ -5,35 +5,40 @@ Just before, it looks whether the source still is: what runs there after the exp
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import dataclass
 
 from migration.airflow import pausing, runs
 from migration.aws import clients
 from migration.exchange import layout
 from migration.exchange.locks import require_locks
 from migration.exchange.store import of_artifact, of_attempt
+from migration.model import Migration
 from migration.observability import logger, state
 
 
-@state
-def handler(event: dict[str, Any]) -> dict[str, Any]:
-    """`{"migration", "done"}` -> `{"ready", "waitSeconds", "done", "dags"}`; called until ready.
+@dataclass(frozen=True, kw_only=True)
+class CutOverProgress:
+    """How many of the DAGs are unpaused."""
 
-    `done` is how many of the DAGs are unpaused.
-    """
-    migration = event["migration"]
-    require_locks(migration, event["execution"])
+    ready: bool
+    wait_seconds: int
+    done: int
+    dags: int
+
+
+@state
+def handler(*, execution: str, migration: Migration, done: int) -> CutOverProgress:
+    """`done`: how many DAGs earlier calls have unpaused. Called until ready."""
+    require_locks(migration, execution)
     store = of_attempt(clients.s3(), migration)
     store.start_phase("cut over")
     active = runs.active_dags(of_artifact(clients.s3(), migration))
-    if event["done"] == 0 and runs.quiesces(migration):
+    if done == 0 and runs.quiesces(migration):
         source = migration["source"]
         seen = pausing.require_paused(runs.cli_of(source, source["airflowVersion"]), source["environment"], active)
         store.write(layout.CUT_OVER, {"sourceSeenPaused": seen})
-    done = pausing.set_paused(
-        runs.final_cli(migration), active, paused=False, done=event["done"], seconds=pausing.SECONDS
-    )
+    done = pausing.set_paused(runs.final_cli(migration), active, paused=False, done=done, seconds=pausing.SECONDS)
     if done == len(active):
         store.end_phase("cut over")
     logger.info("unpaused", extra={"done": done, "dags": len(active)})
-    return {"ready": done == len(active), "waitSeconds": 0, "done": done, "dags": len(active)}
+    return CutOverProgress(ready=done == len(active), wait_seconds=0, done=done, dags=len(active))

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import dataclass
 
 from migration import settings
 from migration.aws import clients
 from migration.exchange import grants, layout
+from migration.model import Migration
 from migration.observability import state
 
 
+@dataclass(frozen=True, kw_only=True)
+class Granted:
+    """The ARNs that have access."""
+
+    roles: list[str]
+
+
 @state
-def handler(event: dict[str, Any]) -> dict[str, Any]:
-    """`{"migration"}` -> `{"roles"}`: the ARNs that were granted access."""
-    migration = event["migration"]
-    roles = sorted({migration[side]["executionRoleArn"] for side in ("source", "target")})
+def handler(*, migration: Migration) -> Granted:
+    roles = sorted({side["executionRoleArn"] for side in (migration["source"], migration["target"])})
     artifact_id = migration["artifactId"]
     grants.grant(
         clients.s3(),
@@ -25,4 +31,4 @@ def handler(event: dict[str, Any]) -> dict[str, Any]:
         artifact_id,
         roles,
     )
-    return {"roles": roles}
+    return Granted(roles=roles)

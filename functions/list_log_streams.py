@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from migration import errors, settings
@@ -19,10 +20,21 @@ SECONDS = 600.0
 TRIES_SECONDS = 780.0
 
 
+@dataclass(frozen=True, kw_only=True)
+class Listing:
+    """`progress` goes into the next call; `manifest` is the key of the batches."""
+
+    ready: bool
+    wait_seconds: int
+    progress: dict[str, Any] | None
+    copy: request.LogCopy
+    manifest: str
+    batches: int
+
+
 @state
-def handler(event: dict[str, Any]) -> dict[str, Any]:
-    """`{"execution", "executionArn", "input", "progress"}` -> `{"ready", "waitSeconds", "progress", "copy", "manifest",
-    "batches"}`.
+def handler(*, execution: str, execution_arn: str, input: dict[str, Any], progress: dict[str, Any] | None) -> Listing:
+    """Lists what there is time for.
 
     The target's log groups are locked for the execution from here on, until it ends. `input` is that of the execution:
     `{"migration", "early"}`, or what `copy_logs.schema.json` describes. `progress` is null in the first call and what
@@ -30,9 +42,9 @@ def handler(event: dict[str, Any]) -> dict[str, Any]:
     """
     clock = Clock()
     begun = clock.monotonic()
-    progress = event["progress"] or _begin(event, clock.now())
+    progress = progress or _begin(execution, input, clock.now())
     copy: request.LogCopy = progress["copy"]
-    target_lock.acquire(clients.s3(), clients.states(), copy, event["executionArn"])
+    target_lock.acquire(clients.s3(), clients.states(), copy, execution_arn)
     store = Store(clients.s3(), copy["bucket"], copy["prefix"])
     Store(clients.s3(), copy["bucket"], copy["phases"]).start_phase(copy["phase"])
     made = store.read(layout.LOG_COPY)
@@ -43,7 +55,7 @@ def handler(event: dict[str, Any]) -> dict[str, Any]:
                 "another copyId."
             )
         # An earlier execution got this far: its batches, and what has become of them, are found.
-        return {"ready": True, "waitSeconds": 0, "progress": None, **made}
+        return Listing(ready=True, wait_seconds=0, progress=None, **made)
     # Nobody copies yet, so the whole share is for the listing.
     of_source, of_target = invocation.pacers(copy, clock)
     source = invocation.api(copy["source"], of_source, begun + TRIES_SECONDS, clock)
@@ -70,29 +82,29 @@ def handler(event: dict[str, Any]) -> dict[str, Any]:
     if cursor is not None:
         logger.info("listing", extra={"cursor": cursor})
         progress = {"copy": copy, "cursor": cursor, "groups": groups, "missing": missing}
-        return {"ready": False, "waitSeconds": 0, "progress": progress, "copy": copy, "manifest": "", "batches": 0}
+        return Listing(ready=False, wait_seconds=0, progress=progress, copy=copy, manifest="", batches=0)
     return _finish(store, copy, groups, missing)
 
 
-def _begin(event: dict[str, Any], now: float) -> dict[str, Any]:
-    given, quotas = event["input"], settings.log_quotas()
+def _begin(execution: str, given: dict[str, Any], now: float) -> dict[str, Any]:
+    quotas = settings.log_quotas()
     copy = (
         request.of_migration(given["migration"], now, quotas, early=given["early"])
         if "migration" in given
-        else request.of_input(given, event["execution"], settings.exchange_bucket(), settings.region(), now, quotas)
+        else request.of_input(given, execution, settings.exchange_bucket(), settings.region(), now, quotas)
     )
     return {"copy": copy, "cursor": listing.BEGIN, "groups": None, "missing": []}
 
 
-def _finish(store: Store, copy: request.LogCopy, groups: list[listing.Group], missing: list[str]) -> dict[str, Any]:
+def _finish(store: Store, copy: request.LogCopy, groups: list[listing.Group], missing: list[str]) -> Listing:
     parts: list[dict[str, Any]] = []
     while (part := store.read(layout.log_listing(len(parts)))) is not None:
         parts.append(part)
     batches = list(listing.batches(groups, parts, copy["workers"]))
     copy = request.shared(copy, len(batches))
     manifest = store.write(layout.LOG_BATCHES, batches)
-    made = {"copy": copy, "manifest": manifest, "batches": len(batches)}
+    made: dict[str, Any] = {"copy": copy, "manifest": manifest, "batches": len(batches)}
     store.write(layout.LOG_GROUPS, {"groups": groups, "missing": missing})
     store.write(layout.LOG_COPY, made)
     logger.info("listed", extra={"batches": len(batches), "streams": sum(len(batch["streams"]) for batch in batches)})
-    return {"ready": True, "waitSeconds": 0, "progress": None, **made}
+    return Listing(ready=True, wait_seconds=0, progress=None, **made)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from migration import errors, model, settings
+from migration import errors, settings
 from migration.aws import clients
 from migration.environments import environment
 from migration.exchange import layout
 from migration.exchange.locks import Locks, Place, places_of
 from migration.exchange.store import Store
+from migration.model import Migration
 from migration.observability import logger, state
 from migration.plan import migration_input, planning, preconditions
 from migration.times import now
@@ -19,29 +20,27 @@ _OF_ROLL_BACK = ("targetOnFailure", "artifact", "pollSeconds", "parseTimeoutSeco
 
 
 @state
-def handler(event: dict[str, Any]) -> dict[str, Any]:
-    """`{"execution", "executionArn", "input"}` -> the plan (`planning.Migration`), the same for the same migration.
+def handler(*, execution: str, execution_arn: str, input: Any) -> Migration:
+    """The plan, the same for the same migration.
 
     The source and the target are locked for the execution from here on, until CleanUp.
     """
-    found = migration_input.faults(event["input"])
+    found = migration_input.faults(input)
     if found:
         raise errors.InvalidInput("; ".join(str(fault) for fault in found))
-    document = migration_input.with_defaults(event["input"])
+    document = migration_input.with_defaults(input)
     bucket = settings.exchange_bucket()
-    migration_id = migration_input.migration_id(document, event["execution"])
+    migration_id = migration_input.migration_id(document, execution)
     store = Store(clients.s3(), bucket, layout.migration(migration_id))
     places = _places(document, store)
     locks = Locks(clients.s3(), bucket)
-    locks.acquire(
-        places, migration_id, event["executionArn"], clients.states(), break_lock=document["options"]["breakLock"]
-    )
+    locks.acquire(places, migration_id, execution_arn, clients.states(), break_lock=document["options"]["breakLock"])
     try:
         if document["mode"] == "rollback":
             return _to_roll_back(document, store)
         return _to_migrate(document, migration_id, store)
     except errors.MigrationError:
-        locks.release(places, event["executionArn"])
+        locks.release(places, execution_arn)
         raise
 
 
@@ -59,7 +58,7 @@ def _places(document: dict[str, Any], store: Store) -> list[Place]:
     return [Place(region, document[side]["environment"]) for region, side in places]
 
 
-def _to_migrate(document: dict[str, Any], migration_id: str, store: Store) -> dict[str, Any]:
+def _to_migrate(document: dict[str, Any], migration_id: str, store: Store) -> Migration:
     digest = migration_input.digest(document)
     before = store.read(layout.PLAN)
     if before is not None:
@@ -68,7 +67,7 @@ def _to_migrate(document: dict[str, Any], migration_id: str, store: Store) -> di
                 f"migration {migration_id} was planned with another input. Start it with the same input to go on, or "
                 "give another migrationId to begin a new one."
             )
-        migration: model.Migration = before["migration"]
+        migration: Migration = before["migration"]
         of_attempt = Store(clients.s3(), store.bucket, layout.attempt(migration_id, migration["attempt"]))
         if of_attempt.read(layout.ROLLED_BACK) is None:
             finished = [phase["name"] for phase in of_attempt.phases() if phase["ended"]]
@@ -82,12 +81,12 @@ def _to_migrate(document: dict[str, Any], migration_id: str, store: Store) -> di
     store.write(layout.PLAN, {"digest": digest, "input": document, "migration": migration})
     of_attempt = Store(clients.s3(), store.bucket, layout.attempt(migration_id, attempt))
     of_attempt.end_phase("plan", started)
-    return dict(migration)
+    return migration
 
 
-def _to_roll_back(document: dict[str, Any], store: Store) -> dict[str, Any]:
+def _to_roll_back(document: dict[str, Any], store: Store) -> Migration:
     """The plan of the migration's last attempt, marked as one that is taken back."""
-    migration: model.Migration = store.read(layout.PLAN)["migration"]
+    migration: Migration = store.read(layout.PLAN)["migration"]
     source = migration["source"]
     current = environment.get(clients.mwaa(source["region"]), source["environment"])
     if current is None or current["Status"] != "AVAILABLE":
@@ -99,7 +98,7 @@ def _to_roll_back(document: dict[str, Any], store: Store) -> dict[str, Any]:
     return {**migration, "options": options, "rollBack": True}
 
 
-def _plan(document: dict[str, Any], migration_id: str, attempt: int, bucket: str, started: str) -> model.Migration:
+def _plan(document: dict[str, Any], migration_id: str, attempt: int, bucket: str, started: str) -> Migration:
     outlook = planning.look(
         document,
         migration_id=migration_id,

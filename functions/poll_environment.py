@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from migration import errors, waiting
@@ -9,7 +10,9 @@ from migration.airflow import versions
 from migration.aws import clients
 from migration.environments import environment
 from migration.exchange.store import of_attempt
+from migration.model import Migration
 from migration.observability import state
+from migration.waiting import Progress
 
 _FAILED = {
     "CREATE_FAILED": errors.CreateEnvironmentFailed,
@@ -20,19 +23,23 @@ _FAILED = {
 }
 
 
+@dataclass(frozen=True, kw_only=True)
+class EnvironmentProgress(Progress):
+    """`status` is the environment's."""
+
+    status: str
+
+
 @state
-def handler(event: dict[str, Any]) -> dict[str, Any]:
-    """`{"migration", "phase", "airflowVersion", "waitedSeconds"}` -> `waiting`'s fields and the `status`."""
-    migration = event["migration"]
+def handler(*, migration: Migration, phase: str, airflow_version: str, waited_seconds: int) -> EnvironmentProgress:
     target, options = migration["target"], migration["options"]
     found = environment.get(clients.mwaa(target["region"]), target["environment"])
-    status = judge(found, target["environment"], event["airflowVersion"])
-    wait = waiting.ready(event) if status == "AVAILABLE" else None
-    if wait is not None:
-        of_attempt(clients.s3(), migration).end_phase(event["phase"])
-        return wait | {"status": status}
-    return {"status": status} | waiting.not_ready(
-        event,
+    status = judge(found, target["environment"], airflow_version)
+    if status == "AVAILABLE":
+        of_attempt(clients.s3(), migration).end_phase(phase)
+        return EnvironmentProgress(**vars(waiting.ready(waited_seconds)), status=status)
+    progress = waiting.not_ready(
+        waited_seconds,
         # Half as often as DAG runs: an environment takes 20 minutes and more.
         seconds=2 * options["pollSeconds"],
         limit=options["environmentTimeoutSeconds"],
@@ -41,6 +48,7 @@ def handler(event: dict[str, Any]) -> dict[str, Any]:
             "the Amazon MWAA console; options.environmentTimeoutSeconds gives it longer."
         ),
     )
+    return EnvironmentProgress(**vars(progress), status=status)
 
 
 def judge(found: dict[str, Any] | None, name: str, airflow_version: str) -> str:

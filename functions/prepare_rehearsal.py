@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from migration import settings
@@ -11,16 +12,23 @@ from migration.observability import logger, state
 from migration.plan import migration_input, rehearsal_input
 
 
-@state
-def handler(event: dict[str, Any]) -> dict[str, Any]:
-    """`{"executionArn", "input"}` -> `{"migrationId", "input"}`.
+@dataclass(frozen=True, kw_only=True)
+class Rehearsal:
+    """The migration that is rehearsed, and its input."""
 
-    Raises EnvironmentLocked where another migration works on the source, before one is started that would be refused:
-    a failed migration alarms people.
+    migration_id: str
+    input: dict[str, Any]
+
+
+@state
+def handler(*, execution_arn: str, input: Any) -> Rehearsal:
+    """Raises EnvironmentLocked where another migration works on the source.
+
+    Here, and not in a migration that would be refused: one that fails alarms people.
     """
     bucket = settings.exchange_bucket()
-    given = rehearsal_input.read(event["input"], clients.s3(), bucket)
-    document = rehearsal_input.of(given, event["executionArn"])
+    given = rehearsal_input.read(input, clients.s3(), bucket)
+    document = rehearsal_input.of(given, execution_arn)
     region, _ = migration_input.regions(document, settings.region())
     source = Place(region, document["source"]["environment"])
     lock = Locks(clients.s3(), bucket).holder(source)
@@ -28,4 +36,4 @@ def handler(event: dict[str, Any]) -> dict[str, Any]:
         raise locked(source, lock)
     migration_id = document["migrationId"]
     logger.info("rehearses", extra={"rehearsal": migration_id, "environment": document["target"]["environment"]})
-    return {"migrationId": migration_id, "input": document}
+    return Rehearsal(migration_id=migration_id, input=document)

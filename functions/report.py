@@ -6,6 +6,7 @@ carries what matters, and where nobody can be told it lies in the bucket. The lo
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from aws_lambda_powertools.metrics import MetricUnit
@@ -26,14 +27,25 @@ from migration.report.price import Price
 from migration.report.rehearsal_history import History, Rehearsal
 
 
-@state
-def handler(event: dict[str, Any]) -> dict[str, Any]:
-    """`{"migration", "failure", "rollBackFailure", "unchecked"}` -> `{"status", "verdict", "key", "downtimeSeconds"}`.
+@dataclass(frozen=True, kw_only=True)
+class Reported:
+    """`key` is None where the bucket has refused the report."""
 
-    Failures are empty where there is none; `key` is None where the bucket has refused the report. `unchecked` has the
-    failures of states that check.
-    """
-    migration = event["migration"]
+    status: str
+    verdict: str
+    key: str | None
+    downtime_seconds: float
+
+
+@state
+def handler(
+    *,
+    migration: Migration,
+    failure: dict[str, str],
+    roll_back_failure: dict[str, str],
+    unchecked: list[dict[str, str]],
+) -> Reported:
+    """Failures are empty where there is none; `unchecked` has those of states that check."""
     artifact, store = of_artifact(clients.s3(), migration), of_attempt(clients.s3(), migration)
     tasks = ("quiesce", "drain", "export", "import", "verify")
     results = {task: artifact.read(layout.result(task)) or {} for task in tasks}
@@ -42,14 +54,14 @@ def handler(event: dict[str, Any]) -> dict[str, Any]:
     phases = store.phases()
     report = contents.make(
         migration,
-        failure=contents.failure_of(event["failure"]),
-        roll_back_failure=contents.failure_of(event["rollBackFailure"]),
+        failure=contents.failure_of(failure),
+        roll_back_failure=contents.failure_of(roll_back_failure),
         phases=phases,
         results=results,
         logs=store.read(layout.LOGS),
         dags=_dags(migration, found, results),
         cost=_cost(migration, found, phases),
-        checked=check_results.read(store) + contents.unchecked(event["unchecked"]),
+        checked=check_results.read(store) + contents.unchecked(unchecked),
         notes=_notes(store),
     )
     report["verdict"] = facts.verdict(report)
@@ -65,12 +77,12 @@ def handler(event: dict[str, Any]) -> dict[str, Any]:
             "The log of the report function has the report; repair the policies of the bucket, the topic and their key."
         )
     logger.info("reported", extra={"status": report["status"], "verdict": report["verdict"], "key": written})
-    return {
-        "status": report["status"],
-        "verdict": report["verdict"],
-        "key": written,
-        "downtimeSeconds": report["downtime_seconds"],
-    }
+    return Reported(
+        status=report["status"],
+        verdict=report["verdict"],
+        key=written,
+        downtime_seconds=report["downtime_seconds"],
+    )
 
 
 def _notes(store: Store) -> list[str]:

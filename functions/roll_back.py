@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import dataclass
 
 from migration import errors, waiting
 from migration.airflow import our_dags, pausing, runs
@@ -15,32 +15,36 @@ from migration.exchange.store import Store, of_artifact, of_attempt
 from migration.model import Migration
 from migration.observability import logger, state
 from migration.times import now
+from migration.waiting import Progress
+
+
+@dataclass(frozen=True, kw_only=True)
+class RollBackProgress(Progress):
+    """`done`: how many of the target's DAGs are paused."""
+
+    done: int
 
 
 @state
-def handler(event: dict[str, Any]) -> dict[str, Any]:
-    """`{"migration", "waitedSeconds", "done"}` -> `{"ready", "waitSeconds", "waitedSeconds", "done"}`.
-
-    In this order, each step harmless when it is repeated: the target's DAGs are paused if the cut-over had begun (so
+def handler(*, execution: str, migration: Migration, waited_seconds: int, done: int) -> RollBackProgress:
+    """In this order, each step harmless when it is repeated: the target's DAGs are paused if the cut-over had begun (so
     that nothing runs twice), the source's are resumed if they were quiesced, our files leave both DAG folders.
     """
-    migration = event["migration"]
-    require_locks(migration, event["execution"])
+    require_locks(migration, execution)
     store = of_attempt(clients.s3(), migration)
     store.start_phase("roll back")
     begun = {phase["name"] for phase in store.phases()}
-    done = event["done"]
     if "cut over" in begun:
         done, paused = _pause_target(migration, done)
         if not paused:
-            return {"done": done} | _wait(event, migration, "pausing the target's DAGs", seconds=1)
+            return _wait(waited_seconds, done, migration, "pausing the target's DAGs", seconds=1)
     if "export" in begun and runs.quiesces(migration) and not _resume_source(migration):
-        return {"done": done} | _wait(event, migration, "resuming the source's DAGs")
+        return _wait(waited_seconds, done, migration, "resuming the source's DAGs")
     for side in (migration["source"], migration["target"]):
         removed = dag_folder.remove_our_dags(clients.s3(side["region"]), side["bucket"], side["dagsPath"])
         logger.info("our DAG files are gone", extra={"environment": side["environment"], "removed": removed})
     _end(store)
-    return {"done": done} | waiting.ready(event)
+    return RollBackProgress(**vars(waiting.ready(waited_seconds)), done=done)
 
 
 def _pause_target(migration: Migration, done: int) -> tuple[int, bool]:
@@ -79,16 +83,17 @@ def _resume_source(migration: Migration) -> bool:
     return False
 
 
-def _wait(event: dict[str, Any], migration: Migration, what: str, seconds: int | None = None) -> dict[str, Any]:
+def _wait(waited: int, done: int, migration: Migration, what: str, seconds: int | None = None) -> RollBackProgress:
     limit = migration["options"]["dagRunTimeoutSeconds"]
-    return waiting.not_ready(
-        event,
+    progress = waiting.not_ready(
+        waited,
         seconds=seconds or migration["options"]["pollSeconds"],
         limit=limit,
         timed_out=lambda: errors.RollBackFailed(
             f"{what} took longer than {limit} s. quiesce.json in {migration['artifact']} lists those that were active."
         ),
     )
+    return RollBackProgress(**vars(progress), done=done)
 
 
 def _end(store: Store) -> None:

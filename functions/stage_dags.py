@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import dataclass
 
 from migration.aws import clients
 from migration.environments import dag_folder, s3_objects
 from migration.exchange.locks import require_locks
 from migration.exchange.store import of_attempt
+from migration.model import Migration
 from migration.observability import logger, state
 
 
+@dataclass(frozen=True, kw_only=True)
+class StagedDags:
+    """How many objects of the user's and of ours are in the target."""
+
+    objects: int
+    ours: int
+
+
 @state
-def handler(event: dict[str, Any]) -> dict[str, Any]:
-    """`{"migration"}` -> `{"objects", "ours"}`: how many objects of the user's and of ours are in the target."""
-    migration = event["migration"]
-    require_locks(migration, event["execution"])
+def handler(*, execution: str, migration: Migration) -> StagedDags:
+    require_locks(migration, execution)
     source, target = migration["source"], migration["target"]
     of_attempt(clients.s3(), migration).start_phase("stage resources")
     from_s3 = clients.s3(source["region"], s3_objects.COPIERS)
@@ -26,4 +33,4 @@ def handler(event: dict[str, Any]) -> dict[str, Any]:
     ours = dag_folder.put_our_dags(from_s3, source["bucket"], source["dagsPath"])
     dag_folder.put_our_dags(to_s3, target["bucket"], target["dagsPath"])
     logger.info("staged", extra={"objects": objects, "ours": ours})
-    return {"objects": objects, "ours": ours}
+    return StagedDags(objects=objects, ours=ours)

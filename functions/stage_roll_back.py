@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import dataclass
 
 from migration.aws import clients
 from migration.environments import dag_folder, s3_objects
 from migration.exchange.locks import require_locks
+from migration.model import Migration
 from migration.observability import state
 
 
+@dataclass(frozen=True, kw_only=True)
+class StagedRollBack:
+    """How many of our files are in the source's DAG folder."""
+
+    ours: int
+
+
 @state
-def handler(event: dict[str, Any]) -> dict[str, Any]:
-    """`{"migration"}` -> `{"ours"}`: how many of our files are in the source's DAG folder."""
-    migration = event["migration"]
-    require_locks(migration, event["execution"])
+def handler(*, execution: str, migration: Migration) -> StagedRollBack:
+    require_locks(migration, execution)
     source = migration["source"]
     s3 = clients.s3(source["region"], s3_objects.COPIERS)
-    return {"ours": dag_folder.put_our_dags(s3, source["bucket"], source["dagsPath"])}
+    return StagedRollBack(ours=dag_folder.put_our_dags(s3, source["bucket"], source["dagsPath"]))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from migration.airflow import constraints, versions
@@ -15,14 +16,17 @@ from migration.model import Migration
 from migration.observability import state
 
 
-@state
-def handler(event: dict[str, Any]) -> dict[str, Any]:
-    """`{"migration", "airflowVersion"}` -> `{"files"}`: keys and pinned versions for Create- or UpdateEnvironment.
+@dataclass(frozen=True, kw_only=True)
+class StagedSettings:
+    """Keys and pinned versions for CreateEnvironment or UpdateEnvironment."""
 
-    What was staged for that version before is found again. Before a hop to 3.x our DAGs leave the target.
-    """
-    migration, airflow_version = event["migration"], event["airflowVersion"]
-    require_locks(migration, event["execution"])
+    files: dict[str, Any]
+
+
+@state
+def handler(*, execution: str, migration: Migration, airflow_version: str) -> StagedSettings:
+    """What was staged for that version before is found again. Before a hop to 3.x our DAGs leave the target."""
+    require_locks(migration, execution)
     store = of_attempt(clients.s3(), migration)
     staged = store.read(layout.staged(airflow_version))
     if staged is None:
@@ -33,7 +37,7 @@ def handler(event: dict[str, Any]) -> dict[str, Any]:
     if versions.parse(airflow_version).major >= 3:
         # Our DAGs read the metadata database, which no task reaches there: they would only be import errors.
         dag_folder.remove_our_dags(clients.s3(target["region"]), target["bucket"], target["dagsPath"])
-    return {"files": staged["files"]}
+    return StagedSettings(files=staged["files"])
 
 
 def _copy_settings(migration: Migration, airflow_version: str) -> tuple[Files, list[str]]:

@@ -6,8 +6,8 @@ swept until ready, and all of them again at the schedule's next time.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 from botocore.exceptions import ClientError
 
@@ -15,32 +15,41 @@ from migration import errors, settings, waiting
 from migration.cleanup import cleaning, leftovers
 from migration.cleanup.leftovers import Sweeper
 from migration.observability import logger, state
+from migration.waiting import Progress
 
 _LIMIT_SECONDS = 7200
 # The files were gone before: an hour ago, when the schedule was last here, or at the rehearsal's own clean-up.
 _LATER = 1
 
 
+@dataclass(frozen=True, kw_only=True)
+class Swept:
+    """Ids of rehearsals."""
+
+    swept: list[str]
+    waiting: list[str]
+
+
 @state
-def handler(event: dict[str, Any]) -> dict[str, Any]:
-    """`{"migrationId", "waitedSeconds"}` -> `{"ready", "waitSeconds", "waitedSeconds"}`; called until ready.
-
-    `{"olderThanHours"}` -> `{"swept", "waiting"}`, ids of rehearsals. Raises SweepIncomplete.
-    """
+def handler(
+    *, migration_id: str | None = None, waited_seconds: int = 0, older_than_hours: int | None = None
+) -> Progress | Swept:
+    """The state names one rehearsal and calls until it is ready; the schedule names an age. Raises SweepIncomplete."""
     sweeper = Sweeper(settings.exchange_bucket())
-    if "migrationId" in event:
-        return _one(sweeper, event)
-    return _all(sweeper, datetime.now(UTC) - timedelta(hours=event["olderThanHours"]))
+    if migration_id is not None:
+        return _one(sweeper, migration_id, waited_seconds)
+    if older_than_hours is None:
+        raise errors.EventUnfit("Sweep was called without a rehearsal and without an age. Deploy the stack again.")
+    return _all(sweeper, datetime.now(UTC) - timedelta(hours=older_than_hours))
 
 
-def _one(sweeper: Sweeper, event: dict[str, Any]) -> dict[str, Any]:
-    name = event["migrationId"]
+def _one(sweeper: Sweeper, name: str, waited: int) -> Progress:
     # Of a rehearsal that was not planned there is nothing to wait for.
     planned = sweeper.plan(name)
-    if planned is None or _take_back(sweeper, name, event["waitedSeconds"]):
-        return waiting.ready(event)
+    if planned is None or _take_back(sweeper, name, waited):
+        return waiting.ready(waited)
     return waiting.not_ready(
-        event,
+        waited,
         seconds=planned["options"]["pollSeconds"],
         limit=_LIMIT_SECONDS,
         timed_out=lambda: errors.CleanUpTimedOut(
@@ -50,7 +59,7 @@ def _one(sweeper: Sweeper, event: dict[str, Any]) -> dict[str, Any]:
     )
 
 
-def _all(sweeper: Sweeper, before: datetime) -> dict[str, Any]:
+def _all(sweeper: Sweeper, before: datetime) -> Swept:
     swept: list[str] = []
     later: list[str] = []
     failed: list[str] = []
@@ -68,7 +77,7 @@ def _all(sweeper: Sweeper, before: datetime) -> dict[str, Any]:
             f"Something is left of {', '.join(failed)}; the function's log says why, rehearsal by rehearsal. Repair "
             "that, or delete the environments by hand."
         )
-    return {"swept": swept, "waiting": later}
+    return Swept(swept=swept, waiting=later)
 
 
 def _take_back(sweeper: Sweeper, name: str, waited: int) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -14,20 +15,27 @@ from migration.environments.requests import Files
 from migration.exchange import layout
 from migration.exchange.locks import require_locks
 from migration.exchange.store import of_attempt
+from migration.model import Migration
 from migration.observability import logger, state
 
 
-@state
-def handler(event: dict[str, Any]) -> dict[str, Any]:
-    """`{"migration", "phase", "airflowVersion", "files"}` -> `{"updating"}`; one under way or done is found.
+@dataclass(frozen=True, kw_only=True)
+class Updated:
+    """`updating` is false where the upgrade is done, or under way already."""
 
-    Raises TargetBusy while Amazon MWAA does something else to the target.
-    """
-    migration, version = event["migration"], event["airflowVersion"]
-    require_locks(migration, event["execution"])
+    updating: bool
+
+
+@state
+def handler(
+    *, execution: str, migration: Migration, phase: str, airflow_version: str, files: dict[str, Any]
+) -> Updated:
+    """Raises TargetBusy while Amazon MWAA does something else to the target."""
+    version = airflow_version
+    require_locks(migration, execution)
     source, target = migration["source"], migration["target"]
     store = of_attempt(clients.s3(), migration)
-    store.start_phase(event["phase"])
+    store.start_phase(phase)
     mwaa = clients.mwaa(target["region"])
     current = environment.get(mwaa, target["environment"])
     origin = environment.get(clients.mwaa(source["region"]), source["environment"])
@@ -42,9 +50,9 @@ def handler(event: dict[str, Any]) -> dict[str, Any]:
         )
     if current["AirflowVersion"] == version or current["Status"] != "AVAILABLE":
         # PollHop judges the status, whatever it is.
-        return {"updating": False}
+        return Updated(updating=False)
     made = requests.hop_request(
-        origin, current, airflow_version=version, overrides=migration["overrides"], files=Files.of(event["files"])
+        origin, current, airflow_version=version, overrides=migration["overrides"], files=Files.of(files)
     )
     store.write(layout.hop(version), {"notes": made.notes})
     try:
@@ -57,4 +65,4 @@ def handler(event: dict[str, Any]) -> dict[str, Any]:
             f"{message_of(error)}. options.importVersion must be the latest 2.11 for a hop to 3.x."
         ) from error
     logger.info("upgrading", extra={"environment": target["environment"], "airflow_version": version})
-    return {"updating": True}
+    return Updated(updating=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from aws_lambda_powertools.metrics import MetricUnit
@@ -11,13 +12,21 @@ from migration.airflow import our_dags, runs
 from migration.aws import clients
 from migration.checks import history_and_logs
 from migration.exchange.store import of_artifact, of_attempt
+from migration.model import Migration
 from migration.observability import metrics, state
 
 
+@dataclass(frozen=True, kw_only=True)
+class Verified:
+    """How much was compared."""
+
+    tables: int
+    rows: int
+
+
 @state
-def handler(event: dict[str, Any]) -> dict[str, Any]:
-    """`{"migration"}` -> `{"tables", "rows"}`: how much was compared. Raises VerificationFailed with the tables."""
-    migration = event["migration"]
+def handler(*, migration: Migration) -> Verified:
+    """Raises VerificationFailed with the tables that differ, and ResultMissing."""
     store = of_attempt(clients.s3(), migration)
     store.start_phase("verify")
     results = runs.results(
@@ -35,4 +44,4 @@ def handler(event: dict[str, Any]) -> dict[str, Any]:
     rows = sum(table["exported"] for table in tables.values())
     metrics.add_metric(name="RowsVerified", unit=MetricUnit.Count, value=rows)
     store.end_phase("verify")
-    return {"tables": len(tables), "rows": rows}
+    return Verified(tables=len(tables), rows=rows)

@@ -14,6 +14,10 @@ class TransientFault(MigrationError):
     """A throttle, time-out or server error that outlasted the SDK's own retries; the state machine retries it."""
 
 
+class EventUnfit(MigrationError):
+    """The state machine and a function are of different releases: deploy the whole stack again."""
+
+
 # The input and the plan.
 
 

@@ -6,12 +6,21 @@ What is counted is the time waited between looks, not the clock: a redriven exec
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from dataclasses import dataclass
 
 
-def ready(event: dict[str, Any]) -> dict[str, Any]:
-    """The end of a wait."""
-    return {"ready": True, "waitSeconds": 0, "waitedSeconds": event["waitedSeconds"]}
+@dataclass(frozen=True, kw_only=True)
+class Progress:
+    """Whether what is waited for is there; else in how many seconds to look again, with `waited_seconds`."""
+
+    ready: bool
+    wait_seconds: int
+    waited_seconds: int
+
+
+def ready(waited: int) -> Progress:
+    """The end of a wait of so many seconds."""
+    return Progress(ready=True, wait_seconds=0, waited_seconds=waited)
 
 
 # An execution's history has 25,000 events at most and ends there, rolling nothing back; a look takes some ten. With
@@ -19,15 +28,14 @@ def ready(event: dict[str, Any]) -> dict[str, Any]:
 _SHARE = 200
 
 
-def not_ready(event: dict[str, Any], *, seconds: int, limit: int, timed_out: Callable[[], Exception]) -> dict[str, Any]:
+def not_ready(waited: int, *, seconds: int, limit: int, timed_out: Callable[[], Exception]) -> Progress:
     """Another `seconds` to wait, or more after hours. Raises `timed_out()` once `limit` seconds have been waited."""
-    if event["waitedSeconds"] >= limit:
+    if waited >= limit:
         raise timed_out()
-    return again(event, seconds)
+    return again(waited, seconds)
 
 
-def again(event: dict[str, Any], seconds: int) -> dict[str, Any]:
+def again(waited: int, seconds: int) -> Progress:
     """Another `seconds` to wait, or more after hours; who has no limit of its own gives up by what it looks at."""
-    waited = event["waitedSeconds"]
     wait = max(seconds, waited // _SHARE)
-    return {"ready": False, "waitSeconds": wait, "waitedSeconds": waited + wait}
+    return Progress(ready=False, wait_seconds=wait, waited_seconds=waited + wait)

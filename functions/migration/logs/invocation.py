@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from aws_lambda_powertools.metrics import MetricUnit
 
@@ -24,6 +25,14 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 _METRICS = {"copied": "LogEventsCopied", "archived": "LogEventsArchived", "bytes": "LogBytesCopied"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class BatchProgress:
+    """Whether the batch is done, else after how many seconds to come again."""
+
+    ready: bool
+    wait_seconds: int
 
 
 def api(end: End, pacer: Pacer, until: float, clock: Clock) -> LogsApi:
@@ -53,8 +62,8 @@ def pacers(copy: LogCopy, clock: Clock, s3: S3Client | None = None) -> tuple[Pac
 
 def copy_batch(
     s3: S3Client, copy: LogCopy, batch: Batch, *, seconds: float, tries_seconds: float, clock: Clock
-) -> dict[str, Any]:
-    """`{"ready", "waitSeconds"}`: whether the batch is done, else when to come again.
+) -> BatchProgress:
+    """Copies a batch, or as much of it as there is time for.
 
     After `seconds` no page and no stream is begun; after `tries_seconds` a throttled call is given up.
     """
@@ -65,9 +74,9 @@ def copy_batch(
         journal.take()
     except Wait as wait:
         logger.info("an earlier invocation may still write", extra={"batch": batch["index"], "seconds": wait.seconds})
-        return {"ready": False, "waitSeconds": math.ceil(wait.seconds)}
+        return BatchProgress(ready=False, wait_seconds=math.ceil(wait.seconds))
     if journal.done:
-        return {"ready": True, "waitSeconds": 0}
+        return BatchProgress(ready=True, wait_seconds=0)
     before = _sums(journal)
     copying = BatchCopy(
         batch,
@@ -104,7 +113,7 @@ def copy_batch(
         raise
     leave("done" if done else "suspended")
     logger.info("copied", extra={"batch": batch["index"], "done": done, "streams": len(journal.streams)})
-    return {"ready": done, "waitSeconds": 0}
+    return BatchProgress(ready=done, wait_seconds=0)
 
 
 def _copy(copying: BatchCopy, batch: Batch) -> bool:

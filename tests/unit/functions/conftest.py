@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import os
 from collections.abc import Callable, Iterator
@@ -166,7 +167,9 @@ def call() -> Handler:
     """Calls a function's handler with an event's parts."""
 
     def invoke(module: Any, **event: Any) -> dict[str, Any]:
-        names = {"execution": EXECUTION.rsplit(":", 1)[-1], "executionArn": EXECUTION}
+        names = {"execution": EXECUTION.rsplit(":", 1)[-1]}
+        if "execution_arn" in inspect.signature(module.handler).parameters:
+            names["executionArn"] = EXECUTION
         answer: dict[str, Any] = module.handler({**names, **event}, Context())
         return answer
 

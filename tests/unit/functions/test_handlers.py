@@ -515,11 +515,11 @@ def test_a_cli_that_waits_for_the_imports_locks_ends_no_run(
 
 @pytest.mark.parametrize(("seconds", "limit"), [(1, 21600), (1, 604800), (60, 604800), (3600, 604800)])
 def test_looks_fit_into_an_executions_history(seconds: int, limit: int) -> None:
-    event: dict[str, Any] = {"waitedSeconds": 0}
+    progress = waiting.ready(0)
     looks = 0
-    while event["waitedSeconds"] < limit:
-        event = waiting.not_ready(event, seconds=seconds, limit=limit, timed_out=AssertionError)
-        assert event["waitSeconds"] >= seconds
+    while progress.waited_seconds < limit:
+        progress = waiting.not_ready(progress.waited_seconds, seconds=seconds, limit=limit, timed_out=AssertionError)
+        assert progress.wait_seconds >= seconds
         looks += 1
     # Some ten events each, of 25,000.
     assert looks < 2000
