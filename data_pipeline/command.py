@@ -30,7 +30,7 @@ class Outcome:
         if self.translation is None:
             count = len(self.refused.faults) if self.refused else 0
             return f"{self.name}: not translated, {count} {'fault' if count == 1 else 'faults'}"
-        decisions = len(self.translation.decisions)
+        decisions = self.translation.open_points
         whole = "whole" if not decisions else f"{decisions} {'thing' if decisions == 1 else 'things'} to decide"
         return f"{self.name}: {', '.join(self.translation.dag_ids)}, {whole}"
 

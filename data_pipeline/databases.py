@@ -162,7 +162,8 @@ def redshift_target(draft: Draft, database: PipelineObject) -> dict[str, Any]:
             draft.ledger.decide(
                 database,
                 "connectionString",
-                "The cluster's identifier is read from a variable, for the Redshift Data API.",
+                "The Redshift Data API wants the cluster's identifier, which is not in the connection string: fill "
+                "in its variable.",
             )
         if name is None:
             path = re.search(r"/([\w$-]+)(?:\?.*)?$", address.jinja)

@@ -1,8 +1,12 @@
-"""A translation under way: the DAG file so far, what lies beside it, and the notes."""
+"""A translation under way: the DAG file so far, what lies beside it, and the notes.
+
+How often a failed task is tried again where the definition is silent is an assumption: the reference of Data Pipeline's
+objects gives `maximumRetries` and `retryDelay` no default. PIPELINE.md says so.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -18,7 +22,7 @@ from .options import Options
 from .periods import Period
 from .schedules import Plan
 
-#: Data Pipeline tries an activity three times, ten minutes apart, where its definition does not say how often.
+#: The assumption: three tries, ten minutes apart.
 DEFAULT_RETRIES, DEFAULT_RETRY_DELAY = 2, Period(10, "minute")
 
 
@@ -170,6 +174,22 @@ def attempts(draft: Draft, found: PipelineObject) -> dict[str, Any]:
         arguments["execution_timeout"] = timeout
         draft.ledger.note(found, "attemptTimeout", f"`execution_timeout` of {timeout} for each try.")
     return arguments
+
+
+def note_assumptions(ledger: Ledger, activities: Sequence[PipelineObject]) -> None:
+    """Notes which of the two defaults a definition's activities need."""
+    assumed = {
+        "maximumRetries": f"`retries={DEFAULT_RETRIES}`",
+        "retryDelay": f"`retry_delay` of {DEFAULT_RETRY_DELAY}",
+    }
+    silent = [text for name, text in assumed.items() if not all(activity.text(name) for activity in activities)]
+    if silent:
+        ledger.differs(
+            "",
+            "",
+            f"{' and '.join(silent)} in `default_args`: an assumption. The definition does not say it, and Data "
+            "Pipeline's reference gives no default. Compare with what your pipeline did.",
+        )
 
 
 def retries_of(draft: Draft, found: PipelineObject) -> int:

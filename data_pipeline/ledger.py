@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 
@@ -26,6 +26,14 @@ class Note:
     field: str
     level: Level
     text: str
+
+
+def by_text(notes: Iterable[Note]) -> dict[str, list[Note]]:
+    """The notes by their sentence: what is the same of several fields is one thing to read and to decide."""
+    found: dict[str, list[Note]] = {}
+    for note in notes:
+        found.setdefault(note.text, []).append(note)
+    return found
 
 
 @dataclass

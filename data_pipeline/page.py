@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import PurePath
 
 from . import object_reference
-from .ledger import Level, Note
+from .ledger import Level, Note, by_text
 from .model import PipelineObject, Reference, Value
 from .options import Options
 from .run_values import Trigger
@@ -34,7 +34,7 @@ def render(found: Translation, options: Options) -> str:
 
 def _verdict(found: Translation) -> str:
     dags = ", ".join(f"`{dag_id}.py`" for dag_id in found.dag_ids)
-    count = len(found.decisions)
+    count = found.open_points
     if not count:
         return f"{dags}, whole."
     return f"{dags}, with {count} {'thing' if count == 1 else 'things'} to decide."
@@ -44,8 +44,8 @@ def _decisions(found: Translation) -> Iterator[str]:
     if found.decisions:
         yield "## Decide first"
         yield ""
-        for note in found.decisions:
-            yield f"- [ ] {_place(note)}{note.text}"
+        for text, notes in by_text(found.decisions).items():
+            yield f"- [ ] {_places(notes)}{text}"
         yield ""
 
 
@@ -54,34 +54,35 @@ def _differences(found: Translation) -> Iterator[str]:
     if different:
         yield "## What will be different"
         yield ""
-        for note in different:
-            yield f"- {_place(note)}{note.text}"
+        for text, notes in by_text(different).items():
+            yield f"- {_places(notes)}{text}"
         yield ""
 
 
-def _place(note: Note) -> str:
-    if not note.object_id:
-        return ""
-    return f"`{note.object_id}.{note.field}`: " if note.field else f"`{note.object_id}`: "
+def _places(notes: Iterable[Note]) -> str:
+    """The objects and fields that notes are about; nothing where they are about the pipeline."""
+    named = [".".join(part for part in (note.object_id, note.field) if part) for note in notes]
+    places = ", ".join(f"`{place}`" for place in named if place)
+    return f"{places}: " if places else ""
 
 
 def _set_up(found: Translation) -> Iterator[str]:
     yield "## Set up"
     yield ""
-    yield "- `requirements.txt`: its lines belong into the environment's; Amazon MWAA pins their versions."
+    yield "- Add the lines of `requirements.txt` to the environment's own; Amazon MWAA pins their versions."
     if found.variables:
-        yield "- Variables: fill in `variables.json`, import it (`airflow variables import`), or make secrets of them"
-        yield "  in Secrets Manager, below `airflow/variables/`. Names with `secret` in them are masked in logs."
+        yield "- Variables: fill in `variables.json` and import it (`airflow variables import`), or keep them in"
+        yield "  Secrets Manager, below `airflow/variables/`. Names with `secret` in them are masked in logs."
         yield ""
         yield "| variable | holds |"
         yield "| --- | --- |"
         for variable in found.variables:
-            secret = "; **secret**" if variable.is_secret else ""
+            secret = " **Secret.**" if variable.is_secret else ""
             yield f"| `{variable.name}` | {_cell(variable.description)}{secret} |"
         yield ""
     if found.connections:
-        yield "- Connections: fill in `connections.json`, passwords and what stands in `<...>`, and import it (`airflow"
-        yield "  connections import`), or make secrets of them in Secrets Manager, below `airflow/connections/`."
+        yield "- Connections: fill in the passwords and each `<...>` in `connections.json` and import it (`airflow"
+        yield "  connections import`), or keep them in Secrets Manager, below `airflow/connections/`."
         yield ""
         yield "| connection | type | host | password |"
         yield "| --- | --- | --- | --- |"
@@ -103,8 +104,8 @@ def _change_over(found: Translation, options: Options) -> Iterator[str]:
     pipeline = activation.pipeline_id if activation else "<pipeline id>"
     for dag_id, plan in zip(found.dag_ids, found.plans, strict=True):
         yield from _first_run(dag_id, plan, options, found)
-    yield "To compare first, let both run: give the DAG places of its own to write to (its `params`, or copies of its"
-    yield "data nodes' paths), unpause it, and compare what one run of each has left, interval by interval:"
+    yield "To compare first, let both run: give the DAG places of its own to write to (its variables and `params`, or"
+    yield "other paths in its code), unpause it, and compare what a run of each has left, interval by interval:"
     yield ""
     yield f"    aws datapipeline query-objects --pipeline-id {pipeline} --sphere INSTANCE"
     yield f"    airflow dags list-runs {'-d ' if options.release < (3,) else ''}{found.dag_ids[0]}"
@@ -112,14 +113,21 @@ def _change_over(found: Translation, options: Options) -> Iterator[str]:
     yield ""
     yield "Then, when the pipeline is between two runs:"
     yield ""
-    yield f"1. `aws datapipeline deactivate-pipeline --pipeline-id {pipeline} --no-cancel-active` lets what runs end."
-    yield "2. Look up the last scheduled start that finished; the DAG begins with the next one."
-    yield "3. Translate again with `--start` of that time, copy the folder, unpause the DAG."
+    yield f"1. `aws datapipeline deactivate-pipeline --pipeline-id {pipeline} --no-cancel-active` lets runs finish."
+    if all(_is_triggered(plan) for plan in found.plans):
+        yield "2. Give the DAG the real places to write to, and trigger it where you activated the pipeline."
+    else:
+        yield "2. Look up the last scheduled start that finished; the DAG begins with the next one."
+        yield "3. Translate again with `--start` of that time, copy the folder, and unpause the DAG."
     yield ""
 
 
+def _is_triggered(plan: Plan) -> bool:
+    return plan.trigger is Trigger.ONDEMAND or (plan.count == 1 and plan.start is None)
+
+
 def _first_run(dag_id: str, plan: Plan, options: Options, found: Translation) -> Iterator[str]:
-    if plan.trigger is Trigger.ONDEMAND or (plan.count == 1 and plan.start is None):
+    if _is_triggered(plan):
         yield f"- `{dag_id}` runs when it is triggered: trigger it where you activated the pipeline."
     elif options.start is not None:
         start = f"{options.start:%Y-%m-%d %H:%M} UTC"

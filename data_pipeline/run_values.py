@@ -17,6 +17,10 @@ class Trigger(Enum):
     ONDEMAND = "ondemand"
 
 
+#: Airflow has one value for all of them, and none in Airflow 3 where the task's process was killed.
+_OF_A_FAILURE = ("errorMessage", "errorStackTrace", "errorId", "failureReason", "cancellationReason")
+
+
 def of_tasks(trigger: Trigger, period: Period | None, airflow: tuple[int, ...]) -> Mapping[str, Deferred]:
     """The values for what a task renders.
 
@@ -48,13 +52,9 @@ def of_tasks(trigger: Trigger, period: Period | None, airflow: tuple[int, ...]) 
         "attempt": "ti.try_number",
         "attemptCount": "ti.try_number",
         "currentRetryCount": "ti.try_number",
-        "errorMessage": "exception",
-        "errorStackTrace": "exception",
-        "errorId": "exception.__class__.__name__",
-        "failureReason": "exception",
-        "cancellationReason": "exception",
     }
     return {
         **{name: Deferred(code, "datetime") for name, code in times.items()},
         **{name: Deferred(code) for name, code in texts.items()},
+        **dict.fromkeys(_OF_A_FAILURE, Deferred("exception | default('killed')", is_simple=False)),
     }

@@ -41,10 +41,14 @@ def timetable(plan: Plan, start: datetime, names: AirflowNames) -> Timetable:
     if expression is not None:
         name = "CronTriggerTimetable" if at_start else "CronDataIntervalTimetable"
         source = f'{name}("{expression}", timezone="UTC")'
-        return Timetable(Code(source, ((module, name),)), f"every {plan.period}, {when}: {expression}")
+        return Timetable(Code(source, ((module, name),)), f"{_every(plan.period)}, {when} (cron {expression})")
     name = "DeltaTriggerTimetable" if at_start else "DeltaDataIntervalTimetable"
     argument = {"delta": plan.period}
-    return Timetable(Call(module, name, argument), f"every {plan.period} from its start, {when}")
+    return Timetable(Call(module, name, argument), f"{_every(plan.period)} from its start, {when}")
+
+
+def _every(period: Period) -> str:
+    return f"every {period.unit}" if period.count == 1 else f"every {period}"
 
 
 def _once(plan: Plan, period: Period, names: AirflowNames) -> Timetable:

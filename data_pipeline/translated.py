@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from .draft import Connection, Variable
-from .ledger import Level, Note
+from .ledger import Level, Note, by_text
 from .model import Definition
 from .schedules import Plan
 
@@ -33,6 +33,11 @@ class Translation:
     def decisions(self) -> list[Note]:
         """What a person must decide."""
         return [note for note in self.notes if note.level is Level.DECIDE]
+
+    @property
+    def open_points(self) -> int:
+        """How many different things a person must decide; one may be about several fields."""
+        return len(by_text(self.decisions))
 
     @property
     def is_full(self) -> bool:

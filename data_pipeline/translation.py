@@ -25,7 +25,7 @@ from . import (
 from .activities import TRANSLATORS, needs_resource
 from .airflow_names import AirflowNames
 from .dag_file import DagFile
-from .draft import DEFAULT_RETRIES, DEFAULT_RETRY_DELAY, Connection, Draft, Variable
+from .draft import DEFAULT_RETRIES, DEFAULT_RETRY_DELAY, Connection, Draft, Variable, note_assumptions
 from .expressions.scope import Runtime, number
 from .faults import DefinitionRefused
 from .ledger import Ledger
@@ -64,6 +64,7 @@ def translate(definition: Definition, options: Options, names: Names | None = No
                 parameter.named_at[1],
                 f"No parameter declares `#{{{parameter.id}}}`: the DAG reads it from a variable, if it needs it.",
             )
+    note_assumptions(ledger, dependencies.activities(hidden))
     field_notes.complete(hidden, ledger)
     return _translation(hidden, folder, drafts, ledger)
 
@@ -323,7 +324,7 @@ def _declare(draft: Draft) -> None:
     for parameter_id, variable in draft.runtime.variables.items():
         parameter = draft.definition.parameters[parameter_id]
         if f"var.value.{variable}" in texts:
-            described = parameter.description or f"Data Pipeline's parameter {parameter.id}."
+            described = parameter.description or f"Data Pipeline's parameter `{parameter.id}`."
             draft.variables[variable] = Variable(variable, described, parameter.is_secret)
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qs, unquote
 
+from botocore.exceptions import UnknownServiceError
 from defusedxml import DefusedXmlException, ElementTree
 from moto.core.model import OperationModel, ServiceModel
 from moto.core.parse import PROTOCOL_PARSERS, RequestParserError
@@ -25,6 +26,7 @@ _MODEL_OF_SIGNING_NAME = {
     "airflow": "mwaa",
     "monitoring": "cloudwatch",
     "tagging": "resourcegroupstaggingapi",
+    "elasticmapreduce": "emr",
 }
 
 _CREDENTIAL = re.compile(r"Credential=([^/,]+)/(\d{8})/([^/]+)/([^/]+)/aws4_request")
@@ -87,7 +89,7 @@ def read(environ: dict[str, Any]) -> AwsRequest:
     service = _MODEL_OF_SIGNING_NAME.get(signing_name, signing_name)
     try:
         model = get_service_model(service)
-    except ImportError as error:
+    except UnknownServiceError as error:
         raise UnknownOperation(f"there is no service {signing_name!r}") from error
     return (
         _read_s3(environ, access_key_id, region)

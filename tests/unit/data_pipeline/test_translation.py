@@ -217,7 +217,7 @@ def test_alarms_are_callbacks() -> None:
         assert "target_arn='arn:aws:sns:us-east-1:123456789012:alarms', subject='Import failed'" in task(
             text, "import_"
         )
-        assert "{{ exception }}" in task(text, "import_")
+        assert "{{ exception | default('killed') }}" in task(text, "import_")
     assert "sla=timedelta(hours=2)" in task(two, "import_")
     assert "sla_miss_callback" in two
     assert "sla=" not in three
@@ -340,6 +340,43 @@ def test_a_parameter_without_value_is_a_variable() -> None:
     assert found.files["hello.sh"].endswith("{{ var.value.test_my_a }} {{ var.value.test_my_nowhere }}\n")
     assert {variable.name for variable in found.variables} == {"test_my_a", "test_my_nowhere", "test_wg_instance_id"}
     assert any("No parameter declares `#{myNowhere}`" in note.text for note in found.decisions)
+    assert "- [ ] `Hello.command`: No parameter declares `#{myNowhere}`" in found.files["PIPELINE.md"]
+
+
+@pytest.mark.parametrize(
+    ("said", "assumed"),
+    [
+        ({}, "- `retries=2` and `retry_delay` of 10 minutes in `default_args`: an assumption."),
+        ({"maximumRetries": "1"}, "- `retry_delay` of 10 minutes in `default_args`: an assumption."),
+        ({"maximumRetries": "1", "retryDelay": "5 Minutes"}, ""),
+    ],
+)
+def test_retries_that_a_definition_does_not_name_are_an_assumption(said: dict[str, str], assumed: str) -> None:
+    page = of(DEFAULT | said, SHELL).files["PIPELINE.md"]
+    assert [line for line in page.splitlines() if "an assumption" in line] == (
+        [f"{assumed} The definition does not say it, and Data Pipeline's reference gives no default. Compare with what "
+         "your pipeline did."]
+        if assumed
+        else []
+    )  # fmt: skip
+
+
+def test_the_same_decision_about_two_objects_is_one() -> None:
+    one = {"id": "A", "type": "Ec2Resource", "imageId": "ami-1", "terminateAfter": "1 Hour"}
+    found = of(
+        one,
+        one | {"id": "B"},
+        {"id": "C", "type": "ShellCommandActivity", "command": "echo c", "runsOn": {"ref": "A"}},
+        {"id": "D", "type": "ShellCommandActivity", "command": "echo d", "runsOn": {"ref": "B"}},
+    )
+    assert "- [ ] `A.imageId`, `B.imageId`: The image, unchanged" in found.files["PIPELINE.md"]
+    assert found.open_points == len(found.decisions) - 1
+
+
+def test_a_dag_that_is_triggered_does_not_catch_up() -> None:
+    page = of(DEFAULT | {"scheduleType": "ondemand"}, SHELL).files["PIPELINE.md"]
+    assert "and trigger it where you activated the pipeline." in page
+    assert "--start" not in page
 
 
 def test_two_names_that_become_one() -> None:

@@ -1,0 +1,218 @@
+"""Translated DAGs parse in real Airflow and do what their pipelines did, against the local AWS and PostgreSQL."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from data_pipeline.options import Options
+from local.installations.postgres import PostgresServer
+
+from .airflow_runs import Deployment
+from .conftest import Aws, Query, translated_into
+
+DAY = "2026-03-04T00:00:00+00:00"
+
+
+def deploy(airflow: Deployment, *files: str) -> None:
+    """Translates a definition into the DAGs folder."""
+    translated_into(airflow.dags, Options(airflow.installation.version), *files)
+
+
+def run(airflow: Deployment, aws: Aws, dag_id: str, logical_date: str = DAY, **variables: str) -> dict[str, Any]:
+    """Runs one DAG with its variables (`CONN_...` is a connection); its state and its tasks' states."""
+    made = {
+        f"AIRFLOW_{name if name.startswith('CONN_') else f'VAR_{dag_id}_{name}'}".upper(): value
+        for name, value in variables.items()
+    }
+    return airflow.run(dag_id, logical_date, {**aws.environment(), **made})
+
+
+def succeeded(found: dict[str, Any]) -> bool:
+    return str(found["state"]).endswith("success") and all(
+        str(state).endswith("success") for state in found["tasks"].values()
+    )
+
+
+@pytest.mark.parametrize("shell_on", ["ssm", "ecs", "worker"])
+def test_everything_parses(airflow: Deployment, tmp_path: Path, shell_on: Any) -> None:
+    options = Options(airflow.installation.version, shell_on)
+    names = ("redshift-loads", "shell-in-parallel", "on-demand", "dynamodb-to-redshift", "sqoop-weekly", "everything")
+    for name in names:
+        translated_into(tmp_path, options, f"{name}.json")
+    translated_into(tmp_path, options, "backup-definition.json", "backup-parameters.json", "backup-values.json")
+    parsed = airflow.parse(tmp_path)
+    assert parsed["errors"] == {}
+    assert set(parsed["dags"]) == {name.replace("-", "_") for name in names} | {"backup"}
+
+
+def test_redshift_loads(airflow: Deployment, aws: Aws, query: Query) -> None:
+    deploy(airflow, "redshift-loads.json")
+    query("DROP SCHEMA IF EXISTS sales CASCADE")
+    query("CREATE SCHEMA sales")
+    query("CREATE TABLE sales.orders (id int primary key, name text)")
+    query("INSERT INTO sales.orders VALUES (1, 'old'), (2, 'kept')")
+    query("CREATE TABLE sales.items (id int primary key, order_id int)")
+    query("INSERT INTO sales.items VALUES (1, 10)")
+    s3 = aws.empty_bucket("loads")
+    s3.put_object(Bucket="loads", Key="orders.tsv", Body=b"1\tnew\n3\tadded\n")
+    s3.put_object(Bucket="loads", Key="items.tsv", Body=b"1\t99\n2\t20\n")
+    aws.calls.clear()
+    found = run(
+        airflow, aws, "redshift_loads", my_orders="s3://loads/orders.tsv", my_items="s3://loads/items.tsv",
+        my_table="orders", my_database="dw", my_user="loader", warehouse_cluster="house",
+    )  # fmt: skip
+    assert succeeded(found), found
+    # OVERWRITE_EXISTING replaces what is there, KEEP_EXISTING leaves it.
+    assert query("SELECT * FROM sales.orders ORDER BY id") == [(1, "new"), (2, "kept"), (3, "added")]
+    assert query("SELECT * FROM sales.items ORDER BY id") == [(1, 10), (2, 20)]
+    looked = [parameters["Key"] for _, parameters in aws.asked("s3", "HeadObject")]
+    assert {"orders.tsv", "items.tsv"} <= set(looked)
+    asked = aws.asked("redshift-data", "BatchExecuteStatement")
+    assert {(call["ClusterIdentifier"], call["Database"], call["DbUser"]) for _, call in asked} == {
+        ("house", "dw", "loader")
+    }
+    assert aws.asked("ec2", "RunInstances") == []
+
+
+def test_shell_in_parallel(airflow: Deployment, aws: Aws) -> None:
+    deploy(airflow, "shell-in-parallel.json")
+    network = aws.client("ec2")
+    subnet = network.describe_subnets()["Subnets"][0]["SubnetId"]
+    group = network.describe_security_groups()["SecurityGroups"][0]["GroupId"]
+    image = network.describe_images()["Images"][0]["ImageId"]
+    aws.calls.clear()
+    found = run(
+        airflow,
+        aws,
+        "shell_in_parallel",
+        my_folder="/data",
+        my_source=group,
+        my_target=group,
+        my_subnet=subnet,
+        my_image=image,
+    )
+    assert succeeded(found), found
+    order = [name for name, _ in aws.asked("ec2", "RunInstances", "TerminateInstances")]
+    assert order.count("RunInstances") == 2
+    assert order[0] == "RunInstances"
+    assert order[-1] == "TerminateInstances"
+    instances = network.describe_instances(Filters=[{"Name": "instance-state-name", "Values": ["running", "pending"]}])
+    assert instances["Reservations"] == []
+    commands = [parameters for _, parameters in aws.asked("ssm", "SendCommand")]
+    scripts = [parameters["Parameters"]["commands"][0] for parameters in commands]
+    assert "set -- /data 7" in scripts[0].replace("'", "")
+    assert scripts[-1].rstrip().endswith("echo finish $1")
+    # The first and the last on one machine, one half on the other.
+    machines = [parameters["InstanceIds"][0] for parameters in commands]
+    assert len(set(machines)) == 2
+    assert machines[0] == machines[-1]
+    # They ran: what they printed, the length of $n among it, is what bash makes of them.
+    told = printed(aws)
+    assert told[0] == "begin /data 7\n"
+    assert "half 1\na 1\nb 1\n" in told
+    assert told[-1] == "finish /data\n"
+
+
+def printed(aws: Aws) -> list[str]:
+    """What each command printed, in the order in which they were asked after."""
+    asked = dict.fromkeys(parameters["CommandId"] for _, parameters in aws.asked("ssm", "GetCommandInvocation"))
+    outputs = {key[0]: found["StandardOutputContent"] for key, found in aws.machines.invocations.items()}
+    return [outputs[command_id] for command_id in asked]
+
+
+def test_on_demand(airflow: Deployment, aws: Aws) -> None:
+    deploy(airflow, "on-demand.json")
+    found = run(airflow, aws, "on_demand")
+    assert succeeded(found), found
+    ((_, launched),) = aws.asked("ec2", "RunInstances")
+    assert launched["ImageId"].startswith("resolve:ssm:")
+    assert launched["IamInstanceProfile"] == {"Name": "EtlProfile"}
+    assert len(aws.asked("ec2", "TerminateInstances")) == 1
+    assert printed(aws) == ["Good morning! 2026\n"]
+
+
+def test_dynamodb_to_redshift(airflow: Deployment, aws: Aws, query: Query) -> None:
+    deploy(airflow, "dynamodb-to-redshift.json")
+    dynamodb, s3 = aws.client("dynamodb"), aws.empty_bucket("etl-data")
+    if "orders" not in dynamodb.list_tables()["TableNames"]:
+        dynamodb.create_table(
+            TableName="orders",
+            KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
+            AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
+            BillingMode="PAY_PER_REQUEST",
+        )
+        dynamodb.put_item(TableName="orders", Item={"id": {"S": "a"}})
+    # What the Hive step would leave: the cluster is not run here.
+    s3.put_object(Bucket="etl-data", Key="export/2026-03-04-00-00-00/part-0", Body=b"a\nb\n")
+    query("DROP TABLE IF EXISTS facts")
+    query("CREATE TABLE facts (id varchar(20))")
+    query("INSERT INTO facts VALUES ('gone')")
+    aws.calls.clear()
+    found = run(airflow, aws, "dynamodb_to_redshift")
+    assert succeeded(found), found
+    assert [name for name, _ in aws.asked("dynamodb", "Scan")] == ["Scan"]
+    order = [name for name, _ in aws.asked("emr", "RunJobFlow", "AddJobFlowSteps", "TerminateJobFlows")]
+    assert order == ["RunJobFlow", "AddJobFlowSteps", "TerminateJobFlows"]
+    ((_, cluster),) = aws.asked("emr", "RunJobFlow")
+    assert (cluster["Name"], cluster["ReleaseLabel"]) == ("dynamodb_to_redshift", "emr-5.36.2")
+    assert cluster["LogUri"] == "s3://etl-logs/dp"
+    ((_, added),) = aws.asked("emr", "AddJobFlowSteps")
+    (step,) = added["Steps"]
+    assert step["HadoopJarStep"]["Args"] == [
+        "hive",
+        "-e",
+        "DROP TABLE IF EXISTS source;\n\nCREATE EXTERNAL TABLE source (id string)\n"
+        'STORED BY \'org.example.Handler\' TBLPROPERTIES ("table" = "orders");\n'
+        "INSERT OVERWRITE DIRECTORY 's3://etl-data/export/2026-03-04-00-00-00' SELECT id FROM source;",
+    ]
+    assert query("SELECT id FROM facts ORDER BY id") == [("a",), ("b",)]
+
+
+def test_sqoop_weekly(airflow: Deployment, aws: Aws) -> None:
+    deploy(airflow, "sqoop-weekly.json")
+    found = run(airflow, aws, "sqoop_weekly", "2026-03-01T02:30:00+00:00", secret_my_secret="tops3cret")
+    assert succeeded(found), found
+    ((_, added),) = aws.asked("emr", "AddJobFlowSteps")
+    jars = [(step["HadoopJarStep"]["Jar"], step["HadoopJarStep"]["Args"]) for step in added["Steps"]]
+    assert jars == [
+        ("s3://etl-jars/runner.jar", ["s3://etl-tools/prepare.sh", "db.example.org", "tops3cret"]),
+        ("command-runner.jar", ["sqoop", "import", "--table", "orders"]),
+    ]
+    ((_, ended),) = aws.asked("emr", "TerminateJobFlows")
+    assert len(ended["JobFlowIds"]) == 1
+    assert aws.asked("sns", "Publish") == []
+
+
+def test_a_failed_step_raises_the_alarm_and_the_cluster_goes(airflow: Deployment, aws: Aws) -> None:
+    deploy(airflow, "sqoop-weekly.json")
+    aws.client("sns", "us-east-1").create_topic(Name="alarms")
+    aws.emr.failing.add("every step")
+    aws.calls.clear()
+    found = run(airflow, aws, "sqoop_weekly", "2026-03-08T02:30:00+00:00", secret_my_secret="tops3cret")
+    assert str(found["tasks"]["import_"]).endswith("failed")
+    assert str(found["tasks"]["terminate_hadoop"]).endswith("success")
+    assert len(aws.asked("emr", "TerminateJobFlows")) == 1
+    ((_, published),) = aws.asked("sns", "Publish")
+    assert published["Subject"] == "Import failed"
+    message = json.loads(published["Message"])["default"]
+    assert message.startswith("at 2026-03-08T02:30:00: EMR Steps failed")
+
+
+def test_backup(airflow: Deployment, aws: Aws, query: Query, postgres: PostgresServer) -> None:
+    deploy(airflow, "backup-definition.json", "backup-parameters.json", "backup-values.json")
+    query("DROP TABLE IF EXISTS orders")
+    query("CREATE TABLE orders (id int, name text, note text)")
+    query("INSERT INTO orders VALUES (1, 'a,b', NULL), (2, E'back\\\\slash', 'n')")
+    s3 = aws.empty_bucket("backups")
+    aws.calls.clear()
+    shop = f"postgres://postgres@127.0.0.1:{postgres.port}/warehouse"
+    found = run(airflow, aws, "backup", my_place="s3://backups/shop", my_table="orders", CONN_BACKUP_SHOP=shop)
+    assert succeeded(found), found
+    written = s3.get_object(Bucket="backups", Key="shop/4/back_up_orders.csv")["Body"].read().decode()
+    # Without quotes, as Data Pipeline writes: the separator behind a backslash, NULL as \N.
+    assert written == "1,a\\,b,\\N\n2,back\\\\slash,n\n"
+    assert aws.asked("ec2", "RunInstances") == []
