@@ -52,7 +52,7 @@ class AirflowCli:
 
     @property
     def tells_ends(self) -> bool:
-        """Whether `tasks` works: the commands of 1.10 look into the DAG's file instead."""
+        """Whether `tasks` works: the commands of 1.10 read the DAG's file instead."""
         return self._version.major >= 2
 
     def probe_dag(self, dag_id: str) -> bool:
@@ -69,7 +69,7 @@ class AirflowCli:
         return self._run(*command, dag_id).succeeded
 
     def set_paused(self, dag_ids: list[str], paused: bool) -> Answer:
-        """Pauses or unpauses DAGs by one command; those that already are, or are unknown, are passed over.
+        """Pauses or unpauses DAGs by one command; those that already are, or are unknown, are skipped.
 
         Where `unpauses_many` is false, `dag_ids` has one id.
         """
@@ -83,10 +83,10 @@ class AirflowCli:
     def trigger(
         self, dag_id: str, run_id: str, execution_date: str, conf: dict[str, Any], *, dated: bool = False
     ) -> bool:
-        """Makes sure that a run exists. True: it was made now; False: it was there.
+        """Makes sure that a run exists. Returns whether it was created now.
 
-        Raises DagRunRefused. Before 2.2 a run is found again by its execution date, so that is given there; with
-        `dated` it is given everywhere, for `runs` to find it by.
+        Raises DagRunRefused. Before 2.2 a run can be found by its execution date only, so the date is passed; with
+        `dated` every version gets it, so that `runs` can find the run.
         """
         command = ["trigger_dag"] if self._version.major == 1 else ["dags", "trigger"]
         command += ["--run_id" if self._version.major == 1 else "--run-id", run_id]
@@ -98,7 +98,7 @@ class AirflowCli:
         answer = self._run(*command)
         if answer.succeeded:
             return True
-        # The exception's own name in the traceback: there is no other sign of it.
+        # The exception's name in the traceback is the only sign of it.
         if re.search(r"^airflow\.exceptions\.DagRunAlreadyExists", answer.stderr, re.MULTILINE):
             return False
         raise DagRunRefused(
@@ -106,9 +106,9 @@ class AirflowCli:
         )
 
     def run_state(self, dag_id: str, run_id: str, execution_date: str) -> RunState:
-        """How far a run is."""
+        """The state of a run and of its tasks."""
         if self._version.major == 1:
-            # The one state command of 1.10 parses: only our own file, then.
+            # The only state command of 1.10 parses, so it gets our own file alone.
             answer = self._run("dag_state", "--subdir", f"DAGS_FOLDER/{dag_id}.py", dag_id, execution_date)
             return RunState(_dag_state(answer) if answer.succeeded else None)
         answer = self._run(*self._states_of(dag_id, run_id, execution_date))
@@ -150,9 +150,9 @@ class AirflowCli:
         return rows
 
     def delete_dag(self, dag_id: str) -> bool:
-        """Deletes a DAG's rows. True: there were some. Its file must be gone, or the scheduler makes them again."""
+        """Deletes a DAG's rows; returns whether there were any. Its file must be gone, or they come back."""
         if self._version.major == 1:
-            # It has no command that tells: all others look into the file.
+            # 1.10 has no command that says so without reading the file.
             return self._run("delete_dag", "--yes", dag_id).succeeded
         known = self.probe_dag(dag_id)
         if known:
@@ -183,7 +183,7 @@ def run_state_of(tasks: dict[str, str]) -> RunState:
 
 
 def json_of(stdout: str) -> list[dict[str, Any]] | None:
-    """The JSON list in a command's output, which log lines may precede. None: there is none."""
+    """The JSON list in a command's output, after any log lines; None if there is none."""
     decoder = json.JSONDecoder()
     for match in re.finditer(r"^\s*\[(?=\s*[{\]])", stdout, re.MULTILINE):
         try:

@@ -19,8 +19,8 @@ def fitted(text: str, airflow_version: str) -> tuple[str, list[str]]:
     """The file for `airflow_version`, and a sentence for each thing that was done or that the user should look at.
 
     Airflow's own constraint files are replaced by those of the version and of its Python; a constraint file of the
-    user's is left alone and named. Without any constraint line one is put first, because Amazon MWAA from 2.7.2 on
-    demands one.
+    user's is left alone and named. Without any constraint line one is put first, because Amazon MWAA
+    requires one from 2.7.2 on.
     """
     notes: list[str] = []
     lines: list[str] = []
@@ -45,7 +45,7 @@ def fitted(text: str, airflow_version: str) -> tuple[str, list[str]]:
 
 
 def constraint_of(line: str) -> str | None:
-    """Where the constraint file lies that a line names; None for any other line."""
+    """The constraint file that a line names; None for any other line."""
     found = _CONSTRAINT.match(line)
     return None if found is None else found["place"]
 

@@ -44,10 +44,9 @@ def set_paused(
 
 
 def require_paused(cli: AirflowCli, environment: str, dag_ids: list[str]) -> bool:
-    """Whether DAGs are known to be paused; False where nobody can tell.
+    """Raises SourceActive if a DAG is active. Returns whether all are known to be paused.
 
-    1.10's CLI does not say it, and later ones parse the DAG folder first, which a web server may not have the time for.
-    Raises SourceActive.
+    1.10's CLI does not say it, and later ones parse the DAG folder first, which can take a web server too long.
     """
     try:
         listed = cli.dags()

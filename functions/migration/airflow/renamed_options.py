@@ -86,7 +86,7 @@ def changes() -> list[Change]:
 
 
 def removed(options: Mapping[str, str], target: str) -> dict[str, str]:
-    """The options that Airflow `target` has no more under any name, and what it suggests instead of each."""
+    """The options that Airflow `target` no longer has under any name, each with what Airflow suggests instead."""
     by_name = _by_name(target)
     followed = {option: _follow(option, value, by_name) for option, value in options.items()}
     return {option: suggestion for option, (name, suggestion) in followed.items() if name is None}
@@ -160,7 +160,7 @@ def needed(source: str, target: str) -> Translation:
 
 
 def _follow(option: str, value: str, by_name: dict[str, Change]) -> tuple[str | None, str]:
-    """The name that an option has in the end (None: removed), and what Airflow suggests where it was removed."""
+    """An option's final name (None: removed), and what Airflow suggests instead of a removed one."""
     name, seen = option, {option}
     while name in by_name and by_name[name].get("if_equals", value) == value:
         change = by_name[name]

@@ -1,4 +1,4 @@
-"""Our DAG runs: their ids, what they are asked for, and the results that they leave in the exchange bucket."""
+"""Our DAG runs: their ids, their conf, and the results that they leave in the exchange bucket."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ _IMPORT_OPTIONS = ("onConflict", "jobs")
 
 # The results of a DAG's tasks in the order of the tasks; a run has done its work when the last one is there.
 _RESULTS = {EXPORT: ("quiesce", "drain", "export"), IMPORT: ("import", "verify"), RESUME: ("resume",)}
-# What the report calls the time of a run.
+# The phase of the report that a run is.
 PHASES = {EXPORT: "export", IMPORT: "import", RESUME: "resume"}
 _OPTIONAL = ("quiesce", "drain")
 
 
 def run_id(migration: Migration, dag: str) -> str:
-    """The run that this attempt of the migration has of a DAG: a retry finds it instead of starting another."""
+    """The id of this attempt's run of a DAG: always the same, so a retry finds the run instead of starting another."""
     return f"{dag}__{migration['artifactId']}"
 
 
@@ -51,7 +51,7 @@ def version_of(migration: Migration, dag: str) -> str:
 
 
 def cli(migration: Migration, dag: str) -> AirflowCli:
-    """The CLI of the environment that a DAG of ours runs in, as it is then."""
+    """The CLI of the environment that a DAG of ours runs in, at its version then."""
     return cli_of(side_of(migration, dag), version_of(migration, dag))
 
 
@@ -69,7 +69,7 @@ def cli_of(side: Side, airflow_version: str) -> AirflowCli:
 def active_dags(artifact: Store) -> list[str]:
     """The user's DAGs that were active in the source when it was quiesced; none where it was not.
 
-    Without those that have no file any more: they stay unpaused for years, and no target knows them.
+    DAGs whose files are gone are left out: they stay unpaused for years, and no target knows them.
     """
     quiesced = artifact.read(layout.result("quiesce")) or {}
     # An export that leaves out the table of DAGs names none.
@@ -93,7 +93,7 @@ def conf(migration: Migration, dag: str) -> dict[str, Any]:
 
 
 def results(artifact: Store, dag: str, run: str) -> dict[str, dict[str, Any]]:
-    """The results that a run has left so far, by name. One of another run is none of its own."""
+    """The results that a run has left so far, by name. Results of another run do not count."""
     found = {name: artifact.read(layout.result(name)) for name in _RESULTS[dag]}
     return {name: result for name, result in found.items() if result is not None and result.get("run_id") == run}
 
@@ -115,5 +115,5 @@ def is_complete(dag: str, found: Mapping[str, dict[str, Any]]) -> bool:
 
 
 def _given(options: Mapping[str, Any], names: tuple[str, ...]) -> dict[str, Any]:
-    """Options that are set: the engine's own defaults hold for those that are null or empty."""
+    """The options that are set; for null and empty ones the engine's defaults hold."""
     return {name: options[name] for name in names if options.get(name) not in (None, [])}

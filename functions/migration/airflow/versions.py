@@ -1,6 +1,6 @@
 """Airflow versions: their order, the path between two of them, and the Python that Amazon MWAA runs them on.
 
-No list of versions: Amazon MWAA adds some and retires others, and refuses by itself what it does not offer.
+There is no list of versions here: Amazon MWAA adds and retires them, and itself refuses what it does not offer.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def import_at(target: str, import_version: str) -> str:
 
 
 def path(source: str, target: str, import_version: str) -> list[str]:
-    """Every version that the metadata passes: source, import version, hops. Versions may repeat only by equality."""
+    """Every version that the metadata goes through: source, import version, hops. The first two may be equal."""
     steps = [source, import_at(target, import_version)]
     if target != steps[-1]:
         steps.append(target)

@@ -1,7 +1,7 @@
 """Which files of a DAG folder Airflow does not parse, because a `.airflowignore` names them.
 
 Its lines are regular expressions up to Airflow 2.x and globs like those of `.gitignore` from 3.0 on, unless
-`core.dag_ignore_file_syntax` says otherwise: the same line can mean another thing after a migration.
+`core.dag_ignore_file_syntax` says otherwise: the same line can mean something else after a migration.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ NAME = ".airflowignore"
 
 
 def finder(names: Collection[str], read: Callable[[str], str], *, glob: bool) -> Callable[[str], str | None]:
-    """A function that tells of a file's path which line of which `.airflowignore` it is ignored by; None: by none.
+    """A function that returns, for a file's path, which line of which `.airflowignore` ignores it, or None.
 
     Args:
         names: the paths of all files below the DAG folder.
-        read: gives the text of one; each is read once, and only if a file above which it stands is asked for.
+        read: returns the text of one; each is read at most once, and only for a file below its folder.
         glob: which of the two kinds the lines are.
     """
     texts: dict[str, list[str]] = {}
@@ -59,7 +59,7 @@ def _matches_expression(line: str, path: str) -> bool:
     try:
         return re.search(line, path) is not None
     except re.error:
-        # Airflow passes over a line that is no regular expression.
+        # Airflow skips a line that is not a regular expression.
         return False
 
 

@@ -1,7 +1,7 @@
 """The checks that ask a rehearsal's target itself: what it cannot import, what it has not parsed, how DAGs run there.
 
-They are made over several looks. What is done is kept in the attempt's folder; what is not stands among the checks as
-a warning from the first look on, so that a report has it whatever becomes of the function.
+They take several looks. Finished checks are kept in the attempt's folder; an unfinished one is a warning from the first
+look on, so that a report has it whatever happens to the function.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _PART = "target"
 # Looks in a row at a web server that does not answer.
 _UNANSWERED = 5
 # Amazon MWAA looks for new DAG files every five minutes (scheduler.dag_dir_list_interval): what has not changed for
-# twice as long is not going to.
+# twice as long will not change.
 _SETTLED = 600
 
 
@@ -60,7 +60,7 @@ class Target:
 
 
 def begin(store: Store, artifact: Store, migration: Migration) -> Progress:
-    """What there is to go on with. In the first look: the comparison, and a warning for each check to be made."""
+    """The progress so far. The first look gets the comparison, and a warning for each check still to be made."""
     found: Progress | None = store.read(layout.TARGET_CHECKS)
     if found is not None:
         return found
@@ -98,7 +98,7 @@ def is_done(progress: Progress) -> bool:
 def look(progress: Progress, target: Target, store: Store, artifact: Store, migration: Migration, waited: int) -> bool:
     """Does what can be done now. True: every check is made, or cannot be.
 
-    `waited`: seconds of waiting since the first look. Whatever the target refuses is a warning in the end.
+    `waited`: seconds of waiting since the first look. Whatever the target refuses ends as a warning.
     """
     try:
         if IMPORT_ERRORS not in progress["checks"]:
@@ -127,7 +127,7 @@ def _give_up(progress: Progress, reason: str) -> None:
 
 
 def _names(progress: Progress) -> Sequence[str]:
-    """The checks in the order in which they are made and told."""
+    """The checks in the order in which they are made and reported."""
     return [history_and_logs.NAME, IMPORT_ERRORS, MISSING_DAGS, *([smoke_test.NAME] if progress["smoke"] else [])]
 
 
@@ -167,7 +167,7 @@ def _parse(
 
 
 def _await_parsing(progress: Progress, open_: list[str], waited: int, limit: int) -> bool:
-    """Notes what is not parsed yet; tells whether waiting is over: nothing changes, or time is up."""
+    """Notes what is not parsed yet. Returns whether the wait is over: nothing changes any more, or time is up."""
     if open_ != progress["seen"]:
         progress["seen"], progress["since"] = open_, waited
     return waited >= limit or waited - progress["since"] >= _SETTLED

@@ -10,7 +10,7 @@ from migration.checks.dag_files import DagFile, DagFiles
 from migration.checks.linter import SYNTAX, Violation
 from migration.wording import counted
 
-# What Airflow 3 has no more: a DAG file with it cannot be imported, or its tasks fail.
+# What Airflow 3 no longer has: a DAG file with it cannot be imported, or its tasks fail.
 _REMOVED = ("AIR301", "AIR302", "AIR303")
 # What it still has, but does not want: 311, 312 and 321 for what has a new place, 304 for values that make a new
 # version of the DAG each time that it is parsed.
@@ -20,11 +20,11 @@ _NO_SCHEDULE = ("AIR002",)
 # Not: rules of style (001, 004, 201, 202), and of speed (003), which hold for the source as well.
 RULES = (*_REMOVED, *_DEPRECATED, *_NO_SCHEDULE)
 
-# More say nothing more; the message has the number of all.
+# More findings say nothing new; the message has the total.
 MAX_FINDINGS = 1000
 
 _GUIDE = "Replace it as the guide to upgrading to Airflow 3 says."
-# For what ruff knows no replacement of, by the name in its message.
+# Where ruff knows no replacement, by the name in its message.
 _BY_NAME = {
     "airflow.utils.dates.days_ago": "Give a fixed date, such as `pendulum.datetime(2024, 1, 1)`.",
     "default_view": "Take it out; the web server of Airflow 3 has one view.",

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 # Airflow imports zips of DAGs as they are, so what is inside is looked at too.
 _SUFFIXES = (".py", ".zip")
-# No file that people write is as large; what is generated can be.
+# No hand-written file is as large; a generated one can be.
 MAX_FILE = 4 * 1024**2
 MAX_ZIP = 32 * 1024**2
 # Of Lambda's 512 MB in /tmp.
@@ -131,7 +131,7 @@ def _unpack(path: str, content: bytes, found: DagFiles) -> None:
             for item in archive.infolist():
                 if not item.filename.endswith(".py"):
                     continue
-                # By what the archive says of itself; reading stops there too.
+                # The size is the archive's own claim; reading stops at it too.
                 if item.file_size > MAX_FILE:
                     found.skip(f"{path}/{item.filename}", f"it has more than {MAX_FILE // 1024**2} MB")
                 else:

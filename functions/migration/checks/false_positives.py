@@ -1,4 +1,4 @@
-"""What the linter takes for a finding and what is none, because a file is written for several versions of Airflow.
+"""What the linter reports without cause, because a file is written for several versions of Airflow.
 
 - What stands in `except ImportError:` runs only where the import before it does not exist, which is another version; so
   does what uses a name that was imported there, wherever it stands.

@@ -1,7 +1,7 @@
-"""Reads what Airflow tells of DAG files that it cannot import: where, what is wrong, and what to do about it.
+"""Reads Airflow's import errors: which file, what is wrong with it, and what to do about it.
 
-A trace is Python's, cut by Airflow to its last frames (`core.dagbag_import_error_traceback_depth`); its text is the
-user's code's and anything can stand in it.
+A trace is Python's, cut by Airflow to its last frames (`core.dagbag_import_error_traceback_depth`); its text comes
+from the user's code and can be anything.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from migration.airflow import versions
 
 #: Where Amazon MWAA has the DAG folder.
 _FOLDER = "/usr/local/airflow/dags/"
-# Of each in a report: the end, which says what is wrong.
+# How much of each a report shows: the end, which says what is wrong.
 _TRACE, _MESSAGE = 2000, 500
 
 _FRAME = re.compile(r'^\s+File "(?P<file>[^"\n]+)", line (?P<line>\d+)', re.MULTILINE)

@@ -27,10 +27,10 @@ _MODULES = ("SchedulerLogs", "WorkerLogs", "WebserverLogs")
 # Each container has a stream; all of a kind do the same.
 _STREAMS = 3
 _ERROR = "ERROR:"
-# pip says so and goes on: the packages are installed, and one of them wants another version of a second.
+# pip only warns: the packages are installed, but one of them wants another version of a second.
 _NOT_FATAL = "pip's dependency resolver does not currently take into account"
 _MOST = 20
-# Lines before the end of a log that failed.
+# Lines before an error that its finding quotes.
 _TAIL = 40
 
 
@@ -105,7 +105,7 @@ def _streams(logs: CloudWatchLogsClient, group: str, begun: int) -> list[str]:
 
 
 def _lines(logs: CloudWatchLogsClient, group: str, stream: str, begun: int) -> list[str]:
-    """The end of a log, at most a page (1 MB): what failed stands there."""
+    """The end of a log, at most a page (1 MB): pip's errors are there."""
     page = logs.get_log_events(logGroupName=group, logStreamName=stream, startTime=begun, startFromHead=False)
     lines = [event["message"] for event in page["events"]]
     if lines:

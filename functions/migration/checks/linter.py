@@ -16,7 +16,7 @@ from typing import NamedTuple
 from migration.errors import LinterFailed
 
 SYNTAX = "invalid-syntax"
-# Two thousand files take it seconds.
+# Two thousand files take ruff seconds.
 _SECONDS = 120
 
 
@@ -38,8 +38,8 @@ class Violation(NamedTuple):
 def lint(folder: Path, python: str, rules: Sequence[str]) -> list[Violation]:
     """What `rules` and the grammar of `python` ("3.12") say against the files of a folder.
 
-    Comments that silence rules are passed over: they were written for another version of Airflow, and what that took
-    away is missing all the same.
+    Comments that silence rules are ignored: they were written for another version of Airflow, and what has been removed
+    is missing all the same.
 
     Raises:
         LinterFailed: ruff is not there, failed, or did not end in time.
@@ -51,7 +51,7 @@ def lint(folder: Path, python: str, rules: Sequence[str]) -> list[Violation]:
             # Of the rules in preview only those that are named here.
             *("--preview", "--config", "lint.explicit-preview-rules = true"),
             *("--target-version", f"py{python.replace('.', '')}", "--select", ",".join(rules)),
-            # A line each, into a file: all of it at once need not fit into memory.
+            # One line each, into a file: all at once might not fit into memory.
             *("--output-format", "json-lines", "--output-file", str(answer), str(folder)),
         ]
         try:

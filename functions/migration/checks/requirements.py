@@ -1,6 +1,6 @@
 """The target's requirements.txt as it lies in S3: whether its lines fit the target's version, and each other.
 
-What only an installation tells is in `installation`.
+What only an installation can show is in `installation_log`.
 """
 
 from __future__ import annotations

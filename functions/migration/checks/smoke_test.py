@@ -1,7 +1,7 @@
 """Runs DAGs once in a rehearsal's target and compares them with their last runs in the source.
 
-The source is not asked: its history has just been merged into the target and found equal there. What has been done of
-each DAG is in a record that the caller keeps between two looks.
+The source is not asked: its history has just been merged into the target and found equal there. A record for
+each DAG, which the caller keeps between looks, says what has been done.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from migration.observability import logger
 from migration.times import seconds_between
 
 NAME = "Smoke test"
-#: A run is slow that takes more than so many times as long as the source's, and so many seconds longer.
+#: A run is slow if it takes more than SLOWER times as long as in the source, and over SECONDS_LONGER longer.
 SLOWER, SECONDS_LONGER = 2.0, 30.0
 # Of a function's 15 minutes, of which one command that hangs takes two; the next look does the rest.
 _SECONDS = 400.0
@@ -50,7 +50,7 @@ class Run(TypedDict):
 
 
 class Record(TypedDict):
-    """How far the test of a DAG is.
+    """How far the test of a DAG has come.
 
     `date` is the logical date of its run, `before` the source's last run and `usual` the seconds of its successful
     ones (None: there is none). `ran` is the run here. `refused` says why it could not be started, so many `tries` ago;
@@ -69,7 +69,7 @@ class Record(TypedDict):
 
 
 def records(dags: Iterable[str]) -> list[Record]:
-    """Those of a test that has not begun. Each DAG once."""
+    """The records of a test that has not begun, one for each DAG."""
     return [
         Record(dag=dag, date=None, before=None, usual=None, tries=0, refused=None, started=False, ran=None, done=False)
         for dag in dict.fromkeys(dags)
@@ -84,7 +84,7 @@ def look(
     Args:
         tested: is changed in place; `save` is called whenever what happened must not be forgotten.
         run_id: the runs' id in each DAG, always the same in one rehearsal.
-        last: the time is over: what runs still is left as it is.
+        last: the time is up: what still runs is left as it is.
         missing: DAGs that the target has not parsed.
 
     Raises what the endpoint raises, and CommandFailed; another look goes on.
@@ -116,7 +116,7 @@ def _step(
             record["refused"], record["done"] = "The target has not parsed it; Missing DAGs says why.", True
             return
         record["before"], record["usual"] = _before(cli, dag)
-        # Known before the run is asked for, so that a second try finds the first one's.
+        # Saved before the run is triggered, so that a second try finds the first one's run.
         date = record["date"] = datetime.now(UTC).isoformat(timespec="seconds")
         save()
     if not record["started"]:
@@ -201,7 +201,7 @@ def _time(text: str) -> datetime:
     return datetime.fromisoformat(text)
 
 
-# What it comes to.
+# The result.
 
 
 def check(tested: Iterable[Record], minutes: int) -> Check:

@@ -22,7 +22,7 @@ from migration.logs import target_lock
 from migration.model import Migration, Side
 from migration.observability import logger
 
-# Amazon MWAA deletes an environment in these; in all others it is asked again later.
+# The states in which Amazon MWAA deletes an environment; in any other it is asked again later.
 _DELETABLE = frozenset({"AVAILABLE", "CREATE_FAILED", "UPDATE_FAILED", "UNAVAILABLE"})
 
 
@@ -35,7 +35,7 @@ class Call(NamedTuple):
 
 
 def clean(migration: Migration, held: Collection[Place], call: Call) -> bool:
-    """Takes back what it can in the environments that are `held`; tells whether nothing is left. Called until then."""
+    """Takes back what it can in the environments that are `held`. True: nothing is left; call until then."""
     places = zip((migration["source"], migration["target"]), places_of(migration), strict=True)
     sides = [side for side, place in places if place in held]
     for side in sides:
@@ -52,15 +52,15 @@ def clean(migration: Migration, held: Collection[Place], call: Call) -> bool:
 
 
 def deletes_target(migration: Migration, failed: bool) -> bool:
-    """A rehearsal's target goes always, a migration's after a failure or a roll back by hand if asked."""
+    """Whether the target is deleted: a rehearsal's always, a migration's after a failure or roll back if asked."""
     taken_back = failed or migration["rollBack"]
     return migration["mode"] == "rehearse" or (taken_back and migration["options"]["targetOnFailure"] == "delete")
 
 
 def _delete_rows(migration: Migration, sides: list[Side], waited: int) -> bool:
-    """Deletes our DAGs' rows; tells whether none are left, or whether it has been tried for long enough.
+    """Deletes our DAGs' rows. Returns True once none are left, or when it has been tried for long enough.
 
-    A scheduler that has not noticed yet that a file is gone writes the rows anew, so they are looked for again.
+    A scheduler that has not noticed yet that a file is gone writes the rows again, so one more call looks for them.
     """
     if waited == 0:
         # The files were taken away just now, and an environment needs a while to notice.
@@ -72,7 +72,7 @@ def _delete_rows(migration: Migration, sides: list[Side], waited: int) -> bool:
 
 
 def _delete_target(migration: Migration) -> bool:
-    """Asks Amazon MWAA to delete the target as soon as it can be; tells whether it is gone."""
+    """Asks Amazon MWAA to delete the target as soon as it can be deleted. Returns whether it is gone."""
     target = migration["target"]
     mwaa = clients.mwaa(target["region"])
     found = get(mwaa, target["environment"])

@@ -2,7 +2,7 @@
 
 Airflow's own command deletes them. What it keeps is the audit log (`log`), in which they stay, as any other DAG's.
 
-It must not come too early. The process that watches over a task (LocalTaskJob) writes its row of `job` once more when
+It must not run too early. The process that watches over a task (LocalTaskJob) writes its row of `job` once more when
 it ends, and would put back one that is deleted; with no DAG of that name left, no command deletes it any more.
 """
 
@@ -29,10 +29,10 @@ _MARGIN = 5.0
 
 
 def delete(migration: Migration, side: Side, waited: float) -> bool:
-    """Deletes the rows that an environment has of our DAGs; tells whether it had none, or cannot be asked at all.
+    """Deletes our DAGs' rows in an environment. Returns True if it had none, or cannot be asked at all.
 
-    `waited` is in seconds, since our DAGs' files and their access to the artifact were taken away. Deleting and asking
-    once more is the caller's: a scheduler may still be about to write them.
+    `waited`: seconds since our DAGs' files and their access to the artifact were taken away. After False the caller
+    tries again, because a scheduler may still be about to write rows.
     """
     current = environment.get(clients.mwaa(side["region"]), side["environment"])
     if current is None or current["Status"] != "AVAILABLE":

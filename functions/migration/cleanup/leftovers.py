@@ -1,4 +1,4 @@
-"""What rehearsals have left that were aborted, timed out or died, found by the locks and by the targets' tags.
+"""What rehearsals that were aborted, timed out or died have left: found by the locks and by the targets' tags.
 
 A rehearsal is swept only if this stack has planned it and no execution works on its environments any more.
 """
@@ -66,7 +66,7 @@ class Sweeper:
         return Left(migration, held)
 
     def overdue(self, region: str, before: datetime) -> list[str]:
-        """The ids of rehearsals that began before a time, in a region and where there are locks, by their names."""
+        """The ids, sorted, of rehearsals that began before a time: in `region` and wherever there are locks."""
         places = self.locks.places()
         found = {
             lock["migration"]

@@ -39,7 +39,7 @@ def names(s3: S3Client, bucket: str, path: str) -> set[str]:
 
 
 def copy_folder(s3_source: S3Client, s3_target: S3Client, bucket: str, path: str, to_bucket: str, to_path: str) -> int:
-    """Copies a DAG folder; objects that the target has with the same content are passed over. Returns their number.
+    """Copies a DAG folder; objects that the target has with the same content are skipped. Returns the number of all.
 
     Objects that a newer listing of the source no longer has are not deleted in the target: the folder is new there.
     """
@@ -81,7 +81,7 @@ def put_our_dags(s3: S3Client, bucket: str, path: str) -> int:
 
 
 def remove_our_dags(s3: S3Client, bucket: str, path: str) -> int:
-    """Takes our DAG files away again. Returns their number; 0 where they are gone already."""
+    """Removes our DAG files. Returns their number; 0 where they are gone already."""
     prefix = folder(path)
     keys = [
         item["Key"]

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 MIGRATION_TAG = "mwaa-migrator:migration"
 THROW_AWAY_TAG = "mwaa-migrator:throw-away"
 
-# Amazon MWAA does something to it that passes, and that no migration has asked for.
+# Amazon MWAA works on it for a reason of its own, and will finish.
 BUSY = frozenset({"MAINTENANCE", "PENDING"})
 
 

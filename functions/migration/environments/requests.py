@@ -18,7 +18,7 @@ NOT_OVERRIDABLE = ("Name", "AirflowVersion")
 # Fields that hold only within a region.
 REGIONAL_FIELDS = ("NetworkConfiguration", "SourceBucketArn", "KmsKey")
 _MERGED = ("AirflowConfigurationOptions", "Tags")
-# While it is migrated to, no DAG may start to run because the scheduler sees it for the first time.
+# During the migration no DAG may start just because the scheduler sees it for the first time.
 _PAUSED_AT_CREATION = "core.dags_are_paused_at_creation"
 
 
@@ -77,7 +77,7 @@ def create_request(
 ) -> Settings:
     """CreateEnvironment's request for a target like `source` (GetEnvironment's answer).
 
-    Copied is every field that CreateEnvironment knows; then the overrides, then what the migration decides.
+    Every field that CreateEnvironment knows is copied; then come the overrides, then what the migration decides.
     """
     request = {key: value for key, value in source.items() if key in shape.members and value is not None}
     for prefix in ("Requirements", "Plugins", "StartupScript"):
@@ -125,7 +125,7 @@ def hop_request(
 
 
 def overridden(request: dict[str, Any], overrides: dict[str, Any]) -> dict[str, Any]:
-    """`request` with a user's overrides: maps merged key by key (None takes a key away), all else replaced."""
+    """`request` with a user's overrides: maps merged key by key (None removes a key), all else replaced."""
     result = dict(request)
     for field, value in overrides.items():
         if field in _MERGED and isinstance(value, dict):

@@ -134,9 +134,9 @@ def _change_policy(s3: S3Client, bucket: str, artifact_id: str, wanted: list[Sta
 
 
 def _is_dead(statement: Statement) -> bool:
-    """Whether it is another migration's, left over, of a role that was deleted since.
+    """Whether it was left by another migration, for a role that has been deleted since.
 
-    S3 shows such a role by its id, and takes no policy with one.
+    S3 shows such a role by its id, and accepts no policy that has one.
     """
     named = statement.get("Principal")
     roles = named.get("AWS", []) if isinstance(named, dict) else []

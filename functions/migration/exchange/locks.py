@@ -143,7 +143,7 @@ def require_locks(migration: Migration, execution: str) -> None:
 
 
 def locked(place: Place, lock: Lock) -> EnvironmentLocked:
-    """What somebody is told who wants an environment that another holds."""
+    """The error for whoever wants an environment that another migration holds."""
     return EnvironmentLocked(
         f"{place.environment} in {place.region} is being worked on by migration {lock['migration']} since "
         f"{lock['since']}. Wait until its execution {lock['execution']} has ended, or stop it; options.breakLock takes "

@@ -3,7 +3,7 @@
 What is known of a stream decides how it is copied:
 
 - The copy created it in this invocation: nothing of the source can be in it, so everything is written.
-- An earlier invocation left a position, and every write before it was answered: it goes on behind the position.
+- An earlier invocation left a position, and every write before it was answered: it goes on from that position.
 - It exists, and nothing else is known (the earlier invocation was killed, or this is a second copy): the target is read
   alongside the source, and what it does not hold is written.
 

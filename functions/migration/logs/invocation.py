@@ -29,7 +29,7 @@ _METRICS = {"copied": "LogEventsCopied", "archived": "LogEventsArchived", "bytes
 
 @dataclass(frozen=True, kw_only=True)
 class BatchProgress:
-    """Whether the batch is done, else after how many seconds to come again."""
+    """Whether the batch is done; if not, after how many seconds to call again."""
 
     ready: bool
     wait_seconds: int

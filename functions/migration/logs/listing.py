@@ -20,7 +20,7 @@ from migration.logs.early_copy import LATE, Early
 from migration.logs.request import LogCopy, group_name
 from migration.logs.selection import Selection
 
-# FilterLogEvents takes so many names.
+# FilterLogEvents takes at most this many names.
 _TOGETHER = 100
 # The most streams of a batch, for its journal is written every few seconds, and the most bytes of their names, which
 # have to fit twice into the input of a child execution, of 256 KiB.
@@ -177,8 +177,8 @@ def _wanted(pair: Group, stream: dict[str, Any], selection: Selection, early: Ea
 def batches(groups: list[Group], parts: list[dict[str, Any]], workers: int) -> Iterator[Batch]:
     """The manifest's items, from what was listed, for `workers` to share.
 
-    Who wrote for long has probably written much, and a big stream is read page after page, which takes long whatever
-    the quotas are. So those that lasted longest are dealt out evenly, and each batch begins with its own.
+    A stream that was written to for long is probably big, and a big stream is read page after page, which takes long
+    whatever the quotas are. So those that lasted longest are dealt out evenly, and each batch begins with its own.
     """
     index = 0
     for number, pair in enumerate(groups):
@@ -223,7 +223,7 @@ def _dealt(names: list[str], size: int) -> list[list[str]]:
 def sizes(stored: int, streams: int, wanted: int, workers: int) -> tuple[int, int]:
     """How many streams are read together (0: none), and how many make a batch.
 
-    CloudWatch tells no stream's size any more (`storedBytes` of a stream is 0), only its group's. So the average is all
+    CloudWatch no longer reports a stream's size (its `storedBytes` is 0), only its group's. So the average is all
     there is to plan by; a batch whose streams turn out bigger is read in smaller sets (`reading`).
     """
     average = max(1, stored // max(1, streams))

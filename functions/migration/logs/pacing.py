@@ -13,15 +13,15 @@ from migration.logs.quota_shares import Need, Shares
 # answer must not lose the calls that it could have made meanwhile, nor send a burst.
 _SLACK = 0.5
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 8.0
-# Who made so much of the calls that it was allowed, and had to wait, needs more. Others need what they used, and a bit
-# to grow.
+# A worker that made this part of its calls and still had to wait needs more. Others need what they used, and a bit to
+# grow.
 _USED_UP = 0.9
 _GROWTH = 1.25
 # Until a worker has come so far that its needs show, in seconds, it needs as much as anybody.
 _LEARNING = 4.0
 # Seconds until the shares are asked for again when other workers wrote all the time.
 _AGAIN = 0.3
-# A wait for nothing less, for who wakes before the one whose turn it is.
+# The shortest wait, for a call that wakes before the one whose turn it is.
 _SHORTEST = 0.001
 
 
@@ -109,9 +109,9 @@ class Pacer:
                 self._shares.leave()
 
     def _take_turn(self, operation: str, ticket: object) -> float:
-        """Takes the turn (0), or tells for how many seconds to wait before asking again.
+        """Takes the turn (0), or returns how many seconds to wait before asking again.
 
-        Who came first is first, so that the streams that wait come on evenly and end at about the same time.
+        First come, first served, so that the waiting streams progress evenly and end at about the same time.
         """
         with self._lock:
             now = self._clock()

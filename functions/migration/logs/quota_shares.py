@@ -31,7 +31,7 @@ _PERIOD = 1.0
 _WRITES = 5.0
 # How much sooner it looks again while others have not given back yet what it should have.
 _SOONER = 0.3
-# An entry holds for so many periods and so many seconds; its owner reckons with some seconds less, for clocks differ.
+# An entry holds for so many periods and so many seconds; its owner counts on some seconds less, because clocks differ.
 _PERIODS_HELD = 3
 _SECONDS_HELD = 7.0
 _APART = 2.0
@@ -130,15 +130,15 @@ class Shares:
         return {name: entry for name, entry in entries.items() if entry["until"] > now}
 
     def _write(self, entries: dict[str, Entry]) -> bool:
-        """Writes the entries unless others have been written since they were read; tells whether it did."""
+        """Writes the entries unless others have been written since they were read. Returns whether it did."""
         return json_object.write(self._s3, self._bucket, self._key, entries, over=self._found) is not None
 
 
 def fair_shares(needs: Mapping[str, Need], whole: float) -> dict[str, float]:
-    """Each one's share of the whole: who needs little gets that, the others parts of the rest, alike for each stream.
+    """Each worker's share of the whole: one that needs little gets just that; the others divide the rest by streams.
 
-    So big streams come on at the same pace, whichever worker reads how many, and none is left over in the end.
-    What nobody needs is divided equally, for who will need it in a moment.
+    So big streams progress at the same pace, whichever worker reads them, and none is left over at the end.
+    What nobody needs is divided equally, for whoever will need it in a moment.
     """
     shares, left, streams = {}, whole, sum(need.streams for need in needs.values())
     for name, need in sorted(needs.items(), key=lambda item: item[1].calls / item[1].streams):

@@ -1,4 +1,4 @@
-"""Which task logs are wanted, told from the names of their streams (docs/logs.md).
+"""Which task logs are wanted, judged by the names of their streams (docs/logs.md).
 
     {dag_id}/{task_id}/{execution date}/{try}.log                              Airflow before 2.3
     dag_id={dag_id}/run_id={run_id}/task_id={task_id}[/map_index={i}]/attempt={try}.log    since

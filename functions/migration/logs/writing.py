@@ -105,7 +105,7 @@ class StreamWriter:
         try:
             return self._api.put(self._group, self._stream, batch, self._journal.hold)
         except StreamMissing:
-            # It was listed and has been deleted since. One that has got events of ours must not be made anew here.
+            # It was listed and has been deleted since. One that has events of ours must not be created again here.
             if self.counts["copied"] or self.counts["present"]:
                 raise
             self._api.create_stream(self._group, self._stream)

@@ -1,4 +1,4 @@
-"""How many DAGs an environment has, as its schedulers tell CloudWatch.
+"""How many DAGs an environment has, as its schedulers report it to CloudWatch.
 
 Amazon MWAA publishes Airflow's gauge `dagbag_size` as DagBagSize (its user guide, "Apache Airflow environment metrics
 in CloudWatch"): the number that a class's capacity is about, for every Airflow version, and without a way to the web
@@ -20,13 +20,13 @@ if TYPE_CHECKING:
 _NAMESPACE = "AmazonMWAA"
 _METRIC = "DagBagSize"
 _FUNCTION = "DAG Processing"
-# A scheduler that has just started counts from nothing up, so the highest of some time is the number.
+# A scheduler that has just started counts up from nothing, so the maximum of an hour is the number.
 _LOOKED_AT = timedelta(hours=1)
 _PERIOD = 300
 
 
 def of(cloudwatch: CloudWatchClient, environment: str) -> int | None:
-    """The DAGs of an environment; None where nobody says: metrics are turned off, or may not be read."""
+    """The DAGs of an environment; None where that is not known: metrics are turned off, or may not be read."""
     until = datetime.now(UTC)
     try:
         found = cloudwatch.get_metric_statistics(

@@ -22,7 +22,7 @@ _NOT_IDENTIFYING = (
     "parseTimeoutSeconds",
     "dagRunTimeoutSeconds",
     "smokeTestMinutes",
-    # Only a rehearsal heeds it, and each of those is a new one.
+    # Only a rehearsal uses it, and each of those is a new one.
     "rehearsalClass",
 )
 

@@ -14,7 +14,7 @@ from migration.json_schema import Problem
 if TYPE_CHECKING:
     from mypy_boto3_ec2 import EC2Client
 
-# Amazon MWAA wants as many private subnets, in different zones.
+# Amazon MWAA requires this many private subnets, in different zones.
 _SUBNETS = 2
 
 

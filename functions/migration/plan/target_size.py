@@ -1,4 +1,4 @@
-"""How large a rehearsal's target is: as small as holds its work, because it is thrown away.
+"""How large a rehearsal's target is: as small as its work allows, because it is thrown away.
 
 What runs there is our own import, one task at a time, which takes 512 MB with all its processes at most
 (docs/benchmarks.md): a worker of the smallest class here has 2 GB. All other DAGs are paused and only parsed, so a
@@ -40,7 +40,7 @@ _UNCHANGED = Size({}, "")
 
 
 def of(document: Mapping[str, Any], source: Mapping[str, Any], count: Callable[[], int | None]) -> Size:
-    """The size of an input's target: the source's, unless it is a rehearsal's and nobody tells otherwise.
+    """The size of an input's target: the source's, unless it is a rehearsal's and the input does not say otherwise.
 
     Args:
         document: valid and complete.
