@@ -19,8 +19,8 @@ export UV_DEFAULT_INDEX ?= $(PIP_INDEX)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 CHECKED := $(wildcard local functions data_pipeline mwaa_migrator_cli tools tests bench chaos matrix sources)
-# One more than there are cores, because half of the tests wait for a server half of the time.
-WORKERS ?= $(shell $(PYTHON) -c 'import os; print(os.cpu_count() + 1)')
+# With one more than there are cores, real Airflows miss the times that the tests allow.
+WORKERS ?= $(shell $(PYTHON) -c 'import os; print(os.cpu_count())')
 LOCK := pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	--custom-compile-command "make lock"
 

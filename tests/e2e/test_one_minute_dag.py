@@ -129,12 +129,16 @@ def gone_on(moved: Moved) -> Moved:
     """When the interval after the one of the migration's end has been run too."""
 
     def have_gone_on() -> bool:
-        return all(
-            any(begin >= minute(moved.ended) and state == "success" for begin, state, _ in scheduled(moved.target, dag))
-            for dag in ("catches_up", "takes_the_latest")
-        )
+        for dag in ("catches_up", "takes_the_latest"):
+            runs = scheduled(moved.target, dag)
+            if not any(begin >= minute(moved.ended) and state == "success" for begin, state, _ in runs):
+                return False
+            # On a busy machine a later run can be done before an earlier one.
+            if not all(state == "success" for begin, state, _ in runs if begin < minute(moved.ended)):
+                return False
+        return True
 
-    until(180, "the DAGs do not go on", have_gone_on)
+    until(300, "the DAGs do not go on", have_gone_on)
     return moved
 
 
@@ -144,7 +148,10 @@ def test_no_run_is_lost_and_none_is_done_twice(gone_on: Moved) -> None:
     begins = [begin for begin, _, _ in runs]
     assert begins == [gone_on.start + number * MINUTE for number in range(len(runs))]
     # There was something to lose, and it was done in the target.
-    missed = [run for begin, _, run in runs if gone_on.quiesced <= begin + MINUTE <= gone_on.cut_over]
+    begun = {run for _, _, run in scheduled(gone_on.source, "catches_up")}
+    due = [run for begin, _, run in runs if gone_on.quiesced <= begin + MINUTE <= gone_on.cut_over]
+    # The source may begin one between the phase's start and the pause; test_the_source_runs_nothing_more bounds it.
+    missed = [run for run in due if run not in begun]
     assert len(missed) >= 1
     assert {("catches_up", run) for run in missed} <= gone_on.ran_in("new")
     effects = gone_on.effects()

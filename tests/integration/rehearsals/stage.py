@@ -173,7 +173,7 @@ class Stage:
                 FlexibleTimeWindow={"Mode": "OFF"},
                 Target=target,
             )
-            if self._sweeps.get(timeout=60) == {"swept": [], "waiting": []}:
+            if self._sweeps.get(timeout=300) == {"swept": [], "waiting": []}:
                 return
         raise AssertionError("there is no end to sweeping")
 
