@@ -100,11 +100,11 @@ class Worker:
 
 
 def main() -> None:
-    requests: queue.Queue[dict[str, Any]] = queue.Queue()
-    exit_with_parent(lambda line: requests.put(json.loads(line)))
+    incoming: queue.Queue[dict[str, Any]] = queue.Queue()
+    exit_with_parent(lambda line: incoming.put(json.loads(line)))
     worker: Worker | None = None
     while True:
-        request = requests.get()
+        request = incoming.get()
         try:
             if worker is None:
                 worker = Worker(request)
