@@ -16,6 +16,13 @@ from botocore.loaders import JSONFileLoader
 from tests import durations
 from tests.durations import Cost, file_of
 
+# Powertools reads these when a function is imported, whichever file of tests imports one first.
+os.environ |= {
+    "POWERTOOLS_SERVICE_NAME": "mwaa-migrator",
+    "POWERTOOLS_METRICS_NAMESPACE": "MwaaMigrator",
+    "POWERTOOLS_TRACE_DISABLED": "true",
+}
+
 # Each process of a run would spend seconds on what jsonschema makes of it when it is imported: the grammar of `iri`,
 # a format that no schema here has. Without it jsonschema leaves that format out.
 sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]

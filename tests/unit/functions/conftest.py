@@ -22,7 +22,7 @@ from migration.airflow.endpoint import Answer
 from migration.aws import clients
 
 REGION = "eu-west-1"
-# Powertools reads its settings, and boto3 its region, when the functions are imported.
+# boto3 reads its region when the functions are imported; what Powertools reads is in tests/conftest.py.
 os.environ |= {
     "AWS_ACCESS_KEY_ID": "testing",
     "AWS_SECRET_ACCESS_KEY": "testing",
@@ -30,9 +30,6 @@ os.environ |= {
     "AWS_REGION": REGION,
     "EXCHANGE_BUCKET": "exchange",
     "IMPORT_VERSION": "2.11.2",
-    "POWERTOOLS_SERVICE_NAME": "mwaa-migrator",
-    "POWERTOOLS_METRICS_NAMESPACE": "MwaaMigrator",
-    "POWERTOOLS_TRACE_DISABLED": "true",
 }
 META = boto3.client("mwaa", region_name=REGION).meta
 ROLE = "arn:aws:iam::123456789012:role/airflow"
