@@ -87,8 +87,16 @@ def _make_managed_policies(self: IAMBackend) -> list[ManagedPolicy]:
     return [AWSManagedPolicy.from_data(name, self.account_id, self.region_name, policy) for name, policy in policies]
 
 
+_bucket_permission = FakeBucket.get_permission
+
+
 def _configure_moto(*, like_aws: bool) -> None:
-    """With state machines that are executed and AWS's managed policies; without them moto is what it is elsewhere."""
+    """With state machines that are executed and AWS's managed policies; without them moto is what it is elsewhere.
+
+    The endpoint evaluates bucket policies itself, because moto takes a conditional Deny for an unconditional one.
+    """
+    permission = (lambda *_: PermissionResult.NEUTRAL) if like_aws else _bucket_permission
+    FakeBucket.get_permission = permission  # type: ignore[method-assign]
     default_user_config["stepfunctions"]["execute_state_machine"] = like_aws
     default_user_config["iam"]["load_aws_managed_policies"] = like_aws
 
@@ -123,8 +131,6 @@ class Endpoint:
         moto_api_backend.reset()
         # Nothing here depends on what moto does not make (alarms, dashboards); docs/local-aws.md names it.
         warnings.filterwarnings("ignore", message="Tried to parse .* not supported by moto's CloudFormation")
-        # Bucket policies are evaluated here, because moto takes a conditional Deny for an unconditional one.
-        FakeBucket.get_permission = lambda *_: PermissionResult.NEUTRAL  # type: ignore[method-assign]
         # MotoRequestHandler keeps the case of S3 metadata. It logs each request, which nobody wants in a terminal.
         logging.getLogger("werkzeug").setLevel(logging.WARNING)
         self._server = make_server("127.0.0.1", 0, self, threaded=True, request_handler=MotoRequestHandler)
