@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from migration.airflow import constraints, versions
+from migration.airflow import constraints, pip_requirements, versions
 from migration.aws import clients
 from migration.environments import dag_folder, environment, s3_objects
 from migration.environments.requests import Files
@@ -53,9 +53,12 @@ def _copy_settings(migration: Migration, airflow_version: str) -> tuple[Files, l
         to_key = f"{target['environment']}/{airflow_version}/{key.rsplit('/', 1)[-1]}"
         found = s3_objects.pin(from_s3, source["bucket"], key, current.get(f"{prefix}S3ObjectVersion"))
         if name == "requirements":
-            text, told = constraints.fitted(s3_objects.read_text(from_s3, source["bucket"], found), airflow_version)
+            text, encoding = pip_requirements.decoded(s3_objects.read(from_s3, source["bucket"], found))
+            text, told = constraints.fitted(text, airflow_version)
             notes += told
-            version = s3_objects.put_text(to_s3, target["bucket"], to_key, text)
+            if encoding != "utf-8":
+                notes.append(f"{key} is {encoding}; the target's is UTF-8.")
+            version = s3_objects.put_text(to_s3, target["bucket"], to_key, pip_requirements.encoded(text))
         else:
             version = s3_objects.copy(to_s3, found, source["bucket"], target["bucket"], to_key)
         pinned[name] = (to_key, version or "")
