@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from . import reading
-from .faults import DefinitionRefused, Fault
 from .model import Activation, Definition
+from .problems import DefinitionRefused, Problem
 
 #: DescribePipelines takes so many ids.
 _AT_ONCE = 25
@@ -55,8 +55,8 @@ def by_id(client: Any, ids: Sequence[str]) -> Iterator[Pipeline]:
         missing.pop(found.pipeline_id, None)
         yield found
     for pipeline_id in missing:
-        fault = Fault("", "", "the account has no such pipeline in this region.")
-        yield Pipeline(pipeline_id, pipeline_id, refused=DefinitionRefused(pipeline_id, [fault]))
+        problem = Problem("", "", "the account has no such pipeline in this region.")
+        yield Pipeline(pipeline_id, pipeline_id, refused=DefinitionRefused(pipeline_id, [problem]))
 
 
 def _described(client: Any, ids: Sequence[str]) -> Iterator[tuple[Pipeline, str]]:

@@ -1,4 +1,4 @@
-"""Finds every fault of a definition at once, before anything is translated."""
+"""Finds every problem of a definition at once, before anything is translated."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from collections.abc import Iterator, Mapping
 from . import dependencies, inheritance, object_reference, periods, schedules
 from .expressions.scope import NotEvaluated, Runtime, Scope
 from .expressions.values import Text
-from .faults import Fault
 from .model import DEFAULT, Definition, PipelineObject, Reference
+from .problems import Problem
 from .run_values import Trigger, of_tasks
 
 #: Fields that Data Pipeline does not evaluate.
@@ -17,41 +17,41 @@ _VERBATIM = frozenset({"type", "myComment", "parent"})
 _BOOLEANS = ("true", "false")
 
 
-def resolved(definition: Definition) -> tuple[Definition, list[Fault]]:
+def resolved(definition: Definition) -> tuple[Definition, list[Problem]]:
     """The definition with inherited fields, and all that is wrong with it."""
-    inheriting, faults = inheritance.resolve(definition)
+    inheriting, problems = inheritance.resolve(definition)
     for found in inheriting.objects.values():
-        faults.extend(_of_object(found, inheriting))
-    faults.extend(dependencies.circles(inheriting))
-    faults.extend(schedules.faults(inheriting))
+        problems.extend(_of_object(found, inheriting))
+    problems.extend(dependencies.circles(inheriting))
+    problems.extend(schedules.problems(inheriting))
     if not any(object_reference.kind(found.type) == "activity" for found in inheriting.objects.values()):
-        faults.append(Fault("", "", "it has no activity, so the DAG would have nothing to do."))
-    # A field that many objects inherit is at fault once.
-    return inheriting, list(dict.fromkeys(faults))
+        problems.append(Problem("", "", "it has no activity, so the DAG would have nothing to do."))
+    # A field that many objects inherit is told once.
+    return inheriting, list(dict.fromkeys(problems))
 
 
-def _of_object(found: PipelineObject, definition: Definition) -> Iterator[Fault]:
+def _of_object(found: PipelineObject, definition: Definition) -> Iterator[Problem]:
     known = object_reference.types().get(found.type)
     if known is None:
         if found.type:
             names = ", ".join(sorted(object_reference.types()))
-            yield Fault(found.id, "type", f"Data Pipeline has no objects of the type {found.type}; it has {names}.")
+            yield Problem(found.id, "type", f"Data Pipeline has no objects of the type {found.type}; it has {names}.")
         elif found.id != DEFAULT and not _is_parent(found, definition):
-            yield Fault(found.id, "type", "it has no type, and no object inherits from it.")
+            yield Problem(found.id, "type", "it has no type, and no object inherits from it.")
     for name, values in found.fields.items():
         if found.origin(name) != found.id:
             continue
         for value in values:
             if isinstance(value, Reference) and value.id not in definition.objects:
-                yield Fault(found.id, name, f"there is no object {value.id}.")
+                yield Problem(found.id, name, f"there is no object {value.id}.")
     if known is None:
         return
     for name in known.required:
         if not found.fields.get(name) and not found.fields.get(f"*{name}"):
-            yield Fault(found.id, name, f"a {found.type} must have it.")
+            yield Problem(found.id, name, f"a {found.type} must have it.")
     for group in known.one_of:
         if not any(found.fields.get(name) for name in group):
-            yield Fault(found.id, group[0], f"a {found.type} must have {' or '.join(group)}.")
+            yield Problem(found.id, group[0], f"a {found.type} must have {' or '.join(group)}.")
     scope = _scope(found, definition)
     if scope is None:
         return
@@ -60,25 +60,25 @@ def _of_object(found: PipelineObject, definition: Definition) -> Iterator[Fault]
             yield from _of_field(found, name, known.fields.get(name, ""), scope)
 
 
-def _of_field(found: PipelineObject, name: str, slot: str, scope: Scope) -> Iterator[Fault]:
+def _of_field(found: PipelineObject, name: str, slot: str, scope: Scope) -> Iterator[Problem]:
     origin = found.origin(name)
     if slot == "reference":
         for plain in found.texts(name):
             if plain not in scope.definition.objects:
-                yield Fault(origin, name, f"it takes a reference, and there is no object {plain}.")
+                yield Problem(origin, name, f"it takes a reference, and there is no object {plain}.")
         return
     try:
         texts = scope.evaluated(name)
     except NotEvaluated as error:
-        yield Fault(origin, name, str(error))
+        yield Problem(origin, name, str(error))
         return
     for text in texts:
-        message = _slot_fault(text, slot)
+        message = _slot_problem(text, slot)
         if message:
-            yield Fault(origin, name, message)
+            yield Problem(origin, name, message)
 
 
-def _slot_fault(text: Text, slot: str) -> str:
+def _slot_problem(text: Text, slot: str) -> str:
     fixed = text.fixed
     if fixed is None:
         return ""

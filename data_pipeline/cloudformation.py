@@ -15,7 +15,7 @@ from typing import Any
 
 import yaml
 
-from .faults import DefinitionRefused, Fault
+from .problems import DefinitionRefused, Problem
 
 _TYPE = "AWS::DataPipeline::Pipeline"
 _PSEUDO = "AWS::"
@@ -51,21 +51,21 @@ def load_yaml(text: str, source: str) -> Any:
         # bandit: the loader is a SafeLoader that knows CloudFormation's tags besides.
         return yaml.load(text, _Loader)  # nosec B506
     except yaml.YAMLError as error:
-        raise DefinitionRefused(source, [Fault("", "", f"it is no YAML: {error}")]) from error
+        raise DefinitionRefused(source, [Problem("", "", f"it is no YAML: {error}")]) from error
 
 
 def pipelines(template: Mapping[str, Any], source: str) -> list[Pipeline]:
     """The pipelines of a template, in its order.
 
     Raises:
-        DefinitionRefused: a function in them is unknown or wrongly written. All faults at once.
+        DefinitionRefused: a function in them is unknown or wrongly written. All problems at once.
     """
     found = []
-    faults: list[Fault] = []
+    problems: list[Problem] = []
     for logical_id, resource in template["Resources"].items():
         if not isinstance(resource, Mapping) or resource.get("Type") != _TYPE:
             continue
-        resolver = _Resolver(template, logical_id, faults)
+        resolver = _Resolver(template, logical_id, problems)
         properties = resolver.resolved(resource.get("Properties") or {})
         properties["ParameterObjects"] = [*(properties.get("ParameterObjects") or []), *resolver.parameters.values()]
         name = properties.get("Name")
@@ -73,8 +73,8 @@ def pipelines(template: Mapping[str, Any], source: str) -> list[Pipeline]:
         found.append(
             Pipeline(logical_id, name if plain else logical_id, str(properties.get("Description") or ""), properties)
         )
-    if faults:
-        raise DefinitionRefused(source, faults)
+    if problems:
+        raise DefinitionRefused(source, problems)
     return found
 
 
@@ -107,10 +107,10 @@ class _Unresolvable(Exception):
 class _Resolver:
     """Resolves the functions in one resource; `parameters` collects what the stack alone knows."""
 
-    def __init__(self, template: Mapping[str, Any], logical_id: str, faults: list[Fault]) -> None:
+    def __init__(self, template: Mapping[str, Any], logical_id: str, problems: list[Problem]) -> None:
         self._template = template
         self._logical_id = logical_id
-        self._faults = faults
+        self._problems = problems
         self.parameters: dict[str, dict[str, Any]] = {}
         self._functions: dict[str, Callable[[Any], Any]] = {
             "Ref": self._ref,
@@ -137,10 +137,10 @@ class _Resolver:
                 try:
                     return self._functions[name](value[name])
                 except (TypeError, ValueError, KeyError, IndexError):
-                    self._fault(f"{name} is not written as CloudFormation has it: {value[name]!r}.")
+                    self._problem(f"{name} is not written as CloudFormation has it: {value[name]!r}.")
                     return ""
             if isinstance(name, str) and name.startswith("Fn::"):
-                self._fault(f"the function {name} is not known here; write the value in its place.")
+                self._problem(f"the function {name} is not known here; write the value in its place.")
                 return ""
         pairs = {key: self.resolved(item) for key, item in value.items()}
         return {key: item for key, item in pairs.items() if item is not _NOTHING}
@@ -188,7 +188,7 @@ class _Resolver:
         try:
             return self.resolved(yes if self._holds({"Condition": name}) else no)
         except _Unresolvable:
-            self._fault(f"the condition {name} depends on what only the stack knows; write the value in its place.")
+            self._problem(f"the condition {name} depends on what only the stack knows; write the value in its place.")
             return ""
 
     def _select(self, value: Any) -> Any:
@@ -235,5 +235,5 @@ class _Resolver:
         self.parameters[identifier] = {"Id": identifier, "Attributes": attributes}
         return f"#{{{identifier}}}"
 
-    def _fault(self, message: str) -> None:
-        self._faults.append(Fault(self._logical_id, "", message))
+    def _problem(self, message: str) -> None:
+        self._problems.append(Problem(self._logical_id, "", message))

@@ -8,17 +8,17 @@ from pathlib import Path
 from typing import Any
 
 from . import account, overview, reading
-from .faults import DefinitionRefused
 from .model import Definition
 from .naming import Names
 from .options import Options
+from .problems import DefinitionRefused
 from .translated import Translation
 from .translation import translate
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one pipeline: a translation, or the faults for which there is none."""
+    """What became of one pipeline: a translation, or the problems for which there is none."""
 
     name: str
     translation: Translation | None
@@ -28,8 +28,8 @@ class Outcome:
     def sentence(self) -> str:
         """The outcome on one line."""
         if self.translation is None:
-            count = len(self.refused.faults) if self.refused else 0
-            return f"{self.name}: not translated, {count} {'fault' if count == 1 else 'faults'}"
+            count = len(self.refused.problems) if self.refused else 0
+            return f"{self.name}: not translated, {count} {'problem' if count == 1 else 'problems'}"
         decisions = self.translation.open_points
         whole = "whole" if not decisions else f"{decisions} {'thing' if decisions == 1 else 'things'} to decide"
         return f"{self.name}: {', '.join(self.translation.dag_ids)}, {whole}"

@@ -189,6 +189,11 @@ def _import_lines(wanted: Iterable[tuple[str, str]]) -> str:
     blocks: list[list[str]] = [[], []]
     for module in sorted(modules, key=lambda item: (bool(modules[item]), item)):
         names = modules[module]
-        line = f"from {module} import {', '.join(sorted(names))}" if names else f"import {module}"
+        line = f"from {module} import {', '.join(sorted(names, key=_by_kind))}" if names else f"import {module}"
         blocks[module.split(".")[0] not in standard].append(line)
     return "\n\n".join("\n".join(block) for block in blocks if block)
+
+
+def _by_kind(name: str) -> tuple[bool, bool, str]:
+    """Where isort puts a name: constants, then classes, then functions."""
+    return not name.isupper(), not name[0].isupper(), name

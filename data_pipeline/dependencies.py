@@ -6,8 +6,8 @@ import graphlib
 from collections.abc import Iterator, Mapping
 
 from . import object_reference
-from .faults import Fault
 from .model import Definition, PipelineObject
+from .problems import Problem
 
 
 def activities(definition: Definition) -> list[PipelineObject]:
@@ -67,10 +67,10 @@ def upstream(definition: Definition) -> Mapping[str, tuple[str, ...]]:
     return waits
 
 
-def circles(definition: Definition) -> list[Fault]:
-    """A fault for each circle of activities that wait for each other."""
+def circles(definition: Definition) -> list[Problem]:
+    """A problem for each circle of activities that wait for each other."""
     waits = {activity: set(others) for activity, others in upstream(definition).items()}
-    faults: list[Fault] = []
+    problems: list[Problem] = []
     while True:
         try:
             graphlib.TopologicalSorter(waits).prepare()
@@ -78,7 +78,7 @@ def circles(definition: Definition) -> list[Fault]:
             # The sorter names one circle, each activity before the one that waits for it; without one of its links
             # the next circle is found.
             circle: list[str] = list(reversed(error.args[1]))
-            faults.append(Fault(circle[0], "dependsOn", f"activities wait for each other: {' -> '.join(circle)}."))
+            problems.append(Problem(circle[0], "dependsOn", f"activities wait for each other: {' -> '.join(circle)}."))
             waits[circle[0]].discard(circle[1])
         else:
-            return faults
+            return problems

@@ -13,8 +13,9 @@ _LONGEST = 100
 def identifier(text: str, otherwise: str = "task") -> str:
     """A text as a Python identifier in lower case: `Load 1` is `load_1`, `LoadTable` is `load_table`."""
     plain = unicodedata.normalize("NFKD", text.replace("ß", "ss")).encode("ascii", "ignore").decode()
-    plain = plain.replace("DynamoDB", "Dynamodb")
-    spaced = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z]{3})", "_", plain)
+    plain = plain.replace("DynamoDB", "Dynamodb_")
+    spaced = re.sub(r"(?<=[A-Z_])to(?=[A-Z])", "_to_", plain)
+    spaced = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z]{3})", "_", spaced)
     name = re.sub(r"\W+|_+", "_", spaced).strip("_").lower()[:_LONGEST].strip("_")
     if not name:
         return otherwise

@@ -10,7 +10,7 @@ import jinja2
 
 from . import timetables
 from .airflow_names import AirflowNames
-from .faults import DefinitionRefused
+from .problems import DefinitionRefused
 from .translated import UNKNOWN_START, Translation
 
 #: The levels of the report's style.
@@ -19,7 +19,7 @@ _WHOLE, _PARTLY, _NOT = "pass", "warn", "fail"
 
 @dataclass(frozen=True)
 class _Row:
-    """A pipeline on the page; `points` are what is to decide, or the faults, each with its place."""
+    """A pipeline on the page; `points` are what is to decide, or the problems, each with its place."""
 
     name: str
     level: str
@@ -30,7 +30,7 @@ class _Row:
 
 
 def render(outcomes: Sequence[tuple[str, Translation | None, DefinitionRefused | None]], style: str) -> str:
-    """The page for some pipelines: their names, with a translation or the faults for which there is none.
+    """The page for some pipelines: their names, with a translation or the problems for which there is none.
 
     `style` is the style sheet of the migration's report.
     """
@@ -51,8 +51,8 @@ def render(outcomes: Sequence[tuple[str, Translation | None, DefinitionRefused |
 
 def _row(name: str, translation: Translation | None, refused: DefinitionRefused | None) -> _Row:
     if translation is None:
-        faults = refused.faults if refused else ()
-        points = tuple((".".join(part for part in fault[:2] if part), fault.message) for fault in faults)
+        problems = refused.problems if refused else ()
+        points = tuple((".".join(part for part in problem[:2] if part), problem.message) for problem in problems)
         return _Row(name, _NOT, "", "", "", points)
     points = tuple(
         (".".join(part for part in (note.object_id, note.field) if part), note.text) for note in translation.decisions

@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import Any
 
 from . import cloudformation, lenient_json
-from .faults import DefinitionRefused, Fault
 from .model import Definition, Parameter, PipelineObject, Reference, Value
+from .problems import DefinitionRefused, Problem
 
 _OBJECTS = ("objects", "pipelineObjects", "PipelineObjects")
 _PARAMETERS = ("parameters", "parameterObjects", "ParameterObjects")
@@ -76,8 +76,10 @@ def read_each(files: Sequence[Path]) -> list[Definition | DefinitionRefused]:
             except DefinitionRefused as refused:
                 found.append(refused)
     elif parts:
-        fault = Fault("", "", "there are parameters or values, but no objects; name the file that has the objects too.")
-        found.append(DefinitionRefused(", ".join(part.source for part in parts), [fault]))
+        problem = Problem(
+            "", "", "there are parameters or values, but no objects; name the file that has the objects too."
+        )
+        found.append(DefinitionRefused(", ".join(part.source for part in parts), [problem]))
     return found
 
 
@@ -93,21 +95,21 @@ def definition_of(source: str, name: str, document: Mapping[str, Any], descripti
 def _definition(parts: Sequence[_Part]) -> Definition:
     """One definition from the parts of it."""
     head = next(part for part in parts if part.objects is not None)
-    faults: list[Fault] = []
+    problems: list[Problem] = []
     objects: dict[str, PipelineObject] = {}
     for number, item in enumerate(_list(head.objects), start=1):
         found = _object(item)
         if found is None:
-            faults.append(Fault(f"object {number}", "id", "it has no id, by which others refer to it."))
+            problems.append(Problem(f"object {number}", "id", "it has no id, by which others refer to it."))
         elif found.id in objects:
-            faults.append(Fault(found.id, "id", "two objects have this id; references to it are ambiguous."))
+            problems.append(Problem(found.id, "id", "two objects have this id; references to it are ambiguous."))
         else:
             objects[found.id] = found
-    if not objects and not faults:
-        faults.append(Fault("", "", "it has no object, so there is nothing to translate."))
-    parameters = _parameters(parts, faults)
-    if faults:
-        raise DefinitionRefused(head.source, faults)
+    if not objects and not problems:
+        problems.append(Problem("", "", "it has no object, so there is nothing to translate."))
+    parameters = _parameters(parts, problems)
+    if problems:
+        raise DefinitionRefused(head.source, problems)
     return Definition(head.name, head.source, objects, parameters, head.description)
 
 
@@ -115,7 +117,7 @@ def _parts_of(file: Path) -> list[_Part]:
     try:
         text = file.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
-        raise DefinitionRefused(str(file), [Fault("", "", f"it is no text in UTF-8: {error}.")]) from error
+        raise DefinitionRefused(str(file), [Problem("", "", f"it is no text in UTF-8: {error}.")]) from error
     stem = re.sub(r"[-_.]?(pipeline)?[-_.]?definition$", "", file.stem, flags=re.IGNORECASE) or file.stem
     if file.suffix.lower() in (".yaml", ".yml", ".template") and not text.lstrip().startswith("{"):
         document = cloudformation.load_yaml(text, str(file))
@@ -123,7 +125,7 @@ def _parts_of(file: Path) -> list[_Part]:
         try:
             document = lenient_json.loads(text)
         except ValueError as error:
-            raise DefinitionRefused(str(file), [Fault("", "", f"it is no JSON: {error}.")]) from error
+            raise DefinitionRefused(str(file), [Problem("", "", f"it is no JSON: {error}.")]) from error
     if cloudformation.is_template(document):
         pipelines = cloudformation.pipelines(document, str(file))
         return [
@@ -132,7 +134,7 @@ def _parts_of(file: Path) -> list[_Part]:
         ]
     found = _part(str(file), stem, "", document if isinstance(document, Mapping) else {})
     if found.objects is None and found.parameters is None and found.values is None:
-        raise DefinitionRefused(str(file), [Fault("", "", _stranger(document))])
+        raise DefinitionRefused(str(file), [Problem("", "", _stranger(document))])
     return [found]
 
 
@@ -218,14 +220,14 @@ def _flattened(value: Any) -> Iterable[Value]:
         yield _text(value)
 
 
-def _parameters(parts: Sequence[_Part], faults: list[Fault]) -> dict[str, Parameter]:
+def _parameters(parts: Sequence[_Part], problems: list[Problem]) -> dict[str, Parameter]:
     parameters: dict[str, Parameter] = {}
     values: dict[str, tuple[str, ...]] = {}
     for part in parts:
         for item in _list(part.parameters):
             found = _parameter(item)
             if found is None:
-                faults.append(Fault("", "parameters", "a parameter has no id."))
+                problems.append(Problem("", "parameters", "a parameter has no id."))
             else:
                 parameters[found.id] = found
         values |= _given(part.values)

@@ -10,9 +10,9 @@ from datetime import datetime
 from . import dependencies, periods
 from .expressions import functions
 from .expressions.scope import NotEvaluated, Runtime, Scope
-from .faults import Fault
 from .model import Definition, PipelineObject
 from .periods import Period
+from .problems import Problem
 from .run_values import Trigger
 
 #: What the reference names for a schedule that begins when the pipeline is activated.
@@ -39,7 +39,7 @@ class Plan:
 
 
 def plan(definition: Definition, activity: PipelineObject) -> Plan:
-    """When an activity of a definition without faults runs."""
+    """When an activity of a definition without problems runs."""
     trigger = _trigger(activity)
     schedule = _schedule(definition, activity)
     if trigger is Trigger.ONDEMAND or schedule is None or _field(definition, schedule, "period") == _ON_DEMAND_PERIOD:
@@ -59,21 +59,21 @@ def plan(definition: Definition, activity: PipelineObject) -> Plan:
     return Plan(trigger, schedule.id, period, start, last, count)
 
 
-def faults(definition: Definition) -> list[Fault]:
+def problems(definition: Definition) -> list[Problem]:
     """What is wrong with the schedules and with the way that activities use them."""
-    found = [fault for schedule in definition.of_type("Schedule") for fault in _of_schedule(definition, schedule)]
+    found = [problem for schedule in definition.of_type("Schedule") for problem in _of_schedule(definition, schedule)]
     for activity in dependencies.activities(definition):
         said = activity.text("scheduleType")
         if said and said.lower() not in {trigger.value for trigger in Trigger}:
             message = f"{said!r} is no schedule type; there are cron, timeseries and ondemand."
-            found.append(Fault(activity.origin("scheduleType"), "scheduleType", message))
+            found.append(Problem(activity.origin("scheduleType"), "scheduleType", message))
         elif _trigger(activity) is not Trigger.ONDEMAND and _schedule(definition, activity) is None:
             message = "it has no schedule, neither its own nor its parent's; name one, or make scheduleType ondemand."
-            found.append(Fault(activity.id, "schedule", message))
+            found.append(Problem(activity.id, "schedule", message))
     return found
 
 
-def _of_schedule(definition: Definition, schedule: PipelineObject) -> Iterator[Fault]:
+def _of_schedule(definition: Definition, schedule: PipelineObject) -> Iterator[Problem]:
     text = _field(definition, schedule, "period")
     if text == _ON_DEMAND_PERIOD:
         return
@@ -81,28 +81,28 @@ def _of_schedule(definition: Definition, schedule: PipelineObject) -> Iterator[F
         try:
             period = periods.parse(text)
         except periods.NotAPeriod as error:
-            yield Fault(schedule.id, "period", str(error))
+            yield Problem(schedule.id, "period", str(error))
         else:
             if not _SHORTEST.seconds <= period.seconds <= _LONGEST.seconds:
-                yield Fault(schedule.id, "period", f"{text!r} is outside what there is: 15 minutes to 3 years.")
+                yield Problem(schedule.id, "period", f"{text!r} is outside what there is: 15 minutes to 3 years.")
     start_at = _field(definition, schedule, "startAt")
     if start_at and start_at.upper() not in AT_ACTIVATION:
-        yield Fault(schedule.id, "startAt", f"{start_at!r} is no beginning; there is {AT_ACTIVATION[0]}.")
+        yield Problem(schedule.id, "startAt", f"{start_at!r} is no beginning; there is {AT_ACTIVATION[0]}.")
     times = {}
     for name in ("startDateTime", "endDateTime"):
         try:
             times[name] = _time(definition, schedule, name)
         except (ValueError, NotEvaluated) as error:
-            yield Fault(schedule.id, name, f"it is no time such as 2024-03-03T02:30:00: {error}.")
+            yield Problem(schedule.id, name, f"it is no time such as 2024-03-03T02:30:00: {error}.")
     start, end = times.get("startDateTime"), times.get("endDateTime")
     if start is not None and end is not None and end <= start:
-        yield Fault(schedule.id, "endDateTime", "it is not later than startDateTime.")
+        yield Problem(schedule.id, "endDateTime", "it is not later than startDateTime.")
     occurrences = _field(definition, schedule, "occurrences")
     if occurrences:
         if schedule.text("endDateTime"):
-            yield Fault(schedule.id, "occurrences", "a schedule has either occurrences or endDateTime.")
+            yield Problem(schedule.id, "occurrences", "a schedule has either occurrences or endDateTime.")
         if not occurrences.strip().isdigit() or not int(occurrences):
-            yield Fault(schedule.id, "occurrences", f"{occurrences!r} is no number of runs.")
+            yield Problem(schedule.id, "occurrences", f"{occurrences!r} is no number of runs.")
 
 
 def _trigger(activity: PipelineObject) -> Trigger:

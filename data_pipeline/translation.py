@@ -27,11 +27,11 @@ from .airflow_names import AirflowNames
 from .dag_file import DagFile
 from .draft import DEFAULT_RETRIES, DEFAULT_RETRY_DELAY, Connection, Draft, Variable, note_assumptions
 from .expressions.scope import Runtime, number
-from .faults import DefinitionRefused
 from .ledger import Ledger
 from .model import DEFAULT, Definition, PipelineObject
 from .naming import Names, identifier
 from .options import Options
+from .problems import DefinitionRefused
 from .python_code import Call, Code
 from .run_values import Trigger, of_tasks
 from .schedules import Plan
@@ -42,11 +42,11 @@ def translate(definition: Definition, options: Options, names: Names | None = No
     """Translates one definition. `names` keeps the DAG ids of several translations apart.
 
     Raises:
-        faults.DefinitionRefused: it has faults; all of them at once.
+        problems.DefinitionRefused: it has problems; all of them at once.
     """
-    hidden, faults = checking.resolved(secrets.take_out(undeclared.declare(definition)))
-    if faults:
-        raise DefinitionRefused(definition.source, faults)
+    hidden, problems = checking.resolved(secrets.take_out(undeclared.declare(definition)))
+    if problems:
+        raise DefinitionRefused(definition.source, problems)
     names = names or Names()
     folder = names.unique(identifier(hidden.name, "pipeline"), identifier(_pipeline_id(hidden), ""))
     ledger = Ledger()

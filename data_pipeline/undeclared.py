@@ -2,7 +2,7 @@
 
 The service takes a parameter's value without its declaration, when a definition is put or activated, so published
 definitions do without. By the reference, a parameter's name begins with `my`; any other name that means nothing is a
-fault.
+problem.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from migration import errors
-from migration.airflow import versions
+from migration.airflow import pip_requirements, versions
 from migration.aws import clients
 from migration.checks import (
     check_results,
@@ -70,12 +70,8 @@ def _requirements(migration: Migration, store: Store) -> list[Check]:
         return [requirements.none()]
     s3 = clients.s3(target["region"])
     pinned = s3_objects.pin(s3, target["bucket"], key, found.get("RequirementsS3ObjectVersion"))
-    try:
-        text = s3_objects.read_text(s3, target["bucket"], pinned)
-    except UnicodeDecodeError:
-        file = requirements.undecodable(key)
-    else:
-        file = requirements.check(text, target["airflowVersion"], key)
+    text, _ = pip_requirements.decoded(s3_objects.read(s3, target["bucket"], pinned))
+    file = requirements.check(text, target["airflowVersion"], key)
     since = max(
         (p["started"] for p in store.phases() if p["name"] == "create target" or p["name"].startswith("hop to ")),
         default=None,

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from migration.airflow import constraints, versions
+from migration.airflow import constraints, pip_requirements, versions
 from migration.aws import clients
-from migration.environments import dag_folder, environment, s3_objects
+from migration.environments import dag_folder, environment, requests, s3_objects
 from migration.environments.requests import Files
 from migration.exchange import layout
 from migration.exchange.locks import require_locks
@@ -48,14 +48,17 @@ def _copy_settings(migration: Migration, airflow_version: str) -> tuple[Files, l
     notes: list[str] = []
     for name, prefix in (("requirements", "Requirements"), ("plugins", "Plugins"), ("startup_script", "StartupScript")):
         key = current.get(f"{prefix}S3Path")
-        if not key or f"{prefix}S3Path" in migration["overrides"]:
+        if not key or requests.gives_file(migration["overrides"], prefix, airflow_version, migration["hops"]):
             continue
         to_key = f"{target['environment']}/{airflow_version}/{key.rsplit('/', 1)[-1]}"
         found = s3_objects.pin(from_s3, source["bucket"], key, current.get(f"{prefix}S3ObjectVersion"))
         if name == "requirements":
-            text, told = constraints.fitted(s3_objects.read_text(from_s3, source["bucket"], found), airflow_version)
+            text, encoding = pip_requirements.decoded(s3_objects.read(from_s3, source["bucket"], found))
+            text, told = constraints.fitted(text, airflow_version)
             notes += told
-            version = s3_objects.put_text(to_s3, target["bucket"], to_key, text)
+            if encoding != "utf-8":
+                notes.append(f"{key} is {encoding}; the target's is UTF-8.")
+            version = s3_objects.put_text(to_s3, target["bucket"], to_key, pip_requirements.encoded(text))
         else:
             version = s3_objects.copy(to_s3, found, source["bucket"], target["bucket"], to_key)
         pinned[name] = (to_key, version or "")

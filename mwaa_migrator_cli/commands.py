@@ -179,7 +179,7 @@ def pipeline(
         command.write(outcomes, out, files("migration.report").joinpath("page.css").read_text(encoding="utf-8"))
         for outcome in outcomes:
             click.echo(outcome.sentence)
-            for problem in outcome.refused.faults if outcome.refused else ():
+            for problem in outcome.refused.problems if outcome.refused else ():
                 click.secho(f"  {problem}", fg="red", err=True)
         sys.exit(FAILED if any(outcome.refused for outcome in outcomes) else FINE)
 

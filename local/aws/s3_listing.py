@@ -1,7 +1,7 @@
 """Lists of S3 objects that look at the keys with the wanted prefix alone.
 
-moto copies a bucket's keys for each list, and for one of versions their contents too, which takes longer than all else in
-a bucket that many environments share.
+moto copies a bucket's keys for each list, and for one of versions their contents too, which takes longer than all
+else in a bucket that many environments share.
 """
 
 from __future__ import annotations

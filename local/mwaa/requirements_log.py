@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 
 #: The log groups, by their suffixes, of the containers that install requirements.
 GROUPS = ("Scheduler", "Worker", "WebServer")
-_CONSTRAINT = re.compile(r"^\s*(--constraint|-c)[=\s]")
+_CONSTRAINT = re.compile(r"^\s*(--constraint|-c)")
+#: The images' own test of whether a file names constraints; a comment counts.
+_NAMES_CONSTRAINTS = re.compile(r"-c |--constraint ")
 _NO_CONSTRAINT = "[WARNING] - WARNING: Constraints should be specified for requirements.txt."
 _FAILED = "[ERROR] - ERROR: pip installation exited with a non-zero error code."
 
@@ -31,7 +33,7 @@ def resolve(installation: AirflowInstallation, requirements: str) -> list[str]:
     lines = requirements.splitlines()
     # Constraint files are on the internet; the lock file has the same versions for what Airflow needs.
     wanted = [line for line in lines if not _CONSTRAINT.match(line)]
-    log = [] if len(wanted) < len(lines) else [_NO_CONSTRAINT]
+    log = [] if any(_NAMES_CONSTRAINTS.search(line) for line in lines) else [_NO_CONSTRAINT]
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder, "requirements.txt")
         file.write_text("\n".join(wanted) + "\n")

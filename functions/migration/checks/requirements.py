@@ -5,25 +5,19 @@ What only an installation can show is in `installation_log`.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
-from migration.airflow import constraints, versions
+from migration.airflow import constraints, pip_requirements, versions
 from migration.checks.check_results import Check, Finding
 
 NAME = "Requirements"
-# `Name[extra]==1.2.3`, whatever stands behind it; a version with a wildcard is no single version.
-_PIN = re.compile(
-    r"^\s*(?P<name>[A-Za-z0-9][A-Za-z0-9._-]*)\s*(?:\[[^\]]*\])?\s*===?\s*(?P<version>[^\s;#,*]+)\s*(?P<marker>;[^#]*)?(?:#.*)?$"
-)
 _AIRFLOW = "apache-airflow"
 
 
 def check(text: str, airflow_version: str, key: str) -> Check:
     """The check of a file's text; `key` is its place in the bucket."""
-    lines = list(enumerate(text.splitlines(), 1))
-    failures = [*_own_version(lines, airflow_version), *_contradictions(lines)]
-    warnings = list(_constraints(lines, airflow_version))
+    failures = [*_own_version(text, airflow_version), *_contradictions(text)]
+    warnings = list(_constraints(text, airflow_version))
     for found in (*failures, *warnings):
         found["file"] = key
     if failures:
@@ -54,70 +48,53 @@ def none() -> Check:
     return Check(name=NAME, result="pass", message="The target has no requirements.txt.")
 
 
-def undecodable(key: str) -> Check:
-    return Check(
-        name=NAME,
-        result="warn",
-        message=f"The target's requirements.txt, {key}, is not UTF-8, so its lines were not checked.",
-        remedy="Save it as UTF-8.",
-    )
-
-
-def _constraints(lines: list[tuple[int, str]], airflow_version: str) -> Iterator[Finding]:
+def _constraints(text: str, airflow_version: str) -> Iterator[Finding]:
     wanted = constraints.constraint_line(airflow_version)
     constrained = False
-    for number, line in lines:
-        place = constraints.constraint_of(line)
-        if place is None:
-            continue
-        constrained = True
-        own = constraints.airflow_constraint(place)
-        if own is None:
-            yield Finding(
-                line=number,
-                message=f"The constraint file {place} is not Airflow's own; whether it fits is not known.",
-                remedy=f"See that it is one for Airflow {airflow_version}, or use Airflow's: {wanted}",
-            )
-        elif own != (airflow_version, versions.python_of(airflow_version)):
-            yield Finding(
-                line=number,
-                message=f"The constraints are for Airflow {own[0]} on Python {own[1]}.",
-                remedy=f"Make it {wanted}",
-            )
-    if not constrained:
+    for line in pip_requirements.lines_of(text):
+        number = line.first + 1
+        for place in constraints.constraints_of(line):
+            constrained = True
+            own = constraints.airflow_constraint(place)
+            if own is None:
+                yield Finding(
+                    line=number,
+                    message=f"The constraint file {pip_requirements.shown(place)} is not Airflow's own; whether it "
+                    "fits is not known.",
+                    remedy=f"See that it is one for Airflow {airflow_version}, or use Airflow's: {wanted}",
+                )
+            elif own != (airflow_version, versions.python_of(airflow_version)):
+                yield Finding(
+                    line=number,
+                    message=f"The constraints are for Airflow {own[0]} on Python {own[1]}.",
+                    remedy=f"Make it {wanted}",
+                )
+    # A constraint in a comment, or none beside wheels of one's own, is how Amazon MWAA is told to add none.
+    if not constrained and pip_requirements.mwaa_adds_constraints(text) and not pip_requirements.is_offline(text):
         yield Finding(
             message="There is no constraint line, so packages may come in versions that Airflow does not work with.",
             remedy=f"Put first {wanted}",
         )
 
 
-def _own_version(lines: list[tuple[int, str]], airflow_version: str) -> Iterator[Finding]:
-    for number, name, version, _ in _pins(lines):
-        if name == _AIRFLOW and version != airflow_version:
+def _own_version(text: str, airflow_version: str) -> Iterator[Finding]:
+    for pin in pip_requirements.pins(text):
+        if pin.name == _AIRFLOW and pin.version != airflow_version:
             yield Finding(
-                line=number,
-                message=f"It asks for Airflow {version}; the target runs {airflow_version}, which is not replaced.",
+                line=pin.line,
+                message=f"It asks for Airflow {pin.version}; the target runs {airflow_version}, which is not replaced.",
                 remedy="Take the line out, or leave the version to the constraints.",
             )
 
 
-def _contradictions(lines: list[tuple[int, str]]) -> Iterator[Finding]:
+def _contradictions(text: str) -> Iterator[Finding]:
     first: dict[tuple[str, str], tuple[int, str]] = {}
-    for number, name, version, marker in _pins(lines):
+    for pin in pip_requirements.pins(text):
         # Under another marker another line holds.
-        before, other = first.setdefault((name, marker), (number, version))
-        if other != version:
+        before, other = first.setdefault((pin.name, pin.marker), (pin.line, pin.version))
+        if other != pin.version:
             yield Finding(
-                line=number,
-                message=f"{name} is {version} here and {other} in line {before}.",
+                line=pin.line,
+                message=f"{pin.name} is {pin.version} here and {other} in line {before}.",
                 remedy="Keep one of the two lines.",
             )
-
-
-def _pins(lines: list[tuple[int, str]]) -> Iterator[tuple[int, str, str, str]]:
-    """(line, normalised name, version, marker) of each line that names exactly one version."""
-    for number, line in lines:
-        found = _PIN.match(line)
-        if found is not None:
-            name = re.sub(r"[-_.]+", "-", found["name"]).lower()
-            yield number, name, found["version"], re.sub(r"\s", "", found["marker"] or "")

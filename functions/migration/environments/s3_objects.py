@@ -64,17 +64,17 @@ def pin(s3: S3Client, bucket: str, key: str, version: str | None) -> Source:
     return Source(key, version or head.get("VersionId"), head["ETag"], head["ContentLength"])
 
 
-def read_text(s3: S3Client, bucket: str, source: Source) -> str:
-    """A small text object at its pinned version."""
+def read(s3: S3Client, bucket: str, source: Source) -> bytes:
+    """A small object at its pinned version."""
     pinned = {"VersionId": source.version} if source.version else {}
     body = s3.get_object(Bucket=bucket, Key=source.key, **pinned)["Body"]  # type: ignore[arg-type]
-    return body.read().decode("utf-8")
+    return body.read()
 
 
-def put_text(s3: S3Client, bucket: str, key: str, text: str) -> str | None:
+def put_text(s3: S3Client, bucket: str, key: str, content: bytes) -> str | None:
     """Writes a small text object. Returns its version."""
     try:
-        return s3.put_object(Bucket=bucket, Key=key, Body=text.encode(), ContentType="text/plain").get("VersionId")
+        return s3.put_object(Bucket=bucket, Key=key, Body=content, ContentType="text/plain").get("VersionId")
     except ClientError as error:
         raise refused(error, key, f"s3://{bucket}/{key}") from error
 

@@ -1,4 +1,4 @@
-"""Every fault of a definition at once, with object and field."""
+"""Every problem of a definition at once, with object and field."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 
 from data_pipeline import checking
-from data_pipeline.faults import Fault
+from data_pipeline.problems import Problem
 
 from .definitions import SHELL, definition
 
 
-def faults(*objects: Mapping[str, Any], **others: Any) -> list[Fault]:
+def problems(*objects: Mapping[str, Any], **others: Any) -> list[Problem]:
     return checking.resolved(definition(*objects, **others))[1]
 
 
@@ -22,7 +22,7 @@ def daily(**fields: str) -> dict[str, str]:
 
 
 def test_a_sound_definition_has_none() -> None:
-    assert faults(SHELL) == []
+    assert problems(SHELL) == []
 
 
 @pytest.mark.parametrize(
@@ -69,20 +69,22 @@ def test_a_sound_definition_has_none() -> None:
     ],
 )
 def test_names_object_and_field(objects: list[dict[str, Any]], expected: tuple[str, str, str]) -> None:
-    found = faults(*objects)
+    found = problems(*objects)
     assert [
-        fault for fault in found if (fault.object_id, fault.field) == expected[:2] and expected[2] in fault.message
+        problem
+        for problem in found
+        if (problem.object_id, problem.field) == expected[:2] and expected[2] in problem.message
     ], found
 
 
 def test_all_at_once() -> None:
-    found = faults(
+    found = problems(
         SHELL | {"dependsOn": {"ref": "Nobody"}, "command": "#{nothing}"},
         daily(period="15 Period"),
         {"id": "M", "type": "Magic"},
         {"id": "S", "type": "S3DataNode", "filePath": "#{format(x"},
     )
-    assert {(fault.object_id, fault.field) for fault in found} >= {
+    assert {(problem.object_id, problem.field) for problem in found} >= {
         ("Hello", "dependsOn"),
         ("Hello", "command"),
         ("M", "type"),
@@ -90,19 +92,19 @@ def test_all_at_once() -> None:
     }
 
 
-def test_the_period_is_told_beside_other_faults() -> None:
-    found = faults(SHELL | {"command": "#{nothing}"}, daily(period="15 Period"))
-    assert {(fault.object_id, fault.field) for fault in found} == {("Hello", "command"), ("Daily", "period")}
+def test_the_period_is_told_beside_other_problems() -> None:
+    found = problems(SHELL | {"command": "#{nothing}"}, daily(period="15 Period"))
+    assert {(problem.object_id, problem.field) for problem in found} == {("Hello", "command"), ("Daily", "period")}
 
 
 def test_a_circle_of_activities() -> None:
-    found = faults(
+    found = problems(
         SHELL | {"id": "A", "dependsOn": {"ref": "C"}},
         SHELL | {"id": "B", "dependsOn": {"ref": "A"}},
         SHELL | {"id": "C", "dependsOn": {"ref": "B"}},
         SHELL | {"id": "D", "dependsOn": {"ref": "D"}},
     )
-    circles = [fault.message for fault in found if fault.field == "dependsOn"]
+    circles = [problem.message for problem in found if problem.field == "dependsOn"]
     assert len(circles) == 2
     assert all("wait for each other" in message for message in circles)
 
@@ -111,23 +113,23 @@ def test_a_circle_through_data_nodes() -> None:
     def node(name: str) -> dict[str, str]:
         return {"id": name, "type": "S3DataNode", "filePath": f"s3://b/{name}"}
 
-    found = faults(
+    found = problems(
         node("One"),
         node("Two"),
         SHELL | {"id": "A", "input": {"ref": "One"}, "output": {"ref": "Two"}},
         SHELL | {"id": "B", "input": {"ref": "Two"}, "output": {"ref": "One"}},
     )
-    assert [fault for fault in found if "wait for each other" in fault.message]
+    assert [problem for problem in found if "wait for each other" in problem.message]
 
 
-def test_an_inherited_fault_is_told_once() -> None:
+def test_an_inherited_problem_is_told_once() -> None:
     default = {"id": "Default", "scheduleType": "ondemand", "pipelineLogUri": "#{myLogs}"}
-    found = faults(default, SHELL, SHELL | {"id": "Other"})
-    assert [(fault.object_id, fault.field) for fault in found] == [("Default", "pipelineLogUri")]
+    found = problems(default, SHELL, SHELL | {"id": "Other"})
+    assert [(problem.object_id, problem.field) for problem in found] == [("Default", "pipelineLogUri")]
 
 
-def test_a_parameter_without_value_is_no_fault() -> None:
-    assert faults(SHELL | {"command": "#{myA}"}, parameters=[{"id": "myA"}]) == []
+def test_a_parameter_without_value_is_no_problem() -> None:
+    assert problems(SHELL | {"command": "#{myA}"}, parameters=[{"id": "myA"}]) == []
 
 
 def test_500_objects_are_checked_in_seconds() -> None:
@@ -135,4 +137,4 @@ def test_500_objects_are_checked_in_seconds() -> None:
         SHELL | {"id": f"A{number}", "dependsOn": [{"ref": f"A{other}"} for other in range(max(0, number - 5), number)]}
         for number in range(500)
     ]
-    assert faults(*activities) == []
+    assert problems(*activities) == []

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from data_pipeline import reading
-from data_pipeline.faults import DefinitionRefused
 from data_pipeline.model import Definition, Parameter
+from data_pipeline.problems import DefinitionRefused
 
 TEMPLATE = """
 Parameters:

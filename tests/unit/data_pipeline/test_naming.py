@@ -13,7 +13,9 @@ from data_pipeline.naming import Names, identifier
     [
         ("Load 1", "load_1"),
         ("LoadTable", "load_table"),
-        ("RDStoS3Pipeline", "rdsto_s3_pipeline"),
+        ("RDStoS3Pipeline", "rds_to_s3_pipeline"),
+        ("DynamoDBtoCSV", "dynamodb_to_csv"),
+        ("storeIt", "store_it"),
         ("DynamoDBTable", "dynamodb_table"),
         ("EMRCluster", "emr_cluster"),
         ("Übersicht (täglich)", "ubersicht_taglich"),

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from data_pipeline import reading
-from data_pipeline.faults import DefinitionRefused
 from data_pipeline.model import Parameter, Reference
+from data_pipeline.problems import DefinitionRefused
 
 OBJECTS: list[dict[str, Any]] = [
     {"id": "Default", "name": "Default", "scheduleType": "ondemand"},

@@ -90,8 +90,8 @@ def test_the_timetable(plan: Plan, expected: str) -> None:
 
 def planned(**schedule: str) -> Plan:
     daily = {"id": "Daily", "type": "Schedule", "period": "1 day", "startDateTime": "2024-03-03T02:30:00", **schedule}
-    found, faults = checking.resolved(definition(SHELL, daily))
-    assert faults == []
+    found, problems = checking.resolved(definition(SHELL, daily))
+    assert problems == []
     return schedules.plan(found, found.objects["Hello"])
 
 

@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 
 from data_pipeline import object_reference, reading
-from data_pipeline.faults import DefinitionRefused
 from data_pipeline.ledger import Level
 from data_pipeline.naming import Names
 from data_pipeline.options import Options
+from data_pipeline.problems import DefinitionRefused
 from data_pipeline.translated import Translation
 from data_pipeline.translation import translate
 
@@ -424,10 +424,10 @@ def test_500_objects() -> None:
     assert time.process_time() - started < 30
 
 
-def test_refuses_with_all_faults() -> None:
+def test_refuses_with_all_problems() -> None:
     with pytest.raises(DefinitionRefused) as refused:
         of(SHELL | {"dependsOn": {"ref": "Nobody"}}, DAILY | {"period": "15 Period"})
-    assert len(refused.value.faults) == 2
+    assert len(refused.value.problems) == 2
 
 
 def test_an_object_of_the_reference_that_needs_nothing_is_dropped() -> None:

@@ -296,6 +296,11 @@ def test_the_linter_has_each_rule(rule: str) -> None:
             "",
         ),
         ("pandas\n", "warn", None, "no constraint line"),
+        ("# --constraint none: we pin all\npandas\n", "pass", None, ""),
+        ("--no-index\n--find-links /usr/local/airflow/plugins\npandas\n", "pass", None, ""),
+        (f"{LINE}\nPandas==2.1.0 \\\n  --hash=sha256:00\npandas == 2.2.0\n", "fail", 4, "2.2.0 here and 2.1.0 in"),
+        (f"--constraint \\\n {BASE}constraints-2.10.3/constraints-3.11.txt\n", "warn", 1, "Airflow 2.10.3 on Python"),
+        ("-c https://user:secret@example.org/c.txt\n", "warn", 1, "The constraint file https://example.org/c.txt is"),
         (f"-c {BASE}constraints-2.10.3/constraints-3.11.txt\n", "warn", 1, "Airflow 2.10.3 on Python 3.11"),
         (f"-c {BASE}constraints-3.2.1/constraints-3.11.txt\n", "warn", 1, "Airflow 3.2.1 on Python 3.11"),
         ("-c /usr/local/airflow/dags/mine.txt\n", "warn", 1, "/usr/local/airflow/dags/mine.txt is not Airflow's own"),
@@ -391,7 +396,9 @@ def test_log_groups_that_may_not_be_read(mwaa: Environments) -> None:
 
 def test_requirements_in_another_encoding(checked: Checked) -> None:
     installed("[INFO] - Successfully installed pandas-2.1.0")
-    assert checked({}, environment=with_requirements("pandas".encode("utf-16")))["Requirements"]["result"] == "warn"
+    check = checked({}, environment=with_requirements("pandas==1\npandas==2".encode("utf-16")))["Requirements"]
+    assert check["result"] == "fail"
+    assert "pandas is 2 here and 1 in line 1." in str(check["findings"])
 
 
 def test_no_requirements(checked: Checked) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 
-class Fault(NamedTuple):
+class Problem(NamedTuple):
     """One thing that is wrong: in which object and field (empty where it is neither's), and what to do about it."""
 
     object_id: str
@@ -19,12 +19,12 @@ class Fault(NamedTuple):
 
 
 class DefinitionRefused(Exception):
-    """A definition cannot be translated as it is. `faults` has every reason; the message lists them."""
+    """A definition cannot be translated as it is. `problems` has every reason; the message lists them."""
 
-    def __init__(self, source: str, faults: Iterable[Fault]) -> None:
+    def __init__(self, source: str, problems: Iterable[Problem]) -> None:
         self.source = source
-        self.faults = tuple(faults)
-        count = "1 fault" if len(self.faults) == 1 else f"{len(self.faults)} faults"
+        self.problems = tuple(problems)
+        count = "1 problem" if len(self.problems) == 1 else f"{len(self.problems)} problems"
         super().__init__(
-            "\n".join([f"{source} cannot be translated, {count}:", *(f"  {fault}" for fault in self.faults)])
+            "\n".join([f"{source} cannot be translated, {count}:", *(f"  {problem}" for problem in self.problems)])
         )
