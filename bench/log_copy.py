@@ -25,7 +25,7 @@ import boto3
 from bench import memory
 from bench.log_shapes import SOURCE, TARGET, Shape, shapes
 from bench.results import Result
-from local.aws.logs.service import QUOTAS
+from local.aws.logs.quotas import QUOTAS
 from local.installations.folders import ROOT
 
 logger = logging.getLogger("bench")

@@ -11,8 +11,8 @@ import sys
 import time
 
 from bench.log_shapes import SOURCE, ShapeService, shapes
+from local.aws.logs.quotas import QUOTAS
 from local.aws.logs.server import LogServer
-from local.aws.logs.service import QUOTAS
 
 #: Seconds until an answer. Nobody publishes these; in the range of what CloudWatch takes from within its region.
 LATENCY = {

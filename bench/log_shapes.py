@@ -7,7 +7,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from local.aws.logs.service import PAGE_BYTES, PAGE_EVENTS, PER_EVENT, QUOTAS, Body, LogService, Stream, size
+from local.aws.logs.quotas import QUOTAS
+from local.aws.logs.service import PAGE_EVENTS, Body, LogService
+from local.aws.logs.streams import PAGE_BYTES, PER_EVENT, Stream, size
 
 SOURCE, TARGET = "airflow-old-Task", "airflow-new-Task"
 #: FilterLogEvents takes so many streams.

@@ -8,7 +8,8 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from chaos import judge
-from chaos.faults import Fault, Injection
+from chaos.faults import Fault
+from chaos.injection import Injection
 from chaos.world import HOP_VERSION, IMPORT_VERSION, World, document
 from local.aws.responses import AwsError
 

@@ -12,7 +12,6 @@ import os
 import threading
 import warnings
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import replace
 from typing import Any, Protocol, runtime_checkable
 from wsgiref.types import StartResponse
 
@@ -28,16 +27,15 @@ from werkzeug.serving import BaseWSGIServer, make_server
 from werkzeug.wrappers import Response
 
 from local.aws import request as aws_request
-from local.aws.arns import s3_arn
-from local.aws.iam import policy_simulation, required_permissions, s3_permissions
-from local.aws.iam.call_record import Call, CallRecord
-from local.aws.iam.identity import Identities, UnknownAccessKey
-from local.aws.iam.policy_evaluation import Principal, Requirement, decide
+from local.aws import s3_listing
+from local.aws.iam import policy_simulation
+from local.aws.iam.authorisation import Authorisation
+from local.aws.iam.call_record import CallRecord
+from local.aws.iam.identity import Identities
+from local.aws.iam.policy_evaluation import Principal
 from local.aws.request import AwsRequest, UnknownOperation
 from local.aws.responses import AwsError, error_response
 from local.aws.stepfunctions import patches
-
-logger = logging.getLogger(__name__)
 
 
 class Service(Protocol):
@@ -107,15 +105,19 @@ class Endpoint:
     def __init__(self, identities: Identities) -> None:
         self.identities = identities
         self.record = CallRecord()
+        self._authorisation = Authorisation(identities, self.record)
         #: For injecting faults: answers in place of the service, from the request, its caller and what would carry it
         #: out; or raises AwsError.
         self.interceptor: Interceptor | None = None
         self._services: list[Service] = []
+        self._tagged: list[Tagged] = []
         self._server: BaseWSGIServer | None = None
         self._thread: threading.Thread | None = None
 
     def add(self, service: Service) -> None:
         self._services.append(service)
+        if isinstance(service, Tagged):
+            self._tagged.append(service)
 
     @property
     def url(self) -> str:
@@ -136,6 +138,7 @@ class Endpoint:
         self._server = make_server("127.0.0.1", 0, self, threaded=True, request_handler=MotoRequestHandler)
         os.environ["MOTO_PORT"] = str(self._server.port)
         patches.install(self.url, self.identities)
+        s3_listing.install()
         policy_simulation.install()
         self._thread = threading.Thread(target=self._server.serve_forever, name="endpoint", daemon=True)
         self._thread.start()
@@ -158,7 +161,7 @@ class Endpoint:
                 environ, start_response
             )
         try:
-            principal = self._authorise(request)
+            principal = self._authorisation.check(request, lambda: self._tags_of(request))
             if self.interceptor is not None:
                 response = self.interceptor(request, principal, lambda: self._carry_out(request, environ, principal))
             else:
@@ -173,71 +176,16 @@ class Endpoint:
             return service.answer(request, environ, principal)
         response = Response.from_app(_moto(), environ)
         missing = request.operation.name in ("GetObject", "HeadObject") and response.status_code == 404
-        if request.service == "s3" and missing and not self._may_list(request, principal):
+        if request.service == "s3" and missing and not self._authorisation.may_list(request, principal):
             # S3 says that an object is missing only to callers that may list the bucket.
             raise AwsError("AccessDenied", "Access Denied", 403)
         return response
-
-    def _authorise(self, request: AwsRequest) -> Principal:
-        if request.access_key_id is None:
-            # Only something public could be answered, and nothing here is public.
-            raise AwsError(
-                "AccessDenied" if request.service == "s3" else "MissingAuthenticationTokenException",
-                f"{request.service}:{request.operation.name} was called without credentials",
-                403,
-            )
-        try:
-            principal = self.identities.principal(request.access_key_id)
-        except UnknownAccessKey as error:
-            name = "InvalidAccessKeyId" if request.service == "s3" else "UnrecognizedClientException"
-            raise AwsError(name, str(error), 403) from error
-        if not principal.is_administrator:
-            policies = self.identities.policies(principal)
-            tags = self._tags_of(request)
-            for needed in required_permissions.requirements(request, self.identities.account):
-                # A role that is passed is another resource.
-                of_resource = {} if needed.action == "iam:PassRole" else tags
-                requirement = replace(needed, context={**needed.context, **of_resource})
-                decision = decide(principal, policies, requirement)
-                self.record.add(Call(principal.role_arn, requirement.action, requirement.resources[0], decision))
-                if decision != "allowed":
-                    logger.warning("denied: %s may not %s", principal.session_arn, requirement.action)
-                    raise _access_denied(request, principal, requirement, decision)
-        return principal
 
     def _tags_of(self, request: AwsRequest) -> dict[str, str]:
         """The tags of the resource that a request is about, as condition keys."""
         return {
             f"aws:resourcetag/{name.lower()}": value
-            for service in self._services
-            if isinstance(service, Tagged) and service.handles(request)
+            for service in self._tagged
+            if service.handles(request)
             for name, value in service.tags_of(request).items()
         }
-
-    def _may_list(self, request: AwsRequest, principal: Principal) -> bool:
-        bucket = request.parameters["Bucket"]
-        listing = Requirement(
-            "s3:ListBucket",
-            (s3_arn(request.region, bucket),),
-            {"aws:requestedregion": request.region},
-            s3_permissions.bucket_policy(request.region, self.identities.account, bucket),
-        )
-        decision = decide(principal, self.identities.policies(principal), listing)
-        if not principal.is_administrator:
-            self.record.add(Call(principal.role_arn, listing.action, listing.resources[0], decision))
-        return decision == "allowed"
-
-
-def _access_denied(request: AwsRequest, principal: Principal, requirement: Requirement, decision: str) -> AwsError:
-    because = (
-        "with an explicit deny in a policy"
-        if decision == "explicitly denied"
-        else f"because no policy allows the {requirement.action} action"
-    )
-    name = "AccessDenied" if request.protocol in ("rest-xml", "query", "ec2") else "AccessDeniedException"
-    return AwsError(
-        name,
-        f"User: {principal.session_arn} is not authorized to perform: {requirement.action} on resource: "
-        f"{requirement.resources[0]} {because}",
-        403,
-    )

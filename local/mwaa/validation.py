@@ -17,12 +17,12 @@ def validate(operation: OperationModel, parameters: Mapping[str, Any]) -> None:
     Raises:
         AwsError: ValidationException which names everything that is wrong, as AWS words it.
     """
-    faults = _types(operation, parameters)
-    if not faults and operation.input_shape is not None:
-        faults = list(_constraints(operation.input_shape, parameters, ""))
-    if faults:
-        plural = "errors" if len(faults) > 1 else "error"
-        raise AwsError("ValidationException", f"{len(faults)} validation {plural} detected: {'; '.join(faults)}")
+    problems = _types(operation, parameters)
+    if not problems and operation.input_shape is not None:
+        problems = list(_constraints(operation.input_shape, parameters, ""))
+    if problems:
+        plural = "errors" if len(problems) > 1 else "error"
+        raise AwsError("ValidationException", f"{len(problems)} validation {plural} detected: {'; '.join(problems)}")
 
 
 def _types(operation: OperationModel, parameters: Mapping[str, Any]) -> list[str]:
@@ -37,34 +37,35 @@ def _constraints(shape: Shape, value: Any, where: str) -> list[str]:
     """The checks that botocore leaves to the service."""
     if isinstance(shape, StructureShape) and isinstance(value, Mapping):
         return [
-            fault
+            problem
             for name, member in shape.members.items()
             if value.get(name) is not None
-            for fault in _constraints(member, value[name], f"{where}.{name}" if where else name)
+            for problem in _constraints(member, value[name], f"{where}.{name}" if where else name)
         ]
     if isinstance(shape, ListShape) and isinstance(value, list):
-        faults = _length(shape, len(value), value, where)
+        problems = _length(shape, len(value), value, where)
         for index, item in enumerate(value):
-            faults += _constraints(shape.member, item, f"{where}.{index + 1}.member")
-        return faults
+            problems += _constraints(shape.member, item, f"{where}.{index + 1}.member")
+        return problems
     if isinstance(shape, MapShape) and isinstance(value, Mapping):
-        faults = _length(shape, len(value), value, where)
+        problems = _length(shape, len(value), value, where)
         for key, item in value.items():
-            faults += _constraints(shape.key, key, f"{where}.{key}") + _constraints(shape.value, item, f"{where}.{key}")
-        return faults
+            problems += _constraints(shape.key, key, f"{where}.{key}")
+            problems += _constraints(shape.value, item, f"{where}.{key}")
+        return problems
     if isinstance(shape, StringShape) and isinstance(value, str):
         return _string(shape, value, where)
     return []
 
 
 def _string(shape: StringShape, value: str, where: str) -> list[str]:
-    faults = _length(shape, len(value), value, where)
+    problems = _length(shape, len(value), value, where)
     if shape.enum and value not in shape.enum:
-        faults.append(_fault(value, where, f"Member must satisfy enum value set: [{', '.join(shape.enum)}]"))
+        problems.append(_problem(value, where, f"Member must satisfy enum value set: [{', '.join(shape.enum)}]"))
     pattern = shape.metadata.get("pattern")
     if pattern is not None and not _fits(pattern, value):
-        faults.append(_fault(value, where, f"Member must satisfy regular expression pattern: {pattern}"))
-    return faults
+        problems.append(_problem(value, where, f"Member must satisfy regular expression pattern: {pattern}"))
+    return problems
 
 
 def _fits(pattern: str, value: str) -> bool:
@@ -78,11 +79,11 @@ def _fits(pattern: str, value: str) -> bool:
 def _length(shape: Shape, length: int, value: Any, where: str) -> list[str]:
     low, high = shape.metadata.get("min"), shape.metadata.get("max")
     if low is not None and length < low:
-        return [_fault(value, where, f"Member must have length greater than or equal to {low}")]
+        return [_problem(value, where, f"Member must have length greater than or equal to {low}")]
     if high is not None and length > high:
-        return [_fault(value, where, f"Member must have length less than or equal to {high}")]
+        return [_problem(value, where, f"Member must have length less than or equal to {high}")]
     return []
 
 
-def _fault(value: Any, where: str, rule: str) -> str:
+def _problem(value: Any, where: str, rule: str) -> str:
     return f"Value '{value}' at '{where[:1].lower() + where[1:]}' failed to satisfy constraint: {rule}"

@@ -59,21 +59,21 @@ class Settings:
             InvalidSettings: with everything that is wrong.
         """
         known = airflow_installation.versions()
-        faults = [
+        problems = [
             f"{name} is {version}, which is not one of {', '.join(known)}"
             for name, version in (("SOURCE", self.source), ("TARGET", self.target))
             if version not in known
         ]
         if self.source.startswith("3."):
-            faults.append(f"SOURCE is {self.source}: sources are 2.x at most, because tasks of 3.x see no database")
+            problems.append(f"SOURCE is {self.source}: sources are 2.x at most, because tasks of 3.x see no database")
         if self.dags is not None and not self.dags.is_dir():
-            faults.append(f"DAGS is {self.dags}, which is not a folder")
+            problems.append(f"DAGS is {self.dags}, which is not a folder")
         if self.seed_sql is not None and not self.seed_sql.is_file():
-            faults.append(f"SEED_SQL is {self.seed_sql}, which is not a file")
+            problems.append(f"SEED_SQL is {self.seed_sql}, which is not a file")
         if self.mode not in _MODES:
-            faults.append(f"MODE is {self.mode}; it must be {' or '.join(_MODES)}")
-        if faults:
-            raise InvalidSettings("; ".join(faults))
+            problems.append(f"MODE is {self.mode}; it must be {' or '.join(_MODES)}")
+        if problems:
+            raise InvalidSettings("; ".join(problems))
 
     def target_versions(self) -> set[str]:
         """The versions that the target has on its way."""

@@ -12,7 +12,8 @@ import pytest
 
 from chaos import faults, faults_page, judge
 from chaos.__main__ import keep
-from chaos.faults import KINDS, Injection
+from chaos.faults import KINDS
+from chaos.injection import Injection
 from chaos.real_kinds import REAL_KINDS
 from chaos.run import Outcome, execute, migrate
 from chaos.world import World, world

@@ -85,22 +85,23 @@ class AirflowCli:
     ) -> bool:
         """Makes sure that a run exists. Returns whether it was created now.
 
-        Raises DagRunRefused. Before 2.2 a run can be found by its execution date only, so the date is passed; with
-        `dated` every version gets it, so that `runs` can find the run.
+        Raises DagRunRefused. Before 2.2 a run can be found by its execution date only, so the date is passed; 3.x would
+        make a run without a logical date, whose tasks do not run on Amazon MWAA; with `dated` every version gets it, so
+        that `runs` can find the run.
         """
         command = ["trigger_dag"] if self._version.major == 1 else ["dags", "trigger"]
         command += ["--run_id" if self._version.major == 1 else "--run-id", run_id]
-        if dated or self._version < _RUN_IDS:
+        if dated or self._version < _RUN_IDS or self._version.major >= 3:
             names = {1: "--exec_date", 2: "--exec-date"}
             command += [names.get(self._version.major, "--logical-date"), execution_date]
         # No apostrophe in the JSON: the web server splits the line like a shell.
         command += ["--conf", json.dumps(conf).replace("'", "\\u0027"), dag_id]
         answer = self._run(*command)
-        if answer.succeeded:
-            return True
-        # The exception's name in the traceback is the only sign of it.
+        # The exception's name in the traceback is the only sign of it, whatever the status.
         if re.search(r"^airflow\.exceptions\.DagRunAlreadyExists", answer.stderr, re.MULTILINE):
             return False
+        if answer.succeeded and is_seen(run_id, answer.stdout):
+            return True
         raise DagRunRefused(
             f"{dag_id}: Airflow did not create run {run_id}: {answer.last_words()}. Look at the web server's log group."
         )
@@ -180,6 +181,18 @@ def run_state_of(tasks: dict[str, str]) -> RunState:
         return RunState("success", tasks)
     # A task without a state beside a failed one may still get its turn: only ended tasks end a run.
     return RunState("failed" if states <= _ENDED_WELL | _ENDED_BADLY else "running", tasks)
+
+
+def is_seen(word: str, stdout: str) -> bool:
+    """Whether a word stands in a command's output, in one piece or folded in a column of its table (200 wide)."""
+    wanted = "".join(word.split())
+    columns: list[str] = []
+    for line in stdout.splitlines():
+        for number, cell in enumerate(line.split("|")):
+            if number == len(columns):
+                columns.append("")
+            columns[number] += "".join(cell.split())
+    return any(wanted in text for text in ("".join(stdout.split()), *columns))
 
 
 def json_of(stdout: str) -> list[dict[str, Any]] | None:

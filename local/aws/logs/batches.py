@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from local.aws.logs.service import BATCH_BYTES, BATCH_EVENTS, PER_EVENT
+from local.aws.logs.service import BATCH_BYTES, BATCH_EVENTS
+from local.aws.logs.streams import PER_EVENT
 
 #: Bytes of a message; the service takes more, but 256 KB is what Lambda and Amazon MWAA write.
 MAX_MESSAGE = 262_144 - PER_EVENT

@@ -10,103 +10,24 @@ import bisect
 import itertools
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from moto.logs.utils import EventMessageFilter
 
+from local.aws.logs.quotas import TokenBucket
+from local.aws.logs.streams import PER_EVENT, Group, Stored, Stream, page_of, size
 from local.aws.responses import AwsError
 
 Body = dict[str, Any]
 
-PAGE_BYTES = 1_048_576
 PAGE_EVENTS = 10_000
 BATCH_BYTES = 1_048_576
 BATCH_EVENTS = 10_000
-PER_EVENT = 26
 DAY = 24 * 60 * 60 * 1000
 AHEAD = 2 * 60 * 60 * 1000
 _PAGE_STREAMS = 50
 _PAGE_GROUPS = 50
-#: An account's defaults in a region, in calls a second.
-QUOTAS = {
-    "GetLogEvents": 25.0,
-    "FilterLogEvents": 5.0,
-    "DescribeLogStreams": 25.0,
-    "CreateLogStream": 50.0,
-    "PutLogEvents": 5000.0,
-}
-
-
-def size(text: str) -> int:
-    """The bytes of a message, as the service counts them."""
-    return len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))
-
-
-class Stored(NamedTuple):
-    """An event. They sort as the API sorts them: by time, then by ingestion, then by their place in the batch."""
-
-    timestamp: int
-    sequence: int
-    message: str
-    ingested: int
-    visible: float
-
-    def body(self) -> Body:
-        return {"timestamp": self.timestamp, "message": self.message, "ingestionTime": self.ingested}
-
-
-class Stream:
-    """A stream that keeps its events."""
-
-    def __init__(self, created: int) -> None:
-        self.created = created
-        self.events: list[Stored] = []
-        self.ingested = 0
-
-    def add(self, events: Sequence[Stored]) -> None:
-        for event in events:
-            if self.events and event < self.events[-1]:
-                bisect.insort(self.events, event)
-            else:
-                self.events.append(event)
-
-    def visible(self, start: int, end: int, now: float) -> list[Stored]:
-        return [event for event in self.events if start <= event.timestamp < end and event.visible <= now]
-
-    def span(self) -> tuple[int, int] | None:
-        return (self.events[0].timestamp, self.events[-1].timestamp) if self.events else None
-
-    def content(self) -> list[tuple[int, str]]:
-        return [(event.timestamp, event.message) for event in self.events]
-
-
-@dataclass
-class Group:
-    retention: int | None = None
-    key: str | None = None
-    streams: dict[str, Stream] = field(default_factory=dict)
-    stored_bytes: int = 0
-
-
-class TokenBucket:
-    """A quota in calls a second, of which a second's worth may come at once."""
-
-    def __init__(self, rate: float, clock: Callable[[], float]) -> None:
-        self._rate = rate
-        self._clock = clock
-        self._tokens = max(1.0, rate)
-        self._filled = clock()
-
-    def take(self) -> bool:
-        now = self._clock()
-        self._tokens = min(max(1.0, self._rate), self._tokens + (now - self._filled) * self._rate)
-        self._filled = now
-        if self._tokens < 1:
-            return False
-        self._tokens -= 1
-        return True
 
 
 class LogService:
@@ -254,10 +175,10 @@ class LogService:
         at = int(token.split("/")[1])
         if "nextToken" not in request and not request.get("startFromHead"):
             # The latest events that fit into a page.
-            at = len(events) - len(list(_page(events[: -most - 1 : -1])))
+            at = len(events) - len(list(page_of(events[: -most - 1 : -1])))
         if self.empty_pages and not token.endswith("e") and at < len(events):
             return {"events": [], "nextForwardToken": f"f/{at}/e", "nextBackwardToken": "b"}
-        page = list(_page(events[at : at + most]))
+        page = list(page_of(events[at : at + most]))
         following = f"f/{at + len(page)}" if page else token
         return {
             "events": [event.body() for event in page],
@@ -285,7 +206,7 @@ class LogService:
         at = int(token.split("/")[0])
         if self.empty_pages and not token.endswith("e") and at < len(events):
             return {"events": [], "nextToken": f"{at}/e"}
-        size = len(list(_page([event for event, _ in events[at : at + most]])))
+        size = len(list(page_of([event for event, _ in events[at : at + most]])))
         page = [{**event.body(), "logStreamName": name, "eventId": str(at)} for event, name in events[at : at + size]]
         more = {"nextToken": str(at + size)} if at + size < len(events) else {}
         return {"events": page, "searchedLogStreams": [], **more}
@@ -365,13 +286,3 @@ def _numbered_page(names: Sequence[str], request: Body, most: int) -> tuple[Sequ
     """A page of a list, whose tokens are positions, and the token of the next one."""
     at, most = int(request.get("nextToken") or 0), min(most, request.get("limit", most))
     return names[at : at + most], {"nextToken": str(at + most)} if at + most < len(names) else {}
-
-
-def _page(events: Sequence[Stored]) -> Iterator[Stored]:
-    """As many events as fit into a page; at least one."""
-    total = 0
-    for number, event in enumerate(events):
-        total += size(event.message) + PER_EVENT
-        if number and total > PAGE_BYTES:
-            return
-        yield event

@@ -105,7 +105,8 @@ class Commands:
         for length in (3, 2, 1):
             if command[:length] in self.answers:
                 return self.answers[command[:length]]
-        return Answer(True, "", "")
+        # Airflow tells which run it has made.
+        return Answer(True, " ".join(command) if "trigger" in command else "", "")
 
 
 @pytest.fixture(autouse=True)

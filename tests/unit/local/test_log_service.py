@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from local.aws.logs.service import PAGE_BYTES, PER_EVENT, LogService
+from local.aws.logs.service import LogService
+from local.aws.logs.streams import PAGE_BYTES, PER_EVENT
 from local.aws.responses import AwsError
 
 NOW = 1_700_000_000_000

@@ -98,6 +98,10 @@ def test_what_old_history_needs(source: str, target: str, options: set[str]) -> 
         # Sections of providers and plugins are theirs.
         ("celery.whatever", "3.2.1", True),
         ("my_plugin.option", "2.11.2", True),
+        # A section of Airflow's that 3.x has no more, and one that is a provider's there.
+        ("webserver.auto_refresh", "2.11.2", False),
+        ("webserver.auto_refresh", "3.2.1", False),
+        ("celery_kubernetes_executor.whatever", "3.2.1", True),
         # A release that the file does not know.
         ("core.paralelism", "4.0.0", True),
     ],

@@ -12,8 +12,9 @@ import pytest
 import collect_log_results
 import copy_log_events
 import list_log_streams
+from local.aws.logs.quotas import QUOTAS
 from local.aws.logs.server import LogServer
-from local.aws.logs.service import QUOTAS, LogService
+from local.aws.logs.service import LogService
 from migration.aws import clients
 from migration.logs.clock import Clock
 

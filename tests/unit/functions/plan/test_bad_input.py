@@ -189,6 +189,21 @@ WORLD = {
     "version overridden": Case(
         "OverrideInvalid", f"{OVERRIDE}.AirflowVersion", "given by", {OVERRIDE: {"AirflowVersion": "2.11.0"}}
     ),
+    "both accesses before 3.2": Case(
+        "OverrideInvalid", f"{OVERRIDE}.WebserverAccessMode", "PUBLIC_AND_PRIVATE is for Airflow 3.2 and later",
+        {"target.airflowVersion": "3.0.6", OVERRIDE: {"WebserverAccessMode": "PUBLIC_AND_PRIVATE"}},
+    ),
+    "teams on 2.x": Case(
+        "OverrideInvalid", f"{OVERRIDE}.Teams", "is for Airflow 3.2 and later; the target is to run 2.11.2",
+        {
+            "target.airflowVersion": "2.11.2",
+            OVERRIDE: {"Teams": {"one": {"SourceBucketArn": "arn:aws:s3:::dags", "DagS3Path": "one"}}},
+        },
+    ),
+    "an option's value is not printed": Case(
+        "OverrideInvalid", OVERRIDE, "AirflowConfigurationOptions.smtp.smtp_password, type: <class 'int'>",
+        {OVERRIDE: {"AirflowConfigurationOptions": {"smtp.smtp_password": 4711}}},
+    ),
     "workers as text": Case("OverrideInvalid", OVERRIDE, "MaxWorkers", {OVERRIDE: {"MaxWorkers": "many"}}),
     "the source's folder": Case("FolderShared", f"{OVERRIDE}.DagS3Path", "overlap", {OVERRIDE: {"DagS3Path": "dags"}}),
     "folder in the source's": Case(

@@ -1,4 +1,4 @@
-"""What an export tells of the source's DAGs, for whoever compares them with those that a target has parsed."""
+"""What an export writes of the source's DAGs, to be compared with those that a target has parsed."""
 
 from __future__ import annotations
 
