@@ -24,6 +24,7 @@ from migration.plan import (
     migration_plan,
     network,
     preconditions,
+    scheduler_heartbeat,
     target_size,
 )
 
@@ -68,6 +69,8 @@ def look(
     )
     if source is None:
         return Outlook(None, None, found)
+    if scheduler_heartbeat.is_silent(clients.cloudwatch(source_region), source["Name"]):
+        found.append(preconditions.scheduler_down(source["Name"]))
     if any(problem.path.startswith("target.overrides") for problem in found):
         # Places come from the overrides, and those cannot be read.
         return Outlook(source, None, found)
