@@ -19,8 +19,14 @@ _RUNNER = "command-runner.jar"
 _SCRIPT_RUNNER = "script-runner.jar"
 
 
-def translate(draft: Draft, activity: PipelineObject, setups: list[str]) -> tuple[str, str]:
+def translate(draft: Draft, activity: PipelineObject, setups: list[str]) -> list[str]:
     """One task that adds the activity's steps and waits for them."""
+    if draft.options.emr_on == "serverless" and setups:
+        draft.ledger.differs(
+            activity,
+            "runsOn",
+            "It stays on a cluster: EMR Serverless runs Hive scripts and spark-submit, and no shell commands.",
+        )
     steps = [
         *_scripts(draft, activity, "preStepCommand", "before"),
         *_task_config(draft, activity, "preActivityTaskConfig", "before"),
@@ -38,7 +44,7 @@ def translate(draft: Draft, activity: PipelineObject, setups: list[str]) -> tupl
                 field,
                 "The cluster keeps the size that it has; choose one for the table's throughput, or managed scaling.",
             )
-    return name, name
+    return [name]
 
 
 def add_steps(draft: Draft, activity: PipelineObject, setups: list[str], steps: list[dict[str, Any]]) -> str:

@@ -18,7 +18,7 @@ _ECS = "airflow.providers.amazon.aws.operators.ecs"
 _LONGEST_COMMAND = 172_800
 
 
-def translate(draft: Draft, activity: PipelineObject, setups: list[str]) -> tuple[str, str]:
+def translate(draft: Draft, activity: PipelineObject, setups: list[str]) -> list[str]:
     """One task that runs the activity's command."""
     file = script_file(draft, activity, draft.name(activity))
     resources = draft.referred(activity, "runsOn")
@@ -28,7 +28,7 @@ def translate(draft: Draft, activity: PipelineObject, setups: list[str]) -> tupl
     else:
         task = run_script(draft, activity, draft.name(activity), file, setups)
         name = draft.add(task, activity).name
-    return name, name
+    return [name]
 
 
 def run_script(

@@ -23,7 +23,7 @@ _RUN_IDS = versions.Version(2, 2, 0)
 # `dags state` reads the `dag` table since 2.5 and parsed the DAG's file before.
 _STATE_FROM_TABLE = versions.Version(2, 5, 0)
 # `--treat-dag-id-as-regex` of `dags pause` and `dags unpause`.
-_REGEX = versions.Version(2, 10, 0)
+MANY_TOGETHER = versions.Version(2, 10, 0)
 _NO_RUN = "1970-01-01T00:00:00+00:00"
 
 _ENDED_WELL = frozenset({"success", "skipped", "removed"})
@@ -48,7 +48,7 @@ class AirflowCli:
     @property
     def unpauses_many(self) -> bool:
         """Whether one command can pause or unpause many DAGs."""
-        return self._version >= _REGEX
+        return self._version >= MANY_TOGETHER
 
     @property
     def tells_ends(self) -> bool:
@@ -73,12 +73,14 @@ class AirflowCli:
 
         Where `unpauses_many` is false, `dag_ids` has one id.
         """
-        command = ["dags", "pause" if paused else "unpause"]
         if not self.unpauses_many:
             (dag_id,) = dag_ids
-            return self._run(*command, dag_id)
-        pattern = f"^({'|'.join(re.escape(dag_id) for dag_id in dag_ids)})$"
-        return self._run(*command, "--treat-dag-id-as-regex", "--yes", pattern)
+            return self.set_one_paused(dag_id, paused)
+        return self._run("dags", _pausing(paused), "--treat-dag-id-as-regex", "--yes", pattern_of(dag_ids))
+
+    def set_one_paused(self, dag_id: str, paused: bool) -> Answer:
+        """Pauses or unpauses a DAG by its id, in any version from 2.0 on."""
+        return self._run("dags", _pausing(paused), dag_id)
 
     def trigger(
         self, dag_id: str, run_id: str, execution_date: str, conf: dict[str, Any], *, dated: bool = False
@@ -170,6 +172,15 @@ class AirflowCli:
         """The DAGs that the environment knows (`dag_id`...), or None where the command fails."""
         answer = self._run("dags", "list", "--output", "json")
         return json_of(answer.stdout) if answer.succeeded else None
+
+
+def pattern_of(dag_ids: list[str]) -> str:
+    """The regular expression, PostgreSQL's as well as Python's, for exactly these DAGs."""
+    return f"^({'|'.join(re.escape(dag_id) for dag_id in dag_ids)})$"
+
+
+def _pausing(paused: bool) -> str:
+    return "pause" if paused else "unpause"
 
 
 def run_state_of(tasks: dict[str, str]) -> RunState:

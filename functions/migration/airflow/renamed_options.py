@@ -105,6 +105,7 @@ def unknown(options: Iterable[str], target: str) -> list[str]:
         return []
     old = {change["option"] for change in changes()}
     known = {name for name, since in release["known"].items() if since is None or _since(since) <= version}
+    known |= {name for name, since in release["gone"].items() if version < _since(since)}
     # What a provider took over is not Airflow's own any more.
     theirs = {name.partition(".")[0] for name in release["known"]} - set(release["sections"])
     before = (set(said["sections"]) for major, said in releases.items() if int(major) <= version.major)

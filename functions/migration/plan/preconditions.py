@@ -56,6 +56,16 @@ def environment_problems(
     yield from _too_early(request["overrides"], request["airflowVersion"])
 
 
+def scheduler_down(name: str) -> Problem:
+    """That a source's schedulers have stopped."""
+    return _problem(
+        errors.SourceSchedulerDown,
+        "source.environment",
+        f"{name}'s schedulers have had no heartbeat for 20 minutes (SchedulerHeartbeat in CloudWatch); look at their "
+        "log group, and start again when its DAGs run",
+    )
+
+
 def _target_problems(target: dict[str, Any], migration_id: str) -> Iterator[Problem]:
     owner = target.get("Tags", {}).get(environment.MIGRATION_TAG)
     if owner != migration_id:

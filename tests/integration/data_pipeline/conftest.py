@@ -25,7 +25,7 @@ from local.installations import airflow_installation
 from local.installations.postgres import PostgresServer
 
 from .airflow_runs import Deployment
-from .services import EmrSteps, Machines, RedshiftData
+from .services import EmrSteps, Machines, RedshiftData, Serverless
 
 DEFINITIONS = Path(__file__).parents[2] / "data_pipeline"
 REGION = "eu-west-1"
@@ -105,7 +105,7 @@ def started_aws(tmp_path_factory: pytest.TempPathFactory, warehouse: str) -> Ite
         keys = [item["Key"] for item in s3.list_objects_v2(Bucket=bucket, Prefix=prefix).get("Contents", [])]
         return "".join(s3.get_object(Bucket=bucket, Key=key)["Body"].read().decode() for key in keys)
 
-    for service in (emr, machines, RedshiftData(warehouse, read)):
+    for service in (emr, Serverless(), machines, RedshiftData(warehouse, read)):
         endpoint.add(service)
     aws.client("iam").create_instance_profile(InstanceProfileName="EtlProfile")
     endpoint.interceptor = aws.record

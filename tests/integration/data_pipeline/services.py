@@ -20,6 +20,7 @@ import psycopg2
 from botocore.loaders import Loader
 from botocore.model import ServiceModel
 from botocore.validate import ParamValidator
+from moto.emrserverless.models import emrserverless_backends
 from werkzeug.wrappers import Response
 
 from local.aws.iam.policy_evaluation import Principal
@@ -51,6 +52,46 @@ class EmrSteps:
         state = "FAILED" if self.failing else "COMPLETED"
         step = {"Id": request.parameters["StepId"], "Name": "step", "Status": {"State": state}}
         return _validated("emr", "DescribeStep", {"Step": step})
+
+
+@dataclass
+class Serverless:
+    """EMR Serverless where moto is not like it: an application is started after it is made, and every job succeeds."""
+
+    started: set[str] = field(default_factory=set)
+
+    def handles(self, request: AwsRequest) -> bool:
+        return request.service == "emr-serverless" and request.operation.name in (
+            "StartApplication",
+            "GetApplication",
+            "GetJobRun",
+        )
+
+    def answer(self, request: AwsRequest, environ: dict[str, Any], principal: Principal) -> Response:
+        name, asked = request.operation.name, request.parameters
+        application_id = asked["applicationId"]
+        if name == "StartApplication":
+            self.started.add(application_id)
+            return _validated("emr-serverless", name, {})
+        backend = emrserverless_backends[principal.account][request.region]
+        common = {"applicationId": application_id, "createdAt": time.time(), "updatedAt": time.time()}
+        if name == "GetApplication":
+            made = backend.get_application(application_id)
+            facts = {"arn": made.arn, "releaseLabel": made.release_label, "type": made.type}
+            state = made.state if application_id in self.started else "CREATED"
+            return _validated("emr-serverless", name, {"application": {**common, **facts, "state": state}})
+        run = {
+            **common,
+            "jobRunId": asked["jobRunId"],
+            "arn": f"arn:aws:emr-serverless:eu-west-1:123456789012:/jobruns/{asked['jobRunId']}",
+            "createdBy": "arn:aws:iam::123456789012:role/airflow",
+            "executionRole": "arn:aws:iam::123456789012:role/jobs",
+            "state": "SUCCESS",
+            "stateDetails": "It has ended.",
+            "releaseLabel": "emr-6.9.0",
+            "jobDriver": backend.get_job_run(application_id, asked["jobRunId"]).job_driver,
+        }
+        return _validated("emr-serverless", name, {"jobRun": run})
 
 
 @dataclass

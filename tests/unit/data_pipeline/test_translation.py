@@ -433,3 +433,71 @@ def test_refuses_with_all_problems() -> None:
 def test_an_object_of_the_reference_that_needs_nothing_is_dropped() -> None:
     found = translated("everything")
     assert [note.level for note in found.notes if (note.object_id, note.field) == ("Proxy", "")] == [Level.DROPPED]
+
+
+SERVERLESS = Options(airflow="3.2.1", emr_on="serverless")
+
+
+def test_hive_and_spark_are_jobs_of_emr_serverless_where_asked() -> None:
+    text = source(translated("serverless", SERVERLESS))
+    assert re.search(
+        r"'query': \"{{ var.value.serverless_emr_serverless_place }}/.*/rank_hosts.hql", task(text, "rank_hosts")
+    )
+    assert "'entryPoint': 's3://etl-jars/train.jar'" in task(text, "train_1")
+    # Refused by EMR Serverless, which decides it.
+    assert "deploy-mode" not in text
+    assert "EmrAddStepsOperator" in task(text, "fetch")
+    assert ("upload_rank_hosts", "rank_hosts") in links(text)
+    assert "EmrServerless" not in source(translated("serverless"))
+
+
+def test_an_application_is_there_for_as_long_as_its_jobs() -> None:
+    text = source(translated("serverless", SERVERLESS))
+    assert ".as_setup()" in task(text, "create_spark_application_for_hadoop")
+    assert "as_teardown(setups=create_spark_application_for_hadoop)" in task(
+        text, "delete_spark_application_for_hadoop"
+    )
+    assert ("train_2", "delete_spark_application_for_hadoop") in links(text)
+    assert ("report", "delete_hive_application_for_hadoop") in links(text)
+
+
+def test_what_emr_serverless_does_not_have_is_to_be_decided() -> None:
+    page = translated("everything", SERVERLESS).files["PIPELINE.md"]
+    assert "EMR Serverless has no bootstrap actions" in page
+    assert "EMR Serverless begins with emr-6.6; `emr-6.15.0` is written" in page
+    assert "EMR Serverless takes no hadoop-env" in page
+    assert "`CleanUp.runsOn`, `Pigs.runsOn`" in page
+    assert "It stays on a cluster" in page
+
+
+def test_spark_submit_without_an_application_is_to_be_decided() -> None:
+    cluster = {"id": "C", "type": "EmrCluster", "releaseLabel": "emr-7.1.0", "subnetId": "subnet-1"}
+    steps = {
+        "id": "S",
+        "type": "EmrActivity",
+        "runsOn": {"ref": "C"},
+        "step": "command-runner.jar,spark-submit,--verbose",
+    }
+    found = of(cluster, steps, options=SERVERLESS)
+    assert "Name the application: spark-submit gets none." in found.files["PIPELINE.md"]
+    assert "'networkConfiguration': {'subnetIds': ['subnet-1']}" in task(
+        source(found), "create_spark_application_for_c"
+    )
+
+
+def test_each_task_of_an_activity_raises_its_alarm() -> None:
+    alarm = {"id": "Alarm", "type": "SnsAlarm", "topicArn": "arn:aws:sns:eu-west-1:1:a", "subject": "s", "message": "m"}
+    database = {"id": "Db", "type": "JdbcDatabase", "connectionString": "jdbc:postgresql://h/d", "username": "u"}
+    activity = {
+        "id": "Q",
+        "type": "SqlActivity",
+        "database": {"ref": "Db"},
+        "scriptUri": "s3://b/q.sql",
+        "onFail": {"ref": "Alarm"},
+        "onSuccess": {"ref": "Alarm"},
+    }
+    text = source(of(alarm, database, activity))
+    # A script that cannot be read is a failure of the activity, whose last task then never runs.
+    assert "on_failure_callback" in task(text, "read_q")
+    assert "on_success_callback" not in task(text, "read_q")
+    assert "on_success_callback" in task(text, "q")
