@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import json
 import subprocess
 from collections.abc import Iterator, Mapping
@@ -13,8 +14,10 @@ from typing import Any, NamedTuple
 import psycopg2
 from psycopg2 import sql
 
+from local.installations import fork_server
 from local.installations.airflow_installation import AirflowInstallation
 from local.installations.folders import ROOT
+from local.installations.fork_server import ForkedCommand, ForkServer
 from local.installations.postgres import PostgresServer
 
 #: The table's content as a number that does not depend on the rows' order, and what keeps it whole.
@@ -26,6 +29,13 @@ _DEFINITIONS = """
     union all select 'index', tablename, indexname, indexdef, true from pg_indexes where schemaname = 'public'
     order by 1, 2, 3
 """
+
+
+#: A command that runs: of a new interpreter, or of one that had imported Airflow.
+Command = subprocess.Popen[str] | ForkedCommand
+
+_AIRFLOW_MODULE = Path(fork_server.__file__).parent / "shim" / "airflow_module.py"
+_fork_servers: dict[tuple[AirflowInstallation, Path, frozenset[tuple[str, str]]], ForkServer] = {}
 
 
 class Outcome(NamedTuple):
@@ -72,8 +82,15 @@ class Deployment:
         )
         return {**environment, "PYTHONPATH": str(ROOT / "dags")}
 
-    def start(self, *arguments: str, environment: Mapping[str, str] | None = None) -> subprocess.Popen[str]:
-        """The engine's command, running; in a process group of its own, so that none of its processes outlives it."""
+    def start(self, *arguments: str, environment: Mapping[str, str] | None = None) -> Command:
+        """The engine's command, running."""
+        if environment is None and "database__sql_alchemy_conn" not in self.options:
+            request = {
+                "module": "mwaa_migrator",
+                "arguments": [*arguments, "--json"],
+                "environment": self.environment(),
+            }
+            return self._fork_server().start_command(request)
         return subprocess.Popen(
             [str(self.installation.python), "-m", "mwaa_migrator", *arguments, "--json"],
             env={**self.environment(), **(environment or {})},
@@ -82,6 +99,19 @@ class Deployment:
             stderr=subprocess.PIPE,
             text=True,
         )
+
+    def _fork_server(self) -> ForkServer:
+        """A process that has imported this Airflow with this configuration, but for the database and the key."""
+        key = (self.installation, self.home, frozenset(self.options.items()))
+        if key not in _fork_servers:
+            self.home.mkdir(parents=True, exist_ok=True)
+            server = ForkServer(
+                self.installation.python, _AIRFLOW_MODULE, self.environment(), self.home, self.home / "fork_server.log"
+            )
+            atexit.register(server.stop)
+            _fork_servers[key] = server
+        _fork_servers[key].wait()
+        return _fork_servers[key]
 
     def run(self, *arguments: str, environment: Mapping[str, str] | None = None) -> Outcome:
         return outcome(self.start(*arguments, environment=environment))
@@ -145,11 +175,11 @@ class Deployment:
         return [name for (name,) in self.rows(query)]
 
 
-def outcome(process: subprocess.Popen[str]) -> Outcome:
+def outcome(process: Command) -> Outcome:
     """Waits for the command's end."""
     try:
         stdout, stderr = process.communicate(timeout=180)
     finally:
         process.kill()
     assert stdout, stderr[-2000:]
-    return Outcome(process.returncode, json.loads(stdout.splitlines()[-1]), stderr)
+    return Outcome(process.wait(), json.loads(stdout.splitlines()[-1]), stderr)

@@ -5,25 +5,14 @@ A request is {"environment": {...}, "dags": folder, "task": name, "run_id", "con
 """
 
 import importlib
-import os
 import sys
 import traceback
 from types import SimpleNamespace
 
 import airflow.models
 import airflow.utils.db  # noqa: F401  # what an import needs
-from airflow import settings
 from airflow.exceptions import AirflowFailException
-from airflow.models import crypto
-
-
-def become(environment):
-    """Makes this process one of the environment's."""
-    os.environ.clear()
-    os.environ.update(environment)
-    settings.configure_vars()
-    settings.configure_orm()
-    crypto._fernet = None
+from airflow_process import become
 
 
 def run(request):

@@ -3,13 +3,14 @@
     fork_server.py <socket> <worker>
 
 The worker is a Python file; its function `run` carries out a request and returns an exit code, with what the file has
-imported at hand. A client writes a line of JSON to the Unix socket, {"stdout": file, "stderr": file, ...}, whose other
-members are the worker's. It reads two: {"pid": n} when the child has started, as the leader of a process group, and
-{"returncode": n} when it has ended; negative for a signal.
+imported at hand. A client sends to the Unix socket an empty line with two file descriptors, for standard output and
+standard error, and then the request, a line of JSON. It reads two lines: {"pid": n} when the child has started, as the
+leader of a process group, and {"returncode": n} when it has ended; negative for a signal.
 
 Python 3.7 has to be able to run this.
 """
 
+import atexit
 import importlib.util
 import json
 import os
@@ -17,6 +18,7 @@ import socket
 import sys
 import threading
 import traceback
+from array import array
 from pathlib import Path
 
 
@@ -27,14 +29,24 @@ def load(file):
     return worker
 
 
-def run(worker, request):
+def receive(connection):
+    """The descriptors that a client sends first."""
+    descriptors = array("i")
+    _, ancillary, _, _ = connection.recvmsg(1, socket.CMSG_SPACE(2 * descriptors.itemsize))
+    for level, kind, data in ancillary:
+        if (level, kind) == (socket.SOL_SOCKET, socket.SCM_RIGHTS):
+            descriptors.frombytes(data)
+    return list(descriptors)
+
+
+def run(worker, request, output):
     """In the forked child; does not return."""
     returncode = 1
     try:
-        for descriptor, name in ((1, "stdout"), (2, "stderr")):
-            opened = os.open(request[name], os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-            os.dup2(opened, descriptor)
         os.setsid()
+        for descriptor, sent in enumerate(output, 1):
+            os.dup2(sent, descriptor)
+            os.close(sent)
         try:
             returncode = worker.run(request)
         except SystemExit as ended:
@@ -44,6 +56,7 @@ def run(worker, request):
                 sys.stderr.write(f"{ended.code}\n")
         except BaseException:  # noqa: BLE001  # whatever it is ends this child, as it would end an interpreter
             traceback.print_exc()
+        atexit._run_exitfuncs()
         sys.stdout.flush()
         sys.stderr.flush()
     finally:
@@ -72,15 +85,22 @@ def serve(path, worker):
     Path(path + ".new").rename(path)
     while True:
         connection, _ = server.accept()
+        output = receive(connection)
         stream = connection.makefile("rw")
         line = stream.readline()
+        if line:
+            child = os.fork()
+            if child == 0:
+                server.close()
+                stream.close()
+                connection.close()
+                run(worker, json.loads(line), output)
+        for descriptor in output:
+            os.close(descriptor)
         if not line:
+            stream.close()
             connection.close()
             continue
-        child = os.fork()
-        if child == 0:
-            server.close()
-            run(worker, json.loads(line))
         threading.Thread(target=answer, args=(connection, stream, child), daemon=True).start()
 
 

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
-import subprocess
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+import psutil
 
-def wait_for_phase(process: subprocess.Popen[str], phase: str) -> None:
+from sources.deployment import Command
+
+
+def wait_for_phase(process: Command, phase: str) -> None:
     """Reads the command's standard error until the phase begins."""
     assert process.stderr is not None
     started = {"phase": phase, "event": "started"}
@@ -24,17 +26,17 @@ def wait_for_phase(process: subprocess.Popen[str], phase: str) -> None:
     raise AssertionError(f"{phase} never began:\n{''.join(seen[-20:])}")
 
 
-def kill(process: subprocess.Popen[str]) -> None:
+def kill(process: Command) -> None:
     """As the kernel does when memory is short: without a word, and without a chance to clean up."""
     process.send_signal(signal.SIGKILL)
     process.communicate()
 
 
 @contextmanager
-def stopped(process: subprocess.Popen[str]) -> Iterator[None]:
+def stopped(process: Command) -> Iterator[None]:
     """The command stands still while the block runs."""
     process.send_signal(signal.SIGSTOP)
-    os.waitid(os.P_PID, process.pid, os.WSTOPPED | os.WNOWAIT)
+    eventually(lambda: psutil.Process(process.pid).status() == psutil.STATUS_STOPPED)
     try:
         yield
     finally:

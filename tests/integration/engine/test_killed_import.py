@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from sources.deployment import Deployment, outcome
+from sources.deployment import Command, Deployment, outcome
 from tests.integration.engine.commands import eventually, kill, stopped, wait_for_phase
 
 IMPORTED = "select to_regclass('mwaa_migrator.imports') is not null"
@@ -62,7 +61,7 @@ def test_killed_while_airflow_migrates(delay: float, target: Deployment, old_art
     assert target.scratch_schemas() == []
 
 
-def kill_after(process: subprocess.Popen[str], delay: float) -> None:
+def kill_after(process: Command, delay: float) -> None:
     time.sleep(delay)
     kill(process)
 

@@ -90,6 +90,35 @@ def test_requests_run_side_by_side(server: ForkServer, tmp_path: Path) -> None:
     assert time.monotonic() - begun < 7
 
 
+def test_a_command_is_read_while_it_runs(server: ForkServer) -> None:
+    command = server.start_command({"do": "wait", "seconds": 60})
+    assert command.stderr.readline() == "err\n"
+    assert command.poll() is None
+    with pytest.raises(subprocess.TimeoutExpired):
+        command.wait(timeout=0.1)
+    command.kill()
+    command.communicate()
+    assert command.returncode == -9
+    command.kill()
+
+
+def test_a_command_is_waited_for(server: ForkServer) -> None:
+    command = server.start_command({"do": "end", "code": 3})
+    assert command.communicate(timeout=10) == ("out end\n", "err\n")
+    assert (command.returncode, command.poll()) == (3, 3)
+
+
+def test_a_process_writes_to_a_file(server: ForkServer, tmp_path: Path) -> None:
+    process = server.start({"do": "wait", "seconds": 60}, tmp_path / "out")
+    deadline = time.monotonic() + 10
+    while not (tmp_path / "out").read_text().endswith("err\n"):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    assert process.poll() is None
+    process.terminate()
+    assert process.wait(timeout=10) == -15
+
+
 def test_a_server_that_cannot_start_says_why(tmp_path: Path) -> None:
     server = start(tmp_path, "import no_such_module")
     with pytest.raises(ForkServerDied, match="No module named 'no_such_module'"):
