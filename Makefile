@@ -17,6 +17,8 @@ READY := $(VENV)/.ready
 PIP_INDEX = $(shell $(BIN)/pip config list 2>/dev/null | sed -n "s/^[^=]*[.]index-url='\(.*\)'$$/\1/p" | tail -n 1)
 export UV_DEFAULT_INDEX ?= $(PIP_INDEX)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
+# Without bytecode each process compiles what it imports, for seconds, and a run of the tests starts hundreds.
+unexport PYTHONDONTWRITEBYTECODE
 
 CHECKED := $(wildcard local functions data_pipeline mwaa_migrator_cli tools tests bench chaos matrix sources)
 # With one more than there are cores, real Airflows miss the times that the tests allow.

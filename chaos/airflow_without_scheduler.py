@@ -215,7 +215,7 @@ class AirflowWithoutScheduler(AirflowProcesses):
                     "values (%s, %s, %s, -1, 'default_pool', 1)",
                     (dag, run, task),
                 )
-        return 0, "[]\n", ""
+        return 0, f"Created <DagRun {dag} @ {run}>\n", ""
 
     def _dags_list(self, words: list[str]) -> tuple[int, str, str]:
         with self._cursor() as cursor:

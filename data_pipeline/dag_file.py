@@ -63,14 +63,15 @@ class DagFile:
 
     def hoist(self) -> None:
         """Makes a constant of each request that several tasks send alike."""
-        for argument, name in (("config", "INSTANCE"), ("job_flow_overrides", "CLUSTER")):
+        requests = {"EC2CreateInstanceOperator": "config", "EmrCreateJobFlowOperator": "job_flow_overrides"}
+        for (operator, argument), name in zip(requests.items(), ("INSTANCE", "CLUSTER"), strict=True):
+            makers = [task for task in self.tasks.values() if task.callee == operator]
             values: list[Any] = []
-            for task in self.tasks.values():
-                value = task.arguments.get(argument)
-                if isinstance(value, dict) and value not in values:
-                    values.append(value)
+            for task in makers:
+                if task.arguments[argument] not in values:
+                    values.append(task.arguments[argument])
             for number, value in enumerate(values, start=1):
-                users = [task for task in self.tasks.values() if task.arguments.get(argument) == value]
+                users = [task for task in makers if task.arguments[argument] == value]
                 if len(users) > 1:
                     constant = name if len(values) == 1 else f"{name}_{number}"
                     self.constants[constant] = value

@@ -7,11 +7,12 @@ from datetime import datetime
 from typing import Literal
 
 ShellOn = Literal["ssm", "ecs", "worker"]
+EmrOn = Literal["cluster", "serverless"]
 
 
 @dataclass(frozen=True)
 class Options:
-    """The target's Airflow version, where shell commands run, and when the DAG takes over.
+    """The target's Airflow version, where shell commands and work on EMR run, and when the DAG takes over.
 
     `start` is the scheduled start of the first run that the DAG makes, in UTC; None leaves it to the definition, and
     the DAG without catch-up.
@@ -20,6 +21,7 @@ class Options:
     airflow: str = "2.11.2"
     shell_on: ShellOn = "ssm"
     start: datetime | None = None
+    emr_on: EmrOn = "cluster"
 
     @property
     def release(self) -> tuple[int, ...]:

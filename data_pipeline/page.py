@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from pathlib import PurePath
 
-from . import object_reference
+from . import dependencies, object_reference
 from .ledger import Level, Note, by_text
 from .model import PipelineObject, Reference, Value
 from .options import Options
@@ -107,9 +107,19 @@ def _change_over(found: Translation, options: Options) -> Iterator[str]:
     yield "To compare first, let both run: give the DAG places of its own to write to (its variables and `params`, or"
     yield "other paths in its code), unpause it, and compare what a run of each has left, interval by interval:"
     yield ""
-    yield f"    aws datapipeline query-objects --pipeline-id {pipeline} --sphere INSTANCE"
-    yield f"    airflow dags list-runs {'-d ' if options.release < (3,) else ''}{found.dag_ids[0]}"
-    yield "    aws s3 ls --recursive <place of the pipeline>; aws s3 ls --recursive <place of the DAG>"
+    option = "-d " if options.release < (3,) else ""
+    for dag_id, plan in zip(found.dag_ids, found.plans, strict=True):
+        # A run on demand has its own time in each system.
+        if not _is_triggered(plan):
+            yield f"    airflow dags list-runs {option}{dag_id} --output json > {dag_id}.json"
+            yield f"    mwaa-migrator compare --id {pipeline} --runs {dag_id}.json"
+    for place in _written(found) or ["<place of the pipeline>"]:
+        yield f"    mwaa-migrator compare --place {place} <place of the DAG>"
+    yield ""
+    yield "Tables are compared in their database, where both queries must be empty:"
+    yield ""
+    yield "    SELECT * FROM <table of the pipeline> EXCEPT SELECT * FROM <table of the DAG>;"
+    yield "    SELECT * FROM <table of the DAG> EXCEPT SELECT * FROM <table of the pipeline>;"
     yield ""
     yield "Then, when the pipeline is between two runs:"
     yield ""
@@ -120,6 +130,18 @@ def _change_over(found: Translation, options: Options) -> Iterator[str]:
         yield "2. Look up the last scheduled start that finished; the DAG begins with the next one."
         yield "3. Translate again with `--start` of that time, copy the folder, and unpause the DAG."
     yield ""
+
+
+def _written(found: Translation) -> list[str]:
+    """Where the activities write in S3: of each place the beginning that is the same in every run."""
+    places: dict[str, None] = {}
+    for activity in dependencies.activities(found.definition):
+        for node in (found.definition.objects[node_id] for node_id in activity.references("output")):
+            text = node.text("directoryPath") or node.text("filePath") or ""
+            fixed = text.partition("#{")[0]
+            if node.type == "S3DataNode" and fixed.startswith("s3"):
+                places[fixed] = None
+    return list(places)
 
 
 def _is_triggered(plan: Plan) -> bool:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
 
-from . import emr_cluster
+from . import emr_cluster, emr_serverless_application
 from .dag_file import Task
 from .draft import Draft
 from .model import PipelineObject
@@ -18,12 +20,33 @@ _IMAGE = "resolve:ssm:/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-def
 _INSTANCE_TYPE = "t3.small"
 
 
-def set_up(draft: Draft, resource: PipelineObject) -> list[str]:
-    """Adds the tasks that make a resource, and returns their names in their order."""
-    name = draft.name(resource, "create")
+#: What runs on EMR Serverless; empty for a resource itself, a cluster or an instance.
+Engine = Literal["", "HIVE", "SPARK"]
+#: The configurations that jobs of each engine take.
+SERVERLESS_ENGINES: Mapping[Engine, tuple[str, ...]] = {
+    "HIVE": ("hive-site", "tez-site", "core-site", "emrfs-site"),
+    "SPARK": ("spark-defaults", "spark-log4j2", "core-site", "emrfs-site", "hive-site"),
+}
+
+
+@dataclass(frozen=True)
+class Host:
+    """What tasks run on: a resource, by its id, or an EMR Serverless application in the place of a cluster."""
+
+    resource_id: str
+    engine: Engine = ""
+
+
+def set_up(draft: Draft, host: Host) -> list[str]:
+    """Adds the tasks that make a host, and returns their names in their order."""
+    resource = draft.object(host.resource_id)
+    name = draft.name(resource, f"create_{host.engine.lower()}_application_for" if host.engine else "create")
     region = draft.text(resource, "region")
     arguments: dict[str, Any]
-    if resource.type == "EmrCluster":
+    if host.engine:
+        arguments = emr_serverless_application.request(draft, resource, host.engine)
+        task = Task(name, _EMR, "EmrServerlessCreateApplicationOperator", arguments, "setup")
+    elif resource.type == "EmrCluster":
         arguments = {"job_flow_overrides": emr_cluster.job_flow(draft, resource)}
         task = Task(name, _EMR, "EmrCreateJobFlowOperator", arguments, "setup")
     else:
@@ -44,11 +67,16 @@ def set_up(draft: Draft, resource: PipelineObject) -> list[str]:
     return [name, registered]
 
 
-def tear_down(draft: Draft, resource: PipelineObject, setups: list[str], after: list[str]) -> None:
-    """Adds the task that removes a resource when everything on it has ended, however it ended."""
-    name = draft.name(resource, "terminate")
+def tear_down(draft: Draft, host: Host, setups: list[str], after: list[str]) -> None:
+    """Adds the task that removes a host when everything on it has ended, however it ended."""
+    resource = draft.object(host.resource_id)
+    name = draft.name(resource, f"delete_{host.engine.lower()}_application_for" if host.engine else "terminate")
     arguments: dict[str, Any]
-    if resource.type == "EmrCluster":
+    if host.engine:
+        # Jobs of a run that was stopped must not keep the application.
+        arguments = {"application_id": Output(setups[0]), "force_stop": True}
+        task = Task(name, _EMR, "EmrServerlessDeleteApplicationOperator", arguments, "teardown", tuple(setups))
+    elif resource.type == "EmrCluster":
         arguments = {"job_flow_id": Output(setups[0])}
         task = Task(name, _EMR, "EmrTerminateJobFlowOperator", arguments, "teardown", tuple(setups))
     else:

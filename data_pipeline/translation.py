@@ -22,7 +22,7 @@ from . import (
     timetables,
     undeclared,
 )
-from .activities import TRANSLATORS, needs_resource
+from .activities import host, translate_activity
 from .airflow_names import AirflowNames
 from .dag_file import DagFile
 from .draft import DEFAULT_RETRIES, DEFAULT_RETRY_DELAY, Connection, Draft, Variable, note_assumptions
@@ -33,6 +33,7 @@ from .naming import Names, identifier
 from .options import Options
 from .problems import DefinitionRefused
 from .python_code import Call, Code
+from .resources import Host
 from .run_values import Trigger, of_tasks
 from .schedules import Plan
 from .translated import UNKNOWN_START, Translation
@@ -93,7 +94,6 @@ def _draft(definition: Definition, options: Options, plan: Plan, dag_id: str, le
     }
     title = f"{definition.name}: {definition.description}" if definition.description else definition.name
     pipeline = f" ({_pipeline_id(definition)})" if definition.activation else ""
-    pipeline = f" ({pipeline})" if pipeline else ""
     described = f"Translated from AWS Data Pipeline{pipeline}. PIPELINE.md says what became of what."
     dag = DagFile(dag_id, f"{_one_line(title)}.\n\n{described}\n", airflow, start)
     draft = Draft(
@@ -174,11 +174,12 @@ def _fill(draft: Draft, activities: Sequence[PipelineObject]) -> None:
     waits = dependencies.upstream(definition)
     here = {activity.id for activity in activities}
     order = _in_order(activities, waits)
-    by_resource: dict[str, list[PipelineObject]] = {}
+    by_host: dict[Host, list[PipelineObject]] = {}
     for activity in order:
-        if needs_resource(draft, activity):
-            by_resource.setdefault(draft.referred(activity, "runsOn")[0].id, []).append(activity)
-    setups: dict[str, list[str]] = {}
+        needed = host(draft, activity)
+        if needed is not None:
+            by_host.setdefault(needed, []).append(activity)
+    setups: dict[Host, list[str]] = {}
     first: dict[str, str] = {}
     last: dict[str, str] = {}
     own: dict[str, list[str]] = {}
@@ -186,19 +187,19 @@ def _fill(draft: Draft, activities: Sequence[PipelineObject]) -> None:
     gates: dict[str, list[str]] = {}
     entrances: dict[str, set[str]] = {}
     for activity in order:
-        resource_id = next((key for key, users in by_resource.items() if activity in users), "")
-        if resource_id and resource_id not in setups:
-            setups[resource_id] = resources.set_up(draft, draft.object(resource_id))
-        used = setups.get(resource_id, [])
+        needed = host(draft, activity)
+        if needed is not None and needed not in setups:
+            setups[needed] = resources.set_up(draft, needed)
+        used = setups[needed] if needed else []
         own[activity.id] = preconditions.sensors(draft, activity, activity, used)
         for node in draft.referred(activity, "input"):
             if node.id not in of_nodes:
                 of_nodes[node.id] = preconditions.sensors(draft, node, activity, used)
             gates[activity.id] = [*gates.get(activity.id, ()), *of_nodes[node.id]]
-        first[activity.id], last[activity.id] = TRANSLATORS[activity.type](draft, activity, used)
-        if first[activity.id] != last[activity.id]:
-            draft.dag.edges.add((first[activity.id], last[activity.id]))
-        _finish(draft, activity, last[activity.id])
+        made = translate_activity(draft, activity, used)
+        first[activity.id], last[activity.id] = made[0], made[-1]
+        draft.dag.edges |= set(itertools.pairwise(made))
+        _finish(draft, activity, made)
         for node in draft.referred(activity, "output"):
             if node.id not in of_nodes:
                 of_nodes[node.id] = preconditions.sensors(draft, node, activity, used)
@@ -209,10 +210,10 @@ def _fill(draft: Draft, activities: Sequence[PipelineObject]) -> None:
         direct = {*own[activity.id], *gates.get(activity.id, ())}
         draft.dag.edges |= {(gate, first[activity.id]) for gate in direct}
         entrances[activity.id] = direct | (set() if own[activity.id] else before)
-    for resource_id, users in by_resource.items():
-        _around(draft, setups[resource_id], [user.id for user in users], first, last, entrances, waits)
+    for used_host, users in by_host.items():
+        _around(draft, setups[used_host], [user.id for user in users], first, last, entrances, waits)
         ends = [user.id for user in users if not any(user.id in _all_before(other.id, waits) for other in users)]
-        resources.tear_down(draft, draft.object(resource_id), setups[resource_id], [last[end] for end in ends])
+        resources.tear_down(draft, used_host, setups[used_host], [last[end] for end in ends])
     _declare(draft)
     draft.dag.hoist()
 
@@ -232,15 +233,21 @@ def _in_order(activities: Sequence[PipelineObject], waits: Mapping[str, Sequence
     return list(ordered.values())
 
 
-def _finish(draft: Draft, activity: PipelineObject, name: str) -> None:
-    """Gives an activity's task its callbacks, and the life of its resource as its limit."""
-    task = draft.dag.tasks[name]
-    arguments = task.arguments if task.module else task.override
-    arguments |= alarms.callbacks(draft, activity)
-    if needs_resource(draft, activity) and "execution_timeout" not in arguments:
-        life = resources.longest_life(draft, draft.referred(activity, "runsOn")[0])
-        if life is not None:
-            arguments["execution_timeout"] = life
+def _finish(draft: Draft, activity: PipelineObject, names: Sequence[str]) -> None:
+    """Gives an activity's tasks its callbacks, and the life of its host as their limit.
+
+    Each of them may fail; the first shows that the activity starts late, and the last that it has ended.
+    """
+    callbacks = alarms.callbacks(draft, activity)
+    places = {"on_failure_callback": names, "pre_execute": names[:1]}
+    for name in names:
+        task = draft.dag.tasks[name]
+        arguments = task.arguments if task.module else task.override
+        arguments |= {key: value for key, value in callbacks.items() if name in places.get(key, names[-1:])}
+        if host(draft, activity) is not None and "execution_timeout" not in arguments:
+            life = resources.longest_life(draft, draft.referred(activity, "runsOn")[0])
+            if life is not None:
+                arguments["execution_timeout"] = life
     if activity.text("failureAndRerunMode"):
         _note_failure(draft, activity)
     for field in ("input", "output", "dependsOn"):

@@ -48,11 +48,18 @@ def handler(*, execution: str, migration: Migration, files: dict[str, Any]) -> C
         shape=requests.input_shape(mwaa, "CreateEnvironment"),
         name=name,
         airflow_version=migration["importVersion"],
-        overrides=migration["overrides"],
+        overrides=requests.at_creation(migration["overrides"], migration["importVersion"], migration["hops"]),
         files=Files.of(files),
         tags=environment.tags_of(migration),
     )
-    store.write(layout.CREATION, {"notes": migration["notes"] + made.notes})
+    notes = migration["notes"] + made.notes
+    unread = environment.unread_fields(clients.mwaa(source["region"]), source["environment"])
+    if unread:
+        notes.append(
+            f"The source has {', '.join(unread)}, which the AWS SDK of this function does not know and leaves out: set "
+            "it in the target by hand, and update the SDK."
+        )
+    store.write(layout.CREATION, {"notes": notes})
     try:
         mwaa.create_environment(**made.request)
     except ClientError as error:
@@ -62,7 +69,8 @@ def handler(*, execution: str, migration: Migration, files: dict[str, Any]) -> C
         if _is_ours(environment.get(mwaa, name), migration["id"]):
             return Created(environment=name, created=False)
         raise errors.CreateEnvironmentRefused(
-            f"{name}: Amazon MWAA refused CreateEnvironment: {message_of(error)}. Correct target.overrides or "
+            f"{name}: Amazon MWAA refused CreateEnvironment: "
+            f"{requests.without_values(message_of(error), made.options)}. Correct target.overrides or "
             "target.airflowVersion and start again."
         ) from error
     logger.info("creating", extra={"environment": name, "airflow_version": migration["importVersion"]})

@@ -7,7 +7,7 @@ from typing import Any
 
 from migration.airflow import constraints, pip_requirements, versions
 from migration.aws import clients
-from migration.environments import dag_folder, environment, s3_objects
+from migration.environments import dag_folder, environment, requests, s3_objects
 from migration.environments.requests import Files
 from migration.exchange import layout
 from migration.exchange.locks import require_locks
@@ -48,7 +48,7 @@ def _copy_settings(migration: Migration, airflow_version: str) -> tuple[Files, l
     notes: list[str] = []
     for name, prefix in (("requirements", "Requirements"), ("plugins", "Plugins"), ("startup_script", "StartupScript")):
         key = current.get(f"{prefix}S3Path")
-        if not key or f"{prefix}S3Path" in migration["overrides"]:
+        if not key or requests.gives_file(migration["overrides"], prefix, airflow_version, migration["hops"]):
             continue
         to_key = f"{target['environment']}/{airflow_version}/{key.rsplit('/', 1)[-1]}"
         found = s3_objects.pin(from_s3, source["bucket"], key, current.get(f"{prefix}S3ObjectVersion"))

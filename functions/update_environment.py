@@ -51,8 +51,14 @@ def handler(
     if current["AirflowVersion"] == version or current["Status"] != "AVAILABLE":
         # PollHop judges the status, whatever it is.
         return Updated(updating=False)
+    overrides = migration["overrides"]
     made = requests.hop_request(
-        origin, current, airflow_version=version, overrides=migration["overrides"], files=Files.of(files)
+        origin,
+        current,
+        airflow_version=version,
+        overrides=overrides,
+        files=Files.of(files),
+        given=requests.at_hop(overrides, migration["importVersion"], migration["hops"], version),
     )
     store.write(layout.hop(version), {"notes": made.notes})
     try:
@@ -62,7 +68,8 @@ def handler(
             raise
         raise errors.UpdateEnvironmentRefused(
             f"{target['environment']}: Amazon MWAA refused the upgrade from {current['AirflowVersion']} to {version}: "
-            f"{message_of(error)}. options.importVersion must be the latest 2.11 for a hop to 3.x."
+            f"{requests.without_values(message_of(error), made.options)}. "
+            "options.importVersion must be the latest 2.11 for a hop to 3.x."
         ) from error
     logger.info("upgrading", extra={"environment": target["environment"], "airflow_version": version})
     return Updated(updating=True)

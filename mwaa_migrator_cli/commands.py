@@ -137,6 +137,8 @@ def report(migration_id: str, form: str, opens: bool, **options: Any) -> None:
 @click.option("--airflow", required=True, type=click.Choice(["2.11.2", "3.2.1"]), help="The version to write for.")
 @click.option("--shell-on", type=click.Choice(["ssm", "ecs", "worker"]), default="ssm", show_default=True,
               help="Where shell commands run: on their instance, in Amazon ECS, or on Airflow's worker.")  # fmt: skip
+@click.option("--emr-on", type=click.Choice(["cluster", "serverless"]), default="cluster", show_default=True,
+              help="Where work on Amazon EMR runs: on its cluster, or, what can, on EMR Serverless.")  # fmt: skip
 @click.option("--start", type=click.DateTime(["%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d"]), metavar="TIME",
               help="The first scheduled start (UTC) that the DAG takes over; it catches up from there.")  # fmt: skip
 @click.option("--region", help="The pipelines' region. Default: the SDK's.")
@@ -150,6 +152,7 @@ def pipeline(
     out: Path,
     airflow: str,
     shell_on: Any,
+    emr_on: Any,
     start: Any,
     **options: Any,
 ) -> None:
@@ -168,7 +171,7 @@ def pipeline(
         from data_pipeline import command
         from data_pipeline.options import Options
 
-        chosen = Options(airflow, shell_on, start=start and start.replace(tzinfo=UTC))
+        chosen = Options(airflow, shell_on, start and start.replace(tzinfo=UTC), emr_on)
         if definitions:
             outcomes = command.from_files(definitions, chosen)
         else:
@@ -182,6 +185,45 @@ def pipeline(
             for problem in outcome.refused.problems if outcome.refused else ():
                 click.secho(f"  {problem}", fg="red", err=True)
         sys.exit(FAILED if any(outcome.refused for outcome in outcomes) else FINE)
+
+
+@cli.command()
+@click.option("--place", "places", nargs=2, multiple=True, metavar="OLD NEW",
+              help="Where the pipeline and where the DAG writes, s3://BUCKET/PREFIX each. Repeatable.")  # fmt: skip
+@click.option("--id", "pipeline_id", metavar="df-...", help="The pipeline whose runs to compare.")
+@click.option("--runs", type=_FILE, metavar="FILE",
+              help="The DAG's runs, as airflow dags list-runs --output json prints them.")  # fmt: skip
+@click.option("--region", help="The pipeline's region. Default: the SDK's.")
+@click.option("--profile", help="The SDK's profile with the credentials.")
+@click.option("--local", is_flag=True, help="Read from the local AWS, not from an account.")
+@click.option("--local-name", metavar="NAME", help="The same, where several of them run.")
+def compare(places: tuple[tuple[str, str], ...], pipeline_id: str | None, runs: Path | None, **options: Any) -> None:
+    """Compare a pipeline and its DAG, while both run.
+
+    Of each pair of places every object is read: its rows are counted and compared in any order, so objects may be cut
+    and named in other ways. Of the runs each scheduled start is compared, from the first on that both have. Exit code
+    1: they differ.
+    """
+    if (pipeline_id is None) != (runs is None):
+        _wrong(["Runs are compared by --id and --runs together."])
+    if not places and runs is None:
+        _wrong(["Name what to compare: --place OLD NEW, or --id and --runs."])
+    with _explaining_failures():
+        import boto3
+
+        from data_pipeline.comparison.places import NotAPlace
+        from data_pipeline.comparison.runs import NotRuns
+
+        from . import side_by_side
+
+        _choose(**options)
+        try:
+            are_alike = side_by_side.show(
+                boto3.client("s3"), boto3.client("datapipeline"), places, pipeline_id or "", runs
+            )
+        except (NotAPlace, NotRuns) as error:
+            _wrong([str(error)])
+        sys.exit(FINE if are_alike else FAILED)
 
 
 def main() -> None:

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import functools
 import os
-import sys
 import time
 from collections.abc import Generator
-from typing import Any
 
 import psutil
 import pytest
-from botocore.loaders import JSONFileLoader
 
 from tests import durations
 from tests.durations import Cost, file_of
@@ -22,25 +18,6 @@ os.environ |= {
     "POWERTOOLS_METRICS_NAMESPACE": "MwaaMigrator",
     "POWERTOOLS_TRACE_DISABLED": "true",
 }
-
-# Each process of a run would spend seconds on what jsonschema makes of it when it is imported: the grammar of `iri`,
-# a format that no schema here has. Without it jsonschema leaves that format out.
-sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
-
-
-@functools.cache
-def _model(path: str) -> Any:
-    return _load_model(JSONFileLoader(), path)
-
-
-def _load(self: JSONFileLoader, file_path: str) -> Any:
-    # botocore takes the bucket out of the paths in S3's model, by which moto's router then finds no operation.
-    return _load_model(self, file_path) if "/s3/" in file_path else _model(file_path)
-
-
-# Hundreds of tests begin with a new session, and each session reads the models of its services anew.
-_load_model = JSONFileLoader.load_file
-JSONFileLoader.load_file = _load  # type: ignore[method-assign]
 
 _SLOWEST = 20
 _PROCESSOR = "processor seconds"

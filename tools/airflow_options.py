@@ -1,9 +1,10 @@
 """Makes `functions/migration/airflow/renamed_options.json` from Airflow's own data: `make generate`.
 
-Two releases are asked, each in an installation of its own: the last 2.x for what was renamed up to it
-(`AirflowConfigParser.deprecated_options` and its kin), and a 3.x for what 3.0 removed or renamed (`CONFIGS_CHANGES` of
-`airflow config lint`). Both are asked which options they know, and since when. A newer Airflow is taken in by raising a
-version here and running this again.
+Each release is asked in an installation of its own: the last 2.x for what was renamed up to it
+(`AirflowConfigParser.deprecated_options` and its kin), and those 3.x that Amazon MWAA has for what they removed or
+renamed (`CONFIGS_CHANGES` of `airflow config lint`). All are asked which options they know, and since when.
+`CONFIGS_CHANGES` names no version, and an option that moved keeps the `version_added` of its old name, so what an
+earlier release does not know counts more. A newer Airflow is taken in by adding it here and running this again.
 """
 
 from __future__ import annotations
@@ -20,7 +21,8 @@ from local.installations import airflow_installation
 from migration.airflow import versions
 
 LAST_2 = "2.11.2"
-NEWEST_3 = "3.2.1"
+#: In order.
+RELEASES_3 = ("3.0.6", "3.2.1", "3.3.1")
 FILE = Path(__file__).parent.parent / "functions" / "migration" / "airflow" / "renamed_options.json"
 
 # Runs inside an installation and prints JSON on its last line.
@@ -87,12 +89,16 @@ def ask(version: str) -> dict[str, Any]:
 
 def make() -> dict[str, Any]:
     """The file's content: every change, in the order of versions, one an option and version."""
-    two, three = ask(LAST_2), ask(NEWEST_3)
+    two, *releases = (ask(version) for version in (LAST_2, *RELEASES_3))
+    three = releases[-1]
     # 3.x's own table says once more, with 3.0.0, what 2.x renamed long before: the earlier version is the right one.
     changes = [entry for source in (two, three) for entry in _flat(source["changes"], source["known"])]
     renamed = {entry["option"]: entry["to"] for entry in changes}
+    gone = _gone(releases)
     changes += [
-        entry for entry in three["removed"] if entry["to"] is None or renamed.get(entry["option"]) != entry["to"]
+        {**entry, "since": gone.get(entry["option"], entry["since"])}
+        for entry in three["removed"]
+        if entry["to"] is None or renamed.get(entry["option"]) != entry["to"]
     ]
     for entry in changes:
         # Airflow writes 3.0 for 3.0.0.
@@ -100,10 +106,38 @@ def make() -> dict[str, Any]:
     unique = {(entry["option"], entry["since"]): entry for entry in reversed(changes)}
     ordered = sorted(unique.values(), key=lambda entry: (versions.parse(entry["since"]), entry["option"]))
     options = {
-        str(versions.parse(release).major): {"sections": said["sections"], "known": said["known"]}
-        for release, said in ((LAST_2, two), (NEWEST_3, three))
+        "2": {"sections": two["sections"], "known": two["known"], "gone": {}},
+        "3": {"sections": three["sections"], "known": _known(releases), "gone": gone},
     }
-    return {"made_from": [LAST_2, NEWEST_3], "changes": ordered, "options": options}
+    return {"made_from": [LAST_2, *RELEASES_3], "changes": ordered, "options": options}
+
+
+def _after(release: str) -> str:
+    """The first version that can differ from a release: patches bring and take no options."""
+    major, minor, _ = versions.parse(release)
+    return f"{major}.{minor + 1}.0"
+
+
+def _known(releases: list[dict[str, Any]]) -> dict[str, str | None]:
+    """The options of the last release with the version that they are there from; None: always, or a provider's."""
+    known: dict[str, str | None] = dict(releases[-1]["known"])
+    for before, release in zip(releases, RELEASES_3[:-1], strict=False):
+        for option, since in known.items():
+            own = option.partition(".")[0] in releases[-1]["sections"]
+            if own and option not in before["known"]:
+                added = versions.parse(".".join([*(since or "0").split("."), "0", "0"][:3]))
+                known[option] = str(max(added, versions.parse(_after(release))))
+    return known
+
+
+def _gone(releases: list[dict[str, Any]]) -> dict[str, str]:
+    """The options that one release knows and the next does not, with the version that they are not there from."""
+    return {
+        option: _after(release)
+        for before, after, release in zip(releases, releases[1:], RELEASES_3, strict=False)
+        for option in sorted(before["known"])
+        if option not in after["known"] and option.partition(".")[0] in before["sections"]
+    }
 
 
 def _flat(changes: list[dict[str, Any]], known: dict[str, str | None]) -> list[dict[str, Any]]:

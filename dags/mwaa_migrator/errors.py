@@ -42,6 +42,14 @@ class AirflowNotSupported(Refused):
     """The engine does not run in this Airflow."""
 
 
+class AirflowTablesMissing(Refused):
+    """Airflow's tables are not all in the schema that holds ``alembic_version``."""
+
+
+class RevisionUnclear(Refused):
+    """``alembic_version`` has no revision, or several."""
+
+
 class MissingRight(Refused):
     """The database user, or the role of the AWS credentials, lacks a right."""
 

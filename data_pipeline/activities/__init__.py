@@ -6,32 +6,40 @@ from collections.abc import Callable
 
 from ..draft import Draft
 from ..model import PipelineObject
-from . import copy, emr, redshift, shell, sql
+from ..resources import Host
+from . import copy, emr, emr_serverless, redshift, shell, sql
 
-#: What makes the tasks of an activity, and returns the names of the first and of the last of them. It gets the names of
-#: the tasks that make the activity's resource, the resource's own first; none where it needs no resource.
-Translator = Callable[[Draft, PipelineObject, list[str]], tuple[str, str]]
+#: What makes the tasks of an activity, and returns their names in their order. It gets the names of the tasks that make
+#: the activity's host, the host's own first; none where it needs no host.
+Translator = Callable[[Draft, PipelineObject, list[str]], list[str]]
 
-TRANSLATORS: dict[str, Translator] = {
+_ON_EMR = ("EmrActivity", "HadoopActivity", "HiveActivity", "HiveCopyActivity", "PigActivity")
+
+
+def host(draft: Draft, activity: PipelineObject) -> Host | None:
+    """What an activity's tasks run on; None for what only calls a service, and for a worker group."""
+    resources = draft.referred(activity, "runsOn")
+    if not resources:
+        return None
+    resource = resources[0]
+    if activity.type in _ON_EMR:
+        return Host(resource.id, emr_serverless.engine(draft, activity))
+    if activity.type == "ShellCommandActivity" and (resource.type == "EmrCluster" or draft.options.shell_on == "ssm"):
+        return Host(resource.id)
+    return None
+
+
+def translate_activity(draft: Draft, activity: PipelineObject, setups: list[str]) -> list[str]:
+    """Adds an activity's tasks, and returns their names in their order."""
+    if emr_serverless.engine(draft, activity):
+        return emr_serverless.translate(draft, activity, setups)
+    return _TRANSLATORS[activity.type](draft, activity, setups)
+
+
+_TRANSLATORS: dict[str, Translator] = {
     "ShellCommandActivity": shell.translate,
-    "EmrActivity": emr.translate,
-    "HadoopActivity": emr.translate,
-    "HiveActivity": emr.translate,
-    "HiveCopyActivity": emr.translate,
-    "PigActivity": emr.translate,
+    **dict.fromkeys(_ON_EMR, emr.translate),
     "CopyActivity": copy.translate,
     "RedshiftCopyActivity": redshift.translate_copy,
     "SqlActivity": sql.translate,
 }
-
-
-def needs_resource(draft: Draft, activity: PipelineObject) -> bool:
-    """Whether an activity's tasks use the resource that it runs on: what only calls a service does not."""
-    resources = draft.referred(activity, "runsOn")
-    if not resources:
-        return False
-    if activity.type in ("EmrActivity", "HadoopActivity", "HiveActivity", "HiveCopyActivity", "PigActivity"):
-        return True
-    if activity.type != "ShellCommandActivity":
-        return False
-    return resources[0].type == "EmrCluster" or draft.options.shell_on == "ssm"

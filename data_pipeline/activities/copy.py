@@ -16,7 +16,7 @@ _S3 = "airflow.providers.amazon.aws.operators.s3"
 _SQL_NODES = ("SqlDataNode", "MySqlDataNode")
 
 
-def translate(draft: Draft, activity: PipelineObject, setups: list[str]) -> tuple[str, str]:
+def translate(draft: Draft, activity: PipelineObject, setups: list[str]) -> list[str]:
     """The task that copies, for the pair of data nodes that it copies between."""
     source, target = draft.referred(activity, "input")[0], draft.referred(activity, "output")[0]
     draft.ledger.dropped(activity, "runsOn", "The environment's worker copies; it needs a way to the databases.")
@@ -42,7 +42,7 @@ def translate(draft: Draft, activity: PipelineObject, setups: list[str]) -> tupl
             comment=f"TODO: copy {source.name} to {target.name}.",
         )
     draft.add(task, activity)
-    return task.name, task.name
+    return [task.name]
 
 
 def _objects(draft: Draft, activity: PipelineObject, source: PipelineObject, target: PipelineObject) -> Task:

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 
 from ..draft import Draft
 from ..expressions.values import Text
@@ -13,8 +14,32 @@ from ..model import PipelineObject
 _VARIABLE = re.compile(r"\$\{(input|output)(\d+)\}", re.IGNORECASE)
 
 
+@dataclass(frozen=True)
+class HiveWork:
+    """What an activity has Hive do: `tables` makes the staged tables; then comes the script, `body` or at `uri`."""
+
+    options: list[str]
+    tables: str
+    body: str = ""
+    uri: str | None = None
+
+
 def commands(draft: Draft, activity: PipelineObject) -> list[tuple[str, list[str]]]:
     """The commands that run an activity's script, each with its title, for EMR's command runner."""
+    found = work(draft, activity)
+    name = draft.name(activity)
+    if found.uri is None:
+        file = draft.file(f"{name}.hql", found.tables + found.body)
+        return [(activity.name, ["hive", *found.options, "-e", f"{{% include '{file}' %}}"])]
+    run = ["hive-script", "--run-hive-script", "--args", *found.options, "-f", found.uri]
+    if not found.tables:
+        return [(activity.name, run)]
+    file = draft.file(f"{name}_tables.hql", found.tables)
+    return [(f"{activity.name}: tables", ["hive", "-e", f"{{% include '{file}' %}}"]), (activity.name, run)]
+
+
+def work(draft: Draft, activity: PipelineObject) -> HiveWork:
+    """What an activity has Hive do, wherever Hive runs."""
     options: list[str] = []
     queue = draft.text(activity, "hadoopQueue")
     if queue is not None:
@@ -25,23 +50,16 @@ def commands(draft: Draft, activity: PipelineObject) -> list[tuple[str, list[str
         draft.ledger.note(activity, "scriptVariable", "A variable of the script.")
     script, uri = draft.text(activity, "hiveScript"), draft.text(activity, "scriptUri")
     tables = _staged_tables(draft, activity)
-    name = draft.name(activity)
     if activity.type != "HiveCopyActivity" and script is None and uri is not None:
-        draft.ledger.note(activity, "scriptUri", "The script in S3, run by `hive-script`.")
-        found = []
+        draft.ledger.note(activity, "scriptUri", "The script in S3, which Hive reads.")
         if tables:
-            file = draft.file(f"{name}_tables.hql", tables)
-            found.append((f"{activity.name}: tables", ["hive", "-e", f"{{% include '{file}' %}}"]))
             for kind, number in _data_nodes(draft, activity):
                 options += ["--hivevar", f"{kind}{number}={kind}{number}"]
-        return [*found, (activity.name, ["hive-script", "--run-hive-script", "--args", *options, "-f", uri.jinja])]
-    if script is not None:
-        body = _VARIABLE.sub(lambda match: f"{match[1].lower()}{match[2]}", script.jinja)
-        draft.ledger.note(activity, "hiveScript", f"The file `{name}.hql`, run by `hive -e`.")
-    else:
-        body = _copying(draft, activity)
-    file = draft.file(f"{name}.hql", tables + body)
-    return [(activity.name, ["hive", *options, "-e", f"{{% include '{file}' %}}"])]
+        return HiveWork(options, tables, uri=uri.jinja)
+    if script is None:
+        return HiveWork(options, tables, _copying(draft, activity))
+    draft.ledger.note(activity, "hiveScript", f"The file `{draft.name(activity)}.hql`.")
+    return HiveWork(options, tables, _VARIABLE.sub(lambda match: f"{match[1].lower()}{match[2]}", script.jinja))
 
 
 def _staged_tables(draft: Draft, activity: PipelineObject) -> str:

@@ -22,19 +22,17 @@ _STAGING = "staging"
 _DEFAULT_ROLE = "COPY and UNLOAD use the cluster's default role: give it one that may reach the data."
 
 
-def run(
-    draft: Draft, activity: PipelineObject, database: PipelineObject, sql: Any, **arguments: Any
-) -> tuple[str, str]:
+def run(draft: Draft, activity: PipelineObject, database: PipelineObject, sql: Any, **arguments: Any) -> list[str]:
     """One task that runs statements: several of them in one transaction, in one session."""
     name = draft.name(activity)
     target = databases.redshift_target(draft, database)
     task = Task(name, _MODULE, "RedshiftDataOperator", {**target, "sql": sql, **arguments})
     draft.add(task, activity)
     draft.ledger.dropped(activity, "runsOn", "The Redshift Data API needs no machine of its own.")
-    return name, name
+    return [name]
 
 
-def translate_copy(draft: Draft, activity: PipelineObject, setups: list[str]) -> tuple[str, str]:
+def translate_copy(draft: Draft, activity: PipelineObject, setups: list[str]) -> list[str]:
     """A RedshiftCopyActivity: COPY into a table, or UNLOAD out of one."""
     source, target = draft.referred(activity, "input")[0], draft.referred(activity, "output")[0]
     statements = query_group(draft, activity)
@@ -190,6 +188,15 @@ def _unload(draft: Draft, activity: PipelineObject, source: PipelineObject, targ
     for field in ("filePath", "directoryPath"):
         draft.ledger.note(target, field, "The target of UNLOAD.")
     options = _format_options(draft, activity, target)
+    if not options:
+        # As CopyActivity reads and writes lines; by itself UNLOAD puts a bar between values.
+        options = ["DELIMITER ','", "ESCAPE", r"NULL AS '\\N'"]
+        draft.ledger.decide(
+            target,
+            "",
+            "Without a data format the reference does not say how the lines were written: a comma between values, as "
+            "CopyActivity reads them. Compare with an object that the pipeline left.",
+        )
     draft.ledger.decide(activity, "", _DEFAULT_ROLE)
     if (draft.fixed(target, "compression") or "").lower() == "gzip":
         options.append("GZIP")

@@ -17,7 +17,7 @@ _MODULE = "airflow.providers.common.sql.operators.sql"
 _ALONE = re.compile(r"vacuum|alter\s+table\s.*\sappend|create\s+(external|database)|drop\s+database", re.IGNORECASE)
 
 
-def translate(draft: Draft, activity: PipelineObject, setups: list[str]) -> tuple[str, str]:
+def translate(draft: Draft, activity: PipelineObject, setups: list[str]) -> list[str]:
     """One task that runs the activity's script; before it, one that reads the script where it lies in S3."""
     (database, *_) = draft.referred(activity, "database")
     draft.ledger.note(activity, "database", "The database that the script runs on.")
@@ -38,7 +38,7 @@ def translate(draft: Draft, activity: PipelineObject, setups: list[str]) -> tupl
         call["parameters"] = arguments
         draft.ledger.note(activity, "scriptArgument", "`parameters`, for the script's question marks.")
     draft.add(Task(name, _MODULE, "SQLExecuteQueryOperator", call), activity)
-    return name, name
+    return [name]
 
 
 def _call(draft: Draft, activity: PipelineObject, database: PipelineObject, sql: Any) -> dict[str, Any]:
@@ -50,10 +50,11 @@ def _call(draft: Draft, activity: PipelineObject, database: PipelineObject, sql:
     return {"conn_id": databases.connection(draft, database), "sql": sql, "split_statements": True}
 
 
-def _from_s3(draft: Draft, activity: PipelineObject, database: PipelineObject, created: list[str]) -> tuple[str, str]:
+def _from_s3(draft: Draft, activity: PipelineObject, database: PipelineObject, created: list[str]) -> list[str]:
     uri = draft.text(activity, "scriptUri")
     read = draft.name(activity, "read")
     draft.dag.add(Task(read, "", "read_object", {"uri": uri.jinja if uri else ""}))
+    sql: Any
     draft.ledger.note(activity, "scriptUri", f"`{read}` reads the script when the DAG runs.")
     if draft.texts(activity, "scriptArgument"):
         draft.ledger.decide(
@@ -65,22 +66,17 @@ def _from_s3(draft: Draft, activity: PipelineObject, database: PipelineObject, c
             "scriptUri",
             "The Redshift Data API takes one statement as a text: split the script where it has more.",
         )
-        _, last = redshift.run(
-            draft,
-            activity,
-            database,
-            [*created, Output(read, of_function=True)] if created else Output(read, of_function=True),
-        )
-        return read, last
+        sql = [*created, Output(read, of_function=True)] if created else Output(read, of_function=True)
+        return [read, *redshift.run(draft, activity, database, sql)]
     name = draft.name(activity)
-    sql: Any = [*created, Output(read, of_function=True)] if created else Output(read, of_function=True)
+    sql = [*created, Output(read, of_function=True)] if created else Output(read, of_function=True)
     draft.add(Task(name, _MODULE, "SQLExecuteQueryOperator", _call(draft, activity, database, sql)), activity)
-    return read, name
+    return [read, name]
 
 
 def _on_redshift(
     draft: Draft, activity: PipelineObject, database: PipelineObject, created: list[str], script: str
-) -> tuple[str, str]:
+) -> list[str]:
     name = draft.name(activity)
     arguments = [text.jinja for text in draft.texts(activity, "scriptArgument")]
     statements = sql_statements.split(_with_placeholders(script, ":p{}") if arguments else script)

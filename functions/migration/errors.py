@@ -37,6 +37,10 @@ class SourceNotAvailable(MigrationError):
     """The source environment is not AVAILABLE, so its DAGs cannot run."""
 
 
+class SourceSchedulerDown(MigrationError):
+    """The source's schedulers have stopped, so none of its DAGs would run, ours included."""
+
+
 class SourceTooOld(MigrationError):
     """The source's Airflow is older than the oldest version that the export supports."""
 

@@ -27,6 +27,7 @@ from werkzeug.serving import BaseWSGIServer, make_server
 from werkzeug.wrappers import Response
 
 from local.aws import request as aws_request
+from local.aws import s3_listing
 from local.aws.iam import policy_simulation
 from local.aws.iam.authorisation import Authorisation
 from local.aws.iam.call_record import CallRecord
@@ -109,11 +110,14 @@ class Endpoint:
         #: out; or raises AwsError.
         self.interceptor: Interceptor | None = None
         self._services: list[Service] = []
+        self._tagged: list[Tagged] = []
         self._server: BaseWSGIServer | None = None
         self._thread: threading.Thread | None = None
 
     def add(self, service: Service) -> None:
         self._services.append(service)
+        if isinstance(service, Tagged):
+            self._tagged.append(service)
 
     @property
     def url(self) -> str:
@@ -134,6 +138,7 @@ class Endpoint:
         self._server = make_server("127.0.0.1", 0, self, threaded=True, request_handler=MotoRequestHandler)
         os.environ["MOTO_PORT"] = str(self._server.port)
         patches.install(self.url, self.identities)
+        s3_listing.install()
         policy_simulation.install()
         self._thread = threading.Thread(target=self._server.serve_forever, name="endpoint", daemon=True)
         self._thread.start()
@@ -180,7 +185,7 @@ class Endpoint:
         """The tags of the resource that a request is about, as condition keys."""
         return {
             f"aws:resourcetag/{name.lower()}": value
-            for service in self._services
-            if isinstance(service, Tagged) and service.handles(request)
+            for service in self._tagged
+            if service.handles(request)
             for name, value in service.tags_of(request).items()
         }

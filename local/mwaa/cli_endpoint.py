@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import logging
+import os
 import secrets
 import shlex
 import ssl
@@ -27,13 +28,36 @@ TOKEN_LIFETIME = 60.0
 #: Seconds for which MWAA's load balancer waits for the web server.
 COMMAND_TIMEOUT = 60.0
 
-#: Commands that MWAA does not run, by their first words; https://docs.aws.amazon.com/mwaa/latest/userguide/airflow-cli-command-reference.html
-_REFUSED = (
-    ("celery",), ("config", "get-value"), ("dag-processor",), ("db", "downgrade"), ("db", "drop"), ("db", "init"),
-    ("db", "migrate"), ("db", "reset"), ("db", "shell"), ("db", "upgrade"), ("flower",), ("initdb",), ("kerberos",),
-    ("resetdb",), ("rotate-fernet-key",), ("scheduler",), ("shell",), ("standalone",), ("triggerer",), ("upgradedb",),
-    ("users",), ("webserver",), ("api-server",), ("worker",),
-)  # fmt: skip
+#: Where 3.x answers; it redirects from the form without the slash, and 2.x takes both.
+_PATH = "/aws_mwaa/cli/"
+#: The commands that MWAA runs, by their first words, under the release that they are allowed from;
+#: https://docs.aws.amazon.com/mwaa/latest/userguide/airflow-cli-command-reference.html
+_ALLOWED: dict[tuple[int, ...], tuple[str, ...]] = {
+    (1, 10): (
+        "clear", "dag_state", "delete_dag", "list_dag_runs", "list_tasks", "next_execution", "pause", "pool", "render",
+        "run", "show_dag", "task_failed_deps", "task_state", "test", "trigger_dag", "unpause", "variables", "version",
+    ),
+    (2, 0): (
+        "cheat-sheet", "connections add", "connections delete", "dags delete", "dags list-jobs", "dags next-execution",
+        "dags pause", "dags report", "dags show", "dags state", "dags test", "dags trigger", "dags unpause", "pools",
+        "providers", "tasks", "variables", "version",
+    ),
+    (2, 2): ("dags list", "dags list-runs"),
+    (2, 6): ("dags list-import-errors",),
+}  # fmt: skip
+#: The status of a command that failed, which is documented nowhere: 400, or 200 with the traceback in stderr.
+_FAILURE = "CLI_FAILURE"
+
+
+def is_allowed(arguments: list[str], airflow_version: str) -> bool:
+    """Whether MWAA runs a command on that version. 1.10's commands have other names, so only they count there."""
+    release = tuple(int(part) for part in airflow_version.split(".")[:2])
+    return any(
+        arguments[: len(words)] == words
+        for since, commands in _ALLOWED.items()
+        if since <= release and since[0] == min(release[0], 2)
+        for words in map(str.split, commands)
+    )
 
 
 class Commands(Protocol):
@@ -43,11 +67,19 @@ class Commands(Protocol):
 class CliEndpoint:
     """An environment's HTTPS server on a free port, and the tokens for it."""
 
-    def __init__(self, certificates: Certificates, run: Commands, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        certificates: Certificates,
+        run: Commands,
+        clock: Callable[[], float] = time.monotonic,
+        airflow_version: Callable[[], str] = lambda: "2.11.2",
+    ) -> None:
         #: For injecting faults: answers in place of the web server, from the command and what would carry it out.
         self.interceptor: Callable[[str, Callable[[], Response]], Response] | None = None
         self._run = run
         self._clock = clock
+        self._airflow_version = airflow_version
+        self._failure = int(os.environ.get(_FAILURE, "400"))
         self._tokens: dict[str, float] = {}
         self._one_at_a_time = threading.Lock()
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -86,8 +118,10 @@ class CliEndpoint:
     def _answer(self, request: Request) -> Response:
         # Read in any case: a connection that is closed with an unread body is reset, and the answer is lost.
         command = request.get_data(as_text=True)
-        if request.path != "/aws_mwaa/cli":
+        if request.path not in (_PATH, _PATH.rstrip("/")):
             return Response("Not Found", 404)
+        if request.path != _PATH and int(self._airflow_version().split(".")[0]) >= 3:
+            return Response("", 307, {"Location": f"https://{request.host}{_PATH}"})
         if request.method != "POST":
             return Response("Method Not Allowed", 405)
         kind, _, token = request.headers.get("Authorization", "").partition(" ")
@@ -103,7 +137,7 @@ class CliEndpoint:
             arguments = shlex.split(command)
         except ValueError as error:
             return _answer(400, b"", f"the command line cannot be read: {error}\n".encode())
-        if not arguments or any(tuple(arguments[: len(words)]) == words for words in _REFUSED):
+        if not is_allowed(arguments, self._airflow_version()):
             return _answer(400, b"", f"unsupported command: airflow {' '.join(arguments[:2])}\n".encode())
         # MWAA's web server has little concurrency: a second command waits.
         with self._one_at_a_time:
@@ -111,7 +145,7 @@ class CliEndpoint:
                 done = self._run(arguments, COMMAND_TIMEOUT)
             except subprocess.TimeoutExpired:
                 return Response("Gateway Time-out", 504)
-        return _answer(200 if done.returncode == 0 else 400, done.stdout, done.stderr)
+        return _answer(200 if done.returncode == 0 else self._failure, done.stdout, done.stderr)
 
 
 def _answer(status: int, stdout: bytes, stderr: bytes) -> Response:

@@ -24,8 +24,6 @@ _DEFAULTS: dict[str, Any] = {
     "EnvironmentClass": "mw1.small",
     "MaxWorkers": 10,
     "MinWorkers": 1,
-    "MaxWebservers": 2,
-    "MinWebservers": 2,
     "WebserverAccessMode": "PRIVATE_ONLY",
     "EndpointManagement": "SERVICE",
     "WeeklyMaintenanceWindowStart": "SUN:03:30",
@@ -106,7 +104,10 @@ class MwaaControlPlane:
         surroundings = self._surroundings
         settings = {**_DEFAULTS, **parameters}
         settings.setdefault("AirflowVersion", airflow_installation.versions()[-1])
-        settings.setdefault("Schedulers", 1 if settings["AirflowVersion"].startswith("1.") else 2)
+        settings = {
+            **environment_rules.defaults(settings["EnvironmentClass"], settings["AirflowVersion"]),
+            **settings,
+        }
         settings["LoggingConfiguration"] = log_groups.configuration(parameters.get("LoggingConfiguration", {}))
         settings.setdefault("AirflowConfigurationOptions", {})
         settings.setdefault("Tags", {})
@@ -138,6 +139,11 @@ class MwaaControlPlane:
         if "NetworkConfiguration" in changes:
             network = environment.settings["NetworkConfiguration"]
             changes["NetworkConfiguration"] = {**network, **changes["NetworkConfiguration"]}
+        if "Teams" in changes:
+            teams = {**environment.settings.get("Teams", {}), **changes["Teams"].get("AddOrUpdate", {})}
+            changes["Teams"] = {
+                name: team for name, team in teams.items() if name not in changes["Teams"].get("Remove", ())
+            }
         with self._lock:
             if environment.status not in _READY:
                 raise AwsError(

@@ -75,7 +75,9 @@ class Environment:
         self.database = self.database_type(surroundings.postgres, self.name)
         self.airflow: AirflowProcesses | None = None
         self._components: Components | None = None
-        self.cli = CliEndpoint(surroundings.certificates, self._command)
+        self.cli = CliEndpoint(
+            surroundings.certificates, self._command, airflow_version=lambda: str(self.settings["AirflowVersion"])
+        )
         self._lock = threading.Lock()
 
     @property

@@ -21,6 +21,40 @@ _OBJECTS = (
 )
 
 
+#: The release from which on a field is taken, or one value of it (API reference; the docs name 3.x for the last).
+_SINCE: Mapping[str, tuple[tuple[int, ...], str | None]] = {
+    "WebserverAccessMode": ((3, 2), "PUBLIC_AND_PRIVATE"),
+    "Teams": ((3, 2), None),
+    "IdentityCenterConfiguration": ((3,), None),
+}
+_MICRO = "mw1.micro"
+
+
+def defaults(environment_class: str, airflow_version: str) -> dict[str, int]:
+    """The numbers of schedulers and web servers of an environment that does not name them."""
+    least = 1 if environment_class == _MICRO else 2
+    schedulers = 1 if airflow_version.startswith("1.") else least
+    return {"Schedulers": schedulers, "MinWebservers": least, "MaxWebservers": least}
+
+
+def check_fields(settings: Mapping[str, Any]) -> None:
+    """What the class and the version of an environment take.
+
+    Raises:
+        AwsError: ValidationException.
+    """
+    version, its = settings["AirflowVersion"], settings["EnvironmentClass"]
+    release = tuple(int(part) for part in version.split("."))
+    for field, (since, value) in _SINCE.items():
+        if settings.get(field) and value in (None, settings[field]) and release < since:
+            what = field if value is None else f"{field} {value}"
+            raise _invalid(f"{what} is not supported for Airflow {version}.")
+    for field, least in defaults(its, version).items():
+        number = settings[field]
+        if number < least or (number > 1 and (its == _MICRO or (field == "Schedulers" and release < (2,)))):
+            raise _invalid(f"{field} {number} is not supported for {its} with Airflow {version}.")
+
+
 def check_settings(settings: Mapping[str, Any], surroundings: Surroundings) -> None:
     """
     Raises:
@@ -32,6 +66,7 @@ def check_settings(settings: Mapping[str, Any], surroundings: Surroundings) -> N
         raise _invalid(f"The Airflow version {version} is not supported here; choose one of {', '.join(known)}.")
     if settings["MinWorkers"] > settings["MaxWorkers"]:
         raise _invalid("MinWorkers must not be greater than MaxWorkers.")
+    check_fields(settings)
     _check_bucket(settings, surroundings)
 
 

@@ -8,10 +8,13 @@ import time
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from types import SimpleNamespace
 from typing import Any
 
 import boto3
 import pytest
+from moto.stepfunctions.parser.asl.component.common.retry import retrier_decl
+from moto.stepfunctions.parser.asl.component.state.exec.state_task.service import state_task_service_callback
 from werkzeug.wrappers import Response
 
 from local.aws.endpoint import Endpoint
@@ -143,9 +146,13 @@ Execute = Callable[..., Outcome]
 def aws() -> Iterator[tuple[Endpoint, Functions]]:
     endpoint, functions = Endpoint(Identities()), Functions()
     endpoint.add(functions)
-    endpoint.start()
-    yield endpoint, functions
-    endpoint.stop()
+    with pytest.MonkeyPatch.context() as patch:
+        # What is tested is how often a state is retried and what is entered next, not how long Step Functions waits.
+        patch.setattr(retrier_decl, "time", SimpleNamespace(sleep=lambda seconds: None))
+        patch.setattr(state_task_service_callback, "_DELAY_SECONDS_SYNC_CONDITION_CHECK", 0.05)
+        endpoint.start()
+        yield endpoint, functions
+        endpoint.stop()
 
 
 def definition(name: str = "migrate") -> dict[str, Any]:

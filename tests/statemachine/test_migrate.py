@@ -366,6 +366,25 @@ def test_a_fault_that_passes_is_retried(execute: Execute, fault: str) -> None:
     assert (outcome.status, len(outcome.events("CreateEnvironment"))) == ("SUCCEEDED", 3)
 
 
+@pytest.mark.parametrize(
+    "fault",
+    [
+        "Lambda.ResourceNotReadyException",
+        "Lambda.ENILimitReachedException",
+        "Lambda.SubnetIPAddressLimitReachedException",
+        "Lambda.EC2ThrottledException",
+    ],
+)
+def test_a_function_that_is_not_ready_is_waited_for(execute: Execute, fault: str) -> None:
+    outcome = execute(GrantAccess=[Fails(fault), Fails(fault), WELL["GrantAccess"]])
+    assert (outcome.status, len(outcome.events("GrantAccess"))) == ("SUCCEEDED", 3)
+
+
+def test_while_the_source_is_paused_a_web_server_gets_ten_minutes(execute: Execute) -> None:
+    outcome = execute(CutOver=[*[Fails("CliUnreachable")] * 7, WELL["CutOver"]])
+    assert (outcome.status, len(outcome.events("CutOver"))) == ("SUCCEEDED", 8)
+
+
 def test_a_target_in_maintenance_is_upgraded_when_that_is_over(execute: Execute) -> None:
     outcome = execute(UpdateEnvironment=[*[Fails("TargetBusy")] * 8, {"updating": True}])
     assert (outcome.status, len(outcome.events("UpdateEnvironment"))) == ("SUCCEEDED", 9)
@@ -403,8 +422,9 @@ def test_every_task_retries_what_passes_and_catches_the_rest(name: str) -> None:
         "CopyLogsEarly": starts,
         "UpdateEnvironment": maintenance,
     }
-    # A roll back that gives up leaves the source paused.
-    usual = [{**common[0], "MaxAttempts": 24}] if name == "RollBack" else common
+    # While the source is paused a web server gets ten minutes.
+    long = name in ("RollBack", "CutOver", "TriggerExport", "TriggerImport")
+    usual = [{**common[0], "MaxAttempts": 24}, *common[1:]] if long else common
     assert task["Retry"] == first.get(name, []) + usual
     assert {"Lambda.TooManyRequestsException", "Lambda.ServiceException", "TransientError"} <= set(
         common[0]["ErrorEquals"]

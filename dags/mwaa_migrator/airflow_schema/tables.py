@@ -14,6 +14,11 @@ from __future__ import annotations
 #: The table that holds the schema's revision.
 REVISION_TABLE = "alembic_version"
 
+#: Tables of every Airflow from 1.10.12 on. Where one of them is missing, Airflow's tables are somewhere else.
+EVERY_AIRFLOWS_TABLES = (
+    "dag_run", "task_instance", "xcom", "connection", "dag", "job", "log", "slot_pool", "variable",
+)  # fmt: skip
+
 FILLS_ITSELF = {
     "alembic_version": "the schema revision; the target has its own",
     "alembic_version_fab": "the FAB provider's schema revision; the target has its own",

@@ -13,7 +13,11 @@ import subprocess
 import threading
 from typing import Any, Callable, Dict, Iterator, NamedTuple, Sequence
 
+import psycopg2
+import psycopg2.errors
+
 from mwaa_migrator import child_process, errors
+from mwaa_migrator.postgres.session import remedy
 from mwaa_migrator.this_airflow.database import APPLICATION_NAME
 
 #: Seconds without an answer after which the caller may do something else; a COPY can take an hour.
@@ -157,5 +161,6 @@ def _error(answer: dict[str, str]) -> errors.MigratorError:
     if answer["name"] == "InsufficientPrivilege":
         message = "The database user of a copying process lacks a right: {}. Grant it and try again."
         return errors.MissingRight(message.format(answer["message"]))
-    message = "The database failed in a copying process: {}: {}. Try again."
-    return errors.DatabaseFailed(message.format(answer["name"], answer["message"]))
+    message = "The database failed in a copying process: {}: {}. {}"
+    kind = getattr(psycopg2.errors, answer["name"], None) or getattr(psycopg2, answer["name"], psycopg2.DatabaseError)
+    return errors.DatabaseFailed(message.format(answer["name"], answer["message"], remedy(kind)))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import closing, contextmanager
 from typing import Any, Iterator, Sequence, Union
 
-from psycopg2 import Error, sql
+from psycopg2 import Error, InterfaceError, OperationalError, sql
 from psycopg2.errors import InsufficientPrivilege
 from psycopg2.extensions import TRANSACTION_STATUS_IDLE, TRANSACTION_STATUS_INTRANS
 
@@ -22,6 +22,9 @@ SESSION_SETTINGS = """
     set bytea_output to 'hex'; set client_encoding to 'UTF8'; set statement_timeout to 0; set lock_timeout to 0;
     set idle_in_transaction_session_timeout to 0; set row_security to off; set jit to off
 """
+
+#: The first server that closes idle sessions outside of a transaction too (``idle_session_timeout``).
+CLOSES_IDLE_SESSIONS_SINCE = 140000
 
 
 def execute(connection: Any, query: Query, parameters: Sequence[Any] | None = None) -> int:
@@ -94,5 +97,14 @@ def named_database_errors() -> Iterator[None]:
         message = "The database user lacks a right: {}. Grant it and try again."
         raise MissingRight(message.format(str(error).strip())) from error
     except Error as error:
-        message = "The database failed: {}. Try again: work that was committed is recognised, the rest was rolled back."
-        raise DatabaseFailed(message.format(str(error).strip())) from error
+        raise DatabaseFailed(f"The database failed: {str(error).strip()}. {remedy(type(error))}") from error
+
+
+def remedy(kind: type[Error]) -> str:
+    """Whether trying again helps: it does if the connection, the server or another session was the cause."""
+    if issubclass(kind, (OperationalError, InterfaceError)):
+        return "Try again: work that was committed is recognised, the rest was rolled back."
+    return (
+        "All of it was rolled back. Trying again will not help as long as the rows and tables are as they are: mend "
+        "what the message names, or leave the table out of the export with --exclude-tables."
+    )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from functools import partial
-from typing import Any
+from typing import Any, Callable
 
 from psycopg2 import Error as DatabaseError
 from psycopg2 import sql
@@ -27,7 +27,7 @@ from mwaa_migrator.this_airflow.configuration import fernet
 from mwaa_migrator.this_airflow.database import connection_parameters
 
 
-def check_artifact(artifact: Artifact, processes: int) -> None:
+def check_artifact(artifact: Artifact, processes: int, while_waiting: Callable[[], None] = lambda: None) -> None:
     """Read every part and the schema; raises ArtifactDamaged unless all of them are what the export wrote."""
     for name, entry in artifact.tables.items():
         if sum(part["rows"] for part in entry["parts"]) != entry["rows"]:
@@ -38,7 +38,7 @@ def check_artifact(artifact: Artifact, processes: int) -> None:
         for name, entry in artifact.tables.items()
         for part in entry["parts"]
     ]
-    for _ in run_jobs(checks, processes, artifact.storage.url):
+    for _ in run_jobs(checks, processes, artifact.storage.url, while_waiting=while_waiting):
         pass
     read_schema(artifact.storage, artifact.manifest)
 

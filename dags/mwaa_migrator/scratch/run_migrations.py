@@ -12,6 +12,10 @@ import sys
 from typing import Any
 
 from mwaa_migrator.child_process import exit_with_parent
+from mwaa_migrator.postgres.session import CLOSES_IDLE_SESSIONS_SINCE
+
+#: Begins the line of output that says why the migrations failed.
+ERROR_MARK = "mwaa_migrator: the migrations failed: "
 
 
 def confine_connections(scratch: str) -> None:
@@ -26,10 +30,20 @@ def confine_connections(scratch: str) -> None:
             cursor.execute("select set_config('application_name', left(%s, 63), false)", (scratch,))
             # MWAA's roles may have time-outs that are meant for web requests.
             cursor.execute("set statement_timeout to 0")
+            if dbapi_connection.server_version >= CLOSES_IDLE_SESSIONS_SINCE:
+                # One session holds Airflow's lock and says nothing while another migrates.
+                cursor.execute("set idle_session_timeout to 0")
         # A rollback undoes a setting of its transaction, and the pool begins every connection with one.
         dbapi_connection.commit()
 
     event.listen(Engine, "connect", set_search_path)
+
+
+def print_error(kind: type[BaseException], error: BaseException, traceback: Any) -> None:
+    """The traceback as ever, and then the error itself on one line, marked for the parent."""
+    sys.__excepthook__(kind, error, traceback)
+    first_lines = [line.strip() for line in str(error).splitlines() if line.strip() and not line.startswith("[")]
+    sys.stderr.write("\n{}{}: {}\n".format(ERROR_MARK, kind.__name__, " ".join(first_lines[:2])))
 
 
 def main() -> None:
@@ -37,8 +51,13 @@ def main() -> None:
     (scratch,) = sys.argv[1:]
     # Example DAGs, like FAB and plugins, are not wanted here, and parsing the user's DAGs would run their code.
     os.environ["AIRFLOW__CORE__LOAD_EXAMPLES"] = "False"
+    # With this option Airflow's models name their schema, and a migration that uses them would write to the target's
+    # own tables, whatever the search_path is.
+    os.environ["AIRFLOW__DATABASE__SQL_ALCHEMY_SCHEMA"] = ""
+    sys.excepthook = print_error
     confine_connections(scratch)
     from airflow import settings
+    from airflow.models.base import Base
     from airflow.utils import db
 
     if settings.engine is None:
@@ -46,6 +65,8 @@ def main() -> None:
     with settings.engine.connect() as connection:
         found = connection.exec_driver_sql("select current_schema()").scalar()
         default = settings.engine.dialect.default_schema_name
+    if Base.metadata.schema:
+        sys.exit(f"The migrations would have run in schema {Base.metadata.schema}, which Airflow's models name.")
     if (found, default) != (scratch, scratch):
         sys.exit(f"The migrations would have run in schema {found} ({default}), not in {scratch}.")
     options = {}

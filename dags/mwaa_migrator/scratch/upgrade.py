@@ -6,17 +6,22 @@ That must never happen to the task's own session.
 
 from __future__ import annotations
 
+import queue
 import subprocess
-from typing import Iterator
+import threading
+from functools import partial
+from typing import Callable, Iterator, Sequence
 
 from psycopg2 import sql
 
 from mwaa_migrator import child_process
 from mwaa_migrator.airflow_schema.tables import LOG_TEMPLATE_TABLE
+from mwaa_migrator.copying.workers import PATIENCE
 from mwaa_migrator.errors import UpgradeFailed
 from mwaa_migrator.postgres.catalog import table_exists
-from mwaa_migrator.postgres.session import execute, fetch_value
+from mwaa_migrator.postgres.session import execute, fetch_value, keep_alive
 from mwaa_migrator.progress import Progress
+from mwaa_migrator.scratch.run_migrations import ERROR_MARK
 from mwaa_migrator.scratch.scratch_schema import ScratchSchema
 
 #: In these the migrations end by adding the rows that Airflow starts with, which are not the source's.
@@ -35,19 +40,19 @@ def upgrade(scratch: ScratchSchema, progress: Progress) -> None:
         if table_exists(connection, scratch.name, name)
     }
     connection.commit()
-    _run_migrations(scratch.name, progress)
+    _run_migrations(scratch, progress)
     for name, key in newest.items():
         execute(connection, sql.SQL("delete from {} where id > {}").format(scratch.table(name), sql.Literal(key)))
     connection.commit()
 
 
-def _run_migrations(scratch: str, progress: Progress) -> None:
+def _run_migrations(scratch: ScratchSchema, progress: Progress) -> None:
     process = child_process.start(
-        "mwaa_migrator.scratch.run_migrations", scratch, stderr=subprocess.STDOUT, errors="replace"
+        "mwaa_migrator.scratch.run_migrations", scratch.name, stderr=subprocess.STDOUT, errors="replace"
     )
     lines: list[str] = []
     try:
-        for line in _output(process):
+        for line in _output(process, partial(keep_alive, scratch.connection)):
             lines.append(line)
             if "Running upgrade" in line:
                 progress.say("upgrade: " + line.split("Running upgrade ", 1)[-1])
@@ -62,13 +67,45 @@ def _run_migrations(scratch: str, progress: Progress) -> None:
             stream.close()
     if code != 0:
         message = (
-            "Airflow's migrations failed in the scratch schema (exit code {}). Nothing was merged. See the last lines "
-            "of their output:\n{}"
+            "Airflow's migrations failed in the scratch schema (exit code {}): {}. Nothing was merged. Unless the "
+            "process was killed, trying again will not help before this is mended in the source. The last lines of "
+            "their output:\n{}"
         )
-        raise UpgradeFailed(message.format(code, "\n".join(lines[-_QUOTED_LINES:])))
+        raise UpgradeFailed(message.format(code, error_line(lines), "\n".join(lines[-_QUOTED_LINES:])))
 
 
-def _output(process: subprocess.Popen[str]) -> Iterator[str]:
-    assert process.stdout
-    for line in process.stdout:
-        yield line.rstrip()
+def error_line(lines: Sequence[str]) -> str:
+    """Why the migrations failed, in Airflow's own words, with the migration at which it happened.
+
+    The last lines say something else as often as not: warnings, or what other threads print while they end.
+    """
+    running = [line.split("Running upgrade ", 1)[-1] for line in lines if "Running upgrade" in line]
+    marked = [line[len(ERROR_MARK) :] for line in lines if line.startswith(ERROR_MARK)]
+    logged = [line for line in lines if "ERROR" in line or "CRITICAL" in line]
+    # Airflow ends some checks of its own with nothing but a message.
+    said = (marked or logged or [line for line in lines if line.strip()] or ["they printed nothing"])[-1]
+    return f"{said.strip()} (at {running[-1].strip()})" if running else said.strip()
+
+
+def _output(process: subprocess.Popen[str], while_waiting: Callable[[], None]) -> Iterator[str]:
+    """The lines that the process prints; ``while_waiting`` is called after each PATIENCE seconds without one."""
+    read: queue.Queue[str | None] = queue.Queue()
+
+    def work() -> None:
+        assert process.stdout
+        for line in process.stdout:
+            read.put(line.rstrip())
+        read.put(None)
+
+    thread = threading.Thread(target=work, daemon=True)
+    thread.start()
+    while True:
+        try:
+            line = read.get(timeout=PATIENCE)
+        except queue.Empty:
+            while_waiting()
+            continue
+        if line is None:
+            thread.join()
+            return
+        yield line

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Dict, Iterator
 
 from psycopg2 import Error as DatabaseError
@@ -13,7 +14,7 @@ from mwaa_migrator.airflow_schema.tables import DAG_TABLE, SET_ASIDE_PREFIX, set
 from mwaa_migrator.artifact.artifact import Artifact
 from mwaa_migrator.errors import RowsUnaccounted, TargetNotAtHead, TargetOlderThanSource, UpgradeFailed
 from mwaa_migrator.postgres.catalog import Table, read_tables
-from mwaa_migrator.postgres.session import fetch_value
+from mwaa_migrator.postgres.session import fetch_value, keep_alive
 from mwaa_migrator.progress import Progress
 from mwaa_migrator.scratch import scratch_schema
 from mwaa_migrator.scratch.restore import check_artifact, restore
@@ -72,7 +73,7 @@ def upgraded_artifact(
     Raises a Refused before anything is written, or else RestoreFailed, UpgradeFailed or RowsUnaccounted.
     """
     with progress.phase("check"):
-        check_artifact(artifact, processes)
+        check_artifact(artifact, processes, partial(keep_alive, target.connection))
     drop_leftovers(target, progress)
     scratch = ScratchSchema(target, artifact)
     scratch_schema.create(target.connection, scratch.name)

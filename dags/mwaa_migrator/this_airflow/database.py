@@ -12,12 +12,17 @@ from typing import Any, Iterator
 
 from psycopg2 import sql
 
-from mwaa_migrator.airflow_schema.tables import REVISION_TABLE
-from mwaa_migrator.errors import AirflowNotSupported, DatabaseNotSupported, DatabaseUnreachable
+from mwaa_migrator.errors import DatabaseNotSupported, DatabaseUnreachable
 from mwaa_migrator.postgres.checksums import fastest_algorithm
 from mwaa_migrator.postgres.identifiers import qualified
-from mwaa_migrator.postgres.session import SESSION_SETTINGS, execute, fetch_value, named_database_errors
+from mwaa_migrator.postgres.session import (
+    CLOSES_IDLE_SESSIONS_SINCE,
+    SESSION_SETTINGS,
+    execute,
+    named_database_errors,
+)
 from mwaa_migrator.this_airflow.release import airflow_version
+from mwaa_migrator.this_airflow.schema import airflow_schema, read_revision
 
 #: Shown in pg_stat_activity; an import also finds by it the sessions that a killed one left.
 APPLICATION_NAME = "mwaa_migrator"
@@ -27,13 +32,13 @@ APPLICATION_NAME = "mwaa_migrator"
 class MetadataDatabase:
     """A session in the metadata database: the source of an export, or the target of an import.
 
-    ``schema`` is the one that holds Airflow's tables; ``revision`` is its Alembic revision, None if there is none.
+    ``schema`` is the one that holds Airflow's tables; ``revision`` is its Alembic revision.
     """
 
     connection: Any
     airflow_version: str
     schema: str
-    revision: str | None
+    revision: str
 
     def table(self, name: str) -> sql.Identifier:
         """One of Airflow's tables in SQL."""
@@ -48,16 +53,14 @@ class MetadataDatabase:
 def metadata_database(application_name: str = APPLICATION_NAME) -> Iterator[MetadataDatabase]:
     """Open a session for the length of the block; errors of psycopg2 in it get the names of ``named_database_errors``.
 
-    Raises what ``airflow_version`` and ``connect`` raise, and AirflowNotSupported for a database without Airflow's
-    tables.
+    Raises what ``airflow_version``, ``connect``, ``airflow_schema`` and ``read_revision`` raise.
     """
     version = airflow_version()
     connection = connect(application_name)
     try:
         with named_database_errors():
-            schema = _airflow_schema(connection)
-            query = sql.SQL("select version_num from {}").format(qualified(schema, REVISION_TABLE))
-            revision = fetch_value(connection, query)
+            schema = airflow_schema(connection)
+            revision = read_revision(connection, schema)
             connection.rollback()
             yield MetadataDatabase(connection, version, schema, revision)
     finally:
@@ -127,19 +130,9 @@ def connect_with(parameters: dict[str, str], application_name: str) -> Any:
 
 
 def _prepare(connection: Any, application_name: str) -> None:
+    # psycopg2 decodes by the encoding that it knows, and does not notice a statement that sets another.
+    connection.set_client_encoding("UTF8")
     execute(connection, SESSION_SETTINGS)
+    if connection.server_version >= CLOSES_IDLE_SESSIONS_SINCE:
+        execute(connection, "set idle_session_timeout to 0")
     execute(connection, "select set_config('application_name', %s, false)", (application_name,))
-
-
-def _airflow_schema(connection: Any) -> str:
-    """The schema of Airflow's tables: the one in which the search_path finds ``alembic_version``."""
-    query = """
-        select n.nspname from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
-         where c.oid = to_regclass('alembic_version')
-    """
-    schema = fetch_value(connection, query)
-    if schema is None:
-        raise AirflowNotSupported(
-            "The metadata database has no table alembic_version. Initialise it with Airflow first (airflow db migrate)."
-        )
-    return str(schema)

@@ -23,7 +23,7 @@ _RUN_IDS = versions.Version(2, 2, 0)
 # `dags state` reads the `dag` table since 2.5 and parsed the DAG's file before.
 _STATE_FROM_TABLE = versions.Version(2, 5, 0)
 # `--treat-dag-id-as-regex` of `dags pause` and `dags unpause`.
-_REGEX = versions.Version(2, 10, 0)
+MANY_TOGETHER = versions.Version(2, 10, 0)
 _NO_RUN = "1970-01-01T00:00:00+00:00"
 
 _ENDED_WELL = frozenset({"success", "skipped", "removed"})
@@ -48,7 +48,7 @@ class AirflowCli:
     @property
     def unpauses_many(self) -> bool:
         """Whether one command can pause or unpause many DAGs."""
-        return self._version >= _REGEX
+        return self._version >= MANY_TOGETHER
 
     @property
     def tells_ends(self) -> bool:
@@ -73,34 +73,37 @@ class AirflowCli:
 
         Where `unpauses_many` is false, `dag_ids` has one id.
         """
-        command = ["dags", "pause" if paused else "unpause"]
         if not self.unpauses_many:
             (dag_id,) = dag_ids
-            return self._run(*command, dag_id)
-        pattern = f"^({'|'.join(re.escape(dag_id) for dag_id in dag_ids)})$"
-        return self._run(*command, "--treat-dag-id-as-regex", "--yes", pattern)
+            return self.set_one_paused(dag_id, paused)
+        return self._run("dags", _pausing(paused), "--treat-dag-id-as-regex", "--yes", pattern_of(dag_ids))
+
+    def set_one_paused(self, dag_id: str, paused: bool) -> Answer:
+        """Pauses or unpauses a DAG by its id, in any version from 2.0 on."""
+        return self._run("dags", _pausing(paused), dag_id)
 
     def trigger(
         self, dag_id: str, run_id: str, execution_date: str, conf: dict[str, Any], *, dated: bool = False
     ) -> bool:
         """Makes sure that a run exists. Returns whether it was created now.
 
-        Raises DagRunRefused. Before 2.2 a run can be found by its execution date only, so the date is passed; with
-        `dated` every version gets it, so that `runs` can find the run.
+        Raises DagRunRefused. Before 2.2 a run can be found by its execution date only, so the date is passed; 3.x would
+        make a run without a logical date, whose tasks do not run on Amazon MWAA; with `dated` every version gets it, so
+        that `runs` can find the run.
         """
         command = ["trigger_dag"] if self._version.major == 1 else ["dags", "trigger"]
         command += ["--run_id" if self._version.major == 1 else "--run-id", run_id]
-        if dated or self._version < _RUN_IDS:
+        if dated or self._version < _RUN_IDS or self._version.major >= 3:
             names = {1: "--exec_date", 2: "--exec-date"}
             command += [names.get(self._version.major, "--logical-date"), execution_date]
         # No apostrophe in the JSON: the web server splits the line like a shell.
         command += ["--conf", json.dumps(conf).replace("'", "\\u0027"), dag_id]
         answer = self._run(*command)
-        if answer.succeeded:
-            return True
-        # The exception's name in the traceback is the only sign of it.
+        # The exception's name in the traceback is the only sign of it, whatever the status.
         if re.search(r"^airflow\.exceptions\.DagRunAlreadyExists", answer.stderr, re.MULTILINE):
             return False
+        if answer.succeeded and is_seen(run_id, answer.stdout):
+            return True
         raise DagRunRefused(
             f"{dag_id}: Airflow did not create run {run_id}: {answer.last_words()}. Look at the web server's log group."
         )
@@ -171,6 +174,15 @@ class AirflowCli:
         return json_of(answer.stdout) if answer.succeeded else None
 
 
+def pattern_of(dag_ids: list[str]) -> str:
+    """The regular expression, PostgreSQL's as well as Python's, for exactly these DAGs."""
+    return f"^({'|'.join(re.escape(dag_id) for dag_id in dag_ids)})$"
+
+
+def _pausing(paused: bool) -> str:
+    return "pause" if paused else "unpause"
+
+
 def run_state_of(tasks: dict[str, str]) -> RunState:
     """A run's state from its tasks' states (`success`, `none`, `up_for_retry`...)."""
     states = set(tasks.values())
@@ -180,6 +192,18 @@ def run_state_of(tasks: dict[str, str]) -> RunState:
         return RunState("success", tasks)
     # A task without a state beside a failed one may still get its turn: only ended tasks end a run.
     return RunState("failed" if states <= _ENDED_WELL | _ENDED_BADLY else "running", tasks)
+
+
+def is_seen(word: str, stdout: str) -> bool:
+    """Whether a word stands in a command's output, in one piece or folded in a column of its table (200 wide)."""
+    wanted = "".join(word.split())
+    columns: list[str] = []
+    for line in stdout.splitlines():
+        for number, cell in enumerate(line.split("|")):
+            if number == len(columns):
+                columns.append("")
+            columns[number] += "".join(cell.split())
+    return any(wanted in text for text in ("".join(stdout.split()), *columns))
 
 
 def json_of(stdout: str) -> list[dict[str, Any]] | None:

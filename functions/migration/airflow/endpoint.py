@@ -1,7 +1,9 @@
 """The CLI endpoint of an environment's web server.
 
 It takes a command line without the leading `airflow` and answers JSON with `stdout` and `stderr` in base64. It runs one
-command at a time; a token is valid for 60 seconds, so each call asks for a fresh one.
+command at a time; a token is valid for 60 seconds, so each call asks for a fresh one. Airflow 3's web server redirects
+to the form with a slash at its end. The status of a command that failed is documented nowhere, and AWS's own clients
+look at the output alone.
 """
 
 from __future__ import annotations
@@ -10,9 +12,11 @@ import base64
 import binascii
 import json
 import os
+import re
 import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
+from urllib.parse import urljoin, urlsplit
 
 import urllib3
 from botocore.exceptions import ClientError
@@ -26,7 +30,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Answer:
-    """What a command printed, and whether the endpoint said that it succeeded."""
+    """What a command printed, and whether it has succeeded: both the endpoint's status and the output say so."""
 
     succeeded: bool
     stdout: str
@@ -36,6 +40,12 @@ class Answer:
         """The end of what the command said, short enough for an error message."""
         lines = (self.stderr.strip() or self.stdout.strip()).splitlines()
         return " | ".join(line.strip() for line in lines[-3:])[-500:]
+
+
+_PATH = "/aws_mwaa/cli"
+_REDIRECTS = (307, 308)
+# What Airflow logs, but for what 1.10's command line (bin/cli.py) tells by its log.
+_LOG_LINE = re.compile(r"\[\d{4}-\d\d-\d\d[T ](?!.*\{cli\.py:)")
 
 
 class Runner(Protocol):
@@ -70,14 +80,13 @@ class Endpoint:
             raise EnvironmentUnavailable(
                 f"{self._environment}: Amazon MWAA has no web server of that name any more. Was it deleted meanwhile?"
             ) from error
-        host = token["WebServerHostname"]
+        host, body = token["WebServerHostname"], shlex.join(command).encode()
+        headers = {"Authorization": f"Bearer {token['CliToken']}", "Content-Type": "text/plain"}
         try:
-            response = _pool().request(
-                "POST",
-                f"https://{host}/aws_mwaa/cli",
-                body=shlex.join(command).encode(),
-                headers={"Authorization": f"Bearer {token['CliToken']}", "Content-Type": "text/plain"},
-            )
+            pool = _pool()
+            response = pool.request("POST", f"https://{host}{_PATH}", body=body, headers=headers)
+            if response.status in _REDIRECTS and _leads_to_the_slash(response.headers.get("Location", ""), host):
+                response = pool.request("POST", f"https://{host}{_PATH}/", body=body, headers=headers)
         # Not its base class, TimeoutError: to urllib3 a refused connection is one too.
         except urllib3.exceptions.ReadTimeoutError as error:
             raise TransientError(f"{self._environment}: `{command[0]}` got no answer from {host} in time.") from error
@@ -94,16 +103,41 @@ class Endpoint:
                 f"{self._environment}: the CLI endpoint answered {status}. The function's role needs "
                 "airflow:CreateCliToken on this environment."
             )
+        if status in _REDIRECTS:
+            raise CliAnswerInvalid(
+                f"{self._environment}: the CLI endpoint redirects to another place than {_PATH}/ on its own host, "
+                "and the token goes nowhere else. What stands between the function and the web server?"
+            )
         if status == 429 or status >= 500:
             raise TransientError(f"{self._environment}: the CLI endpoint answered {status}.")
         try:
             answer = json.loads(body)
-            return Answer(status == 200, _decode(answer["stdout"]), _decode(answer["stderr"]))
+            stdout, stderr = _decode(answer["stdout"]), _decode(answer["stderr"])
         except (ValueError, KeyError, TypeError, binascii.Error) as error:
             raise CliAnswerInvalid(
                 f"{self._environment}: the CLI endpoint answered {status} with {len(body)} bytes that are not JSON "
                 "with base64 stdout and stderr. Look at the web server's log group."
             ) from error
+        return Answer(status == 200 and not _tells_failure(stdout, stderr), stdout, stderr)
+
+
+def _leads_to_the_slash(location: str, host: str) -> bool:
+    """Whether a redirect goes to the form with the slash of the same host.
+
+    A web server behind a load balancer may write http; what is sent there goes by https in any case.
+    """
+    to = urlsplit(urljoin(f"https://{host}{_PATH}", location))
+    same = to.netloc == host or (to.scheme == "http" and to.netloc == host.partition(":")[0])
+    return same and to.scheme in ("https", "http") and to.path == f"{_PATH}/"
+
+
+def _tells_failure(stdout: str, stderr: str) -> bool:
+    """Whether a command has said nothing but why it failed: those used here print what they did.
+
+    A traceback beside an answer is somebody else's, a plugin's perhaps.
+    """
+    said = [line for line in stdout.splitlines() if line.strip() and not _LOG_LINE.match(line)]
+    return not said and bool(stderr.strip())
 
 
 def _decode(text: str) -> str:

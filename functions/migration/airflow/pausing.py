@@ -5,14 +5,19 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from migration.airflow.cli import AirflowCli
-from migration.errors import CutOverFailed, MigrationError, SourceActive
+from migration.airflow.cli import AirflowCli, pattern_of
+from migration.errors import CliAnswerInvalid, CliRefused, CutOverFailed, MigrationError, SourceActive
 from migration.observability import logger
+from migration.wording import counted
 
 # Of a function's 15 minutes; the state machine calls again for the rest.
 SECONDS = 600.0
-# A command line of at most about 25,000 characters with ids of 250.
-BATCH = 100
+# The most DAGs of one command, and the most bytes of the expression that names them: what stands before a web server
+# may refuse longer lines.
+_MOST_DAGS = 100
+_MOST_BYTES = 8_000
+# A command starts Airflow in the web server.
+SECONDS_A_COMMAND = 5
 
 
 def set_paused(
@@ -26,21 +31,58 @@ def set_paused(
 ) -> int:
     """Pauses or unpauses `dag_ids[done:]` for at most about `seconds`; returns the new `done`.
 
-    Airflow before 2.10 takes one DAG a command. Doing it twice is harmless. Raises CutOverFailed.
+    Airflow before 2.10 takes one DAG a command, and so does any other where an expression for many is refused. Doing
+    it twice is harmless. Raises CutOverFailed.
     """
-    size = BATCH if cli.unpauses_many else 1
+    together = cli.unpauses_many
     started = clock()
     while done < len(dag_ids) and clock() - started < seconds:
-        batch = dag_ids[done : done + size]
-        answer = cli.set_paused(batch, paused)
-        if not answer.succeeded:
+        batch = _batch(dag_ids[done : done + _MOST_DAGS]) if together else [dag_ids[done]]
+        refusal = _refusal(cli, batch, paused, together)
+        if refusal is not None and together:
+            logger.warning("one DAG a command from here on", extra={"dags": len(batch), "refusal": refusal})
+            together = False
+            continue
+        if refusal is not None:
             word = "paused" if paused else "unpaused"
             raise CutOverFailed(
-                f"{len(batch)} DAGs from {batch[0]!r} on could not be {word} in the target: {answer.last_words()}. "
+                f"{len(batch)} DAGs from {batch[0]!r} on could not be {word} in the target: {refusal}. "
                 "Look at the web server's log group."
             )
         done += len(batch)
     return done
+
+
+def _batch(dag_ids: list[str]) -> list[str]:
+    """As many from the first on as one command may name, and at least one."""
+    size = len(dag_ids)
+    while size > 1 and len(pattern_of(dag_ids[:size]).encode()) > _MOST_BYTES:
+        size -= 1
+    return dag_ids[:size]
+
+
+def _refusal(cli: AirflowCli, batch: list[str], paused: bool, together: bool) -> str | None:
+    """What was said against a command; None where it has succeeded."""
+    try:
+        answer = cli.set_paused(batch, paused) if together else cli.set_one_paused(batch[0], paused)
+    except (CliAnswerInvalid, CliRefused) as error:
+        # What stands before a web server can refuse the line itself; for one DAG it is a failure of its own.
+        if not together:
+            raise
+        return str(error)
+    return None if answer.succeeded else answer.last_words() or "no output"
+
+
+def duration_note(airflow_version: str, dags: int | None) -> str:
+    """What a plan tells of the cut-over to a version that takes one DAG a command. `dags`: None where not known."""
+    each = f"Airflow {airflow_version} unpauses one DAG a command, which takes some {SECONDS_A_COMMAND} seconds"
+    if dags is None:
+        return f"{each}: that is what each active DAG adds to the cut-over."
+    minutes = -(-dags * SECONDS_A_COMMAND // 60)
+    return (
+        f"{each}: if all of the source's {counted(dags, 'DAG')} are active, the cut-over takes "
+        f"{counted(minutes, 'minute')}."
+    )
 
 
 def require_paused(cli: AirflowCli, environment: str, dag_ids: list[str]) -> bool:

@@ -93,21 +93,27 @@ def removed(options: Mapping[str, str], target: str) -> dict[str, str]:
 
 
 def unknown(options: Iterable[str], target: str) -> list[str]:
-    """The options that Airflow `target` never had, in those sections that are its own.
+    """The options that Airflow `target` never had, in sections that are or were Airflow's own.
 
-    Other sections belong to providers and plugins, which may read what they like. Old names of what was renamed are
-    not unknown.
+    Other sections belong to providers, plugins and users, who may read what they like. Old names of what was renamed
+    are not unknown.
     """
     version = versions.parse(target)
-    release = _content()["options"].get(str(version.major))
+    releases = _content()["options"]
+    release = releases.get(str(version.major))
     if release is None:
         return []
     old = {change["option"] for change in changes()}
     known = {name for name, since in release["known"].items() if since is None or _since(since) <= version}
+    known |= {name for name, since in release["gone"].items() if version < _since(since)}
+    # What a provider took over is not Airflow's own any more.
+    theirs = {name.partition(".")[0] for name in release["known"]} - set(release["sections"])
+    before = (set(said["sections"]) for major, said in releases.items() if int(major) <= version.major)
+    sections = set[str]().union(*before) - theirs
     return sorted(
         option
         for option in options
-        if option.partition(".")[0] in release["sections"] and option not in known and option not in old
+        if option.partition(".")[0] in sections and option not in known and option not in old
     )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
@@ -28,6 +30,36 @@ def get(mwaa: MWAAClient, name: str) -> dict[str, Any] | None:
         if code_of(error) == "ResourceNotFoundException":
             return None
         raise
+
+
+def unread_fields(mwaa: MWAAClient, name: str) -> list[str]:
+    """The fields of GetEnvironment's answer that this SDK drops without a word, because its model is older."""
+    bodies: list[bytes] = []
+
+    def keep(response_dict: dict[str, Any], **_: Any) -> None:
+        bodies.append(response_dict["body"])
+
+    event = "before-parse.mwaa.GetEnvironment"
+    mwaa.meta.events.register(event, keep)
+    try:
+        found = get(mwaa, name)
+    finally:
+        mwaa.meta.events.unregister(event, keep)
+    if found is None or not bodies:
+        return []
+    shape: Any = mwaa.meta.service_model.operation_model("GetEnvironment").output_shape
+    return sorted(_unknown(json.loads(bodies[-1])["Environment"], shape.members["Environment"], ""))
+
+
+def _unknown(value: Any, shape: Any, path: str) -> Iterator[str]:
+    """The members of a structure, and of those in it, that its shape does not have: `LoggingConfiguration.NewLogs`."""
+    if shape.type_name != "structure" or not isinstance(value, dict):
+        return
+    for key, item in value.items():
+        if item is not None and key in shape.members:
+            yield from _unknown(item, shape.members[key], f"{path}{key}.")
+        elif item is not None:
+            yield f"{path}{key}"
 
 
 def tags_of(migration: Migration) -> dict[str, str]:

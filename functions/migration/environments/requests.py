@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from botocore.validate import ParamValidator
@@ -18,8 +19,27 @@ NOT_OVERRIDABLE = ("Name", "AirflowVersion")
 # Fields that hold only within a region.
 REGIONAL_FIELDS = ("NetworkConfiguration", "SourceBucketArn", "KmsKey")
 _MERGED = ("AirflowConfigurationOptions", "Tags")
+_OPTIONS = "AirflowConfigurationOptions"
 # During the migration no DAG may start just because the scheduler sees it for the first time.
 _PAUSED_AT_CREATION = "core.dags_are_paused_at_creation"
+# Amazon MWAA's own section has it replace workers whose tasks it takes for dead (the images' execute_command.py reads
+# AIRFLOW__MWAA__WORKER_REPLACEMENT_THRESHOLD_SECONDS). An import is one long task.
+_MWAA_S_OWN = "mwaa."
+# Options by which an environment names itself to people: a copy would name the source.
+_OF_THE_SOURCE = ("webserver.base_url", "webserver.instance_name", "api.base_url", "api.instance_name")
+_PUBLIC_AND_PRIVATE = "PUBLIC_AND_PRIVATE"
+# Files that a user gives for the target's final version: an older one could not install or load them.
+_FILES = ("Requirements", "Plugins", "StartupScript")
+# The one class with other numbers: one scheduler, one web server, one worker at least. All others take two schedulers
+# and web servers at least (CreateEnvironment, API reference).
+_MICRO = "mw1.micro"
+_NUMBERS = ("Schedulers", "MinWebservers", "MaxWebservers", "MinWorkers", "MaxWorkers")
+
+
+# How botocore quotes what has a wrong type.
+_VALUE = re.compile(r", value: .*(?=, type: )")
+# Values as `True`, `3600` and `DEBUG`.
+_SHORT = 5
 
 
 class Settings(NamedTuple):
@@ -27,6 +47,12 @@ class Settings(NamedTuple):
 
     request: dict[str, Any]
     notes: list[str]
+
+    @property
+    def options(self) -> dict[str, str]:
+        """The Airflow options of the request; their values can be secrets."""
+        options: dict[str, str] = self.request.get(_OPTIONS, {})
+        return options
 
 
 class Files(NamedTuple):
@@ -60,9 +86,47 @@ def input_shape(mwaa: MWAAClient, operation: str) -> StructureShape:
 
 
 def model_problems(request: dict[str, Any], shape: StructureShape) -> list[str]:
-    """What the API model says against a request: unknown fields and wrong types."""
+    """What the API model says against a request: unknown fields and wrong types. No value of an Airflow option."""
     report: Any = ParamValidator().validate(request, shape)
-    return report.generate_report().splitlines() if report.has_errors() else []
+    lines: list[str] = report.generate_report().splitlines() if report.has_errors() else []
+    return [_VALUE.sub("", line) if f"parameter {_OPTIONS}" in line else line for line in lines]
+
+
+def first_version(field: str, value: Any) -> versions.Version | None:
+    """The first Airflow version that Amazon MWAA takes a field with that value for; None where each does.
+
+    PUBLIC_AND_PRIVATE from 3.2 on says the API reference; `core.multi_team` came with Airflow 3.2; the sign-in by IAM
+    Identity Center is documented for 3.x alone.
+    """
+    if field == "WebserverAccessMode":
+        return versions.Version(3, 2, 0) if value == _PUBLIC_AND_PRIVATE else None
+    return {"Teams": versions.Version(3, 2, 0), "IdentityCenterConfiguration": versions.Version(3, 0, 0)}.get(field)
+
+
+def at_creation(overrides: dict[str, Any], airflow_version: str, hops: list[str]) -> dict[str, Any]:
+    """The overrides that CreateEnvironment gets: not those that only the version after the last hop takes."""
+    return {field: value for field, value in overrides.items() if not _waits(field, value, airflow_version, hops)}
+
+
+def at_hop(overrides: dict[str, Any], import_version: str, hops: list[str], airflow_version: str) -> dict[str, Any]:
+    """The overrides that the last hop brings, as fields of UpdateEnvironment; none for a hop on the way."""
+    if not hops or airflow_version != hops[-1]:
+        return {}
+    waiting = {field: value for field, value in overrides.items() if _waits(field, value, import_version, hops)}
+    if "Teams" in waiting:
+        waiting["Teams"] = {"AddOrUpdate": waiting["Teams"]}
+    return waiting
+
+
+def gives_file(overrides: dict[str, Any], prefix: str, airflow_version: str, hops: list[str]) -> bool:
+    """Whether a user's own file (`Requirements`, `Plugins`, `StartupScript`) is the target's at a version."""
+    return f"{prefix}S3Path" in overrides and (not hops or airflow_version == hops[-1])
+
+
+def _waits(field: str, value: Any, airflow_version: str, hops: list[str]) -> bool:
+    since = first_version(field, value)
+    is_file = field.removesuffix("S3Path").removesuffix("S3ObjectVersion") in _FILES
+    return bool(hops) and (is_file or (since is not None and versions.parse(airflow_version) < since))
 
 
 def create_request(
@@ -93,6 +157,17 @@ def create_request(
         notes.append("Schedulers is the service's default: Airflow 1.10 has one, newer versions need two.")
     options = _options(source, airflow_version)
     notes += options.notes
+    for option in [option for option in options.options if option.startswith(_MWAA_S_OWN)]:
+        del options.options[option]
+        notes.append(
+            f"{option} is left out during the migration, because an import is a long task; set it after the cut-over "
+            "(a hop does)."
+        )
+    notes += [
+        f"{option} is the source's, and people see it; give the target its own by target.overrides.{_OPTIONS}."
+        for option in _OF_THE_SOURCE
+        if option in options.options and option not in overrides.get(_OPTIONS, {})
+    ]
     if request.get("EndpointManagement") == "CUSTOMER":
         notes.append(
             "EndpointManagement is CUSTOMER, as in the source: Amazon MWAA waits in PENDING until the VPC endpoints of "
@@ -103,6 +178,7 @@ def create_request(
         options.options[_PAUSED_AT_CREATION] = "True"
         notes.append(f"{_PAUSED_AT_CREATION} is True during the migration; set it back after cut-over or with a hop.")
     request["Tags"] = {key: value for key, value in request.get("Tags", {}).items() if not key.startswith("aws:")}
+    notes += _leave_numbers_of_another_class(request, overrides)
     request = overridden(request, overrides)
     request |= files.fields() | {"Name": name, "AirflowVersion": airflow_version}
     request["Tags"] = request["Tags"] | tags
@@ -110,15 +186,22 @@ def create_request(
 
 
 def hop_request(
-    source: dict[str, Any], current: dict[str, Any], *, airflow_version: str, overrides: dict[str, Any], files: Files
+    source: dict[str, Any],
+    current: dict[str, Any],
+    *,
+    airflow_version: str,
+    overrides: dict[str, Any],
+    files: Files,
+    given: dict[str, Any] | None = None,
 ) -> Settings:
     """UpdateEnvironment's request that takes the target from `current` (GetEnvironment's answer) to a newer Airflow.
 
-    The options are the source's, translated to the new version, so that what the import version needed does not stay.
+    `given` is what the creation had to leave out (`at_hop`). The options are the source's, translated to the new
+    version, so that what the import version needed does not stay.
     """
     options = _options(source, airflow_version)
     merged = overridden({"AirflowConfigurationOptions": options.options}, overrides)["AirflowConfigurationOptions"]
-    fields = files.fields()
+    fields = files.fields() | (given or {})
     del fields["DagS3Path"]
     request = {"Name": current["Name"], "AirflowVersion": airflow_version, "AirflowConfigurationOptions": merged}
     return Settings(request | fields, options.notes)
@@ -144,7 +227,31 @@ def _options(source: dict[str, Any], airflow_version: str) -> renamed_options.Tr
     """
     translated = renamed_options.translate(source.get("AirflowConfigurationOptions", {}), airflow_version)
     needed = renamed_options.needed(source["AirflowVersion"], airflow_version)
-    return renamed_options.Translation(translated.options | needed.options, translated.notes + needed.notes)
+    options = translated.options | needed.options
+    unknown = [
+        f"Airflow {airflow_version} does not know {option} and passes over it."
+        for option in renamed_options.unknown(options, airflow_version)
+    ]
+    return renamed_options.Translation(options, translated.notes + needed.notes + unknown)
+
+
+def _leave_numbers_of_another_class(request: dict[str, Any], overrides: dict[str, Any]) -> list[str]:
+    """Takes the source's numbers of schedulers, web servers and workers out of a request for another kind of class."""
+    old = request.get("EnvironmentClass")
+    new = overrides.get("EnvironmentClass", old)
+    if (old == _MICRO) == (new == _MICRO):
+        return []
+    left = [field for field in _NUMBERS if request.pop(field, None) is not None and field not in overrides]
+    return [f"{', '.join(left)}: the service's defaults for {new}, because {old} has others."] if left else []
+
+
+def without_values(message: str, options: dict[str, str]) -> str:
+    """A message of the service without values of Airflow options, which can be secrets."""
+    for value in sorted(options.values(), key=len, reverse=True):
+        # A short one is no secret, and would be found in any word.
+        if len(value) > _SHORT:
+            message = message.replace(value, "***")
+    return message
 
 
 def _known(value: dict[str, Any], shape: Any) -> dict[str, Any]:

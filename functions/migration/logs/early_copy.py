@@ -44,6 +44,9 @@ class Early:
 
     def has(self, group: str, stream: dict[str, Any]) -> bool:
         """Whether the early copy has all of a stream of the source (as DescribeLogStreams tells it)."""
+        if stream.get("lastEventTimestamp") is None:
+            # Its events are too new for CloudWatch to tell their times.
+            return False
         latest = max(stream["lastEventTimestamp"], stream.get("lastIngestionTime") or 0)
         return latest < self._before and _digest(group, stream["logStreamName"]) in self._names
 

@@ -137,13 +137,11 @@ def list_some(
             ended = token is None
             for stream in streams:
                 last = stream.get("lastEventTimestamp")
+                # CloudWatch tells the time of a stream's last event within an hour or so, and nobody says where those
+                # without one stand: they may follow the oldest, so all are listed, and they are looked at.
                 if last is not None and last < copy["start"] - LATE:
-                    # The latest come first, so all that follow are as old.
-                    ended = True
-                    break
-                if last is not None and (
-                    not of_source or (_in_range(stream, copy) and _wanted(pair, stream, selection, early))
-                ):
+                    continue
+                if not of_source or (_in_range(stream, copy) and _wanted(pair, stream, selection, early)):
                     found.append(Listed(name=stream["logStreamName"], milliseconds=_lasted(stream, copy)))
         store.write(
             layout.log_listing(cursor["part"]),
@@ -162,8 +160,10 @@ def _in_range(stream: dict[str, Any], copy: LogCopy) -> bool:
 
 
 def _lasted(stream: dict[str, Any], copy: LogCopy) -> int:
-    """How long the stream was written to, of the time that is copied."""
-    last: int = stream["lastEventTimestamp"]
+    """How long the stream was written to, of the time that is copied; 0 where that is not known yet."""
+    last: int | None = stream.get("lastEventTimestamp")
+    if last is None:
+        return 0
     first: int = stream.get("firstEventTimestamp", last)
     return max(0, min(last, copy["end"]) - max(first, copy["start"]))
 

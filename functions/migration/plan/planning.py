@@ -5,10 +5,13 @@ The plan function decides by it, and the command line's dry run shows it.
 
 from __future__ import annotations
 
+import functools
 from typing import Any, NamedTuple
 
 from botocore.exceptions import EndpointConnectionError
 
+from migration.airflow import pausing, versions
+from migration.airflow.cli import MANY_TOGETHER
 from migration.aws import clients
 from migration.environments import environment, requests
 from migration.errors import RegionUnsupported
@@ -21,6 +24,7 @@ from migration.plan import (
     migration_plan,
     network,
     preconditions,
+    scheduler_heartbeat,
     target_size,
 )
 
@@ -65,10 +69,13 @@ def look(
     )
     if source is None:
         return Outlook(None, None, found)
+    if scheduler_heartbeat.is_silent(clients.cloudwatch(source_region), source["Name"]):
+        found.append(preconditions.scheduler_down(source["Name"]))
     if any(problem.path.startswith("target.overrides") for problem in found):
         # Places come from the overrides, and those cannot be read.
         return Outlook(source, None, found)
-    size = target_size.of(document, source, lambda: dag_count.of(clients.cloudwatch(source_region), source["Name"]))
+    count = functools.cache(lambda: dag_count.of(clients.cloudwatch(source_region), source["Name"]))
+    size = target_size.of(document, source, count)
     plan = migration_plan.make(
         migration_id=migration_id,
         attempt=attempt,
@@ -80,6 +87,9 @@ def look(
         source=source,
         size=size,
     )
+    final = plan["target"]["airflowVersion"]
+    if versions.parse(final) < MANY_TOGETHER:
+        plan["notes"].append(pausing.duration_note(final, count()))
     s3 = {side: clients.s3(side) for side in (source_region, target_region)}
     found += preconditions.place_problems(plan, s3)
     found += execution_roles.problems(plan, clients.iam())

@@ -53,6 +53,17 @@ def environment_problems(
         yield from _target_problems(target, migration_id)
     yield from _version_problems(source["AirflowVersion"], request["airflowVersion"], import_version)
     yield from _override_problems(request["overrides"], source, target_region != source_region, shape)
+    yield from _too_early(request["overrides"], request["airflowVersion"])
+
+
+def scheduler_down(name: str) -> Problem:
+    """That a source's schedulers have stopped."""
+    return _problem(
+        errors.SourceSchedulerDown,
+        "source.environment",
+        f"{name}'s schedulers have had no heartbeat for 20 minutes (SchedulerHeartbeat in CloudWatch); look at their "
+        "log group, and start again when its DAGs run",
+    )
 
 
 def _target_problems(target: dict[str, Any], migration_id: str) -> Iterator[Problem]:
@@ -126,6 +137,18 @@ def _override_problems(
                     f"target.overrides.{field}",
                     "is required, because the target lies in another region, where the source's is of no use",
                 )
+
+
+def _too_early(overrides: dict[str, Any], airflow_version: str) -> Iterator[Problem]:
+    for field, value in overrides.items():
+        since = requests.first_version(field, value)
+        if since is not None and versions.parse(airflow_version) < since:
+            what = f"{value} " if isinstance(value, str) else ""
+            yield _problem(
+                errors.OverrideInvalid,
+                f"target.overrides.{field}",
+                f"{what}is for Airflow {since.major}.{since.minor} and later; the target is to run {airflow_version}",
+            )
 
 
 def place_problems(plan: Migration, s3: dict[str, S3Client]) -> Iterator[Problem]:

@@ -36,6 +36,7 @@ class LogService:
     Attributes:
         calls: how many were answered, by operation; throttled ones aside.
         late: seconds until what was written can be read.
+        untimed: seconds until the times of a stream's events are told; in an account within an hour, typically.
         empty_pages: whether each page is preceded by an empty one, as happens in an account.
         trouble: what a test makes go wrong: called with the operation and the request before it is carried out.
     """
@@ -46,6 +47,7 @@ class LogService:
         self.calls: Counter[str] = Counter()
         self.throttles: Counter[str] = Counter()
         self.late = 0.0
+        self.untimed = 0.0
         self.empty_pages = False
         self.page_events = PAGE_EVENTS
         self.largest_event = 1_048_576
@@ -133,7 +135,8 @@ class LogService:
 
             def latest(name: str) -> int:
                 span = streams[name].span()
-                return span[1] if span else 0
+                untimed = streams[name].ingested > self._now() - 1000 * self.untimed
+                return span[1] if span and not untimed else 0
 
             names.sort(key=latest, reverse=descending)
         elif descending:
@@ -143,7 +146,7 @@ class LogService:
         for name in page:
             body: Body = {"logStreamName": name, "creationTime": streams[name].created, "storedBytes": 0}
             span = streams[name].span()
-            if span is not None:
+            if span is not None and streams[name].ingested <= self._now() - 1000 * self.untimed:
                 body |= {
                     "firstEventTimestamp": span[0],
                     "lastEventTimestamp": span[1],

@@ -46,6 +46,10 @@ class Deployment:
         folder = str(self.dags / dag_id)
         return self._ask("run", folder=folder, dag_id=dag_id, logical_date=logical_date, environment=dict(environment))
 
+    def store(self, dag_id: str) -> None:
+        """Puts a DAG of the DAGs folder into the database, active, for a scheduler."""
+        self._ask("store", folder=str(self.dags / dag_id))
+
     def stop(self) -> None:
         if self._process is not None:
             self._process.kill()

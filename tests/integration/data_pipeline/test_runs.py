@@ -37,10 +37,13 @@ def succeeded(found: dict[str, Any]) -> bool:
     )
 
 
-@pytest.mark.parametrize("shell_on", ["ssm", "ecs", "worker"])
-def test_everything_parses(airflow: Deployment, tmp_path: Path, shell_on: Any) -> None:
-    options = Options(airflow.installation.version, shell_on)
-    names = ("redshift-loads", "shell-in-parallel", "on-demand", "dynamodb-to-redshift", "sqoop-weekly", "everything")
+@pytest.mark.parametrize(("shell_on", "emr_on"), [("ssm", "cluster"), ("ecs", "serverless"), ("worker", "cluster")])
+def test_everything_parses(airflow: Deployment, tmp_path: Path, shell_on: Any, emr_on: Any) -> None:
+    options = Options(airflow.installation.version, shell_on, emr_on=emr_on)
+    names = (
+        "redshift-loads", "shell-in-parallel", "on-demand", "dynamodb-to-redshift", "sqoop-weekly", "everything",
+        "serverless", "staged", "late",
+    )  # fmt: skip
     for name in names:
         translated_into(tmp_path, options, f"{name}.json")
     translated_into(tmp_path, options, "backup-definition.json", "backup-parameters.json", "backup-values.json")
@@ -216,3 +219,92 @@ def test_backup(airflow: Deployment, aws: Aws, query: Query, postgres: PostgresS
     # Without quotes, as Data Pipeline writes: the separator behind a backslash, NULL as \N.
     assert written == "1,a\\,b,\\N\n2,back\\\\slash,n\n"
     assert aws.asked("ec2", "RunInstances") == []
+
+
+def test_serverless(airflow: Deployment, aws: Aws) -> None:
+    translated_into(airflow.dags, Options(airflow.installation.version, emr_on="serverless"), "serverless.json")
+    s3 = aws.empty_bucket("etl-scripts")
+    role = "arn:aws:iam::123456789012:role/jobs"
+    aws.calls.clear()
+    found = run(
+        airflow, aws, "serverless", emr_serverless_place="s3://etl-scripts/jobs", emr_serverless_role=role
+    )  # fmt: skip
+    assert succeeded(found), found
+    made = [parameters for _, parameters in aws.asked("emr-serverless", "CreateApplication")]
+    assert sorted((item["type"], item["releaseLabel"], item["name"]) for item in made) == [
+        ("HIVE", "emr-6.9.0", "serverless"),
+        ("SPARK", "emr-6.9.0", "serverless"),
+    ]
+    jobs = [parameters["jobDriver"] for _, parameters in aws.asked("emr-serverless", "StartJobRun")]
+    hive = [job["hive"] for job in jobs if "hive" in job]
+    place = "s3://etl-scripts/jobs/2026-03-04-00-00-00"
+    assert hive == [
+        {"query": f"{place}/rank_hosts.hql", "parameters": "--hivevar least=10"},
+        {
+            "query": "s3://etl-tools/report.q",
+            "initQueryFile": f"{place}/report_tables.hql",
+            "parameters": "--hivevar input1=input1",
+        },
+    ]
+    assert [job["sparkSubmit"]["entryPoint"] for job in jobs if "sparkSubmit" in job] == [
+        "s3://etl-jars/train.jar",
+        "local:///usr/lib/spark/examples/src/main/python/pi.py",
+    ]
+    # The script is where the job reads it, rendered for its run.
+    script = s3.get_object(Bucket="etl-scripts", Key="jobs/2026-03-04-00-00-00/rank_hosts.hql")["Body"].read().decode()
+    assert "LOCATION 's3://etl-data/raw/2026/03/04/'" in script
+    # What EMR Serverless cannot run is a step of a cluster, and nothing is left of either.
+    ((_, added),) = aws.asked("emr", "AddJobFlowSteps")
+    assert added["Steps"][0]["HadoopJarStep"]["Args"] == ["sqoop", "import", "--table", "orders"]
+    assert len(aws.asked("emr-serverless", "DeleteApplication")) == 2
+    assert len(aws.asked("emr", "TerminateJobFlows")) == 1
+
+
+def test_shell_commands_and_their_staging_on_machines_and_on_clusters(airflow: Deployment, aws: Aws) -> None:
+    deploy(airflow, "staged.json")
+    s3 = aws.empty_bucket("etl-staged")
+    s3.put_object(Bucket="etl-staged", Key="raw/2026-03-04/one", Body=b"c\na\n")
+    s3.put_object(Bucket="etl-staged", Key="raw/2026-03-04/two", Body=b"b\n")
+    s3.put_object(Bucket="etl-staged", Key="tools/count.sh", Body=b'echo "$# $2" | aws s3 cp - "$1"\n')
+    aws.calls.clear()
+    found = run(airflow, aws, "staged")
+    assert succeeded(found), found
+    keys = [item["Key"] for item in s3.list_objects_v2(Bucket="etl-staged")["Contents"]]
+    written = {
+        key: s3.get_object(Bucket="etl-staged", Key=key)["Body"].read().decode()
+        for key in keys
+        if not key.startswith(("raw/", "tools/"))
+    }
+    assert written == {
+        "sorted/2026-03-04/sorted.txt": "a\nb\nc\n",
+        "streams/out": "it's sorted\n",
+        "streams/err": "told\n",
+        "counts/2026-03-04": "2 two words\n",
+        "steps/1": "before\n",
+        "steps/2": "2 a,b\n",
+        "steps/3": "three\n",
+        "steps/4": "after\n",
+        "all-steps": "before\n2 a,b\nthree\nafter\n",
+    }
+    assert aws.emr.not_run == []
+
+
+def test_a_command_that_fails_on_a_cluster_fails_its_task(airflow: Deployment, aws: Aws) -> None:
+    deploy(airflow, "staged.json")
+    s3 = aws.empty_bucket("etl-staged")
+    s3.put_object(Bucket="etl-staged", Key="raw/2026-03-05/one", Body=b"a\n")
+    s3.put_object(Bucket="etl-staged", Key="tools/count.sh", Body=b"exit 3\n")
+    aws.calls.clear()
+    found = run(airflow, aws, "staged", "2026-03-05T00:00:00+00:00")
+    assert {name: str(state).rsplit(".")[-1].lower() for name, state in found["tasks"].items()} == {
+        "create_machine": "success",
+        "register_machine": "success",
+        "ready": "success",
+        "sort": "success",
+        "remote": "failed",
+        "create_hadoop": "success",
+        "steps": "failed",
+        "on_cluster": "upstream_failed",
+        "terminate_machine": "success",
+        "terminate_hadoop": "success",
+    }

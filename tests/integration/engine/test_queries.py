@@ -25,7 +25,7 @@ def database(filled_source: Deployment) -> Iterator[MetadataDatabase]:
     with closing(psycopg2.connect(filled_source.dsn)) as connection:
         execute(connection, "set search_path to elsewhere, public")
         connection.commit()
-        yield MetadataDatabase(connection, "2.10.3", "public", None)
+        yield MetadataDatabase(connection, "2.10.3", "public", "")
 
 
 @pytest.mark.parametrize(

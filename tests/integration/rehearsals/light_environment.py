@@ -70,7 +70,7 @@ class _NoAirflow:
             case ["dags", "trigger", "--run-id", run, "--conf", conf, dag]:
                 self._runs[run] = dag
                 self._leave_results(dag, run, json.loads(conf)["artifact"])
-                return _answer("")
+                return _answer(f"Created <DagRun {dag} @ {run}>")
             case ["tasks", "states-for-dag-run", "--output", "json", dag, run] if run in self._runs:
                 return _answer(json.dumps([{"task_id": name, "state": "success"} for name in _RESULTS[dag]]))
             case ["dags", "delete", "--yes", dag]:

@@ -280,8 +280,10 @@ def test_staging_copies_before_and_after() -> None:
         "export OUTPUT1_STAGING_DIR=$(mktemp -d)",
         "(",
         'grep -rc "GET" ${INPUT1_STAGING_DIR}/* > ${OUTPUT1_STAGING_DIR}/out.txt',
-        ') > >(tee "$stdout") 2> >(tee "$stderr" >&2)',
+        ') >"$stdout" 2>"$stderr"',
         "status=$?",
+        'cat "$stdout"',
+        'cat "$stderr" >&2',
         'aws s3 cp "$stdout" s3://etl-logs/out',
         'aws s3 cp "$stderr" s3://etl-logs/err',
         '[ "$status" -eq 0 ] || exit "$status"',
@@ -433,3 +435,128 @@ def test_refuses_with_all_problems() -> None:
 def test_an_object_of_the_reference_that_needs_nothing_is_dropped() -> None:
     found = translated("everything")
     assert [note.level for note in found.notes if (note.object_id, note.field) == ("Proxy", "")] == [Level.DROPPED]
+
+
+SERVERLESS = Options(airflow="3.2.1", emr_on="serverless")
+
+
+def test_hive_and_spark_are_jobs_of_emr_serverless_where_asked() -> None:
+    text = source(translated("serverless", SERVERLESS))
+    assert re.search(
+        r"'query': \"{{ var.value.serverless_emr_serverless_place }}/.*/rank_hosts.hql", task(text, "rank_hosts")
+    )
+    assert "'entryPoint': 's3://etl-jars/train.jar'" in task(text, "train_1")
+    # Refused by EMR Serverless, which decides it.
+    assert "deploy-mode" not in text
+    assert "EmrAddStepsOperator" in task(text, "fetch")
+    assert ("upload_rank_hosts", "rank_hosts") in links(text)
+    assert "EmrServerless" not in source(translated("serverless"))
+
+
+def test_an_application_is_there_for_as_long_as_its_jobs() -> None:
+    text = source(translated("serverless", SERVERLESS))
+    assert ".as_setup()" in task(text, "create_spark_application_for_hadoop")
+    assert "as_teardown(setups=create_spark_application_for_hadoop)" in task(
+        text, "delete_spark_application_for_hadoop"
+    )
+    assert ("train_2", "delete_spark_application_for_hadoop") in links(text)
+    assert ("report", "delete_hive_application_for_hadoop") in links(text)
+
+
+def test_what_emr_serverless_does_not_have_is_to_be_decided() -> None:
+    page = translated("everything", SERVERLESS).files["PIPELINE.md"]
+    assert "EMR Serverless has no bootstrap actions" in page
+    assert "EMR Serverless begins with emr-6.6; `emr-6.15.0` is written" in page
+    assert "EMR Serverless takes no hadoop-env" in page
+    assert "`CleanUp.runsOn`, `Pigs.runsOn`" in page
+    assert "It stays on a cluster" in page
+
+
+def test_spark_submit_without_an_application_is_to_be_decided() -> None:
+    cluster = {"id": "C", "type": "EmrCluster", "releaseLabel": "emr-7.1.0", "subnetId": "subnet-1"}
+    steps = {
+        "id": "S",
+        "type": "EmrActivity",
+        "runsOn": {"ref": "C"},
+        "step": "command-runner.jar,spark-submit,--verbose",
+    }
+    found = of(cluster, steps, options=SERVERLESS)
+    assert "Name the application: spark-submit gets none." in found.files["PIPELINE.md"]
+    assert "'networkConfiguration': {'subnetIds': ['subnet-1']}" in task(
+        source(found), "create_spark_application_for_c"
+    )
+
+
+def test_each_task_of_an_activity_raises_its_alarm() -> None:
+    alarm = {"id": "Alarm", "type": "SnsAlarm", "topicArn": "arn:aws:sns:eu-west-1:1:a", "subject": "s", "message": "m"}
+    database = {"id": "Db", "type": "JdbcDatabase", "connectionString": "jdbc:postgresql://h/d", "username": "u"}
+    activity = {
+        "id": "Q",
+        "type": "SqlActivity",
+        "database": {"ref": "Db"},
+        "scriptUri": "s3://b/q.sql",
+        "onFail": {"ref": "Alarm"},
+        "onSuccess": {"ref": "Alarm"},
+    }
+    text = source(of(alarm, database, activity))
+    # A script that cannot be read is a failure of the activity, whose last task then never runs.
+    assert "on_failure_callback" in task(text, "read_q")
+    assert "on_success_callback" not in task(text, "read_q")
+    assert "on_success_callback" in task(text, "q")
+
+
+def test_what_belongs_to_ami_versions_is_left_out_and_told() -> None:
+    cluster = {
+        "id": "C",
+        "type": "EmrCluster",
+        "amiVersion": "3.8.0",
+        "bootstrapAction": [
+            "s3://datapipeline-us-east-1/us-east-1/bootstrap-actions/latest/TaskRunner/configure-hadoop,"
+            "--yarn-key-value,a.b=1,--fair-config-copy-file,s3://b/fair.xml",
+            "s3://us-east-1.elasticmapreduce/bootstrap-actions/run-if,instance.isMaster=true,echo",
+            "s3://tools/own.sh,x",
+        ],
+    }
+    steps = {"id": "S", "type": "EmrActivity", "runsOn": {"ref": "C"}}
+    streaming = steps | {"step": "/home/hadoop/contrib/streaming/hadoop-streaming.jar,-mapper,cat"}
+    found = of(cluster, streaming)
+    made = task(source(found), "create_c")
+    assert "'yarn-site', 'Properties': {'a.b': '1'}" in made
+    assert "'s3://tools/own.sh'" in made
+    assert "run-if" not in made
+    assert "fair.xml" not in made
+    page = found.files["PIPELINE.md"]
+    assert "configure-hadoop's --fair-config-copy-file s3://b/fair.xml has no counterpart" in page
+    assert "`s3://us-east-1.elasticmapreduce/bootstrap-actions/run-if` belongs to AMI versions" in page
+    assert "'Jar': 'command-runner.jar', 'Args': ['hadoop-streaming', '-mapper', 'cat']" in task(source(found), "s")
+    old = of(cluster, steps | {"step": "/home/hadoop/lib/own.jar,x"})
+    assert "/home/hadoop/lib/own.jar is where AMI versions had it" in old.files["PIPELINE.md"]
+
+
+@pytest.mark.parametrize(
+    ("step", "arguments"),
+    [
+        # The reference: a, b and c are one argument.
+        (r"s3://b/x.jar,a\\,b\\,c", ["a,b,c"]),
+        (r"s3://b/x.jar,a\,b,c", ["a,b", "c"]),
+        (r"s3://b/x.jar,File\\\\.gz", [r"File\.gz"]),
+        ("s3://b/x.jar, a , b", ["a", "b"]),
+    ],
+)
+def test_a_step_is_one_text_of_commas(step: str, arguments: list[str]) -> None:
+    cluster = {"id": "C", "type": "EmrCluster", "releaseLabel": "emr-5.36.2"}
+    found = of(cluster, {"id": "S", "type": "EmrActivity", "runsOn": {"ref": "C"}, "step": step})
+    assert f"'Args': {arguments!r}" in task(source(found), "s")
+
+
+def test_unload_writes_lines_as_a_copy_activity_reads_them() -> None:
+    database = {"id": "Db", "type": "RedshiftDatabase", "clusterId": "c", "username": "u", "*password": "secret-1"}
+    table = {"id": "T", "type": "RedshiftDataNode", "database": {"ref": "Db"}, "tableName": "t"}
+    place = {"id": "P", "type": "S3DataNode", "directoryPath": "s3://b/out/"}
+    unload = {"id": "U", "type": "RedshiftCopyActivity", "input": {"ref": "T"}, "output": {"ref": "P"}}
+    found = of(database, table, place, unload | {"insertMode": "TRUNCATE", "workerGroup": "w"})
+    call = ast.parse(task(source(found), "u"), mode="eval").body
+    assert isinstance(call, ast.Call)
+    (statements,) = [ast.literal_eval(item.value) for item in call.keywords if item.arg == "sql"]
+    assert statements[-1].endswith(r"DELIMITER ',' ESCAPE NULL AS '\\N'")
+    assert "Compare with an object that the pipeline left" in found.files["PIPELINE.md"]

@@ -21,6 +21,9 @@ DEFINITIONS = {
     "sqoop_weekly": ("sqoop-weekly.json",),
     "backup": ("backup-definition.json", "backup-parameters.json", "backup-values.json"),
     "everything": ("everything.json",),
+    "serverless": ("serverless.json",),
+    "staged": ("staged.json",),
+    "late": ("late.json",),
 }
 
 

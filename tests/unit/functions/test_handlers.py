@@ -300,6 +300,13 @@ def test_settings_are_pinned_and_fitted(mwaa: Environments, planned: Plan, call:
     assert json.loads(json.dumps(files)) == again
 
 
+def test_a_file_for_the_final_version_waits_for_the_hop(planned: Plan, call: Handler) -> None:
+    put("requirements.txt", "pandas\n")
+    with_own = planned | {"overrides": {"RequirementsS3Path": "three.txt"}}
+    assert call(stage_settings, migration=with_own, airflowVersion="2.11.2")["files"]["requirements"] is not None
+    assert call(stage_settings, migration=with_own, airflowVersion="3.2.1")["files"]["requirements"] is None
+
+
 def test_requirements_become_utf_8(planned: Plan, call: Handler) -> None:
     clients.s3().put_object(Bucket="dags", Key="requirements.txt", Body="pandas  # caf\xe9\n".encode("utf-16"))
     key, _ = call(stage_settings, migration=planned, airflowVersion="2.11.2")["files"]["requirements"]

@@ -13,23 +13,32 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from local.aws import certificates
-from local.mwaa.cli_endpoint import CliEndpoint
+from local.mwaa.cli_endpoint import CliEndpoint, is_allowed
 from migration.airflow.cli import AirflowCli
 from migration.airflow.endpoint import Endpoint
-from migration.errors import CliRefused
+from migration.errors import CliRefused, DagRunRefused
 from tests.hostile import names
 
 
 class Airflow:
-    """Keeps the arguments of the last command, and prints what it is told to."""
+    """Keeps the arguments of the last command, and prints what it is told to, or those."""
 
     def __init__(self) -> None:
         self.arguments: list[str] = []
-        self.prints = ""
+        self.prints: str | None = None
+        self.version = "2.11.2"
 
     def __call__(self, arguments: list[str], timeout: float) -> subprocess.CompletedProcess[bytes]:
         self.arguments = arguments
-        return subprocess.CompletedProcess(arguments, 0, self.prints.encode(), b"")
+        printed = " ".join(arguments) if self.prints is None else self.prints
+        return subprocess.CompletedProcess(arguments, 0, printed.encode(), b"")
+
+
+FAILED = b"Traceback (most recent call last):\n  ...\nairflow.exceptions.DagNotFound: Dag id d not found in DagModel\n"
+
+
+def fail(arguments: list[str], timeout: float) -> subprocess.CompletedProcess[bytes]:
+    return subprocess.CompletedProcess(arguments, 1, b"[2026-11-22 10:00:00,000] {plugins.py:1} INFO - x\n", FAILED)
 
 
 class Mwaa:
@@ -56,7 +65,7 @@ def airflow() -> Airflow:
 @pytest.fixture(scope="module")
 def mwaa(airflow: Airflow, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mwaa]:
     made = certificates.make(tmp_path_factory.mktemp("certificates") / "made")
-    endpoint = CliEndpoint(made, airflow)
+    endpoint = CliEndpoint(made, airflow, airflow_version=lambda: airflow.version)
     endpoint.start()
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("AWS_CA_BUNDLE", str(Path(made.bundle)))
@@ -76,6 +85,7 @@ def test_arguments_and_output_are_not_interpreted(
 ) -> None:
     airflow.prints = printed
     answer = run("dags", "list", *words)
+    airflow.prints = None
     assert airflow.arguments == ["dags", "list", *words]
     assert (answer.succeeded, answer.stdout) == (True, printed)
 
@@ -106,3 +116,52 @@ def test_a_token_that_expires_on_its_way_is_replaced_once(mwaa: Mwaa, run: Endpo
     with pytest.raises(CliRefused):
         run("dags", "state", "twice")
     assert airflow.arguments == ["dags", "state", "once"]
+
+
+def test_3_x_redirects_to_the_form_with_a_slash(run: Endpoint, airflow: Airflow) -> None:
+    airflow.version = "3.2.1"
+    try:
+        assert run("dags", "state", "d").succeeded
+        assert airflow.arguments == ["dags", "state", "d"]
+    finally:
+        airflow.version = "2.11.2"
+
+
+@pytest.mark.parametrize("status", ["400", "200"])
+def test_a_command_that_failed_has_failed_whatever_its_status(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, status: str
+) -> None:
+    monkeypatch.setenv("CLI_FAILURE", status)
+    made = certificates.make(tmp_path / "made")
+    monkeypatch.setenv("AWS_CA_BUNDLE", str(made.bundle))
+    endpoint = CliEndpoint(made, fail)
+    endpoint.start()
+    try:
+        run: Any = Endpoint(Mwaa(endpoint), "an-environment")  # type: ignore[arg-type]
+        assert not run("dags", "unpause", "d").succeeded
+        with pytest.raises(DagRunRefused, match="Dag id d not found"):
+            AirflowCli(run, "2.11.2").trigger("d", "r", "2026-11-22T10:00:00+00:00", {})
+    finally:
+        endpoint.stop()
+
+
+@pytest.mark.parametrize(
+    ("version", "command", "allowed"),
+    [
+        ("1.10.12", "trigger_dag d", True),
+        ("1.10.12", "list_dags", False),
+        ("1.10.12", "dags trigger d", False),
+        ("2.0.2", "dags trigger d", True),
+        ("2.0.2", "dags list-runs", False),
+        ("2.2.2", "dags list-runs", True),
+        ("2.5.1", "dags list-import-errors", False),
+        ("2.6.3", "dags list-import-errors", True),
+        ("3.2.1", "dags list-import-errors", True),
+        ("3.2.1", "trigger_dag d", False),
+        ("3.2.1", "db reset -y", False),
+        ("2.11.2", "connections list", False),
+        ("2.11.2", "", False),
+    ],
+)
+def test_commands_are_allowed_by_version(version: str, command: str, allowed: bool) -> None:
+    assert is_allowed(command.split(), version) is allowed

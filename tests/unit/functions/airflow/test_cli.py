@@ -22,7 +22,7 @@ NOTHING = Answer(False, "", "")
 
 
 class Recorder:
-    """Runs nothing: keeps the commands, and answers what a test says."""
+    """Runs nothing: keeps the commands, and answers what a test says, or tells what it has got."""
 
     def __init__(self, *answers: Answer) -> None:
         self.commands: list[str] = []
@@ -30,7 +30,7 @@ class Recorder:
 
     def __call__(self, *command: str) -> Answer:
         self.commands.append(shlex.join(command))
-        return self._answers.pop(0) if self._answers else Answer(True, "", "")
+        return self._answers.pop(0) if self._answers else Answer(True, self.commands[-1], "")
 
 
 @pytest.mark.parametrize(
@@ -40,6 +40,8 @@ class Recorder:
         ("2.0.2", f'dags trigger --run-id r --exec-date {DATE} --conf \'{{"a": "b"}}\' d'),
         ("2.2.2", 'dags trigger --run-id r --conf \'{"a": "b"}\' d'),
         ("2.11.2", 'dags trigger --run-id r --conf \'{"a": "b"}\' d'),
+        ("3.0.6", f'dags trigger --run-id r --logical-date {DATE} --conf \'{{"a": "b"}}\' d'),
+        ("3.3.1", f'dags trigger --run-id r --logical-date {DATE} --conf \'{{"a": "b"}}\' d'),
     ],
 )
 def test_trigger(version: str, command: str) -> None:
@@ -51,6 +53,41 @@ def test_trigger(version: str, command: str) -> None:
 def test_a_run_that_is_there_is_not_made_again() -> None:
     traceback = "Traceback (most recent call last):\n  ...\nairflow.exceptions.DagRunAlreadyExists: Run id r exists\n"
     assert AirflowCli(Recorder(Answer(False, "", traceback)), "2.5.1").trigger("d", "r", DATE, {}) is False
+
+
+EXISTS = "airflow.exceptions.DagRunAlreadyExists: Run id r exists\n"
+
+
+@pytest.mark.parametrize("succeeded", [True, False])
+def test_that_a_run_is_there_wins_over_status_and_output(succeeded: bool) -> None:
+    answer = Answer(succeeded, "r\n", f"Traceback (most recent call last):\n  ...\n{EXISTS}")
+    assert AirflowCli(Recorder(answer), "2.11.2").trigger("d", "r", DATE, {}) is False
+
+
+#: As Airflow 2.11 and 3.x print a run where there is no terminal.
+TABLE = """
+conf               | dag_id            | dag_run_id        | data_interval_end | run_type
+===================+===================+===================+===================+=========
+{'artifact':       | mwaa_migrator_exp | mwaa_migrator_exp | 2026-11-22T10:00: | manual
+'s3://exchange-buc | ort               | ort__prod-3-01234 | 00+00:00          |
+ket/migrations'}   |                   | 56789             |                   |
+"""
+
+
+@pytest.mark.parametrize(
+    "printed",
+    [
+        TABLE,
+        "Created <DagRun d @ 2026-11-22: mwaa_migrator_export__prod-3-0123456789, externally triggered: True>\n",
+        "[2026-11-22 10:00:00,000] {cli.py:238} INFO - Created <DagRun d @ x: mwaa_migrator_export__prod-3-0123456789>",
+        '[{"dag_run_id": "mwaa_migrator_export__prod-3-0123456789"}]',
+    ],
+)
+def test_a_run_that_was_made_is_seen_in_the_output(printed: str) -> None:
+    made = AirflowCli(Recorder(Answer(True, printed, "a warning")), "3.2.1")
+    assert made.trigger("d", "mwaa_migrator_export__prod-3-0123456789", DATE, {}) is True
+    with pytest.raises(errors.DagRunRefused, match="a warning"):
+        AirflowCli(Recorder(Answer(True, printed, "a warning")), "3.2.1").trigger("d", "another", DATE, {})
 
 
 def test_a_refused_run_says_why() -> None:
@@ -121,7 +158,7 @@ def test_run_state_of_1_10_parses_our_file_only(answer: Answer, state: str | Non
 )
 def test_a_run_is_found_again_by_its_date(version: str, trigger: str, runs: str) -> None:
     found = Answer(True, '[{"dag_id": "d", "run_id": "r", "state": "queued", "end_date": ""}]', "")
-    run = Recorder(Answer(True, "", ""), found, found)
+    run = Recorder(Answer(True, "Created <DagRun d @ r, externally triggered: True>", ""), found, found)
     cli = AirflowCli(run, version)
     cli.trigger("d", "r", DATE, {}, dated=True)
     assert cli.runs("d", since=DATE)[0]["run_id"] == "r"
@@ -227,6 +264,72 @@ def read(status: int, body: bytes) -> Answer:
 def test_the_endpoints_answer_is_decoded() -> None:
     assert read(200, answer("grün\n")) == Answer(True, "grün\n", "")
     assert read(400, answer("", "Traceback")) == Answer(False, "", "Traceback")
+
+
+@pytest.mark.parametrize(
+    ("stdout", "stderr", "succeeded"),
+    [
+        ("Dag: d, paused: False\n", "", True),
+        ("Dag: d, paused: False\n", "Traceback (most recent call last):\n  of a plugin\nImportError: x\n", True),
+        ("[2026-11-22 10:00:00,000] {cli.py:238} INFO - Created <DagRun>\n", "a warning", True),
+        ("[]\n", "a warning", True),
+        ("", "", True),
+        ("", "Dag id d not found in DagModel\n", False),
+        ("[2026-11-22T10:00:00.000+0000] {plugins.py:1} INFO - x\n\n", "Traceback\nValueError: x\n", False),
+    ],
+)
+def test_an_answer_of_200_may_tell_a_failure(stdout: str, stderr: str, succeeded: bool) -> None:
+    assert read(200, answer(stdout, stderr)).succeeded is succeeded
+    assert not read(400, answer(stdout, stderr)).succeeded
+
+
+class Redirected:
+    """A web server that redirects each of so many requests, and then answers."""
+
+    def __init__(self, location: str, times: int = 1) -> None:
+        self.requests: list[tuple[str, bytes, str]] = []
+        self._location, self._times = location, times
+
+    def request(self, method: str, url: str, body: bytes, headers: dict[str, str]) -> urllib3.HTTPResponse:
+        assert method == "POST"
+        self.requests.append((url, body, headers["Authorization"]))
+        if len(self.requests) > self._times:
+            return urllib3.HTTPResponse(answer("done"), status=200, preload_content=True)
+        return urllib3.HTTPResponse(b"", {"Location": self._location}, status=307)
+
+
+@pytest.mark.parametrize(
+    "location",
+    ["/aws_mwaa/cli/", "https://127.0.0.1:8443/aws_mwaa/cli/", "http://127.0.0.1/aws_mwaa/cli/"],
+)
+def test_a_redirect_to_the_slash_is_followed(monkeypatch: pytest.MonkeyPatch, location: str) -> None:
+    server = Redirected(location)
+    monkeypatch.setattr(endpoint, "_pool", lambda: server)
+    assert Endpoint(Tokens(8443), "prod")("dags", "state").stdout == "done"  # type: ignore[arg-type]
+    url = "https://127.0.0.1:8443/aws_mwaa/cli"
+    assert server.requests == [(f"{url}{end}", b"dags state", "Bearer token") for end in ("", "/")]
+
+
+@pytest.mark.parametrize(
+    ("location", "times"),
+    [
+        ("https://elsewhere.example.org/aws_mwaa/cli/", 1),
+        ("//elsewhere.example.org/aws_mwaa/cli/", 1),
+        ("https://127.0.0.1:8444/aws_mwaa/cli/", 1),
+        ("https://127.0.0.1:8443@elsewhere.example.org/aws_mwaa/cli/", 1),
+        ("ftp://127.0.0.1:8443/aws_mwaa/cli/", 1),
+        ("/login", 1),
+        ("", 1),
+        ("/aws_mwaa/cli/", 2),
+    ],
+)
+def test_the_token_goes_nowhere_else(monkeypatch: pytest.MonkeyPatch, location: str, times: int) -> None:
+    server = Redirected(location, times)
+    monkeypatch.setattr(endpoint, "_pool", lambda: server)
+    with pytest.raises(errors.CliAnswerInvalid, match="redirects to another place") as refused:
+        Endpoint(Tokens(8443), "prod")("version")  # type: ignore[arg-type]
+    assert len(server.requests) == times
+    assert "Bearer" not in str(refused.value)
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,12 @@ from migration.airflow.renamed_options import needed, translate
         ("webserver.secret_key", "3.2.1", "api.secret_key"),
         ("celery.task_adoption_timeout", "2.11.2", "scheduler.task_queued_timeout"),
         ("custom.option", "3.2.1", "custom.option"),
+        ("webserver.instance_name", "3.0.6", "webserver.instance_name"),
+        ("webserver.instance_name", "3.3.1", "api.instance_name"),
+        ("webserver.warn_deployment_exposure", "3.0.6", "webserver.warn_deployment_exposure"),
+        ("webserver.page_size", "3.0.6", "webserver.page_size"),
+        ("webserver.page_size", "3.3.1", "api.fallback_page_limit"),
+        ("scheduler.running_metrics_interval", "3.3.1", "scheduler.ti_metrics_interval"),
     ],
 )
 def test_renamed(option: str, target: str, becomes: str) -> None:
@@ -32,6 +38,11 @@ def test_removed_options_are_left_out_with_what_airflow_suggests() -> None:
     translated, (note,) = translate({"core.check_slas": "True"}, "3.2.1")
     assert translated == {}
     assert "core.check_slas was removed from Airflow and left out. The SLA feature" in note
+
+
+@pytest.mark.parametrize(("target", "stays"), [("2.11.2", True), ("3.0.6", True), ("3.2.1", False), ("3.3.1", False)])
+def test_what_went_after_3_0_stays_until_then(target: str, stays: bool) -> None:
+    assert bool(translate({"scheduler.dag_stale_not_seen_duration": "600"}, target).options) is stays
 
 
 def test_what_goes_only_with_one_value_stays_with_another() -> None:
@@ -98,6 +109,19 @@ def test_what_old_history_needs(source: str, target: str, options: set[str]) -> 
         # Sections of providers and plugins are theirs.
         ("celery.whatever", "3.2.1", True),
         ("my_plugin.option", "2.11.2", True),
+        # What 3.x has had for a while.
+        ("webserver.warn_deployment_exposure", "3.0.6", True),
+        ("core.mp_start_method", "3.0.6", True),
+        ("core.mp_start_method", "3.2.1", False),
+        ("core.mp_start_method", "3.3.1", True),
+        ("core.team_name_cache_ttl", "3.2.1", False),
+        ("core.team_name_cache_ttl", "3.3.1", True),
+        ("api.instance_name", "3.0.6", False),
+        ("api.instance_name", "3.2.1", True),
+        # A section of Airflow's that 3.x has no more, and one that is a provider's there.
+        ("webserver.auto_refresh", "2.11.2", False),
+        ("webserver.auto_refresh", "3.2.1", False),
+        ("celery_kubernetes_executor.whatever", "3.2.1", True),
         # A release that the file does not know.
         ("core.paralelism", "4.0.0", True),
     ],

@@ -344,7 +344,7 @@ class Dags:
         if run in self._runs:
             return Answer(False, "", "Traceback\nairflow.exceptions.DagRunAlreadyExists: A run exists\n")
         self._runs[run] = {"date": command[command.index("--run-id") + 3]}
-        return Answer(True, "", "")
+        return Answer(True, f"Created <DagRun orders @ {run}>", "")
 
     def _found(self, command: tuple[str, ...]) -> list[dict[str, str]]:
         if "--end-date" not in command:

@@ -5,13 +5,16 @@ from typing import Any
 
 import boto3
 import pytest
+from botocore.awsrequest import AWSResponse
+from botocore.compat import HTTPHeaders
 
-from migration.environments import requests
+from migration.environments import environment, requests
 from migration.environments.requests import Files, create_request, hop_request, overridden
 
 MWAA = boto3.client("mwaa", region_name="eu-west-1")
 SHAPE = requests.input_shape(MWAA, "CreateEnvironment")
 MODEL: Any = MWAA.meta.service_model
+UPDATE = requests.input_shape(MWAA, "UpdateEnvironment")
 READ = MODEL.operation_model("GetEnvironment").output_shape.members["Environment"]
 FILES = Files(dags="prod-3/dags", requirements=("prod-3/2.11.2/requirements.txt", "v1"))
 
@@ -137,6 +140,97 @@ def test_an_old_source_gets_what_its_history_needs_and_a_hop_takes_it_away() -> 
     assert set(overridden["AirflowConfigurationOptions"]) == {"logging.use_historical_filename_templates"}
     hop, _ = hop_request(source, source, airflow_version="3.2.1", overrides={}, files=FILES)
     assert hop["AirflowConfigurationOptions"] == {}
+
+
+def test_options_that_replace_workers_wait_for_the_hop() -> None:
+    option = "mwaa.worker_replacement_threshold_seconds"
+    source = SOURCE | {"AirflowConfigurationOptions": {option: "600"}}
+    request, notes = created(source)
+    assert "AirflowConfigurationOptions" not in request
+    assert "set it after the cut-over" in notes[0]
+    hop, _ = hop_request(source, source, airflow_version="3.2.1", overrides={}, files=FILES)
+    assert hop["AirflowConfigurationOptions"] == {option: "600"}
+
+
+def test_options_that_name_the_source_are_named() -> None:
+    source = SOURCE | {
+        "AirflowConfigurationOptions": {"webserver.base_url": "airflow.example.org", "webserver.instance_name": "Prod"}
+    }
+    notes = created(source, AirflowConfigurationOptions={"webserver.instance_name": "New"}).notes
+    assert [note.split(" is the source's")[0] for note in notes] == ["webserver.base_url"]
+    assert created(source, version="3.2.1").notes[-1].startswith("api.instance_name is the source's")
+
+
+@pytest.mark.parametrize("version", ["2.11.2", "3.2.1"])
+def test_options_without_effect_are_named_and_stay(version: str) -> None:
+    request, notes = created(SOURCE | {"AirflowConfigurationOptions": {"webserver.auto_refresh": "True"}}, version)
+    assert request["AirflowConfigurationOptions"] == {"webserver.auto_refresh": "True"}
+    assert notes == [f"Airflow {version} does not know webserver.auto_refresh and passes over it."]
+
+
+@pytest.mark.parametrize("version", ["2.11.2", "3.2.1"])
+def test_a_section_of_the_users_survives(version: str) -> None:
+    # As settings for DAGs, and as environment variables that requirements.txt reads.
+    options = {"cdk.subnet_id": "subnet-01,subnet-02", "core.default_timezone": "Europe/London", "foo.pass": "PLANTED"}
+    request, notes = created(SOURCE | {"AirflowConfigurationOptions": options}, version)
+    assert request["AirflowConfigurationOptions"] == options
+    assert notes == []
+
+
+def test_an_answer_and_a_report_have_no_value_of_an_option() -> None:
+    options = {"smtp.smtp_password": "PLANTED-1", "core.parallelism": "32"}
+    told = requests.without_values("Value '{smtp.smtp_password=PLANTED-1, core.parallelism=32}' at 'x'", options)
+    assert told == "Value '{smtp.smtp_password=***, core.parallelism=32}' at 'x'"
+    (problem,) = requests.model_problems({"AirflowConfigurationOptions": {"foo.pass": ["PLANTED-2"]}}, UPDATE)[1:]
+    assert problem.startswith("Invalid type for parameter AirflowConfigurationOptions.foo.pass, type: <class 'list'>")
+
+
+@pytest.mark.parametrize(("old", "new"), [("mw1.micro", "mw1.small"), ("mw1.large", "mw1.micro")])
+def test_the_numbers_follow_the_class(old: str, new: str) -> None:
+    request, notes = created(SOURCE | {"EnvironmentClass": old}, EnvironmentClass=new, MaxWorkers=1)
+    numbers = {"Schedulers", "MinWebservers", "MaxWebservers", "MinWorkers", "MaxWorkers"} & set(request)
+    assert (numbers, request["MaxWorkers"]) == ({"MaxWorkers"}, 1)
+    assert f"the service's defaults for {new}" in notes[-1]
+    assert created(SOURCE | {"EnvironmentClass": old}).request["Schedulers"] == 3
+
+
+FINAL: dict[str, Any] = {
+    "WebserverAccessMode": "PUBLIC_AND_PRIVATE",
+    "IdentityCenterConfiguration": {"StartUrl": "https://d-1234567890.awsapps.com/start"},
+    "Teams": {"one": {"SourceBucketArn": "arn:aws:s3:::dags", "DagS3Path": "one/dags"}},
+    "RequirementsS3Path": "three.txt",
+    "RequirementsS3ObjectVersion": "v3",
+}
+
+
+def test_what_only_the_final_version_takes_comes_with_the_last_hop() -> None:
+    overrides = FINAL | {"MaxWorkers": 1}
+    assert requests.at_creation(overrides, "2.11.2", ["3.2.1"]) == {"MaxWorkers": 1}
+    assert requests.at_hop(overrides, "2.11.2", ["3.0.6", "3.2.1"], "3.0.6") == {}
+    given = requests.at_hop(overrides, "2.11.2", ["3.2.1"], "3.2.1")
+    assert given == FINAL | {"Teams": {"AddOrUpdate": FINAL["Teams"]}}
+    request, _ = hop_request(SOURCE, SOURCE, airflow_version="3.2.1", overrides={}, files=FILES, given=given)
+    assert (request["RequirementsS3Path"], request["RequirementsS3ObjectVersion"]) == ("three.txt", "v3")
+    assert requests.model_problems(request, UPDATE) == []
+
+
+def test_without_a_hop_the_creation_has_all_overrides() -> None:
+    assert requests.at_creation(FINAL, "3.2.1", []) == FINAL
+    assert requests.at_hop(FINAL, "3.2.1", [], "3.2.1") == {}
+    assert requests.at_creation({"WebserverAccessMode": "PUBLIC_ONLY"}, "2.11.2", ["3.2.1"]) != {}
+
+
+def test_what_the_sdk_drops_is_named() -> None:
+    client: Any = boto3.client("mwaa", region_name="eu-west-1", aws_access_key_id="a", aws_secret_access_key="a")
+    answer: dict[str, Any] = {"Name": "p", "NewField": {"a": 1}, "Gone": None, "LoggingConfiguration": {"NewLogs": {}}}
+
+    def send(request: Any, **_: Any) -> Any:
+        response: Any = AWSResponse(request.url, 200, HTTPHeaders(), None)
+        response._content = json.dumps({"Environment": answer}).encode()
+        return response
+
+    client.meta.events.register("before-send.mwaa.GetEnvironment", send)
+    assert environment.unread_fields(client, "p") == ["LoggingConfiguration.NewLogs", "NewField"]
 
 
 def test_a_source_of_1_10_leaves_its_one_scheduler_behind() -> None:

@@ -7,7 +7,9 @@ import json
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import botocore.session
 import pytest
+from botocore.loaders import create_loader
 
 import collect_log_results
 import copy_log_events
@@ -22,6 +24,8 @@ SOURCE, TARGET = "airflow-old-Task", "airflow-new-Task"
 HOUR = 60 * 60 * 1000
 Handler = Callable[..., dict[str, Any]]
 Content = dict[str, list[tuple[int, str]]]
+# Each test begins a session, and each session would read the models of its services anew.
+MODELS = create_loader()
 
 
 class TurnedClock(Clock):
@@ -115,6 +119,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> TurnedClock:
 @pytest.fixture
 def service(clock: TurnedClock, monkeypatch: pytest.MonkeyPatch) -> Iterator[LogService]:
     service = LogService(clock.now)
+    monkeypatch.setattr(botocore.session, "create_loader", lambda search_paths: MODELS)
     with LogServer(service) as server:
         monkeypatch.setenv("AWS_ENDPOINT_URL_CLOUDWATCH_LOGS", server.url)
         clients.logs.cache_clear()

@@ -64,6 +64,29 @@ def test_what_was_copied_early_is_not_looked_at_again(
     assert last["bytes"] > early["bytes"]
 
 
+def test_a_stream_whose_times_are_not_told_yet_is_copied(copying: Copying, copy: Copy) -> None:
+    for number in range(60):
+        copying.fill(f"old{number}", 1, at=copying.recent - 40 * DAY)
+    copying.clock.sleep(2 * DAY / 1000)
+    copy(True)
+    copying.clock.sleep(HOUR / 1000)
+    copying.service.untimed = 3600.0
+    # It stands behind the old ones, on the second page.
+    copying.fill("new", 4, at=int(copying.clock.now() * 1000) - HOUR // 2)
+    copy(False)
+    assert copying.target["new"] == copying.source["new"]
+
+
+def test_a_stream_behind_old_ones_is_copied(copying: Copying) -> None:
+    for number in range(60):
+        copying.fill(f"old{number}", 1, at=copying.recent - 40 * DAY)
+    copying.service.untimed = 3600.0
+    copying.fill("new", 4)
+    report = copying.run(days=14)
+    assert (report["streams"], report["events_copied"]) == (1, 4)
+    assert set(copying.target) == {"new"}
+
+
 def test_a_stream_that_was_written_to_since_is_compared(
     copying: Copying, copy: Copy, listed: Callable[[], set[str]]
 ) -> None:

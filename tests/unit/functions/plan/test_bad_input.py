@@ -8,6 +8,7 @@ from __future__ import annotations
 import copy
 import json
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
 import pytest
@@ -53,6 +54,27 @@ def bucket(name: str, region: str, versioned: bool) -> World:
             s3.put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": "Enabled"})
 
     return make
+
+
+def heartbeats(*ago: timedelta) -> World:
+    """The source's schedulers told CloudWatch that they lived, so long ago."""
+    dimensions = {"Function": "Scheduler", "Environment": "prod-2-10"}
+
+    def tell(_: Environments) -> None:
+        clients.cloudwatch(REGION).put_metric_data(
+            Namespace="AmazonMWAA",
+            MetricData=[
+                {
+                    "MetricName": "SchedulerHeartbeat",
+                    "Dimensions": [{"Name": name, "Value": value} for name, value in dimensions.items()],
+                    "Timestamp": datetime.now(UTC) - one,
+                    "Value": 12,
+                }
+                for one in ago
+            ],
+        )
+
+    return tell
 
 
 def role(name: str, service: str) -> World:
@@ -189,6 +211,24 @@ WORLD = {
     "version overridden": Case(
         "OverrideInvalid", f"{OVERRIDE}.AirflowVersion", "given by", {OVERRIDE: {"AirflowVersion": "2.11.0"}}
     ),
+    "source without a scheduler": Case(
+        "SourceSchedulerDown", "source.environment", "no heartbeat for 20 minutes", {}, heartbeats(timedelta(hours=2))
+    ),
+    "both accesses before 3.2": Case(
+        "OverrideInvalid", f"{OVERRIDE}.WebserverAccessMode", "PUBLIC_AND_PRIVATE is for Airflow 3.2 and later",
+        {"target.airflowVersion": "3.0.6", OVERRIDE: {"WebserverAccessMode": "PUBLIC_AND_PRIVATE"}},
+    ),
+    "teams on 2.x": Case(
+        "OverrideInvalid", f"{OVERRIDE}.Teams", "is for Airflow 3.2 and later; the target is to run 2.11.2",
+        {
+            "target.airflowVersion": "2.11.2",
+            OVERRIDE: {"Teams": {"one": {"SourceBucketArn": "arn:aws:s3:::dags", "DagS3Path": "one"}}},
+        },
+    ),
+    "an option's value is not printed": Case(
+        "OverrideInvalid", OVERRIDE, "AirflowConfigurationOptions.smtp.smtp_password, type: <class 'int'>",
+        {OVERRIDE: {"AirflowConfigurationOptions": {"smtp.smtp_password": 4711}}},
+    ),
     "workers as text": Case("OverrideInvalid", OVERRIDE, "MaxWorkers", {OVERRIDE: {"MaxWorkers": "many"}}),
     "the source's folder": Case("FolderShared", f"{OVERRIDE}.DagS3Path", "overlap", {OVERRIDE: {"DagS3Path": "dags"}}),
     "folder in the source's": Case(
@@ -290,6 +330,14 @@ def test_an_input_that_does_not_fit_what_is_there(mwaa: Environments, call: Hand
     assert type(refused.value).__name__ == case.error
     assert case.says in str(refused.value)
     assert created(mwaa) == []
+
+
+@pytest.mark.parametrize(
+    "world", [heartbeats(timedelta(hours=2), timedelta(minutes=3)), heartbeats(timedelta(days=5)), heartbeats()]
+)
+def test_a_source_whose_scheduler_may_live_is_not_refused(mwaa: Environments, call: Handler, world: World) -> None:
+    world(mwaa)
+    assert call(plan, input=changed({}))["path"]
 
 
 def test_subnets_and_groups_of_other_vpcs(mwaa: Environments, call: Handler) -> None:

@@ -187,3 +187,12 @@ def test_a_hop_leaves_the_class_as_it_is(large: Environments, call: Handler) -> 
 def test_the_reports_schema_knows_the_classes() -> None:
     schema = json.loads(Path(contents.__file__).with_name("report.schema.json").read_text())
     assert {"environment_class", "environment_class_on_the_day", "price_on_the_day_usd"} <= set(schema["properties"])
+
+
+def test_a_plan_tells_how_long_a_target_before_2_10_takes_to_cut_over(mwaa: Environments, call: Handler) -> None:
+    mwaa.all["prod-2-10"]["AirflowVersion"] = "2.5.1"
+    tell_dags(120)
+    given = document(target={"environment": "prod-3", "airflowVersion": "2.9.2"})
+    (note,) = call(plan, input=given)["notes"]
+    assert "the source's 120 DAGs are active, the cut-over takes 10 minutes" in note
+    assert call(plan, input=document(target={"environment": "prod-4", "airflowVersion": "2.10.3"}))["notes"] == []

@@ -1,0 +1,119 @@
+"""Where Airflow's tables are in the metadata database, and at which revision.
+
+Airflow can be told to keep its tables in a schema of their own, by ``sql_alchemy_schema`` or by the role's search_path.
+Alembic follows the search_path alone, so ``alembic_version`` can be in one schema and the rest in another. An export
+that looked only beside ``alembic_version`` would then find nothing, and say that all of it was there.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from psycopg2 import sql
+
+from mwaa_migrator.airflow_schema.tables import EVERY_AIRFLOWS_TABLES, REVISION_TABLE, reason_not_exported
+from mwaa_migrator.errors import AirflowNotSupported, AirflowTablesMissing, RevisionUnclear
+from mwaa_migrator.postgres.identifiers import qualified
+from mwaa_migrator.postgres.session import fetch_all, fetch_value
+from mwaa_migrator.this_airflow.configuration import configured_schema
+from mwaa_migrator.this_airflow.migrations import unknown_tables
+
+#: Ordinary and partitioned tables, and the views that some put in their place.
+_TABLES_ELSEWHERE = """
+    select c.relname::text, n.nspname::text, pg_table_is_visible(c.oid)
+      from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+     where c.relkind in ('r', 'p', 'v', 'm', 'f') and n.nspname <> %s
+       and n.nspname not in ('pg_catalog', 'information_schema')
+     order by 2, 1
+"""
+_TABLES_OF_SCHEMA = """
+    select c.relname::text from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+     where n.nspname = %s and c.relkind in ('r', 'p')
+"""
+
+_REMEDY = (
+    "Airflow's tables must be together in one schema, and that schema first on the role's search_path: move them with "
+    "ALTER TABLE ... SET SCHEMA, and set the path with ALTER ROLE ... SET search_path. Nothing was read or written."
+)
+
+
+def airflow_schema(connection: Any) -> str:
+    """The schema that holds ``alembic_version`` and all other tables of Airflow's.
+
+    Raises AirflowNotSupported if there is no ``alembic_version``, and AirflowTablesMissing if other tables are not
+    beside it, or if Airflow would take them from another schema.
+    """
+    query = """
+        select n.nspname::text from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+         where c.oid = to_regclass('alembic_version')
+    """
+    schema = fetch_value(connection, query)
+    if schema is None:
+        raise AirflowNotSupported(
+            "The metadata database has no table alembic_version. Initialise it with Airflow first (airflow db migrate)."
+        )
+    _check_tables_together(connection, schema)
+    return str(schema)
+
+
+def _check_tables_together(connection: Any, schema: str) -> None:
+    here = {name for (name,) in fetch_all(connection, _TABLES_OF_SCHEMA, (schema,))}
+    elsewhere = fetch_all(connection, _TABLES_ELSEWHERE, (schema,))
+    missing = [name for name in EVERY_AIRFLOWS_TABLES if name not in here]
+    if missing:
+        places = [
+            f"{_some(names)} in {other}"
+            for other, names in _by_schema([(m, other) for m in missing for name, other, _ in elsewhere if name == m])
+        ]
+        nowhere = set(missing) - {name for name, _, _ in elsewhere}
+        if nowhere:
+            places.append(f"{_some(sorted(nowhere))} in no schema that this user sees")
+        message = "{} lies in {}, and {}. {}"
+        raise AirflowTablesMissing(message.format(REVISION_TABLE, schema, "; ".join(places), _REMEDY))
+    configured = configured_schema()
+    if configured and configured != schema:
+        message = "{} lies in {}, and Airflow takes its tables from {} (sql_alchemy_schema). {}"
+        raise AirflowTablesMissing(message.format(REVISION_TABLE, schema, configured, _REMEDY))
+    # Without the option, Airflow takes each table from where the search_path finds it.
+    visible = [(name, other) for name, other, is_visible in elsewhere if is_visible and _holds_history(name)]
+    unknown = unknown_tables(name for name, _ in visible) if visible else []
+    split = [(name, other) for name, other in visible if name not in unknown]
+    if split and not configured:
+        places = [f"{_some(names)} in {other}" for other, names in _by_schema(split)]
+        message = "{} lies in {}, and by its search_path Airflow finds {}. {}"
+        raise AirflowTablesMissing(message.format(REVISION_TABLE, schema, "; ".join(places), _REMEDY))
+
+
+def _holds_history(table: str) -> bool:
+    return reason_not_exported(table) is None
+
+
+def _by_schema(places: list[tuple[str, str]]) -> list[tuple[str, list[str]]]:
+    schemas: dict[str, list[str]] = {}
+    for name, schema in places:
+        schemas.setdefault(schema, []).append(name)
+    return sorted(schemas.items())
+
+
+def _some(names: list[str]) -> str:
+    """Up to five of the names; a message is not a listing."""
+    more = len(names) - 5
+    return ", ".join(names[:5]) + (f" and {more} more" if more > 0 else "")
+
+
+def read_revision(connection: Any, schema: str) -> str:
+    """The database's Alembic revision; raises RevisionUnclear unless ``alembic_version`` has exactly one."""
+    query = sql.SQL("select version_num from {} order by 1").format(qualified(schema, REVISION_TABLE))
+    revisions = [str(revision) for (revision,) in fetch_all(connection, query)]
+    if len(revisions) == 1:
+        return revisions[0]
+    if not revisions:
+        raise RevisionUnclear(
+            f"{schema}.{REVISION_TABLE} is empty, so nobody knows at which revision the tables are: an upgrade broke "
+            "off, or somebody emptied it. Insert the revision of the Airflow that made them (airflow db "
+            "check-migrations names it)."
+        )
+    raise RevisionUnclear(
+        f"{schema}.{REVISION_TABLE} has {len(revisions)} revisions ({', '.join(revisions)}) instead of one, as after "
+        "two upgrades at once. Delete all but the one that the tables are at."
+    )

@@ -1,0 +1,76 @@
+"""Databases as on Amazon RDS: the role of Airflow owns its database and everything in it, and is no superuser."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+
+import psycopg2
+import pytest
+from cryptography.fernet import Fernet
+
+from local.installations import airflow_installation
+from local.installations.postgres import PostgresServer
+from local.mwaa.metadata_database import MetadataDatabase
+from sources.deployment import Deployment
+
+OWNER = "airflow_owner"
+
+_GIVE_TO_OWNER = """
+    do $$ declare r record; begin
+      for r in select relname from pg_class where relnamespace = 'public'::regnamespace and relkind = 'r' loop
+        execute format('alter table public.%I owner to airflow_owner', r.relname); end loop; end $$
+"""
+
+
+@pytest.fixture(scope="session")
+def empty_airflow(server: PostgresServer, homes: Path) -> Callable[[str], Deployment]:
+    """A database at a version's head, made once for each version; nobody changes it."""
+    made: dict[str, Deployment] = {}
+
+    def make(version: str) -> Deployment:
+        if version not in made:
+            database = MetadataDatabase(server, f"empty_{version}")
+            installation = airflow_installation.install(version)
+            key = Fernet.generate_key().decode()
+            deployment = Deployment(installation, server, database.name, homes / version, key)
+            database.create(installation, deployment.environment())
+            if not deployment.rows("select from pg_roles where rolname = %s", (OWNER,)):
+                deployment.execute(f"create role {OWNER} login nosuperuser")
+            deployment.execute(_GIVE_TO_OWNER)
+            made[version] = deployment.having(user=OWNER)
+        return made[version]
+
+    return make
+
+
+@pytest.fixture
+def odd(server: PostgresServer, empty_airflow: Callable[[str], Deployment]) -> Iterator[Callable[..., Deployment]]:
+    """Makes a deployment of a version whose database the given files of this folder have changed."""
+    made: list[str] = []
+    numbers = itertools.count(1)
+
+    def make(version: str, *files: str, **options: str) -> Deployment:
+        like = empty_airflow(version)
+        database = f"odd_{next(numbers)}"
+        server.create_database(database, template=like.database)
+        made.append(database)
+        deployment = like.having(database=database, options=options)
+        # Public belongs to pg_database_owner, so it is the role's too.
+        deployment.execute(f"alter database {database} owner to {OWNER}")
+        for file in files:
+            run_file(deployment, file)
+        return deployment
+
+    yield make
+    for database in made:
+        server.drop_database(database)
+
+
+def run_file(deployment: Deployment, name: str) -> None:
+    """As a superuser; ``:database`` is the database's name."""
+    statements = (Path(__file__).parent / f"{name}.sql").read_text().replace(":database", deployment.database)
+    with closing(psycopg2.connect(deployment.dsn)) as connection, connection, connection.cursor() as cursor:
+        cursor.execute(statements)

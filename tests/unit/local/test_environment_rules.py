@@ -1,0 +1,46 @@
+"""What an environment's class and version take."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from local.aws.responses import AwsError
+from local.mwaa.environment_rules import check_fields, defaults
+
+TEAMS = {"one": {"SourceBucketArn": "arn:aws:s3:::dags", "DagS3Path": "one"}}
+
+
+def settings(version: str = "3.2.1", its: str = "mw1.small", **fields: Any) -> dict[str, Any]:
+    return {"AirflowVersion": version, "EnvironmentClass": its, **defaults(its, version), **fields}
+
+
+@pytest.mark.parametrize(
+    "fits",
+    [
+        settings(WebserverAccessMode="PUBLIC_AND_PRIVATE", Teams=TEAMS, IdentityCenterConfiguration={"StartUrl": "u"}),
+        settings("3.0.6", WebserverAccessMode="PUBLIC_ONLY", IdentityCenterConfiguration={"StartUrl": "u"}),
+        settings("2.11.2", Schedulers=5, MaxWebservers=5),
+        settings("2.11.2", "mw1.micro"),
+        settings("1.10.12"),
+    ],
+)
+def test_taken(fits: dict[str, Any]) -> None:
+    check_fields(fits)
+
+
+@pytest.mark.parametrize(
+    ("refused", "says"),
+    [
+        (settings("3.0.6", WebserverAccessMode="PUBLIC_AND_PRIVATE"), "WebserverAccessMode PUBLIC_AND_PRIVATE is not"),
+        (settings("2.11.2", Teams=TEAMS), "Teams is not supported for Airflow 2.11.2"),
+        (settings("2.11.2", IdentityCenterConfiguration={"StartUrl": "u"}), "IdentityCenterConfiguration is not"),
+        (settings("2.11.2", "mw1.micro", MaxWebservers=2), "MaxWebservers 2 is not supported for mw1.micro"),
+        (settings("2.11.2", Schedulers=1), "Schedulers 1 is not supported for mw1.small"),
+        (settings("1.10.12", Schedulers=2), "Schedulers 2 is not supported for mw1.small with Airflow 1.10.12"),
+    ],
+)
+def test_refused(refused: dict[str, Any], says: str) -> None:
+    with pytest.raises(AwsError, match=says):
+        check_fields(refused)
