@@ -168,6 +168,10 @@ def redshift_target(draft: Draft, database: PipelineObject) -> dict[str, Any]:
         if name is None:
             path = re.search(r"/([\w$-]+)(?:\?.*)?$", address.jinja)
             name = Text.of(path[1]) if path else None
+    if name is None:
+        draft.ledger.decide(
+            database, "databaseName", "The definition does not name it; `dev`, Redshift's own, is written."
+        )
     target["database"] = name.jinja if name else "dev"
     user = draft.text(database, "username")
     if user is not None:

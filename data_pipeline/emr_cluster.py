@@ -26,7 +26,9 @@ _SCHEDULERS = {
     "PARALLEL_CAPACITY_SCHEDULING": f"{_YARN}.capacity.CapacityScheduler",
 }
 #: The files that configure-hadoop, a bootstrap action of the AMIs, wrote its keys to.
-_CONFIGURE_HADOOP = re.compile(r"elasticmapreduce/bootstrap-actions/configure-hadoop$")
+_CONFIGURE_HADOOP = re.compile(r"/bootstrap-actions/(.*/)?configure-hadoop$")
+#: Buckets of AWS's with the bootstrap actions of AMI versions.
+_OF_AMIS = re.compile(r"s3n?://([\w-]+\.)?(elasticmapreduce|datapipeline-[\w-]+)/(.*/)?bootstrap-actions/")
 _CLASSIFICATIONS = {
     "-c": "core-site", "--core-key-value": "core-site", "-h": "hdfs-site", "--hdfs-key-value": "hdfs-site",
     "-m": "mapred-site", "--mapred-key-value": "mapred-site", "-y": "yarn-site", "--yarn-key-value": "yarn-site",
@@ -238,11 +240,25 @@ def _bootstrap_actions(draft: Draft, cluster: PipelineObject, configurations: di
     for number, text in enumerate(draft.texts(cluster, "bootstrapAction"), start=1):
         path, *arguments = [part.stripped() for part in text.split(",", "\\")]
         if _CONFIGURE_HADOOP.search(path.fixed or ""):
-            _configure_hadoop(arguments, configurations)
+            others = _configure_hadoop(arguments, configurations)
             draft.ledger.differs(
                 cluster,
                 "bootstrapAction",
                 "configure-hadoop belongs to AMI versions; its keys are `Configurations` now.",
+            )
+            if others:
+                draft.ledger.decide(
+                    cluster,
+                    "bootstrapAction",
+                    f"configure-hadoop's {', '.join(others)} has no counterpart in `Configurations`: see what it did.",
+                )
+            continue
+        if _OF_AMIS.match(path.jinja):
+            draft.ledger.decide(
+                cluster,
+                "bootstrapAction",
+                f"`{path.jinja}` belongs to AMI versions and is left out: use `Applications`, `Configurations` or an "
+                "action of your own.",
             )
             continue
         draft.ledger.note(cluster, "bootstrapAction", "A bootstrap action with its arguments.")
@@ -251,13 +267,19 @@ def _bootstrap_actions(draft: Draft, cluster: PipelineObject, configurations: di
     return actions
 
 
-def _configure_hadoop(arguments: list[Text], configurations: dict[str, Any]) -> None:
+def _configure_hadoop(arguments: list[Text], configurations: dict[str, Any]) -> list[str]:
+    """Adds the keys that configure-hadoop set, and returns its other options."""
+    others = []
     for option, pair in zip(arguments[::2], arguments[1::2], strict=False):
-        classification = _CLASSIFICATIONS.get(option.fixed or "", "mapred-site")
+        classification = _CLASSIFICATIONS.get(option.fixed or "")
+        if classification is None:
+            others.append(f"{option.jinja} {pair.jinja}")
+            continue
         key, _, value = pair.jinja.partition("=")
         properties = configurations.setdefault(classification, {})
         if isinstance(properties, dict):
             properties[key] = value
+    return others
 
 
 def _scheduler(draft: Draft, cluster: PipelineObject, configurations: dict[str, Any]) -> None:

@@ -67,7 +67,7 @@ def _row(name: str, translation: Translation | None, refused: DefinitionRefused 
 def _headline(counts: dict[str, int], total: int) -> str:
     if counts[_WHOLE] == total:
         return f"All {total} pipelines translate whole"
-    parts = [f"{counts[_WHOLE]} of {total} pipelines translate whole"]
+    parts = [f"{counts[_WHOLE]} of {total} pipelines {'translates' if counts[_WHOLE] == 1 else 'translate'} whole"]
     if counts[_PARTLY]:
         parts.append(f"{counts[_PARTLY]} with something to decide")
     if counts[_NOT]:

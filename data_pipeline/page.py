@@ -108,9 +108,11 @@ def _change_over(found: Translation, options: Options) -> Iterator[str]:
     yield "other paths in its code), unpause it, and compare what a run of each has left, interval by interval:"
     yield ""
     option = "-d " if options.release < (3,) else ""
-    for dag_id in found.dag_ids:
-        yield f"    airflow dags list-runs {option}{dag_id} --output json > {dag_id}.json"
-        yield f"    mwaa-migrator compare --id {pipeline} --runs {dag_id}.json"
+    for dag_id, plan in zip(found.dag_ids, found.plans, strict=True):
+        # A run on demand has its own time in each system.
+        if not _is_triggered(plan):
+            yield f"    airflow dags list-runs {option}{dag_id} --output json > {dag_id}.json"
+            yield f"    mwaa-migrator compare --id {pipeline} --runs {dag_id}.json"
     for place in _written(found) or ["<place of the pipeline>"]:
         yield f"    mwaa-migrator compare --place {place} <place of the DAG>"
     yield ""

@@ -43,7 +43,7 @@ def _sensor(
     (task.arguments if task.module else task.override).update(extra)
     draft.dag.add(task)
     draft.ledger.note(node, "precondition", f"`{name}` waits for it.")
-    draft.ledger.dropped(found, "role", "The environment's role looks: allow it to.")
+    draft.ledger.dropped(found, "role", "The environment's role makes the check: allow it to.")
     return name
 
 
@@ -127,5 +127,7 @@ def _of_node(draft: Draft, found: PipelineObject, node: PipelineObject, name: st
         conn_id = databases.connection(draft, database[0] if database else node)
         sql = f"SELECT count(*) FROM information_schema.tables WHERE table_name = '{table.jinja if table else ''}'"  # nosec B608
         return Task(name, *_SQL_SENSOR, {"conn_id": conn_id, "sql": sql, **waits})
-    draft.ledger.decide(found, "", f"Write what it means that {node.id} ({node.type}) exists: it holds at once now.")
+    draft.ledger.decide(
+        found, "", f"Write how to tell that {node.id} ({node.type}) exists: for now the check passes at once."
+    )
     return Task(name, draft.airflow.empty, "EmptyOperator", {}, comment=f"TODO: wait until {node.name} exists.")

@@ -1,8 +1,9 @@
 """Takes every secret value out of a definition before anything is made of it.
 
-What is secret: the values of starred fields (`*password`) and starred parameters; the values of parameters that a
-starred field is fed by, starred or not; passwords inside connection strings; and each of these values wherever else it
-is written. In their place stands an expression that names a secret parameter, so that what follows cannot print one.
+What is secret: the values of starred fields (`*password`) and starred parameters; the values of fields and parameters
+that a starred field is fed by, starred or not; passwords inside connection strings; and each of these values wherever
+else it is written. In their place stands an expression that names a secret parameter, so that what follows cannot print
+one.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ _SHORTEST = 4
 
 def take_out(definition: Definition) -> Definition:
     """The definition without any secret value, secret parameters marked as such."""
-    secret_ids = _secret_parameters(definition)
+    secret_ids, secret_fields = _secret(definition)
     parameters = {
         name: replace(parameter, is_secret=name in secret_ids) for name, parameter in definition.parameters.items()
     }
@@ -40,7 +41,10 @@ def take_out(definition: Definition) -> Definition:
     for object_id, found in definition.objects.items():
         fields = dict(found.fields)
         for name, values in found.fields.items():
-            fields[name] = tuple(_without_literals(found, name, value, parameters, hidden) for value in values)
+            is_secret = (object_id, name) in secret_fields
+            fields[name] = tuple(
+                _without_literals(found, name, value, parameters, hidden, is_secret=is_secret) for value in values
+            )
         objects[object_id] = replace(found, fields=fields)
     patterns = _patterns(hidden)
     return replace(
@@ -52,8 +56,8 @@ def take_out(definition: Definition) -> Definition:
     )
 
 
-def _secret_parameters(definition: Definition) -> set[str]:
-    """The ids of the parameters that are starred, or that feed a starred field, directly or through other fields."""
+def _secret(definition: Definition) -> tuple[set[str], set[tuple[str, str]]]:
+    """The ids of the parameters, and the objects and fields, that are starred or feed a starred field in the end."""
     secret = {name for name in definition.parameters if name.startswith("*")}
     followed: set[tuple[str, str]] = set()
     pending = [(found, name) for found in definition.objects.values() for name in found.fields if name.startswith("*")]
@@ -72,7 +76,7 @@ def _secret_parameters(definition: Definition) -> set[str]:
             else:
                 referred = [definition.objects[key] for key in found.references(path[0]) if key in definition.objects]
                 pending.extend((item, path[-1]) for item in referred)
-    return secret
+    return secret, followed
 
 
 def _stand_in(text: str) -> PipelineObject:
@@ -81,7 +85,13 @@ def _stand_in(text: str) -> PipelineObject:
 
 
 def _without_literals(
-    found: PipelineObject, name: str, value: Value, parameters: dict[str, Parameter], hidden: dict[str, str]
+    found: PipelineObject,
+    name: str,
+    value: Value,
+    parameters: dict[str, Parameter],
+    hidden: dict[str, str],
+    *,
+    is_secret: bool,
 ) -> Value:
     """A field's value, what is secret in it given to a parameter of its own and noted in `hidden`."""
 
@@ -101,11 +111,18 @@ def _without_literals(
 
     if not isinstance(value, str) or not value:
         return value
-    if name.startswith("*"):
+    if is_secret:
         if _MASK.fullmatch(value):
             # The service masks what it keeps: the value is secret, and nobody told it.
             return f"#{{{parameter_for(f'{found.id}.{name} {value}')}}}"
-        return value if "#{" in value else f"#{{{parameter_for(value)}}}"
+        literals = syntax.literals(value)
+        if not literals:
+            return value
+        secret_id = parameter_for(value)
+        # Each part of it alone is secret too.
+        for literal in literals:
+            hidden.setdefault(literal, secret_id)
+        return f"#{{{secret_id}}}"
     if name in ("connectionString", "jdbcProperties"):
         for pattern in (_PASSWORD, _USER_INFO):
             value = pattern.sub(lambda match: f"{match['before']}#{{{parameter_for(match['secret'])}}}", value)

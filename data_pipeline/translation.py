@@ -94,7 +94,6 @@ def _draft(definition: Definition, options: Options, plan: Plan, dag_id: str, le
     }
     title = f"{definition.name}: {definition.description}" if definition.description else definition.name
     pipeline = f" ({_pipeline_id(definition)})" if definition.activation else ""
-    pipeline = f" ({pipeline})" if pipeline else ""
     described = f"Translated from AWS Data Pipeline{pipeline}. PIPELINE.md says what became of what."
     dag = DagFile(dag_id, f"{_one_line(title)}.\n\n{described}\n", airflow, start)
     draft = Draft(

@@ -62,7 +62,7 @@ def _pause_target(migration: Migration, done: int) -> tuple[int, bool]:
 
 
 def _resume_source(migration: Migration) -> bool:
-    """Starts a run of our resume DAG where there is none; tells whether it has put the pause states back."""
+    """Starts a run of our resume DAG where there is none. True once it has put the pause states back."""
     run = runs.run_id(migration, our_dags.RESUME)
     artifact = of_artifact(clients.s3(), migration)
     found = runs.results(artifact, our_dags.RESUME, run)

@@ -81,7 +81,7 @@ def _all(sweeper: Sweeper, before: datetime) -> Swept:
 
 
 def _take_back(sweeper: Sweeper, name: str, waited: int) -> bool:
-    """Takes back what it can of a rehearsal; tells whether nothing is left."""
+    """Takes back what it can of a rehearsal. True if nothing is left."""
     left = sweeper.one(name)
     if left is None:
         return False

@@ -39,8 +39,8 @@ def of(plan: Migration, source: dict[str, Any], shape: StructureShape) -> tuple[
     """
     made = _request(plan, source, shape, plan["importVersion"], plan["overrides"])
     final = _request(plan, source, shape, plan["target"]["airflowVersion"], plan["overrides"])
-    # A hop changes the version and the options, and nothing else.
-    options = final.request.get("AirflowConfigurationOptions", {})
+    # Beside these a hop brings fields that only its version takes; the overrides have them already.
+    options = _after_hops(plan, source) if plan["hops"] else final.options
     target = {
         **made.request,
         "AirflowVersion": plan["target"]["airflowVersion"],
@@ -64,6 +64,16 @@ def _request(
         files=Files(plan["target"]["dagsPath"]),
         tags={},
     )
+
+
+def _after_hops(plan: Migration, source: dict[str, Any]) -> dict[str, str]:
+    return requests.hop_request(
+        source,
+        {"Name": plan["target"]["environment"]},
+        airflow_version=plan["target"]["airflowVersion"],
+        overrides=plan["overrides"],
+        files=Files(plan["target"]["dagsPath"]),
+    ).options
 
 
 def _fields(

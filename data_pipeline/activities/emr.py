@@ -17,6 +17,9 @@ _MODULE = "airflow.providers.amazon.aws.operators.emr"
 #: Amazon EMR's own runner of commands, on every release.
 _RUNNER = "command-runner.jar"
 _SCRIPT_RUNNER = "script-runner.jar"
+#: Where AMI versions had Hadoop, and its streaming jar.
+_OLD_HOME = "/home/hadoop/"
+_OLD_STREAMING = f"{_OLD_HOME}contrib/streaming/hadoop-streaming.jar"
 
 
 def translate(draft: Draft, activity: PipelineObject, setups: list[str]) -> list[str]:
@@ -104,6 +107,9 @@ def _jar(draft: Draft, activity: PipelineObject, text: Text) -> dict[str, Any]:
     jar, *arguments = [part.stripped() for part in text.split(",", "\\")]
     words = [argument.jinja for argument in arguments]
     fixed = jar.fixed or ""
+    if fixed == _OLD_STREAMING:
+        return _streaming(draft, activity, "step", words)
+    _note_old_paths(draft, activity, "step", [fixed, *words])
     if fixed.rsplit("/", 1)[-1] == _SCRIPT_RUNNER and words:
         # script-runner.jar lies in a bucket per region and old releases; the runner on the cluster does the same.
         draft.ledger.note(
@@ -127,10 +133,27 @@ def _hadoop_jar(draft: Draft, activity: PipelineObject) -> dict[str, Any]:
         draft.ledger.note(activity, "hadoopQueue", "The property `mapreduce.job.queuename`.")
     for field in ("jarUri", "mainClass", "argument"):
         draft.ledger.note(activity, field, "A step of the cluster.")
+    if jar is not None and jar.fixed == _OLD_STREAMING:
+        return _streaming(draft, activity, "jarUri", arguments)
     found: dict[str, Any] = {"Jar": jar.jinja if jar else "", "Args": arguments}
+    _note_old_paths(draft, activity, "jarUri", [found["Jar"], *arguments])
     if main_class is not None:
         found["MainClass"] = main_class.jinja
     return found
+
+
+def _streaming(draft: Draft, activity: PipelineObject, field: str, arguments: list[str]) -> dict[str, Any]:
+    """Hadoop's streaming, which releases have behind the runner of commands."""
+    draft.ledger.differs(activity, field, f"`{_OLD_STREAMING}` is `hadoop-streaming` of `command-runner.jar`.")
+    return command("hadoop-streaming", *arguments)
+
+
+def _note_old_paths(draft: Draft, activity: PipelineObject, field: str, words: list[str]) -> None:
+    old = [word for word in words if word.startswith(_OLD_HOME)]
+    if old:
+        draft.ledger.decide(
+            activity, field, f"{', '.join(old)} is where AMI versions had it; releases have it below /usr/lib."
+        )
 
 
 def _scripts(draft: Draft, activity: PipelineObject, field: str, when: str) -> list[tuple[str, dict[str, Any]]]:

@@ -188,6 +188,15 @@ def _unload(draft: Draft, activity: PipelineObject, source: PipelineObject, targ
     for field in ("filePath", "directoryPath"):
         draft.ledger.note(target, field, "The target of UNLOAD.")
     options = _format_options(draft, activity, target)
+    if not options:
+        # As CopyActivity reads and writes lines; by itself UNLOAD puts a bar between values.
+        options = ["DELIMITER ','", "ESCAPE", r"NULL AS '\\N'"]
+        draft.ledger.decide(
+            target,
+            "",
+            "Without a data format the reference does not say how the lines were written: a comma between values, as "
+            "CopyActivity reads them. Compare with an object that the pipeline left.",
+        )
     draft.ledger.decide(activity, "", _DEFAULT_ROLE)
     if (draft.fixed(target, "compression") or "").lower() == "gzip":
         options.append("GZIP")

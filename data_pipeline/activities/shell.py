@@ -67,11 +67,13 @@ def script_file(draft: Draft, found: PipelineObject, name: str, node: PipelineOb
     before, after = _staging(draft, found)
     outputs = _redirections(draft, found, node)
     if before or after or outputs:
-        redirect = "".join(f' {descriptor}> >(tee "${field}"{back})' for descriptor, field, _, back in outputs)
+        redirect = "".join(f' {descriptor}>"${field}"' for descriptor, field, _, _ in outputs)
         files = [f"{field}=$(mktemp)" for _, field, _, _ in outputs]
+        # Each stream goes to the task's log as well.
+        shown = [f'cat "${field}"{back}' for _, field, _, back in outputs]
         uploads = [f'aws s3 cp "${field}" {target}' for _, field, target, _ in outputs]
         if uploads:
-            lines += [*files, *before, "(", body, f"){redirect}", "status=$?", *uploads]
+            lines += [*files, *before, "(", body, f"){redirect}", "status=$?", *shown, *uploads]
             lines += ['[ "$status" -eq 0 ] || exit "$status"', *after] if after else ['exit "$status"']
         else:
             lines += [*before, "(", body, ") || exit", *after]

@@ -106,19 +106,36 @@ def parse(expression: str) -> Node:
 def names(text: str) -> list[tuple[str, ...]]:
     """The dotted names in a text's expressions; none where it does not parse."""
     try:
-        pending: list[str | Node] = list(parse_text(text))
+        return [piece.path for piece in _leaves(text) if isinstance(piece, Name)]
     except NotAnExpression:
         return []
-    found = []
+
+
+def literals(text: str) -> list[str]:
+    """What stands in a text itself, in its expressions too; all of it where it does not parse."""
+    try:
+        leaves = list(_leaves(text))
+    except NotAnExpression:
+        return [text]
+    found = [piece.value if isinstance(piece, Literal) else piece for piece in leaves if not isinstance(piece, Name)]
+    return [str(piece) for piece in found]
+
+
+def _leaves(text: str) -> Iterator[str | Literal | Name]:
+    """The literal text, and the literals and names in the expressions.
+
+    Raises:
+        NotAnExpression: one of them does not parse.
+    """
+    pending: list[str | Node] = list(parse_text(text))
     while pending:
         piece = pending.pop()
-        if isinstance(piece, Name):
-            found.append(piece.path)
-        elif isinstance(piece, Call):
+        if isinstance(piece, Call):
             pending.extend(piece.arguments)
         elif isinstance(piece, Operation):
             pending.extend((piece.left, piece.right))
-    return found
+        else:
+            yield piece
 
 
 def _end(text: str, start: int) -> int:

@@ -131,7 +131,10 @@ class Text:
         return frozenset(piece.secret for piece in self.deferred if piece.secret)
 
     def split(self, separator: str, escape: str = "") -> list[Text]:
-        """The texts between separators in the literal parts; an escaped separator is text."""
+        """The texts between separators in the literal parts; an escaped separator is text.
+
+        The reference escapes twice: it has two escape characters before a separator that is text, and four for one.
+        """
         parts: list[list[Atom]] = [[]]
         for piece in self.pieces:
             if isinstance(piece, Deferred):
@@ -139,7 +142,7 @@ class Text:
                 continue
             pattern = rf"(?<!{re.escape(escape)}){re.escape(separator)}" if escape else re.escape(separator)
             first, *others = re.split(pattern, piece)
-            unescaped = [item.replace(escape + separator, separator) if escape else item for item in (first, *others)]
+            unescaped = [_unescaped(item, separator, escape) if escape else item for item in (first, *others)]
             parts[-1].append(unescaped[0])
             parts.extend([item] for item in unescaped[1:])
         return [Text.of(*part) for part in parts]
@@ -179,3 +182,7 @@ def _quoted(text: str) -> str:
     """A text as a string in Jinja."""
     escaped = text.replace("\\", "\\\\").replace("'", "\\'").replace("\n", "\\n").replace("\t", "\\t")
     return f"'{escaped}'"
+
+
+def _unescaped(text: str, separator: str, escape: str) -> str:
+    return re.sub(rf"{re.escape(escape)}{{1,2}}{re.escape(separator)}", separator, text).replace(escape * 4, escape)

@@ -16,7 +16,7 @@ from migration.checks import import_errors
 from migration.errors import CommandFailed
 
 # A version of each way in which a command is called or answers.
-VERSIONS = ["1.10.12", "2.0.2", "2.5.1", "2.11.2", "3.2.1"]
+VERSIONS = ["1.10.12", "2.0.2", "2.5.1", "2.11.2", "3.0.6", "3.2.1", "3.3.1"]
 DATE = "2026-11-22T10:00:00+00:00"
 DAG = """
 import datetime

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -97,8 +99,13 @@ def warehouse(postgres: PostgresServer) -> str:
 def started_aws(tmp_path_factory: pytest.TempPathFactory, warehouse: str) -> Iterator[Aws]:
     endpoint = Endpoint(Identities(region=REGION))
     endpoint.start()
-    emr, machines = EmrSteps(), Machines(tmp_path_factory.mktemp("machines"))
+    tools = tmp_path_factory.mktemp("tools")
+    (tools / "aws").write_text(f'#!/bin/sh\nexec {sys.executable} {Path(__file__).with_name("aws_cli.py")} "$@"\n')
+    (tools / "aws").chmod(0o755)
+    environment: dict[str, str] = {}
+    emr, machines = EmrSteps(environment), Machines(tmp_path_factory.mktemp("machines"), environment)
     aws = Aws(endpoint, emr, machines)
+    environment |= {"HOME": str(tools), "PATH": f"{tools}:{os.environ['PATH']}", **aws.environment()}
 
     def read(bucket: str, prefix: str) -> str:
         s3 = aws.client("s3")
@@ -117,6 +124,7 @@ def started_aws(tmp_path_factory: pytest.TempPathFactory, warehouse: str) -> Ite
 def aws(started_aws: Aws) -> Iterator[Aws]:
     """The local AWS with no calls in its record yet."""
     started_aws.calls.clear()
+    started_aws.emr.not_run.clear()
     yield started_aws
     started_aws.emr.failing.clear()
 

@@ -1,8 +1,8 @@
 """What moto does not carry out of the services that translated DAGs call.
 
-Shell commands run for real, on this machine; SQL runs for real, on PostgreSQL, with COPY reading the real object from
-S3. Only the work of an EMR cluster is answered without being done: a step is complete as soon as it is asked after, and
-the tests compare what was asked for. Every answer is validated against botocore's model of the service.
+Shell commands run for real, on this machine, those in a cluster's steps too. SQL runs for real, on PostgreSQL, and COPY
+reads the real object from S3. What needs Hadoop or Spark is answered without being done: of Hive, Pig, Sqoop and jars
+the tests compare what was asked for, and no effects. Every answer is validated against botocore's model of the service.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ import psycopg2
 from botocore.loaders import Loader
 from botocore.model import ServiceModel
 from botocore.validate import ParamValidator
+from moto.emr.models import emr_backends
 from moto.emrserverless.models import emrserverless_backends
 from werkzeug.wrappers import Response
 
@@ -40,18 +41,36 @@ def _validated(service: str, operation: str, answer: dict[str, Any]) -> Response
 
 @dataclass
 class EmrSteps:
-    """DescribeStep: every step is complete, except those whose name is in `failing`."""
+    """DescribeStep. Steps that call bash run for real when they are first asked after, in the environment given.
 
+    What needs Hadoop is not run: such a step is complete at once, and in `not_run`. Every step fails while there is
+    something in `failing`.
+    """
+
+    environment: dict[str, str] = field(default_factory=dict)
     failing: set[str] = field(default_factory=set)
-    names: dict[str, str] = field(default_factory=dict)
+    not_run: list[list[str]] = field(default_factory=list)
+    states: dict[str, str] = field(default_factory=dict)
 
     def handles(self, request: AwsRequest) -> bool:
         return (request.service, request.operation.name) == ("emr", "DescribeStep")
 
     def answer(self, request: AwsRequest, environ: dict[str, Any], principal: Principal) -> Response:
-        state = "FAILED" if self.failing else "COMPLETED"
-        step = {"Id": request.parameters["StepId"], "Name": "step", "Status": {"State": state}}
+        asked = request.parameters
+        # moto takes the region from a host name, which a local endpoint does not have.
+        clusters = [item.clusters.get(asked["ClusterId"]) for item in emr_backends[principal.account].values()]
+        (found,) = [step for cluster in clusters if cluster for step in cluster.steps if step.id == asked["StepId"]]
+        if found.id not in self.states:
+            self.states[found.id] = "FAILED" if self.failing else self._run(found.jar, found.args)
+        step = {"Id": found.id, "Name": found.name, "Status": {"State": self.states[found.id]}}
         return _validated("emr", "DescribeStep", {"Step": step})
+
+    def _run(self, jar: str, arguments: list[str]) -> str:
+        if jar != "command-runner.jar" or arguments[0] != "bash":
+            self.not_run.append([jar, *arguments])
+            return "COMPLETED"
+        done = subprocess.run(arguments, env=self.environment, capture_output=True, timeout=60, check=False)
+        return "FAILED" if done.returncode else "COMPLETED"
 
 
 @dataclass
@@ -99,6 +118,7 @@ class Machines:
     """Systems Manager: every instance is registered, and its commands run in a folder of its own."""
 
     folder: Path
+    environment: dict[str, str]
     invocations: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)
 
     def handles(self, request: AwsRequest) -> bool:
@@ -131,6 +151,7 @@ class Machines:
         done = subprocess.run(
             ["bash", str(script)],
             cwd=home,
+            env=self.environment,
             capture_output=True,
             text=True,
             timeout=int(parameters["executionTimeout"][0]),

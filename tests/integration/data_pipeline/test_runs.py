@@ -42,7 +42,7 @@ def test_everything_parses(airflow: Deployment, tmp_path: Path, shell_on: Any, e
     options = Options(airflow.installation.version, shell_on, emr_on=emr_on)
     names = (
         "redshift-loads", "shell-in-parallel", "on-demand", "dynamodb-to-redshift", "sqoop-weekly", "everything",
-        "serverless",
+        "serverless", "staged", "late",
     )  # fmt: skip
     for name in names:
         translated_into(tmp_path, options, f"{name}.json")
@@ -258,3 +258,53 @@ def test_serverless(airflow: Deployment, aws: Aws) -> None:
     assert added["Steps"][0]["HadoopJarStep"]["Args"] == ["sqoop", "import", "--table", "orders"]
     assert len(aws.asked("emr-serverless", "DeleteApplication")) == 2
     assert len(aws.asked("emr", "TerminateJobFlows")) == 1
+
+
+def test_shell_commands_and_their_staging_on_machines_and_on_clusters(airflow: Deployment, aws: Aws) -> None:
+    deploy(airflow, "staged.json")
+    s3 = aws.empty_bucket("etl-staged")
+    s3.put_object(Bucket="etl-staged", Key="raw/2026-03-04/one", Body=b"c\na\n")
+    s3.put_object(Bucket="etl-staged", Key="raw/2026-03-04/two", Body=b"b\n")
+    s3.put_object(Bucket="etl-staged", Key="tools/count.sh", Body=b'echo "$# $2" | aws s3 cp - "$1"\n')
+    aws.calls.clear()
+    found = run(airflow, aws, "staged")
+    assert succeeded(found), found
+    keys = [item["Key"] for item in s3.list_objects_v2(Bucket="etl-staged")["Contents"]]
+    written = {
+        key: s3.get_object(Bucket="etl-staged", Key=key)["Body"].read().decode()
+        for key in keys
+        if not key.startswith(("raw/", "tools/"))
+    }
+    assert written == {
+        "sorted/2026-03-04/sorted.txt": "a\nb\nc\n",
+        "streams/out": "it's sorted\n",
+        "streams/err": "told\n",
+        "counts/2026-03-04": "2 two words\n",
+        "steps/1": "before\n",
+        "steps/2": "2 a,b\n",
+        "steps/3": "three\n",
+        "steps/4": "after\n",
+        "all-steps": "before\n2 a,b\nthree\nafter\n",
+    }
+    assert aws.emr.not_run == []
+
+
+def test_a_command_that_fails_on_a_cluster_fails_its_task(airflow: Deployment, aws: Aws) -> None:
+    deploy(airflow, "staged.json")
+    s3 = aws.empty_bucket("etl-staged")
+    s3.put_object(Bucket="etl-staged", Key="raw/2026-03-05/one", Body=b"a\n")
+    s3.put_object(Bucket="etl-staged", Key="tools/count.sh", Body=b"exit 3\n")
+    aws.calls.clear()
+    found = run(airflow, aws, "staged", "2026-03-05T00:00:00+00:00")
+    assert {name: str(state).rsplit(".")[-1].lower() for name, state in found["tasks"].items()} == {
+        "create_machine": "success",
+        "register_machine": "success",
+        "ready": "success",
+        "sort": "success",
+        "remote": "failed",
+        "create_hadoop": "success",
+        "steps": "failed",
+        "on_cluster": "upstream_failed",
+        "terminate_machine": "success",
+        "terminate_hadoop": "success",
+    }

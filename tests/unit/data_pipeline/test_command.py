@@ -115,7 +115,9 @@ def test_pipelines_of_an_account_by_id(client: Any, tmp_path: Path) -> None:
     assert told.output == "nightly: nightly, 1 thing to decide\n"
     page = (tmp_path / "nightly" / "PIPELINE.md").read_text()
     assert f"--pipeline-id {first}" in page
-    assert "nightly, described" in (tmp_path / "nightly" / "nightly.py").read_text()
+    source = (tmp_path / "nightly" / "nightly.py").read_text()
+    assert "nightly, described" in source
+    assert f"Translated from AWS Data Pipeline ({first})." in source
 
 
 def test_a_pipeline_that_is_not_there(client: Any, tmp_path: Path) -> None:

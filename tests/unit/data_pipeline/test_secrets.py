@@ -22,6 +22,11 @@ DATABASE = {"id": "Db", "type": "RdsDatabase", "rdsInstanceId": "i", "username":
         ({"*password": "#{myField}", "myField": "x#{myP}"}, [{"id": "myP"}], {"myP": "tops3cret"}),
         ({"*password": "#{myOther.myField}", "myOther": {"ref": "Hello"}}, [{"id": "myP"}], {"myP": "tops3cret"}),
         ({"*password": "#{myP}"}, [{"id": "myP", "default": "#{myQ}"}, {"id": "myQ"}], {"myQ": "tops3cret"}),
+        # A field that feeds it, and a part of its own text.
+        ({"*password": "#{myField}", "myField": "tops3cret"}, [], {}),
+        ({"*password": "tops3cret#{myP}"}, [{"id": "myP"}], {"myP": "x"}),
+        ({"*password": "#{'tops3cret' + myP}"}, [{"id": "myP"}], {"myP": "x"}),
+        ({"*password": "tops3cret#{"}, [], {}),
         ({"connectionString": "jdbc:mysql://h/d?user=u&password=tops3cret", "*password": "x"}, [], {}),
         ({"connectionString": "jdbc:postgresql://u:tops3cret@h/d", "*password": "x"}, [], {}),
     ],

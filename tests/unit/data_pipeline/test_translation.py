@@ -280,8 +280,10 @@ def test_staging_copies_before_and_after() -> None:
         "export OUTPUT1_STAGING_DIR=$(mktemp -d)",
         "(",
         'grep -rc "GET" ${INPUT1_STAGING_DIR}/* > ${OUTPUT1_STAGING_DIR}/out.txt',
-        ') > >(tee "$stdout") 2> >(tee "$stderr" >&2)',
+        ') >"$stdout" 2>"$stderr"',
         "status=$?",
+        'cat "$stdout"',
+        'cat "$stderr" >&2',
         'aws s3 cp "$stdout" s3://etl-logs/out',
         'aws s3 cp "$stderr" s3://etl-logs/err',
         '[ "$status" -eq 0 ] || exit "$status"',
@@ -501,3 +503,60 @@ def test_each_task_of_an_activity_raises_its_alarm() -> None:
     assert "on_failure_callback" in task(text, "read_q")
     assert "on_success_callback" not in task(text, "read_q")
     assert "on_success_callback" in task(text, "q")
+
+
+def test_what_belongs_to_ami_versions_is_left_out_and_told() -> None:
+    cluster = {
+        "id": "C",
+        "type": "EmrCluster",
+        "amiVersion": "3.8.0",
+        "bootstrapAction": [
+            "s3://datapipeline-us-east-1/us-east-1/bootstrap-actions/latest/TaskRunner/configure-hadoop,"
+            "--yarn-key-value,a.b=1,--fair-config-copy-file,s3://b/fair.xml",
+            "s3://us-east-1.elasticmapreduce/bootstrap-actions/run-if,instance.isMaster=true,echo",
+            "s3://tools/own.sh,x",
+        ],
+    }
+    steps = {"id": "S", "type": "EmrActivity", "runsOn": {"ref": "C"}}
+    streaming = steps | {"step": "/home/hadoop/contrib/streaming/hadoop-streaming.jar,-mapper,cat"}
+    found = of(cluster, streaming)
+    made = task(source(found), "create_c")
+    assert "'yarn-site', 'Properties': {'a.b': '1'}" in made
+    assert "'s3://tools/own.sh'" in made
+    assert "run-if" not in made
+    assert "fair.xml" not in made
+    page = found.files["PIPELINE.md"]
+    assert "configure-hadoop's --fair-config-copy-file s3://b/fair.xml has no counterpart" in page
+    assert "`s3://us-east-1.elasticmapreduce/bootstrap-actions/run-if` belongs to AMI versions" in page
+    assert "'Jar': 'command-runner.jar', 'Args': ['hadoop-streaming', '-mapper', 'cat']" in task(source(found), "s")
+    old = of(cluster, steps | {"step": "/home/hadoop/lib/own.jar,x"})
+    assert "/home/hadoop/lib/own.jar is where AMI versions had it" in old.files["PIPELINE.md"]
+
+
+@pytest.mark.parametrize(
+    ("step", "arguments"),
+    [
+        # The reference: a, b and c are one argument.
+        (r"s3://b/x.jar,a\\,b\\,c", ["a,b,c"]),
+        (r"s3://b/x.jar,a\,b,c", ["a,b", "c"]),
+        (r"s3://b/x.jar,File\\\\.gz", [r"File\.gz"]),
+        ("s3://b/x.jar, a , b", ["a", "b"]),
+    ],
+)
+def test_a_step_is_one_text_of_commas(step: str, arguments: list[str]) -> None:
+    cluster = {"id": "C", "type": "EmrCluster", "releaseLabel": "emr-5.36.2"}
+    found = of(cluster, {"id": "S", "type": "EmrActivity", "runsOn": {"ref": "C"}, "step": step})
+    assert f"'Args': {arguments!r}" in task(source(found), "s")
+
+
+def test_unload_writes_lines_as_a_copy_activity_reads_them() -> None:
+    database = {"id": "Db", "type": "RedshiftDatabase", "clusterId": "c", "username": "u", "*password": "secret-1"}
+    table = {"id": "T", "type": "RedshiftDataNode", "database": {"ref": "Db"}, "tableName": "t"}
+    place = {"id": "P", "type": "S3DataNode", "directoryPath": "s3://b/out/"}
+    unload = {"id": "U", "type": "RedshiftCopyActivity", "input": {"ref": "T"}, "output": {"ref": "P"}}
+    found = of(database, table, place, unload | {"insertMode": "TRUNCATE", "workerGroup": "w"})
+    call = ast.parse(task(source(found), "u"), mode="eval").body
+    assert isinstance(call, ast.Call)
+    (statements,) = [ast.literal_eval(item.value) for item in call.keywords if item.arg == "sql"]
+    assert statements[-1].endswith(r"DELIMITER ',' ESCAPE NULL AS '\\N'")
+    assert "Compare with an object that the pipeline left" in found.files["PIPELINE.md"]

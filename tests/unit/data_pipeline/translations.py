@@ -22,6 +22,8 @@ DEFINITIONS = {
     "backup": ("backup-definition.json", "backup-parameters.json", "backup-values.json"),
     "everything": ("everything.json",),
     "serverless": ("serverless.json",),
+    "staged": ("staged.json",),
+    "late": ("late.json",),
 }
 
 
