@@ -74,7 +74,7 @@ class LocalAws:
 
     def _start_services(self) -> None:
         self.endpoint.start()
-        self.functions = LambdaRunner(self.region, self._function_environment, self._logs_of)
+        self.functions = LambdaRunner(self.name, self.region, self._function_environment, self._logs_of)
         self.endpoint.add(self.functions)
         self.logs = CloudWatchLogs(self.identities.account)
         self.endpoint.add(self.logs)

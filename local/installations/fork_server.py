@@ -15,7 +15,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, BinaryIO, TextIO
 
 _SERVER = Path(__file__).parent / "shim" / "fork_server.py"
 _START_SECONDS = 60.0
@@ -179,6 +179,18 @@ class ForkServer:
         """Begins a request, whose output is appended to a file."""
         with output.open("ab") as file:
             return ForkedProcess(*self._begin(request, file.fileno(), file.fileno()))
+
+    def start_with_pipe(self, request: Mapping[str, Any]) -> tuple[ForkedProcess, BinaryIO]:
+        """Begins a request, and returns the end of the pipe that it prints to."""
+        out, into = os.pipe()
+        try:
+            process = ForkedProcess(*self._begin(request, into, into))
+        except BaseException:
+            os.close(out)
+            raise
+        finally:
+            os.close(into)
+        return process, os.fdopen(out, "rb")
 
     def start_command(self, request: Mapping[str, Any]) -> ForkedCommand:
         """Begins a request, whose output is read from pipes."""

@@ -26,6 +26,11 @@ _LOCAL_OPTIONS = {
 }
 
 
+#: As in the images (mwaa/config/environ.py). Without it no task of 3.0.6 starts where logs go to CloudWatch: its
+#: supervisor does not bear a missing connection ("generator didn't yield").
+_CONNECTION = {"AIRFLOW_CONN_AWS_DEFAULT": "aws://"}
+
+
 @dataclass(frozen=True)
 class AirflowSettings:
     """What an environment gives its Airflow.
@@ -75,6 +80,7 @@ def variables(
     return {
         **{name: value for name, value in inherited.items() if not name.startswith("AWS_")},
         **settings.aws,
+        **(_CONNECTION if installation.release >= (3,) else {}),
         "PYTHONPATH": str(_SHIM),
         "PYTHONUNBUFFERED": "1",
         processes.MARKER: marker,

@@ -78,5 +78,5 @@ class Components:
             return
         version = {"VersionId": pinned} if pinned else {}
         body = self._role_client("s3").get_object(Bucket=self._bucket, Key=key, **version)["Body"]
-        lines = requirements_log.resolve(self.airflow.installation, body.read().decode(errors="replace"))
+        lines = requirements_log.resolve(self.airflow.installation, requirements_log.decoded(body.read()))
         requirements_log.publish(self._surroundings.service_client("logs"), self._name, self._groups, lines)

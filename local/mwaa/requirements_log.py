@@ -7,6 +7,7 @@ images (aws/amazon-mwaa-docker-images, mwaa/utils/user_requirements.py).
 
 from __future__ import annotations
 
+import codecs
 import re
 import tempfile
 import time
@@ -24,8 +25,23 @@ GROUPS = ("Scheduler", "Worker", "WebServer")
 _CONSTRAINT = re.compile(r"^\s*(--constraint|-c)")
 #: The images' own test of whether a file names constraints; a comment counts.
 _NAMES_CONSTRAINTS = re.compile(r"-c |--constraint ")
+_MARKS = (
+    (codecs.BOM_UTF8, "utf-8"),
+    (codecs.BOM_UTF16_LE, "utf-16-le"),
+    (codecs.BOM_UTF16_BE, "utf-16-be"),
+)
+_DECLARED = re.compile(rb"#.*coding[:=]\s*([-\w.]+)")
 _NO_CONSTRAINT = "[WARNING] - WARNING: Constraints should be specified for requirements.txt."
 _FAILED = "[ERROR] - ERROR: pip installation exited with a non-zero error code."
+
+
+def decoded(content: bytes) -> str:
+    """A file's text as the images decode it (mwaa/utils/encoding.py): by a mark, a comment, else as UTF-8."""
+    for mark, encoding in _MARKS:
+        if content.startswith(mark):
+            return content.removeprefix(mark).decode(encoding)
+    declared = next((found for line in content.split(b"\n")[:2] if (found := _DECLARED.match(line))), None)
+    return content.decode(declared[1].decode() if declared else "utf-8", errors="replace")
 
 
 def resolve(installation: AirflowInstallation, requirements: str) -> list[str]:

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import queue
 import resource
 import signal
-import subprocess
 import threading
 import time
 import uuid
 from datetime import UTC, datetime
-from typing import IO
+from typing import BinaryIO
 
 from local.aws.functions.function import Function
 from local.aws.functions.invocation import Invocation, error_payload
 from local.aws.functions.logs import FunctionLogs
 from local.aws.functions.runtime_api import RuntimeApi
-from local.installations import lambda_runtime
+from local.aws.functions.warm_runtimes import module_path
+from local.installations.fork_server import ForkServer
 
 #: Lambda's quota for the payload of a synchronous invocation and of its answer, in bytes.
 MAX_PAYLOAD = 6 * 1024 * 1024
@@ -29,10 +30,17 @@ class FunctionProcess:
     """Starts at once; runs one event at a time."""
 
     def __init__(
-        self, function: Function, region: str, environment: dict[str, str], trace_port: int, logs: FunctionLogs
+        self,
+        function: Function,
+        runtime: ForkServer,
+        region: str,
+        environment: dict[str, str],
+        trace_port: int,
+        logs: FunctionLogs,
     ) -> None:
         """
         Args:
+            runtime: forks it.
             environment: credentials, endpoint and certificates.
             trace_port: where X-Ray's SDK sends its traces by UDP.
         """
@@ -46,19 +54,15 @@ class FunctionProcess:
         self._ready = threading.Event()
         self._runtime_api = RuntimeApi(self)
         self._stream = f"{datetime.now(UTC):%Y/%m/%d}/[$LATEST]{uuid.uuid4().hex}"
-        self._process = subprocess.Popen(
-            [str(lambda_runtime.install(function.runtime)), "-m", "awslambdaric", function.handler],
-            cwd=function.package,
-            env=self._variables(region, environment, trace_port),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
+        self._ended = threading.Event()
+        self._process, output = runtime.start_with_pipe(
+            {"handler": function.handler, "environment": self._variables(region, environment, trace_port)}
         )
         if hasattr(resource, "prlimit"):  # Linux; elsewhere a function's memory has no limit
             limit = function.memory * 1024 * 1024
-            resource.prlimit(self._process.pid, resource.RLIMIT_DATA, (limit, limit))
-        threading.Thread(target=self._read_output, args=(self._process.stdout,), daemon=True).start()
+            with contextlib.suppress(ProcessLookupError):
+                resource.prlimit(self._process.pid, resource.RLIMIT_DATA, (limit, limit))
+        threading.Thread(target=self._read_output, args=(output,), daemon=True).start()
         threading.Thread(target=self._wait, daemon=True).start()
 
     @property
@@ -68,7 +72,7 @@ class FunctionProcess:
 
     @property
     def is_alive(self) -> bool:
-        return self._process.poll() is None
+        return not self._ended.is_set()
 
     def run(self, event: bytes) -> tuple[Invocation, str]:
         """Runs an event to its end; returns its invocation, and what was printed meanwhile."""
@@ -107,13 +111,15 @@ class FunctionProcess:
     def kill(self) -> None:
         """As when its machine is lost; an event that it works on is answered as failed."""
         if self.is_alive:
-            os.killpg(self._process.pid, signal.SIGKILL)
+            # Between its end and the news of it there is no such group.
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self._process.pid, signal.SIGKILL)
 
     def stop(self) -> None:
         """Ends the process and its runtime API."""
         self._events.put(None)
         self.kill()
-        self._process.wait()
+        self._ended.wait()
         self._runtime_api.stop()
 
     # What the runtime API asks of it
@@ -134,6 +140,7 @@ class FunctionProcess:
 
     def _wait(self) -> None:
         self._process.wait()
+        self._ended.set()
         self._ready.set()
         self._answer_for_dead()
 
@@ -152,7 +159,6 @@ class FunctionProcess:
         """Lambda's reserved variables; https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html."""
         function = self._function
         programs = ["/usr/local/bin", "/usr/bin", "/bin", *(str(layer / "bin") for layer in function.layers)]
-        modules = [str(function.package), *(str(layer / "python") for layer in function.layers)]
         return {
             "_HANDLER": function.handler,
             "AWS_DEFAULT_REGION": region,
@@ -170,18 +176,17 @@ class FunctionProcess:
             "LAMBDA_TASK_ROOT": str(function.package),
             "LANG": "en_US.UTF-8",
             "PATH": os.pathsep.join(programs),
-            "PYTHONPATH": os.pathsep.join(modules),
+            "PYTHONPATH": module_path(function),
             "PYTHONUNBUFFERED": "1",
             "TZ": ":UTC",
             **function.variables,
             **environment,
         }
 
-    def _read_output(self, output: IO[bytes] | None) -> None:
-        if output is None:
-            return
-        for line in output:
-            self._log(line.decode(errors="replace").rstrip("\n").replace("\r", "\n"))
+    def _read_output(self, output: BinaryIO) -> None:
+        with output:
+            for line in output:
+                self._log(line.decode(errors="replace").rstrip("\n").replace("\r", "\n"))
 
     def _log(self, line: str) -> None:
         self._output.append(f"{line}\n")

@@ -19,6 +19,7 @@ from local.aws.functions.function import Function
 from local.aws.functions.invocation import Invocation
 from local.aws.functions.logs import FunctionLogs
 from local.aws.functions.process import MAX_PAYLOAD, FunctionProcess
+from local.aws.functions.warm_runtimes import WarmRuntimes
 from local.aws.iam.policy_evaluation import Principal
 from local.aws.request import AwsRequest
 from local.aws.responses import AwsError
@@ -34,12 +35,14 @@ class LambdaRunner:
 
     def __init__(
         self,
+        name: str,
         region: str,
         environment_of: Callable[[Function], dict[str, str]],
         logs: Callable[[Function], FunctionLogs],
     ) -> None:
         """
         Args:
+            name: the local AWS's.
             environment_of: credentials, endpoint and certificates for a function's processes.
             logs: where a function's output goes.
         """
@@ -51,6 +54,7 @@ class LambdaRunner:
         self._all: set[FunctionProcess] = set()
         self._busy: dict[str, int] = {}
         self._lock = threading.Lock()
+        self._runtimes = WarmRuntimes(name)
         self._slots = threading.BoundedSemaphore(MAX_PROCESSES)
         # X-Ray's SDK sends traces to a daemon by UDP; a bound socket that nobody reads drops them quietly.
         self._trace_sink = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
@@ -136,6 +140,7 @@ class LambdaRunner:
         """Ends every process."""
         for process in list(self._all):
             self._discard(process)
+        self._runtimes.stop()
         self._trace_sink.close()
 
     def _invoke_with_retries(self, function: Function, event: bytes) -> None:
@@ -162,6 +167,7 @@ class LambdaRunner:
                     return process
         process = FunctionProcess(
             function,
+            self._runtimes.of(function),
             self._region,
             self._environment_of(function),
             self._trace_sink.getsockname()[1],
