@@ -45,7 +45,8 @@ def copy_jobs(source: MetadataDatabase, table: Table, condition: sql.Composable 
             request = {"kind": "copy_out", "query": query.as_string(connection), "prefix": prefix}
             jobs.append(Job(table.name, size // len(ranges), request))
     columns = [column for column in table.columns if column.name not in ciphertext_columns(table.name)]
-    checksum = checksum_query(source.table(table.name), columns, source.checksum_algorithm, condition)
+    encoding = connection.get_parameter_status("server_encoding")
+    checksum = checksum_query(source.table(table.name), columns, source.checksum_algorithm, condition, encoding)
     jobs.append(Job(table.name, size // 2, {"kind": "checksum", "query": checksum.as_string(connection)}))
     return jobs
 

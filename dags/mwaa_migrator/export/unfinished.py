@@ -7,7 +7,8 @@ from typing import Any
 from psycopg2 import sql
 
 from mwaa_migrator.export.history_cut import HistoryCut
-from mwaa_migrator.export.table_copies import select
+from mwaa_migrator.postgres import identifiers
+from mwaa_migrator.postgres.catalog import Table
 from mwaa_migrator.postgres.session import fetch_all, fetch_value
 
 #: How many runs and task instances the manifest names; all of them are counted.
@@ -40,11 +41,19 @@ def unfinished(cut: HistoryCut) -> dict[str, Any]:
         count = sql.SQL("select count(*) from {} t where {}").format(source.table(name), condition)
         found[name + "s"] = int(fetch_value(source.connection, count))
         columns = [column for column in naming if column in table.column_names]
-        query = sql.SQL("{} order by 1, 2 limit {}").format(
-            select(source, table, condition, columns), sql.Literal(MOST_LISTED)
+        query = sql.SQL("select {} from {} t where {} order by t.dag_id, 2 limit {}").format(
+            sql.SQL(", ").join([_readable(table, column) for column in columns]),
+            source.table(name),
+            condition,
+            sql.Literal(MOST_LISTED),
         )
-        found["listed"][name + "s"] = [
-            {column: value if isinstance(value, int) else value and str(value) for column, value in zip(columns, row)}
-            for row in fetch_all(source.connection, query)
-        ]
+        found["listed"][name + "s"] = [dict(zip(columns, row)) for row in fetch_all(source.connection, query)]
     return found
+
+
+def _readable(table: Table, column: str) -> sql.Composable:
+    """PostgreSQL writes the times itself: it has years before 1 and infinity, and Python has neither."""
+    value = identifiers.column("t", column)
+    if table.column(column).type == "timestamp with time zone":
+        return sql.SQL("replace({}::text, '+00', '+00:00')").format(value)
+    return value

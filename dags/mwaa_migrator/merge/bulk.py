@@ -12,7 +12,13 @@ import time
 from typing import Any, List, NamedTuple, Sequence
 
 from psycopg2 import sql
-from psycopg2.errors import LockNotAvailable
+from psycopg2.errors import (
+    DependentObjectsStillExist,
+    FeatureNotSupported,
+    InsufficientPrivilege,
+    LockNotAvailable,
+    WrongObjectType,
+)
 
 from mwaa_migrator.postgres.catalog import Constraint, Table
 from mwaa_migrator.postgres.identifiers import qualified
@@ -39,6 +45,10 @@ class Dropped(NamedTuple):
 
 def candidates(upgraded: UpgradedArtifact) -> list[str]:
     """The tables to merge in bulk: many rows to come, few there, and ours to change."""
+    # Owning a table is enough to drop its indexes, but not to make them again.
+    may_create = "select pg_catalog.has_schema_privilege(%s, 'create')"
+    if not fetch_value(upgraded.connection, may_create, (upgraded.target.schema,)):
+        return []
     chosen = []
     for name in upgraded.tables:
         if upgraded.rows.get(name, 0) < FEWEST_ROWS:
@@ -58,7 +68,10 @@ def candidates(upgraded: UpgradedArtifact) -> list[str]:
 
 
 def lock(upgraded: UpgradedArtifact) -> bool:
-    """Begin a transaction with exclusive locks on all merged tables; False, and no transaction, if they are in use."""
+    """Begin a transaction with exclusive locks on all merged tables.
+
+    False, and no transaction, if they are in use or the user may not lock them.
+    """
     connection = upgraded.connection
     tables = sql.SQL(", ").join([upgraded.target.table(name) for name in sorted(upgraded.tables)])
     for _ in range(_LOCK_TRIES):
@@ -69,12 +82,31 @@ def lock(upgraded: UpgradedArtifact) -> bool:
             connection.rollback()
             time.sleep(1)
             continue
+        except InsufficientPrivilege:
+            connection.rollback()
+            return False
         execute(connection, "set local lock_timeout to 0")
         return True
     return False
 
 
-def drop_indexes(upgraded: UpgradedArtifact, names: Sequence[str]) -> Dropped:
+def drop_indexes(upgraded: UpgradedArtifact, names: Sequence[str]) -> Dropped | None:
+    """As ``_drop``; None, and everything as it was, if a right is lacking or another object needs what would go."""
+    connection = upgraded.connection
+    if not names:
+        return Dropped([], [], [])
+    execute(connection, "savepoint before_dropping")
+    try:
+        dropped = _drop(upgraded, names)
+    except (InsufficientPrivilege, DependentObjectsStillExist, FeatureNotSupported, WrongObjectType):
+        # The merge knows its rows by their transaction, which a savepoint that is left open would change.
+        execute(connection, "rollback to savepoint before_dropping; release savepoint before_dropping")
+        return None
+    execute(connection, "release savepoint before_dropping")
+    return dropped
+
+
+def _drop(upgraded: UpgradedArtifact, names: Sequence[str]) -> Dropped:
     """Drop the keys, indexes and foreign keys of ``names``, and the foreign keys of merged tables that lead to them.
 
     A table that something outside of the merge refers to keeps its keys.

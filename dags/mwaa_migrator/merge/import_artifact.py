@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any, Dict, Mapping, NamedTuple, Sequence
 
 from psycopg2 import sql
+from psycopg2.errors import ForeignKeyViolation
 
 from mwaa_migrator.artifact.artifact import Artifact, read_artifact
 from mwaa_migrator.artifact.storage import Storage
@@ -21,7 +22,13 @@ from mwaa_migrator.merge.receipts import create_receipt_tables, find_receipt, wr
 from mwaa_migrator.postgres.session import execute
 from mwaa_migrator.progress import Progress
 from mwaa_migrator.scratch.scratch_schema import import_lock
-from mwaa_migrator.scratch.upgraded_artifact import UpgradedArtifact, check_target, drop_leftovers, upgraded_artifact
+from mwaa_migrator.scratch.upgraded_artifact import (
+    UpgradedArtifact,
+    check_target,
+    drop_leftovers,
+    upgraded_artifact,
+    without_orphans,
+)
 from mwaa_migrator.this_airflow.database import metadata_database
 
 
@@ -39,7 +46,8 @@ def import_options(values: Mapping[str, Any]) -> ImportOptions:
 
 
 def import_artifact(storage: Storage, options: ImportOptions, progress: Progress) -> dict[str, Any]:
-    """Returns ``{"already_imported", "artifact_id", "source", "target", "tables", "pause_state", "phases"}``.
+    """Returns ``{"already_imported", "artifact_id", "source", "target", "tables", "pause_state", "without_parent",
+    "phases"}``.
 
     Raises what ``errors.py`` lists: a Refused before anything is written, any other MigratorError with the target as it
     was.
@@ -55,7 +63,13 @@ def import_artifact(storage: Storage, options: ImportOptions, progress: Progress
             progress.say(f"{artifact.id} is imported already; nothing was changed")
             return dict(receipt["result"], already_imported=True, phases=progress.phases)
         with upgraded_artifact(target, artifact, options.processes, progress) as upgraded, progress.phase("merge"):
-            result = _merge(upgraded, options, progress)
+            try:
+                result = _merge(upgraded, options, progress)
+            except ForeignKeyViolation:
+                without = without_orphans(upgraded, progress)
+                if without.without_parent == upgraded.without_parent:
+                    raise
+                result = _merge(without, options, progress)
     return dict(result, already_imported=False, phases=progress.phases)
 
 
@@ -82,6 +96,7 @@ def _merge(upgraded: UpgradedArtifact, options: ImportOptions, progress: Progres
             "target": {"airflow_version": target.airflow_version, "revision": target.revision},
             "tables": {name: dict(table._asdict()) for name, table in merged.tables.items()},
             "pause_state": merged.pause_state,
+            "without_parent": list(upgraded.without_parent),
         }
         write_receipt(connection, artifact, result)
         connection.commit()

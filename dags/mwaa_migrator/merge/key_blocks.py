@@ -60,10 +60,9 @@ def _reserve(upgraded: UpgradedArtifact, table: Table, key: str) -> KeyBlock:
     target = upgraded.target.table(table.name)
     # Nobody who inserts is between taking a number and using it: the lock excludes theirs.
     execute(connection, sql.SQL("lock table {} in share row exclusive mode").format(target))
-    sequence = fetch_value(connection, "select pg_get_serial_sequence(%s, %s)", (target.as_string(connection), key))
+    sequence = _sequence(upgraded, table, key)
     used = fetch_value(
         connection,
-        # The server quotes the sequence's name itself.
         sql.SQL(
             "select greatest((select coalesce(max({}), 0) from {}), (select last_value - (not is_called)::int from {}))"
         ).format(column, target, sql.SQL(sequence)),
@@ -80,3 +79,13 @@ def _reserve(upgraded: UpgradedArtifact, table: Table, key: str) -> KeyBlock:
     execute(connection, "select setval(%s::regclass, %s)", (sequence, highest + offset))
     connection.commit()
     return KeyBlock(lowest, highest, offset)
+
+
+def _sequence(upgraded: UpgradedArtifact, table: Table, key: str) -> str:
+    """The sequence that numbers the rows, quoted; the column need not own it."""
+    name = upgraded.target.table(table.name).as_string(upgraded.connection)
+    owned = fetch_value(upgraded.connection, "select pg_get_serial_sequence(%s, %s)", (name, key))
+    if owned is not None:
+        return str(owned)
+    (unowned,) = [sequence for sequence in table.sequences if sequence.column == key]
+    return str(upgraded.target.table(unowned.name).as_string(upgraded.connection))

@@ -82,6 +82,10 @@ class Merge:
         """
         order = merge_order(self._upgraded.tables)
         dropped = bulk.drop_indexes(self._upgraded, in_bulk)
+        if dropped is None:
+            self._progress.say("merge: other objects depend on the target's keys; rows are merged one by one")
+            in_bulk, dropped = [], bulk.drop_indexes(self._upgraded, [])
+        assert dropped is not None
         # 1. Rows that need no DAG. Log templates come first, and with them the one that old runs refer to.
         results = self._merge_tables(order.log_templates, in_bulk)
         if self._merges_references_to(LOG_TEMPLATE_TABLE):
@@ -138,9 +142,11 @@ class Merge:
     def _merge_table(self, table: Table, in_key_order: bool) -> TableResult:
         exported = self._upgraded.artifact.rows(table.name)
         moved = self._upgraded.set_aside.get(table.name, 0)
-        reasons = {"moved by Airflow's migrations": moved} if moved else {}
+        orphans = self._upgraded.orphans.get(table.name, 0)
+        reasons = {"moved by Airflow's migrations": moved, "its parent is not in the artifact": orphans}
+        reasons = {reason: rows for reason, rows in reasons.items() if rows}
         if not self._upgraded.rows[table.name]:
-            return TableResult(exported, 0, 0, moved, reasons)
+            return TableResult(exported, 0, 0, moved + orphans, reasons)
         source = self._translation.rows(table)
         others = self._rows_not_inserted.collect(table, source)
         if others.overwritten:

@@ -42,7 +42,7 @@ class Index(NamedTuple):
 
 
 class OwnedSequence(NamedTuple):
-    """A sequence that a column of the table owns."""
+    """A sequence that a column of the table owns, or takes its numbers from."""
 
     name: str
     column: str
@@ -140,16 +140,28 @@ _INDEXES = """
      order by c.relname, i.relname
 """
 
+# A sequence belongs to the column that owns it, or else to one whose default takes its numbers: pgloader, AWS DMS and
+# restores by hand leave sequences that no column owns.
 _SEQUENCES = """
-    select c.relname, s.relname, a.attname, format_type(q.seqtypid, null)
-      from pg_catalog.pg_depend d
-      join pg_catalog.pg_class s on s.oid = d.objid and s.relkind = 'S'
+    with filled as (
+      select d.refobjid as table, d.refobjsubid as number, d.objid as sequence, true as owned
+        from pg_catalog.pg_depend d
+       where d.classid = 'pg_class'::regclass and d.refclassid = 'pg_class'::regclass and d.deptype in ('a', 'i')
+      union all
+      select e.adrelid, e.adnum, d.refobjid, false
+        from pg_catalog.pg_attrdef e
+        join pg_catalog.pg_depend d on d.classid = 'pg_attrdef'::regclass and d.objid = e.oid
+         and d.refclassid = 'pg_class'::regclass
+       where pg_get_expr(e.adbin, e.adrelid) like 'nextval(%%')
+    select distinct on (s.oid) c.relname, s.relname, a.attname, format_type(q.seqtypid, null)
+      from filled f
+      join pg_catalog.pg_class s on s.oid = f.sequence and s.relkind = 'S'
       join pg_catalog.pg_sequence q on q.seqrelid = s.oid
-      join pg_catalog.pg_class c on c.oid = d.refobjid
-      join pg_catalog.pg_attribute a on a.attrelid = c.oid and a.attnum = d.refobjsubid
-     where d.classid = 'pg_class'::regclass and d.refclassid = 'pg_class'::regclass and d.deptype in ('a', 'i')
-       and c.relnamespace = (select oid from pg_catalog.pg_namespace where nspname = %s)
-     order by c.relname, s.relname
+      join pg_catalog.pg_class c on c.oid = f.table
+      join pg_catalog.pg_attribute a on a.attrelid = c.oid and a.attnum = f.number
+     where c.relnamespace = (select oid from pg_catalog.pg_namespace where nspname = %s)
+       and s.relnamespace = c.relnamespace
+     order by s.oid, f.owned desc, c.relname
 """
 
 
@@ -170,7 +182,7 @@ def read_tables(connection: Any, schema: str) -> dict[str, Table]:
     for name, index, definition, unique, of_columns in indexes:
         if name in tables:
             tables[name].indexes.append(Index(index, definition, unique, tuple(of_columns)))
-    for name, *sequence in sequences:
+    for name, *sequence in sorted(sequences):
         if name in tables:
             tables[name].sequences.append(OwnedSequence(*sequence))
     return tables

@@ -5,7 +5,10 @@ equal checksums. Two databases can be compared only by the same algorithm, which
 
 * ``hash_record_extended`` (PostgreSQL 14 and later) hashes the values as they are stored. PostgreSQL keeps the
   extended hash functions of its types stable between releases, because hash partitioning depends on them.
-* ``md5`` hashes the row's text, on older servers.
+* ``md5`` hashes the row's text, on older servers. Floating-point numbers count as their bytes: PostgreSQL 12 changed
+  the digits that it writes.
+
+Text counts as UTF-8, whatever the database's encoding is.
 """
 
 from __future__ import annotations
@@ -20,6 +23,11 @@ from mwaa_migrator.postgres.session import fetch_all
 
 HASH_RECORD = "hash_record_extended"
 MD5 = "md5"
+
+#: Server encodings in which text is stored as its client sent it, which is UTF-8.
+_STORED_AS_UTF8 = ("UTF8", "SQL_ASCII")
+_TEXT = ("text", "character varying", "character", "name")
+_FLOATS = {"double precision": sql.SQL("float8send"), "real": sql.SQL("float4send")}
 
 #: Types with a hash function of their own; all others (json above all) are hashed as text.
 _HASHABLE = (
@@ -53,7 +61,7 @@ def row_hash(values: Sequence[sql.Composable], algorithm: str) -> sql.Composed:
     row = sql.SQL("row({})").format(sql.SQL(", ").join(values))
     if algorithm == HASH_RECORD:
         return sql.SQL("hash_record_extended({}, 0)").format(row)
-    return sql.SQL("('x' || left(md5({}::text), 16))::bit(64)::bigint").format(row)
+    return sql.SQL("('x' || left(md5(convert_to({}::text, 'UTF8')), 16))::bit(64)::bigint").format(row)
 
 
 def column_values(columns: Sequence[Column], alias: str) -> Sequence[sql.Composable]:
@@ -61,14 +69,31 @@ def column_values(columns: Sequence[Column], alias: str) -> Sequence[sql.Composa
 
 
 def checksum_query(
-    source: sql.Composable, columns: Sequence[Column], algorithm: str, where: sql.Composable | None = None
+    source: sql.Composable,
+    columns: Sequence[Column],
+    algorithm: str,
+    where: sql.Composable | None = None,
+    server_encoding: str = "UTF8",
 ) -> sql.Composed:
     """A query for one row ``(count, sum)`` over ``source``, a FROM item that gets the alias ``t``."""
+    values = [_independent(column, algorithm, server_encoding) for column in columns]
     return sql.SQL("select count(*), coalesce(sum({}), 0)::text from {} t{}").format(
-        row_hash(column_values(columns, "t"), algorithm),
+        row_hash(values, algorithm),
         source,
         sql.SQL("") if where is None else sql.SQL(" where {}").format(where),
     )
+
+
+def _independent(column: Column, algorithm: str, server_encoding: str) -> sql.Composable:
+    """The column's value in a form that every server hashes alike."""
+    value = identifiers.column("t", column.name)
+    kind = column.type.split("(")[0]
+    if algorithm == MD5:
+        return sql.SQL("{}({})").format(_FLOATS[kind], value) if kind in _FLOATS else hashable(column, value)
+    if server_encoding in _STORED_AS_UTF8 or (kind in _HASHABLE and kind not in _TEXT):
+        return hashable(column, value)
+    # PostgreSQL hashes text by its bytes, and these bytes as it hashes the same text in UTF-8.
+    return sql.SQL("convert_to(({})::text, 'UTF8')").format(value)
 
 
 def checksum(

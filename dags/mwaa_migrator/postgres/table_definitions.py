@@ -21,10 +21,11 @@ def create_tables(connection: Any, schema: str, tables: Sequence[Table], unlogge
     """Make bare tables and the sequences that their columns own."""
     # Defaults such as nextval('dag_run_id_seq'::regclass) name no schema.
     with search_path(connection, schema):
+        # All of them before the first table: the tables may share one.
         for table in tables:
-            sequences = [sequence for sequence in table.sequences if not table.column(sequence.column).identity]
-            for sequence in sequences:
+            for sequence in _sequences_to_create(table):
                 _create_sequence(connection, schema, sequence)
+        for table in tables:
             execute(
                 connection,
                 sql.SQL("create {}table {} ({})").format(
@@ -33,13 +34,18 @@ def create_tables(connection: Any, schema: str, tables: Sequence[Table], unlogge
                     sql.SQL(", ").join([_column_definition(column) for column in table.columns]),
                 ),
             )
-            for sequence in sequences:
+            for sequence in _sequences_to_create(table):
                 execute(
                     connection,
                     sql.SQL("alter sequence {} owned by {}").format(
                         qualified(schema, sequence.name), sql.Identifier(schema, table.name, sequence.column)
                     ),
                 )
+
+
+def _sequences_to_create(table: Table) -> list[OwnedSequence]:
+    """Those that do not come with an identity column."""
+    return [sequence for sequence in table.sequences if not table.column(sequence.column).identity]
 
 
 def _create_sequence(connection: Any, schema: str, sequence: OwnedSequence) -> None:

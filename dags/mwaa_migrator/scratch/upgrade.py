@@ -10,7 +10,7 @@ import queue
 import subprocess
 import threading
 from functools import partial
-from typing import Callable, Iterator, Sequence
+from typing import Callable, Iterator, List, Sequence
 
 from psycopg2 import sql
 
@@ -18,9 +18,10 @@ from mwaa_migrator import child_process
 from mwaa_migrator.airflow_schema.tables import LOG_TEMPLATE_TABLE
 from mwaa_migrator.copying.workers import PATIENCE
 from mwaa_migrator.errors import UpgradeFailed
-from mwaa_migrator.postgres.catalog import table_exists
+from mwaa_migrator.postgres.catalog import read_tables, table_exists
 from mwaa_migrator.postgres.session import execute, fetch_value, keep_alive
 from mwaa_migrator.progress import Progress
+from mwaa_migrator.scratch.orphans import set_orphans_aside
 from mwaa_migrator.scratch.run_migrations import ERROR_MARK
 from mwaa_migrator.scratch.scratch_schema import ScratchSchema
 
@@ -31,8 +32,11 @@ _FILLED_BY_MIGRATIONS = (LOG_TEMPLATE_TABLE, "slot_pool")
 _QUOTED_LINES = 15
 
 
-def upgrade(scratch: ScratchSchema, progress: Progress) -> None:
-    """Bring the scratch schema to the target's revision, and commit; raises UpgradeFailed."""
+def upgrade(scratch: ScratchSchema, progress: Progress) -> List[str]:
+    """Bring the scratch schema to the target's revision, and commit; raises UpgradeFailed.
+
+    Returns what ``set_orphans_aside`` says of rows without a parent, if the migrations met one.
+    """
     connection = scratch.connection
     newest = {
         name: fetch_value(connection, sql.SQL("select coalesce(max(id), 0) from {}").format(scratch.table(name)))
@@ -40,10 +44,24 @@ def upgrade(scratch: ScratchSchema, progress: Progress) -> None:
         if table_exists(connection, scratch.name, name)
     }
     connection.commit()
-    _run_migrations(scratch, progress)
+    orphans: List[str] = []
+    try:
+        _run_migrations(scratch, progress)
+    except UpgradeFailed as error:
+        if "ForeignKeyViolation" not in str(error):
+            raise
+        # The migration that failed was rolled back, and those before it were not: it goes on from there.
+        tables = read_tables(connection, scratch.name)
+        orphans = set_orphans_aside(connection, scratch.name, tables, scratch.artifact.tables)
+        if not orphans:
+            raise
+        for line in orphans:
+            progress.say(line)
+        _run_migrations(scratch, progress)
     for name, key in newest.items():
         execute(connection, sql.SQL("delete from {} where id > {}").format(scratch.table(name), sql.Literal(key)))
     connection.commit()
+    return orphans
 
 
 def _run_migrations(scratch: ScratchSchema, progress: Progress) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Dict, Iterator
+from typing import Any, Dict, Iterator, Sequence
 
 from psycopg2 import Error as DatabaseError
 from psycopg2 import sql
@@ -17,6 +17,7 @@ from mwaa_migrator.postgres.catalog import Table, read_tables
 from mwaa_migrator.postgres.session import fetch_value, keep_alive
 from mwaa_migrator.progress import Progress
 from mwaa_migrator.scratch import scratch_schema
+from mwaa_migrator.scratch.orphans import ORPHANS_PREFIX, set_orphans_aside
 from mwaa_migrator.scratch.restore import check_artifact, restore
 from mwaa_migrator.scratch.scratch_schema import ScratchSchema
 from mwaa_migrator.scratch.upgrade import upgrade
@@ -30,7 +31,8 @@ class UpgradedArtifact:
     """
     ``target_tables`` are all of the target's, ``tables`` those that the merge writes: in the artifact, in the scratch
     schema and in the target. ``rows`` counts each table after the upgrade; ``set_aside`` counts the rows that
-    Airflow's migrations set aside, by the table that they came from.
+    Airflow's migrations set aside, by the table that they came from, and ``orphans`` those without a parent,
+    about which ``without_parent`` has a line for each foreign key that they broke.
     """
 
     scratch: ScratchSchema
@@ -38,6 +40,8 @@ class UpgradedArtifact:
     tables: Dict[str, Table]
     rows: Dict[str, int]
     set_aside: Dict[str, int]
+    orphans: Dict[str, int]
+    without_parent: Sequence[str]
 
     @property
     def connection(self) -> Any:
@@ -66,10 +70,11 @@ def check_target(target: MetadataDatabase, artifact: Artifact) -> None:
 
 @contextmanager
 def upgraded_artifact(
-    target: MetadataDatabase, artifact: Artifact, processes: int, progress: Progress
+    target: MetadataDatabase, artifact: Artifact, processes: int, progress: Progress, has_orphans: bool = False
 ) -> Iterator[UpgradedArtifact]:
     """Check, restore and upgrade the artifact; its scratch schema is dropped at the end of the block.
 
+    ``has_orphans`` says that rows without a parent are known to be in it, and have to be set aside.
     Raises a Refused before anything is written, or else RestoreFailed, UpgradeFailed or RowsUnaccounted.
     """
     with progress.phase("check"):
@@ -82,9 +87,10 @@ def upgraded_artifact(
         with progress.phase("restore"):
             restore(scratch, upgrade_follows, processes, progress)
         with progress.phase("upgrade"):
-            if upgrade_follows:
-                upgrade(scratch, progress)
-            upgraded = _read(scratch)
+            lines = upgrade(scratch, progress) if upgrade_follows else []
+            upgraded = _read(scratch, lines)
+            if has_orphans:
+                upgraded = without_orphans(upgraded, progress)
         yield upgraded
         with progress.phase("drop"):
             scratch_schema.drop(target.connection, scratch.name)
@@ -100,11 +106,21 @@ def drop_leftovers(target: MetadataDatabase, progress: Progress) -> None:
         progress.say(f"dropped {name}, which an import left behind")
 
 
-def _read(scratch: ScratchSchema) -> UpgradedArtifact:
+def without_orphans(upgraded: UpgradedArtifact, progress: Progress) -> UpgradedArtifact:
+    """The same without the rows that have no parent in it; they are set aside, or their reference is cleared."""
+    scratch = upgraded.scratch
+    tables = {name: upgraded.target_tables[name] for name in upgraded.tables}
+    lines = set_orphans_aside(scratch.connection, scratch.name, tables, scratch.artifact.tables)
+    for line in lines:
+        progress.say(line)
+    return _read(scratch, [*upgraded.without_parent, *lines])
+
+
+def _read(scratch: ScratchSchema, without_parent: Sequence[str]) -> UpgradedArtifact:
     """What the upgrade has led to, with every exported row accounted for and every column in its place."""
     target_tables = read_tables(scratch.connection, scratch.target.schema)
     upgraded = read_tables(scratch.connection, scratch.name)
-    rows, set_aside = _count_rows(scratch, upgraded)
+    rows, set_aside, orphans = _count_rows(scratch, upgraded)
     _check_columns(scratch.artifact, upgraded, target_tables)
     scratch.connection.rollback()
     tables = {
@@ -112,29 +128,36 @@ def _read(scratch: ScratchSchema) -> UpgradedArtifact:
         for name in scratch.artifact.tables
         if name in target_tables and name in upgraded and name != DAG_TABLE
     }
-    return UpgradedArtifact(scratch, target_tables, tables, rows, set_aside)
+    return UpgradedArtifact(scratch, target_tables, tables, rows, set_aside, orphans, without_parent)
 
 
-def _count_rows(scratch: ScratchSchema, upgraded: Dict[str, Table]) -> tuple[Dict[str, int], Dict[str, int]]:
-    """Rows by table, and rows set aside by the table they came from; raises RowsUnaccounted if some are missing."""
+def _count_rows(
+    scratch: ScratchSchema, upgraded: Dict[str, Table]
+) -> tuple[Dict[str, int], Dict[str, int], Dict[str, int]]:
+    """Rows by table, and rows set aside and orphans by the table they came from.
+
+    Raises RowsUnaccounted if some are missing.
+    """
     counted = {
         name: int(fetch_value(scratch.connection, sql.SQL("select count(*) from {}").format(scratch.table(name))))
         for name in upgraded
     }
     set_aside: Dict[str, int] = {}
+    orphans: Dict[str, int] = {}
     for name, rows in counted.items():
         if name.startswith(SET_ASIDE_PREFIX):
-            source = set_aside_source(name)
-            set_aside[source] = set_aside.get(source, 0) + rows
+            among = orphans if name.startswith(ORPHANS_PREFIX) else set_aside
+            among[set_aside_source(name)] = among.get(set_aside_source(name), 0) + rows
     problems = []
     for name, entry in scratch.artifact.tables.items():
-        if name in counted and counted[name] + set_aside.get(name, 0) != entry["rows"]:
+        aside = set_aside.get(name, 0) + orphans.get(name, 0)
+        if name in counted and counted[name] + aside != entry["rows"]:
             problem = "{}: {} rows were exported, {} are left and {} set aside"
-            problems.append(problem.format(name, entry["rows"], counted[name], set_aside.get(name, 0)))
+            problems.append(problem.format(name, entry["rows"], counted[name], aside))
     if problems:
         message = "Airflow's migrations changed the number of rows ({}). Nothing was merged; report this as a defect."
         raise RowsUnaccounted(message.format("; ".join(problems)))
-    return counted, set_aside
+    return counted, set_aside, orphans
 
 
 def _check_columns(artifact: Artifact, upgraded: Dict[str, Table], target_tables: Dict[str, Table]) -> None:

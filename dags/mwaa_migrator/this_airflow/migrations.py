@@ -8,7 +8,6 @@ from __future__ import annotations
 import ast
 import glob
 import os
-import re
 from typing import Any, Iterable, Iterator
 
 from mwaa_migrator.errors import AirflowNotSupported
@@ -35,13 +34,72 @@ def head_revision() -> str:
 
 
 def unknown_tables(names: Iterable[str]) -> list[str]:
-    """Those of ``names`` that no migration mentions, so that a user or a plugin must have made them.
+    """Those of ``names`` that no migration takes for a table, so that a user or a plugin must have made them.
 
-    The models would not do instead: importing all of them takes seconds, and leaves out those whose optional dependency
-    is not installed.
+    A word that a migration uses for something else does not count: ``event`` is a column's name. The models would not
+    do instead: importing all of them takes seconds, and leaves out those whose optional dependency is not installed.
     """
-    quoted = {name for text in _migrations() for name in re.findall(r"""["'](\w+)["']""", text)}
-    return sorted(name for name in names if name not in quoted)
+    known: set[str] = set()
+    for text in _migrations():
+        known.update(_tables(ast.parse(text)))
+    return sorted(name for name in names if name not in known)
+
+
+#: The functions of Alembic and SQLAlchemy that take a table's name, and the positions of it.
+_TABLE_ARGUMENTS = {
+    "add_column": (0,),
+    "alter_column": (0,),
+    "batch_alter_table": (0,),
+    "bulk_insert": (0,),
+    "create_foreign_key": (1, 2),
+    "create_index": (1,),
+    "create_primary_key": (1,),
+    "create_table": (0,),
+    "create_unique_constraint": (1,),
+    "drop_column": (0,),
+    "drop_table": (0,),
+    "Table": (0,),
+    "rename_table": (0, 1),
+    "table": (0,),
+}
+_TABLE_KEYWORDS = ("source_table", "referent_table", "table_name", "old_table_name", "new_table_name")
+
+
+def _tables(module: ast.Module) -> Iterator[str]:
+    """The names of tables in a module: arguments of the functions above, and ``__tablename__``."""
+    constants: dict[str, str] = {}
+    for statement in ast.walk(module):
+        if isinstance(statement, ast.Assign) and len(statement.targets) == 1:
+            target, value = statement.targets[0], _string(statement.value, constants)
+            if isinstance(target, ast.Name) and value is not None:
+                constants[target.id] = value
+                if target.id == "__tablename__":
+                    yield value
+    for call in ast.walk(module):
+        if not isinstance(call, ast.Call) or _is_in_batch(call):
+            continue
+        function = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
+        arguments = [call.args[at] for at in _TABLE_ARGUMENTS.get(function, ()) if at < len(call.args)]
+        arguments += [keyword.value for keyword in call.keywords if keyword.arg in _TABLE_KEYWORDS]
+        for argument in arguments:
+            name = _string(argument, constants)
+            if name is not None:
+                yield name
+
+
+def _is_in_batch(call: ast.Call) -> bool:
+    """Whether it is an operation of ``batch_alter_table``, which names columns where others name tables."""
+    receiver = call.func.value if isinstance(call.func, ast.Attribute) else None
+    return isinstance(receiver, ast.Name) and receiver.id.startswith("batch")
+
+
+def _string(value: ast.AST, constants: dict[str, str]) -> str | None:
+    """The text of a literal, or of a name that the module gives a literal to; None for anything else."""
+    if isinstance(value, ast.Name):
+        return constants.get(value.id)
+    # Python 3.7 parses a string as ast.Str, whose text is ``s``.
+    text = getattr(value, "value", getattr(value, "s", None))
+    return text if isinstance(text, str) else None
 
 
 def _migrations() -> Iterator[str]:

@@ -45,7 +45,10 @@ def verify_import(storage: Storage, processes: int, progress: Progress) -> dict[
         if receipt is None or receipt["manifest_sha256"] != artifact.manifest["sha256"]:
             message = "{} was not imported into this metadata database. Run the import first."
             raise NotImported(message.format(storage.url))
-        with upgraded_artifact(target, artifact, processes, progress) as upgraded, progress.phase("compare"):
+        has_orphans = bool(receipt["result"]["without_parent"])
+        with upgraded_artifact(target, artifact, processes, progress, has_orphans) as upgraded, progress.phase(
+            "compare"
+        ):
             tables = _compare_tables(upgraded, receipt["result"]["tables"], progress)
     verified = all(table["match"] for table in tables.values())
     return {"verified": verified, "artifact_id": artifact.id, "tables": tables, "phases": progress.phases}

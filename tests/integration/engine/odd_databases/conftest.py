@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -52,10 +53,13 @@ def odd(server: PostgresServer, empty_airflow: Callable[[str], Deployment]) -> I
     made: list[str] = []
     numbers = itertools.count(1)
 
-    def make(version: str, *files: str, **options: str) -> Deployment:
+    def make(version: str, *files: str, encoding: str = "UTF8", **options: str) -> Deployment:
         like = empty_airflow(version)
         database = f"odd_{next(numbers)}"
-        server.create_database(database, template=like.database)
+        if encoding == "UTF8":
+            server.create_database(database, template=like.database)
+        else:
+            create_in_encoding(like, database, encoding)
         made.append(database)
         deployment = like.having(database=database, options=options)
         # Public belongs to pg_database_owner, so it is the role's too.
@@ -67,6 +71,19 @@ def odd(server: PostgresServer, empty_airflow: Callable[[str], Deployment]) -> I
     yield make
     for database in made:
         server.drop_database(database)
+
+
+def create_in_encoding(like: Deployment, database: str, encoding: str) -> None:
+    """A template's encoding cannot be changed, so its tables are dumped and restored."""
+    with closing(psycopg2.connect(like.server.dsn("postgres"))) as connection, connection.cursor() as cursor:
+        connection.autocommit = True
+        cursor.execute(
+            f"create database {database} encoding '{encoding}' locale_provider libc lc_collate 'C' lc_ctype 'C' "
+            "template template0"
+        )
+    dump = subprocess.run([like.server.program("pg_dump"), like.dsn], stdout=subprocess.PIPE, check=True).stdout
+    psql = [str(like.server.program("psql")), "--quiet", "--no-psqlrc", like.server.dsn(database)]
+    subprocess.run(psql, input=dump, stdout=subprocess.DEVNULL, check=True)
 
 
 def run_file(deployment: Deployment, name: str) -> None:
