@@ -13,7 +13,7 @@ from cryptography.fernet import Fernet
 from psycopg2 import sql
 
 import sources
-from local.installations import airflow_installation
+from local.installations import airflow_installation, empty_airflow_database
 from local.installations.postgres import PostgresServer
 from sources import Source
 from sources.deployment import Deployment
@@ -63,9 +63,8 @@ def new_target(
     home = directory / database
     shutil.copytree(dags, home / "dags")
     installation = airflow_installation.install(IMPORT_VERSION)
-    server.create_database(database)
     target = Deployment(installation, server, database, home, Fernet.generate_key().decode(), options=options)
-    installation.migrate_database(target.environment())
+    empty_airflow_database.create(server, database, installation, target.environment())
     return target
 
 

@@ -22,6 +22,7 @@ from local.aws.arns import iam_arn
 from local.aws.iam.identity import RoleNotFound
 from local.installations import airflow_installation
 from local.installations.airflow_installation import AirflowCommandFailed, AirflowInstallation, UnknownAirflowVersion
+from local.installations.empty_airflow_database import RestoreFailed
 from local.installations.interpreters import InterpreterNotFound
 from local.installations.postgres import PostgresError
 from local.installations.uv import InstallationFailed
@@ -31,7 +32,7 @@ from local.mwaa.airflow_variables import AirflowSettings
 from local.mwaa.cli_endpoint import CliEndpoint
 from local.mwaa.components import Components
 from local.mwaa.dag_sync import unpack_plugins
-from local.mwaa.metadata_database import MetadataDatabase, RestoreFailed
+from local.mwaa.metadata_database import MetadataDatabase
 from local.mwaa.surroundings import Surroundings
 
 logger = logging.getLogger(__name__)

@@ -2,23 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
-import os
 import re
-import subprocess
 from pathlib import Path
 
 import psycopg2
 
-from local.installations import airflow_installation
+from local.installations import empty_airflow_database
 from local.installations.airflow_installation import AirflowInstallation
 from local.installations.postgres import PostgresServer
-
-_EMPTY_DATABASES = airflow_installation.INSTALLATIONS
-
-
-class RestoreFailed(Exception):
-    """psql or pg_dump failed; the message has what it printed."""
 
 
 class MetadataDatabase:
@@ -41,22 +32,11 @@ class MetadataDatabase:
     def create(self, installation: AirflowInstallation, environment: dict[str, str]) -> None:
         """Makes the database at the version's head.
 
-        `airflow db migrate` always makes the same of an empty database, so that is kept as SQL beside the installation
-        and loaded from there the next time.
-
         Raises:
             local.installations.airflow_installation.AirflowCommandFailed: the migrations failed.
+            local.installations.empty_airflow_database.RestoreFailed: what was kept of them could not be loaded.
         """
-        kept = _EMPTY_DATABASES / f"{installation.version}-{_fingerprint(installation)}.sql"
-        self._server.create_database(self.name)
-        if kept.is_file():
-            self._psql(kept)
-            return
-        installation.migrate_database(environment)
-        partial = kept.with_suffix(f".{os.getpid()}")
-        with partial.open("wb") as output:
-            self._program("pg_dump", "--no-owner", "--no-privileges", self.dsn, stdout=output.fileno())
-        partial.replace(kept)
+        empty_airflow_database.create(self._server, self.name, installation, environment)
 
     def take_snapshot(self) -> None:
         """Copies the database, to which nobody may be connected: sessions that are left over are ended."""
@@ -81,9 +61,9 @@ class MetadataDatabase:
         """Runs a file of SQL, as psql does, in one transaction.
 
         Raises:
-            RestoreFailed: a statement failed.
+            local.installations.empty_airflow_database.RestoreFailed: a statement failed.
         """
-        self._psql(file)
+        empty_airflow_database.run_sql_file(self._server, self.name, file)
 
     def heartbeat_age(self, job_type: str) -> float | None:
         """Seconds since the last heartbeat of a running job of that type (SchedulerJob); None where there is none."""
@@ -115,27 +95,3 @@ class MetadataDatabase:
                 )
         finally:
             connection.close()
-
-    def _psql(self, file: Path) -> None:
-        self._program(
-            "psql", "--quiet", "--no-psqlrc", "--single-transaction", "--set=ON_ERROR_STOP=1",
-            f"--file={file}", self.dsn, stdout=subprocess.DEVNULL,
-        )  # fmt: skip
-
-    def _program(self, name: str, *arguments: str, stdout: int) -> None:
-        done = subprocess.run(
-            [str(self._server.program(name)), *arguments],
-            stdin=subprocess.DEVNULL,
-            stdout=stdout,
-            stderr=subprocess.PIPE,
-            text=True,
-            check=False,
-            env={name: value for name, value in os.environ.items() if not name.startswith("PG")},
-        )
-        if done.returncode != 0:
-            raise RestoreFailed(f"{name} failed for the database {self.name}: {done.stderr.strip()}")
-
-
-def _fingerprint(installation: AirflowInstallation) -> str:
-    lock = airflow_installation.REQUIREMENTS / f"{installation.version}.txt"
-    return hashlib.sha256(lock.read_bytes()).hexdigest()[:12]

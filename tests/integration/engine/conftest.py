@@ -11,7 +11,7 @@ import psycopg2
 import pytest
 from cryptography.fernet import Fernet
 
-from local.installations import airflow_installation
+from local.installations import airflow_installation, empty_airflow_database
 from local.installations.postgres import PostgresServer
 from sources import rows_by_sql
 from sources.deployment import Deployment
@@ -57,11 +57,10 @@ def new_deployment(server: PostgresServer, homes: Path) -> Callable[..., Deploym
         if like is not None:
             server.create_database(database, template=like.database)
             return like.having(database=database)
-        server.create_database(database)
         deployment = Deployment(
             airflow_installation.install(version), server, database, homes / version, Fernet.generate_key().decode()
         )
-        deployment.installation.migrate_database(deployment.environment())
+        empty_airflow_database.create(server, database, deployment.installation, deployment.environment())
         return deployment
 
     return make

@@ -1,0 +1,73 @@
+"""A new metadata database at a version's head: made by Airflow once, and kept as SQL beside the installation."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+
+from local.installations import airflow_installation
+from local.installations.airflow_installation import AirflowInstallation
+from local.installations.postgres import PostgresServer
+
+
+class RestoreFailed(Exception):
+    """psql or pg_dump failed; the message has what it printed."""
+
+
+def create(
+    server: PostgresServer, database: str, installation: AirflowInstallation, environment: Mapping[str, str]
+) -> None:
+    """Makes a database with Airflow's tables in it.
+
+    `airflow db migrate` always makes the same of an empty database, so what it made is loaded the next time.
+
+    Args:
+        environment: of an Airflow that has the new database as its metadata database.
+
+    Raises:
+        local.installations.airflow_installation.AirflowCommandFailed: the migrations failed.
+        RestoreFailed: what was kept could not be loaded.
+    """
+    kept = airflow_installation.INSTALLATIONS / f"{installation.version}-{_fingerprint(installation)}.sql"
+    server.create_database(database)
+    if kept.is_file():
+        run_sql_file(server, database, kept)
+        return
+    installation.migrate_database(environment)
+    partial = kept.with_suffix(f".{os.getpid()}")
+    with partial.open("wb") as output:
+        _run(server, database, "pg_dump", "--no-owner", "--no-privileges", stdout=output.fileno())
+    partial.replace(kept)
+
+
+def run_sql_file(server: PostgresServer, database: str, file: Path) -> None:
+    """Runs a file of SQL, as psql does, in one transaction.
+
+    Raises:
+        RestoreFailed: a statement failed.
+    """
+    _run(
+        server, database, "psql", "--quiet", "--no-psqlrc", "--single-transaction", "--set=ON_ERROR_STOP=1",
+        f"--file={file}", stdout=subprocess.DEVNULL,
+    )  # fmt: skip
+
+
+def _run(server: PostgresServer, database: str, program: str, *arguments: str, stdout: int) -> None:
+    done = subprocess.run(
+        [str(server.program(program)), *arguments, server.dsn(database)],
+        stdin=subprocess.DEVNULL,
+        stdout=stdout,
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+        env={name: value for name, value in os.environ.items() if not name.startswith("PG")},
+    )
+    if done.returncode != 0:
+        raise RestoreFailed(f"{program} failed for the database {database}: {done.stderr.strip()}")
+
+
+def _fingerprint(installation: AirflowInstallation) -> str:
+    return hashlib.sha256(airflow_installation.lock_file(installation.version).read_bytes()).hexdigest()[:12]
