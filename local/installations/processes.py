@@ -36,7 +36,11 @@ def marked(marker: str) -> list[psutil.Process]:
 
 
 def _is_airflow_in(process: psutil.Process, folder: Path) -> bool:
-    return Path(process.cwd()).is_relative_to(folder) and any("airflow" in part for part in process.cmdline())
+    # Airflow's servers of logs call themselves gunicorn, and outlive a scheduler that is killed.
+    names = ("airflow", "gunicorn")
+    is_airflow = any(name in part for part in process.cmdline() for name in names)
+    # The folder may be gone, which its path then says at its end.
+    return is_airflow and Path(process.cwd()).is_relative_to(folder)
 
 
 def end(marker: str, patience: float = 5.0) -> None:

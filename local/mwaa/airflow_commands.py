@@ -1,20 +1,24 @@
-"""Runs airflow commands of one environment, in forks of a process that has imported Airflow as soon as there is one."""
+"""The airflow commands of one environment, in forks of a process that has imported Airflow as soon as there is one."""
 
 from __future__ import annotations
 
+import contextlib
 import subprocess
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
 from local.installations.airflow_installation import AirflowInstallation
-from local.installations.fork_server import ForkServer
+from local.installations.fork_server import ForkedProcess, ForkServer, ForkServerDied
 
 _WORKER = Path(__file__).parent / "shim" / "airflow_command.py"
 
 
 class AirflowCommands:
-    """Amazon MWAA starts the `airflow` program for each command, which takes seconds; this does not."""
+    """Amazon MWAA starts the `airflow` program for each command, which takes seconds; this does not.
+
+    It starts the scheduler and its like, too: the same command in a process of its own.
+    """
 
     def __init__(
         self, installation: AirflowInstallation, environment: Mapping[str, str], home: Path, log: Path
@@ -37,6 +41,23 @@ class AirflowCommands:
             code = self._server.run({"arguments": arguments}, out, err, timeout)
             printed = [file.read_bytes() if file.exists() else b"" for file in (out, err)]
         return subprocess.CompletedProcess(["airflow", *arguments], code, *printed)
+
+    def start(self, arguments: list[str], output: Path) -> subprocess.Popen[bytes] | ForkedProcess:
+        """Starts `airflow <arguments>`, which runs on in a process group of its own; `output` gets what it prints."""
+        # A process without Airflow says why it cannot be imported.
+        with contextlib.suppress(ForkServerDied):
+            self._server.wait()
+            return self._server.start({"arguments": arguments}, output)
+        with output.open("ab") as file:
+            return subprocess.Popen(
+                [str(self._installation.airflow), *arguments],
+                env=dict(self._environment),
+                cwd=self._home,
+                stdin=subprocess.DEVNULL,
+                stdout=file,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
 
     def _run_program(self, arguments: list[str], timeout: float) -> subprocess.CompletedProcess[bytes]:
         return subprocess.run(

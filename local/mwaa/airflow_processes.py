@@ -12,6 +12,7 @@ from pathlib import Path
 from local.aws.repeating import Repeating
 from local.installations import ports, processes
 from local.installations.airflow_installation import AirflowInstallation
+from local.installations.fork_server import ForkedProcess
 from local.mwaa import airflow_variables
 from local.mwaa.airflow_commands import AirflowCommands
 from local.mwaa.airflow_variables import AirflowSettings
@@ -55,7 +56,7 @@ class AirflowProcesses:
         self.output = home / "processes"
         self._database = database
         self._marker = marker
-        self._processes: dict[str, subprocess.Popen[bytes]] = {}
+        self._processes: dict[str, subprocess.Popen[bytes] | ForkedProcess] = {}
         self._keeper: Repeating | None = None
         self._commands: AirflowCommands | None = None
         self._web_port: int | None = None
@@ -96,9 +97,6 @@ class AirflowProcesses:
         if self._keeper is not None:
             self._keeper.stop()
             self._keeper = None
-        if self._commands is not None:
-            self._commands.stop()
-            self._commands = None
         for process in self._processes.values():
             if patience > 0:
                 # Not its group: a scheduler ends its own children, and complains when somebody else has.
@@ -111,6 +109,10 @@ class AirflowProcesses:
                 os.killpg(process.pid, signal.SIGKILL)
                 process.wait()
         self._processes.clear()
+        # The last: it says how the others have ended.
+        if self._commands is not None:
+            self._commands.stop()
+            self._commands = None
         self._web_port = None
         processes.end(self._marker, patience=min(2.0, patience))
 
@@ -163,16 +165,8 @@ class AirflowProcesses:
         return ("scheduler", "triggerer") if release >= (2, 2) else ("scheduler",)
 
     def _start(self, name: str, *arguments: str) -> None:
-        with (self.output / f"{name}.log").open("ab") as output:
-            self._processes[name] = subprocess.Popen(
-                [str(self.installation.airflow), *arguments],
-                env=self.environment,
-                cwd=self.home,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
+        assert self._commands is not None
+        self._processes[name] = self._commands.start(list(arguments), self.output / f"{name}.log")
 
     def _check_alive(self) -> None:
         for name, process in self._processes.items():

@@ -18,6 +18,8 @@ _LOCAL_OPTIONS = {
     "dag_processor__min_file_process_interval": "30",
     "dag_processor__parsing_processes": "1",
     "dag_processor__refresh_interval": "5",
+    # Each command would read all migrations, and the database is always at their head.
+    "database__check_migrations": "False",
     "scheduler__dag_dir_list_interval": "5",
     "scheduler__max_threads": "1",
     "scheduler__min_file_process_interval": "30",

@@ -103,8 +103,8 @@ def moved(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Moved]:
         document = {
             "source": {"environment": "old"},
             "target": {"environment": "new", "airflowVersion": "2.11.2"},
-            # Such that some minutes pass between quiesce and cut-over.
-            "options": {"pollSeconds": 30},
+            # Such that more than a minute passes between quiesce and cut-over.
+            "options": {"pollSeconds": 15},
         }
         _, output = execute(aws, document)
         phases = report(aws, output)["phases"]

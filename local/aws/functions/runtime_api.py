@@ -29,7 +29,7 @@ class RuntimeApi:
 
     def __init__(self, events: Events) -> None:
         self._server = _Server(("127.0.0.1", 0), _handler_for(events))
-        threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
 
     @property
     def address(self) -> str:

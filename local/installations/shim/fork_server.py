@@ -11,6 +11,7 @@ Python 3.7 has to be able to run this.
 """
 
 import atexit
+import gc
 import importlib.util
 import json
 import os
@@ -78,6 +79,9 @@ def answer(connection, stream, child):
 
 
 def serve(path, worker):
+    # A collection in a child would otherwise write to, and so copy, all that it shares with this process.
+    gc.collect()
+    gc.freeze()
     server = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     # The socket appears under its name when it is ready.
     server.bind(path + ".new")
