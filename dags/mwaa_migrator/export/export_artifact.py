@@ -98,6 +98,7 @@ def _write(
         "note_authors": _note_authors(plan),
         "tables": entries,
         "not_exported": plan.not_exported,
+        "indexes_left_out": plan.indexes_left_out,
         "skipped_undecryptable": skipped,
         "unfinished": unfinished(cut),
         "schema_sha256": hashlib.sha256(schema).hexdigest(),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Dict, List, Mapping, NamedTuple, Sequence
+from typing import Any, Dict, List, Mapping, NamedTuple, Sequence, Tuple
 
 from mwaa_migrator.airflow_schema.tables import REVISION_TABLE, SET_ASIDE_PREFIX, reason_not_exported
 from mwaa_migrator.artifact.schema_description import describe
@@ -11,7 +11,7 @@ from mwaa_migrator.copying.workers import default_processes
 from mwaa_migrator.errors import InvalidArguments
 from mwaa_migrator.postgres.catalog import Table, read_tables
 from mwaa_migrator.this_airflow.database import MetadataDatabase
-from mwaa_migrator.this_airflow.migrations import unknown_tables
+from mwaa_migrator.this_airflow.migrations import names_in_migrations, unknown_tables
 
 
 class ExportOptions(NamedTuple):
@@ -41,7 +41,8 @@ def export_options(values: Mapping[str, Any]) -> ExportOptions:
 class ExportPlan:
     """
     ``tables`` are those whose rows go into the artifact, ``described`` those that the import makes again: Airflow's
-    migrations expect all of Airflow's tables, with or without rows. ``not_exported`` has the reasons, by table.
+    migrations expect all of Airflow's tables, with or without rows. ``not_exported`` has the reasons, by table, and
+    ``indexes_left_out`` the indexes that nobody but Airflow's users has made: a later migration may want their names.
     """
 
     source: MetadataDatabase
@@ -49,6 +50,7 @@ class ExportPlan:
     described: Dict[str, Table]
     schema_description: Dict[str, Any]
     not_exported: Dict[str, str]
+    indexes_left_out: List[str]
 
 
 def plan_export(source: MetadataDatabase, options: ExportOptions) -> ExportPlan:
@@ -71,12 +73,26 @@ def plan_export(source: MetadataDatabase, options: ExportOptions) -> ExportPlan:
         and not name.startswith(SET_ASIDE_PREFIX)
         and not (name in options.exclude_tables and name in not_exported)
     }
+    described, indexes_left_out = _without_handmade_indexes(described)
     for name in tables:
         chosen = options.tables is None or name in options.tables
         if name not in not_exported and (name in options.exclude_tables or not chosen):
             not_exported[name] = "left out as asked"
     exported = {name: table for name, table in sorted(tables.items()) if name not in not_exported}
-    return ExportPlan(source, exported, described, describe(described), not_exported)
+    return ExportPlan(source, exported, described, describe(described), not_exported, indexes_left_out)
+
+
+def _without_handmade_indexes(tables: Dict[str, Table]) -> Tuple[Dict[str, Table], List[str]]:
+    """The tables with Airflow's own indexes only, and the others' names; an index carries no history."""
+    named = names_in_migrations()
+    kept: Dict[str, Table] = {}
+    left_out: List[str] = []
+    for name, table in tables.items():
+        # Alembic gives an index without a name one that begins so.
+        own = [index for index in table.indexes if index.name in named or index.name.startswith("ix_")]
+        left_out += [index.name for index in table.indexes if index not in own]
+        kept[name] = table._replace(indexes=own)
+    return kept, sorted(left_out)
 
 
 def _check_choice(options: ExportOptions, tables: Dict[str, Table], not_exported: Dict[str, str]) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import ast
 import glob
 import os
+import re
 from typing import Any, Iterable, Iterator
 
 from mwaa_migrator.errors import AirflowNotSupported
@@ -43,6 +44,11 @@ def unknown_tables(names: Iterable[str]) -> list[str]:
     for text in _migrations():
         known.update(_tables(ast.parse(text)))
     return sorted(name for name in names if name not in known)
+
+
+def names_in_migrations() -> set[str]:
+    """Every name that this Airflow's migrations put between quotes: of tables, columns, indexes, constraints."""
+    return {name for text in _migrations() for name in re.findall(r"""["'](\w+)["']""", text)}
 
 
 #: The functions of Alembic and SQLAlchemy that take a table's name, and the positions of it.

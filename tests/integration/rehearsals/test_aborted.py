@@ -16,7 +16,7 @@ from .stage import Event, Intervention, Stage, task_states
 # A rehearsal quiesces nothing, cuts nothing over, and rolls back only what has failed.
 NOT_REACHED = ("StageRollBack", "CutOver", "RollBack")
 # Each needs processes of its own for the functions, which take longer to start than to work.
-AT_ONCE = 5
+AT_ONCE = 3
 STATES = [state for state in (*task_states("migrate"), *task_states("copy_logs")) if state not in NOT_REACHED]
 ABORTED = ("ABORTED", None, None)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -22,6 +23,7 @@ OLD, SAME, TARGET = "2.5.1", "2.10.3", "2.11.2"
         (SAME, ["history", "much_log"], ["schema_of_the_administrator"]),
         (SAME, ["history", "much_log"], ["view_that_needs_a_key"]),
         (OLD, ["history"], ["closes_idle_sessions"]),
+        (OLD, ["history", "handmade_indexes"], []),
         (SAME, ["time_before_year_1"], []),
     ],
     ids=lambda value: value if isinstance(value, str) else "+".join(value) or "empty",
@@ -42,6 +44,12 @@ def test_applications_tables_are_named(odd: Callable[..., Deployment], tmp_path:
     done = odd(OLD, "application_table_event").succeed("export", "--to", str(tmp_path))
     not_airflows = [name for name, reason in done["not_exported"].items() if reason == "not a table of this Airflow"]
     assert not_airflows == ["event", "page"]
+
+
+def test_handmade_indexes_are_named(odd: Callable[..., Deployment], tmp_path: Path) -> None:
+    odd(OLD, "handmade_indexes").succeed("export", "--to", str(tmp_path), "--id", "a")
+    manifest = json.loads((tmp_path / "a" / "manifest.json").read_text())
+    assert manifest["indexes_left_out"] == ["idx_log_dttm", "one_description", "slow_runs"]
 
 
 def test_latin1(odd: Callable[..., Deployment], tmp_path: Path) -> None:
