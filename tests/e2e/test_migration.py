@@ -28,7 +28,6 @@ NOT_USED_HERE = {
         "states:DescribeExecution",
         "ec2:DescribeSubnets",
         "ec2:DescribeSecurityGroups",
-        "cloudwatch:GetMetricStatistics",
     ),
     # An object of the migration is missing, as in a first attempt that stopped early.
     "CheckParsedFunction": ("s3:ListBucket",),

@@ -104,7 +104,7 @@ def moved(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Moved]:
             "source": {"environment": "old"},
             "target": {"environment": "new", "airflowVersion": "2.11.2"},
             # Such that more than a minute passes between quiesce and cut-over.
-            "options": {"pollSeconds": 15},
+            "options": {"pollSeconds": 25},
         }
         _, output = execute(aws, document)
         phases = report(aws, output)["phases"]
