@@ -21,7 +21,7 @@ class EngineFailed(Exception):
 
 @dataclass
 class Engine:
-    """The commands of one Airflow with one database. `phases` is what the last one told of its phases, in seconds."""
+    """The commands of one Airflow with one database. `phases`: those of the last command, in seconds."""
 
     airflow: AirflowInstallation
     environment: Mapping[str, str]

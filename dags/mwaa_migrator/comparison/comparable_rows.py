@@ -118,7 +118,7 @@ class ComparableRows:
             # A template is found by its file name alone, as a run's logs are.
             return identity[:1]
         if not identity and column in self.identity:
-            # The reference is what tells the row from others, and leads to a row that only its content tells: an event.
+            # Only the reference distinguishes the row, and leads to one that only its content distinguishes: an event.
             references = surrogate_references(parent, self._upgraded.target_tables)
             return tuple(name for name in parent.column_names if name not in (parent.surrogate_key, *references))
         return identity

@@ -84,8 +84,7 @@ class Merge:
         dropped = bulk.drop_indexes(self._upgraded, in_bulk)
         if dropped is None:
             self._progress.say("merge: other objects depend on the target's keys; rows are merged one by one")
-            in_bulk, dropped = [], bulk.drop_indexes(self._upgraded, [])
-        assert dropped is not None
+            in_bulk, dropped = [], bulk.Dropped([], [], [])
         # 1. Rows that need no DAG. Log templates come first, and with them the one that old runs refer to.
         results = self._merge_tables(order.log_templates, in_bulk)
         if self._merges_references_to(LOG_TEMPLATE_TABLE):

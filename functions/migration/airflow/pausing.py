@@ -74,7 +74,7 @@ def _refusal(cli: AirflowCli, batch: list[str], paused: bool, together: bool) ->
 
 
 def duration_note(airflow_version: str, dags: int | None) -> str:
-    """What a plan tells of the cut-over to a version that takes one DAG a command. `dags`: None where not known."""
+    """What a plan says about the cut-over to a version that takes one DAG a command. `dags`: None if unknown."""
     each = f"Airflow {airflow_version} unpauses one DAG a command, which takes some {SECONDS_A_COMMAND} seconds"
     if dags is None:
         return f"{each}: that is what each active DAG adds to the cut-over."

@@ -3,7 +3,6 @@
 The runtime client reads the environment when it is imported, so each function imports that itself, as its own code.
 """
 
-import gc
 import os
 import sys
 import time
@@ -15,9 +14,6 @@ sys.path[0] = str(Path.cwd())
 import boto3.session  # noqa: E402, F401
 import botocore.client  # noqa: E402, F401
 import s3transfer.manager  # noqa: E402, F401
-
-# Otherwise each fork would copy what its garbage collector counts.
-gc.freeze()
 
 
 def run(request):
