@@ -76,8 +76,8 @@ def read(s3: S3Client, bucket: str, source: Source) -> bytes:
     return body.read()
 
 
-def put_text(s3: S3Client, bucket: str, key: str, content: bytes) -> str | None:
-    """Writes a small text object. Returns its version."""
+def write(s3: S3Client, bucket: str, key: str, content: bytes) -> str | None:
+    """Writes a small object, a text in whatever encoding. Returns its version."""
     try:
         return s3.put_object(Bucket=bucket, Key=key, Body=content, ContentType="text/plain").get("VersionId")
     except ClientError as error:
