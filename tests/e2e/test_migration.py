@@ -22,7 +22,7 @@ from local.rehearsal import application, demo_source
 from sources.environment_rows import PERMISSIONS, paused, rows
 from tests.e2e.every_minute import MINUTE, NAMES, AMinuteWithoutDags, EveryMinute, Runs, minute
 from tests.e2e.execution import execute, report
-from tools.generated_docs import template, unconditional_statements
+from tools.template import template, unconditional_statements
 
 MARK = "M4RKED"
 # Rights that a function needs and that this run does not use.

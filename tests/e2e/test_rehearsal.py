@@ -35,7 +35,7 @@ from local.rehearsal.settings import SOURCE_NAME, Settings
 from local.rehearsal.source_environment import query, wait_until_parsed
 from tests.e2e.execution import execute, report
 from tests.e2e.test_migration import allowed_actions
-from tools.generated_docs import template
+from tools.template import template
 
 TARGET = "prod-3-rehearsal"
 DAGS = ("orders", "minutely", "reports")
