@@ -18,6 +18,7 @@ import click
 import yaml
 
 from mwaa_migrator_cli.commands import cli
+from mwaa_migrator_cli.doctor.examination import CHECKS
 from tools.state_machines import definition
 
 ROOT = Path(__file__).parent.parent
@@ -136,6 +137,17 @@ def command_line() -> str:
 
 def _help(command: click.Command, context: click.Context) -> str:
     return f"### {context.command_path}\n\n```text\n{command.get_help(context)}\n```"
+
+
+def doctor_checks() -> str:
+    """What doctor asks, by check."""
+    rows = [
+        f"| {check.name} | {check.question} | {_cell(check.expected)} | {_cell(check.meaning)} "
+        f"| {'yes' if check.stops else ''} |"
+        for check in CHECKS
+    ]
+    head = ["| check | question | expected | otherwise | stops a migration |", "| --- | --- | --- | --- | --- |"]
+    return "\n".join([*head, *rows])
 
 
 def commands() -> str:
@@ -339,6 +351,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "input": input_reference,
     "report": report_reference,
     "command_line": command_line,
+    "doctor_checks": doctor_checks,
     "commands": commands,
     "parameters": parameters,
     "functions_in_vpc": functions_in_vpc,
