@@ -54,26 +54,6 @@ NOT_USED_HERE = {
     ),
     "UpdateEnvironmentFunction": ("iam:PassRole", "s3:GetEncryptionConfiguration"),
     # This is no rehearsal.
-    "CheckFilesFunction": (
-        "airflow:GetEnvironment",
-        "kms:Decrypt",
-        "kms:GenerateDataKey",
-        "logs:DescribeLogStreams",
-        "logs:GetLogEvents",
-        "s3:GetObject",
-        "s3:GetObjectVersion",
-        "s3:ListBucket",
-        "s3:PutObject",
-    ),
-    "CheckTargetFunction": (
-        "s3:GetObject",
-        "s3:PutObject",
-        "s3:ListBucket",
-        "kms:Decrypt",
-        "kms:GenerateDataKey",
-        "airflow:GetEnvironment",
-        "airflow:CreateCliToken",
-    ),
     "PrepareRehearsalFunction": ("s3:GetObject", "s3:ListBucket", "kms:Decrypt", "states:DescribeExecution"),
     "SweepFunction": (
         "s3:GetObject",
