@@ -18,6 +18,7 @@ import click
 import yaml
 
 from mwaa_migrator_cli.commands import cli
+from tools import example_comparison
 from tools.state_machines import definition
 
 ROOT = Path(__file__).parent.parent
@@ -331,6 +332,13 @@ def _followers(states: Content, name: str) -> list[str]:
     return found
 
 
+def comparison() -> str:
+    """How `mwaa-migrator compare` is called, and what it printed."""
+    names = " ".join(example_comparison.ARGUMENTS)
+    lines = [f"mwaa-migrator compare {names}", "", *example_comparison.output().splitlines()]
+    return "\n".join(f"    {line}".rstrip() for line in lines).rstrip()
+
+
 def _cell(text: str) -> str:
     return " ".join(text.split()).replace("|", "\\|")
 
@@ -350,6 +358,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "bad_input": bad_input,
     "engine_failures": engine_failures,
     "picture": picture,
+    "comparison": comparison,
 }
 
 
