@@ -41,10 +41,18 @@ class Deployment:
         """The tasks of each DAG in a folder by DAG id (`dags`), and the import errors by file (`errors`)."""
         return self._ask("parse", folder=str(folder))
 
-    def run(self, dag_id: str, logical_date: str, environment: Mapping[str, str]) -> dict[str, Any]:
+    def run(
+        self, dag_id: str, logical_date: str, environment: Mapping[str, str], params: Mapping[str, str] | None = None
+    ) -> dict[str, Any]:
         """Runs a DAG of the DAGs folder to its end: its `state`, and its `tasks`' states."""
-        folder = str(self.dags / dag_id)
-        return self._ask("run", folder=folder, dag_id=dag_id, logical_date=logical_date, environment=dict(environment))
+        return self._ask(
+            "run",
+            folder=str(self.dags / dag_id),
+            dag_id=dag_id,
+            logical_date=logical_date,
+            conf=dict(params or {}),
+            environment=dict(environment),
+        )
 
     def store(self, dag_id: str) -> None:
         """Puts a DAG of the DAGs folder into the database, active, for a scheduler."""

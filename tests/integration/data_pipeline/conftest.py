@@ -27,6 +27,7 @@ from local.installations import airflow_installation
 from local.installations.postgres import PostgresServer
 
 from .airflow_runs import Deployment
+from .hadoop.primary_node import PrimaryNode
 from .services import EmrSteps, Machines, RedshiftData, Serverless
 
 DEFINITIONS = Path(__file__).parents[2] / "data_pipeline"
@@ -35,12 +36,18 @@ REGION = "eu-west-1"
 
 @dataclass
 class Aws:
-    """The local AWS of a test, and the calls that DAGs made of it."""
+    """The local AWS of a test, the machine that commands and steps run on, and the calls that DAGs made of AWS."""
 
     endpoint: Endpoint
-    emr: EmrSteps
-    machines: Machines
+    folder: Path
+    environment_of_commands: dict[str, str]
     calls: list[AwsRequest] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.machines = Machines(self.folder, self.environment_of_commands)
+        self.emr = EmrSteps(
+            PrimaryNode(self.folder, self.client("s3"), self.client("dynamodb"), self.environment_of_commands)
+        )
 
     def client(self, service: str, region: str = REGION) -> Any:
         keys = self.endpoint.identities.administrator
@@ -100,23 +107,24 @@ def started_aws(tmp_path_factory: pytest.TempPathFactory, warehouse: str) -> Ite
     endpoint = Endpoint(Identities(region=REGION))
     endpoint.start()
     tools = tmp_path_factory.mktemp("tools")
-    (tools / "aws").write_text(f'#!/bin/sh\nexec {sys.executable} {Path(__file__).with_name("aws_cli.py")} "$@"\n')
-    (tools / "aws").chmod(0o755)
-    environment: dict[str, str] = {}
-    emr, machines = EmrSteps(environment), Machines(tmp_path_factory.mktemp("machines"), environment)
-    aws = Aws(endpoint, emr, machines)
-    environment |= {"HOME": str(tools), "PATH": f"{tools}:{os.environ['PATH']}", **aws.environment()}
+    for name, program in (("aws", "aws_cli.py"), ("sqoop", "hadoop/sqoop.py")):
+        (tools / name).write_text(f'#!/bin/sh\nexec {sys.executable} {Path(__file__).parent / program} "$@"\n')
+        (tools / name).chmod(0o755)
+    environment = {"HOME": str(tools), "PATH": f"{tools}:{os.environ['PATH']}"}
+    aws = Aws(endpoint, tmp_path_factory.mktemp("machines"), environment)
+    environment |= aws.environment()
 
     def read(bucket: str, prefix: str) -> str:
         s3 = aws.client("s3")
         keys = [item["Key"] for item in s3.list_objects_v2(Bucket=bucket, Prefix=prefix).get("Contents", [])]
         return "".join(s3.get_object(Bucket=bucket, Key=key)["Body"].read().decode() for key in keys)
 
-    for service in (emr, Serverless(), machines, RedshiftData(warehouse, read)):
+    for service in (aws.emr, Serverless(), aws.machines, RedshiftData(warehouse, read)):
         endpoint.add(service)
     aws.client("iam").create_instance_profile(InstanceProfileName="EtlProfile")
     endpoint.interceptor = aws.record
     yield aws
+    aws.emr.node.stop()
     endpoint.stop()
 
 
@@ -124,7 +132,6 @@ def started_aws(tmp_path_factory: pytest.TempPathFactory, warehouse: str) -> Ite
 def aws(started_aws: Aws) -> Iterator[Aws]:
     """The local AWS with no calls in its record yet."""
     started_aws.calls.clear()
-    started_aws.emr.not_run.clear()
     yield started_aws
     started_aws.emr.failing.clear()
 
