@@ -1,7 +1,7 @@
 """The primary node of an EMR cluster, as far as its steps see it: Hive, Hadoop, and the commands of this machine.
 
-Hive 2.3 and Hadoop's MapReduce run in their local mode, in one process, from the jars that Spark is distributed with. S3
-is a folder with the buckets' objects, put back after each step; a table of DynamoDB is a file of its items.
+Hive 2.3 and Hadoop's MapReduce run in their local mode, in one process, from the jars that Spark is distributed with.
+S3 is a folder with the buckets' objects, put back after each step. A table of DynamoDB is a file of its items.
 """
 
 from __future__ import annotations
