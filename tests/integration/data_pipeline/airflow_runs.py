@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 import select
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from local.installations import airflow_installation
 from local.installations.airflow_installation import AirflowInstallation
+from local.installations.postgres import PostgresServer
 
 _SCRIPT = Path(__file__).with_name("in_airflow.py")
 _PATIENCE = 300  # seconds for one answer
@@ -99,3 +102,18 @@ class Deployment:
                 stderr=log,
                 text=True,
             )
+
+
+@contextmanager
+def deployed(version: str, home: Path, postgres: PostgresServer) -> Iterator[Deployment]:
+    """An Airflow of a version, with a new database on a server and a folder of its own."""
+    installation = airflow_installation.install(version)
+    database = home.name
+    postgres.create_database(database)
+    found = Deployment(installation, home, postgres.url(database))
+    found.dags.mkdir(parents=True)
+    installation.migrate_database(found.environment())
+    try:
+        yield found
+    finally:
+        found.stop()

@@ -14,7 +14,8 @@ from data_pipeline.options import Options
 from local.installations.postgres import PostgresServer
 
 from .airflow_runs import Deployment
-from .conftest import Aws, Query, translated_into
+from .conftest import Query, translated_into
+from .local_services import Aws
 
 DAY = "2026-03-04T00:00:00+00:00"
 
