@@ -179,6 +179,10 @@ class CopyRefused(MigrationError):
     """S3 refused to read from the source's DAG bucket or to write to the target's."""
 
 
+class DeleteRefused(MigrationError):
+    """S3 refused to delete some of the objects that a migration has put into a bucket."""
+
+
 class DagsNotParsed(MigrationError):
     """Our DAGs did not appear in an environment within `options.parseTimeoutSeconds`."""
 

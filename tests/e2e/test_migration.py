@@ -17,7 +17,7 @@ from local.mwaa.environment import Environment
 from local.rehearsal import application, demo_source
 from sources.environment_rows import PERMISSIONS, paused, rows
 from tests.e2e.execution import execute
-from tools.generated_docs import template, unconditional_statements
+from tools.template import template, unconditional_statements
 
 MARK = "M4RKED"
 # Rights that a function needs and that this run does not use.
