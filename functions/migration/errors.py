@@ -253,7 +253,11 @@ class LogsIncomplete(MigrationError):
     """The target and the archive do not hold what was read from the source, or batches are missing."""
 
 
-# Checks of a rehearsal. They end in the report and fail nothing.
+# Checks of the target. A rehearsal's end in its report and fail nothing.
+
+
+class ChecksFailed(MigrationError):
+    """Before any DAG was paused, the target's checks found what works in the source and will not work there."""
 
 
 class LinterFailed(MigrationError):
