@@ -107,6 +107,7 @@ template: $(READY) ## Template findings: cfn-lint, sam validate, checkov; state 
 generate: $(READY) ## Files made from others: state machines, dashboard, docs' tables, Airflow's renamed options
 	PYTHONPATH=functions $(PY) -m tools.airflow_options
 	$(PY) -m tools.state_machines
+	$(PY) -m tools.function_rights
 	$(PY) -m tools.dashboard
 	$(PY) -m tools.generated_docs
 	$(PY) -m tools.phases_picture
@@ -124,7 +125,7 @@ check: lint template audit test ## What a reviewer would run
 
 .PHONY: lock
 lock: $(READY) ## Locks requirements/*.in again (UPGRADE=--upgrade for the newest)
-	for name in uv dev checkov mwaa-dr; do $(UV) $(LOCK) $(UPGRADE) requirements/$$name.in -o requirements/$$name.txt; done
+	for name in uv dev checkov mwaa-dr hadoop; do $(UV) $(LOCK) $(UPGRADE) requirements/$$name.in -o requirements/$$name.txt; done
 	$(UV) $(subst 3.11,3.13,$(LOCK)) $(UPGRADE) $(IN_LAMBDA:%=--no-emit-package %) functions/requirements.in -o functions/requirements.txt
 	$(UV) $(subst 3.11,3.13,$(LOCK)) $(UPGRADE) layers/ruff/requirements.in -o layers/ruff/requirements.txt
 	$(UV) pip compile --quiet --python "$$($(PY) -m local.installations.interpreters 3.13)" --generate-hashes --no-emit-index-url \

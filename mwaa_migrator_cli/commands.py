@@ -135,8 +135,9 @@ def report(migration_id: str, form: str, opens: bool, **options: Any) -> None:
 def doctor(source: str | None, target: str | None, as_json: bool, **options: Any) -> None:
     """Ask the account what the documentation leaves open.
 
-    Each check has an answer that migrations are prepared for. It changes nothing in the account. Exit codes: 0 all as
-    expected; 1 something that stops a migration; 3 something else, or a question that could not be asked.
+    Each check has an answer that migrations are prepared for. One alarm is raised for some seconds; nothing else in the
+    account changes. Exit codes: 0 all as expected; 1 something that stops a migration; 3 something else, or a question
+    that could not be asked.
     """
     with _explaining_failures():
         _stack(**options)
