@@ -17,7 +17,7 @@ from local.mwaa.environment import Environment
 from local.rehearsal import application, demo_source
 from sources.environment_rows import PERMISSIONS, paused, rows
 from tests.e2e.execution import execute
-from tools.generated_docs import template, unconditional_statements
+from tools.template import template, unconditional_statements
 
 MARK = "M4RKED"
 # Rights that a function needs and that this run does not use.
@@ -49,26 +49,6 @@ NOT_USED_HERE = {
     ),
     "UpdateEnvironmentFunction": ("iam:PassRole", "s3:GetEncryptionConfiguration"),
     # This is no rehearsal.
-    "CheckFilesFunction": (
-        "airflow:GetEnvironment",
-        "kms:Decrypt",
-        "kms:GenerateDataKey",
-        "logs:DescribeLogStreams",
-        "logs:GetLogEvents",
-        "s3:GetObject",
-        "s3:GetObjectVersion",
-        "s3:ListBucket",
-        "s3:PutObject",
-    ),
-    "CheckTargetFunction": (
-        "s3:GetObject",
-        "s3:PutObject",
-        "s3:ListBucket",
-        "kms:Decrypt",
-        "kms:GenerateDataKey",
-        "airflow:GetEnvironment",
-        "airflow:CreateCliToken",
-    ),
     "PrepareRehearsalFunction": ("s3:GetObject", "s3:ListBucket", "kms:Decrypt", "states:DescribeExecution"),
     "SweepFunction": (
         "s3:GetObject",

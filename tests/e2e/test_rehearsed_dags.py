@@ -20,7 +20,7 @@ from local.mwaa.aws_with_mwaa import AwsWithMwaa
 from local.rehearsal import application, demo_source
 from tests.e2e.execution import execute, report
 from tests.e2e.test_migration import allowed_actions
-from tools.generated_docs import template
+from tools.template import template
 
 TARGET = "prod-3-rehearsal"
 GOOD = """\

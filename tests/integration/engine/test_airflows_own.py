@@ -38,4 +38,4 @@ from mwaa_migrator.this_airflow import migrations
 migrations.head_revision()
 print(json.dumps(sorted(name for name in sys.modules if name.startswith(("alembic", "airflow.models.dagrun")))))
 """
-    assert empty_target.python(script) == []
+    assert empty_target.new_python(script) == []
