@@ -107,6 +107,7 @@ template: $(READY) ## Template findings: cfn-lint, sam validate, checkov; state 
 generate: $(READY) ## Files made from others: state machines, dashboard, docs' tables, Airflow's renamed options
 	PYTHONPATH=functions $(PY) -m tools.airflow_options
 	$(PY) -m tools.state_machines
+	$(PY) -m tools.function_rights
 	$(PY) -m tools.dashboard
 	$(PY) -m tools.generated_docs
 	$(PY) -m tools.phases_picture

@@ -14,6 +14,7 @@ import click
 
 from local.installations.folders import ROOT
 from mwaa_migrator_cli.commands import cli
+from mwaa_migrator_cli.doctor.examination import CHECKS
 from tools import error_tables, schema_tables
 from tools.markdown_table import cell, table
 from tools.state_machines import definition
@@ -33,6 +34,16 @@ def command_line() -> str:
 
 def _help(command: click.Command, context: click.Context) -> str:
     return f"### {context.command_path}\n\n```text\n{command.get_help(context)}\n```"
+
+
+def doctor_checks() -> str:
+    """What doctor asks, by check."""
+    rows = [
+        f"| {check.name} | {check.question} | {cell(check.expected)} | {cell(check.meaning)} "
+        f"| {'yes' if check.stops else ''} |"
+        for check in CHECKS
+    ]
+    return table(("check", "question", "expected", "otherwise", "stops a migration"), rows)
 
 
 def commands() -> str:
@@ -158,6 +169,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "input": schema_tables.input_reference,
     "report": schema_tables.report_reference,
     "command_line": command_line,
+    "doctor_checks": doctor_checks,
     "commands": commands,
     "parameters": parameters,
     "functions_in_vpc": functions_in_vpc,

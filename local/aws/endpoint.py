@@ -26,8 +26,8 @@ from moto.settings import load_iam_aws_managed_policies
 from werkzeug.serving import BaseWSGIServer, make_server
 from werkzeug.wrappers import Response
 
+from local.aws import alarm_actions, s3_listing
 from local.aws import request as aws_request
-from local.aws import s3_listing
 from local.aws.iam import policy_simulation
 from local.aws.iam.authorisation import Authorisation
 from local.aws.iam.call_record import CallRecord
@@ -140,6 +140,7 @@ class Endpoint:
         patches.install(self.url, self.identities)
         s3_listing.install()
         policy_simulation.install()
+        alarm_actions.install()
         self._thread = threading.Thread(target=self._server.serve_forever, name="endpoint", daemon=True)
         self._thread.start()
 

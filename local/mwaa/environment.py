@@ -237,7 +237,7 @@ class Environment:
             self._install_plugins()
             airflow = self._new_airflow(new)
             if new_version:
-                new.migrate_database(airflow.environment)
+                airflow.migrate_database()
             self._start(airflow)
         except _FAULTS as error:
             logger.warning("%s was not updated: %s", self.name, error)
