@@ -99,7 +99,7 @@ EXPORT_OPTIONS: Mapping[str, Option] = {
     "dags": Option(ALL_DAGS, _EXPRESSION, "--dags", "REGEX", "history of DAGs whose whole id matches (default: all)"),
     "xcoms": Option(True, SWITCH),
     "tables": Option(None, _TABLES, "--tables", "A,B", "these tables only"),
-    "excludeTables": Option([], _TABLES, "--exclude-tables", "C", "all but these tables"),
+    "excludeTables": Option([], _TABLES, "--exclude-tables", "C", "all but the rows of these tables"),
     "jobs": _PROCESSES,
     "skipUndecryptable": Option(
         False,
