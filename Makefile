@@ -45,11 +45,11 @@ $(READY): requirements/uv.txt requirements/dev.txt pyproject.toml
 	touch $@
 
 .PHONY: lint
-lint: $(READY) ## Format, lint and types; dags/ with Python 3.7
+lint: $(READY) ## Format, lint and types; what runs in Airflow with Python 3.7
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy $(CHECKED)
-	$$($(PY) -m local.installations.interpreters 3.7) -m compileall -q -f dags
+	$$($(PY) -m local.installations.interpreters 3.7) -m compileall -q -f dags mwaa_migrator_cli/doctor/probe_dag.py
 
 .PHONY: format
 format: $(READY) ## Formats the code and fixes what lint can fix

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from migration.aws import clients
 from migration.environments import environment as environments
 from mwaa_migrator_cli import account
 from mwaa_migrator_cli.account import NotFound
 
-from . import alarm, cli_endpoint, environment, rights, sdk, state_machines
+from . import alarm, cli_endpoint, environment, probe, rights, sdk, state_machines
 from .finding import Check, Finding
 from .stack_resources import StackResources
 
@@ -20,11 +20,14 @@ CHECKS: tuple[Check, ...] = (
     *environment.CHECKS,
     *rights.CHECKS,
     *cli_endpoint.CHECKS,
+    *probe.CHECKS,
 )
 
 
-def findings(stack: str, names: Sequence[str]) -> Iterator[Finding]:
+def findings(stack: str, names: Sequence[str], probing: Callable[[str], None] | None = None) -> Iterator[Finding]:
     """The findings about a stack and about environments of its account and region, one by one.
+
+    With `probing`, which gets what is waited for, a DAG of ours runs in each environment.
 
     Raises:
         NotFound: there is no environment of one of these names.
@@ -43,3 +46,6 @@ def findings(stack: str, names: Sequence[str]) -> Iterator[Finding]:
         yield from environment.findings(mwaa, clients.kms(), settings)
         yield from rights.findings(clients.iam(), functions, resources, settings)
         yield from cli_endpoint.findings(mwaa, name, settings["AirflowVersion"])
+        if probing is not None:
+            exchange = probe.Exchange(resources.physical_id("ExchangeBucket"), resources.key)
+            yield from probe.findings(mwaa, clients.s3(region), clients.kms(), exchange, settings, probing)
