@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import sys
 from collections.abc import Callable, Iterator
@@ -130,12 +131,14 @@ def report(migration_id: str, form: str, opens: bool, **options: Any) -> None:
 @cli.command()
 @click.option("--source", metavar="NAME", help="The source: an environment of the stack's account and region.")
 @click.option("--target", metavar="NAME", help="The target, if it is there already; or any environment of its version.")
+@click.option("--probe", is_flag=True, help="Also run a DAG in the environments, for up to half an hour each.")
 @click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
 @_account_options
-def doctor(source: str | None, target: str | None, as_json: bool, **options: Any) -> None:
+def doctor(source: str | None, target: str | None, probe: bool, as_json: bool, **options: Any) -> None:
     """Ask the account what the documentation leaves open.
 
-    Each check has an answer that migrations are prepared for. It changes nothing in the account. Exit codes: 0 all as
+    Each check has an answer that migrations are prepared for. One alarm is raised for some seconds; nothing else in the
+    account changes, or with --probe, nothing that is not taken back, also when it is interrupted. Exit codes: 0 all as
     expected; 1 something that stops a migration; 3 something else, or a question that could not be asked.
     """
     with _explaining_failures():
@@ -143,7 +146,8 @@ def doctor(source: str | None, target: str | None, as_json: bool, **options: Any
         from .doctor import examination, showing
 
         names = [name for name in dict.fromkeys((source, target)) if name is not None]
-        found = list(examination.findings(options["stack"], names))
+        probing = functools.partial(click.echo, err=True) if probe else None
+        found = list(examination.findings(options["stack"], names, probing))
         if as_json:
             click.echo(showing.as_json(found), nl=False)
         else:

@@ -15,7 +15,7 @@ import click
 from local.installations.folders import ROOT
 from mwaa_migrator_cli.commands import cli
 from mwaa_migrator_cli.doctor.examination import CHECKS
-from tools import error_tables, schema_tables
+from tools import error_tables, example_comparison, schema_tables
 from tools.markdown_table import cell, table
 from tools.state_machines import definition
 from tools.template import Content, statements, tasks, template
@@ -165,6 +165,13 @@ def _followers(states: Content, name: str) -> list[str]:
     return found
 
 
+def comparison() -> str:
+    """How `mwaa-migrator compare` is called, and what it printed."""
+    names = " ".join(example_comparison.ARGUMENTS)
+    lines = [f"mwaa-migrator compare {names}", "", *example_comparison.output().splitlines()]
+    return "\n".join(f"    {line}".rstrip() for line in lines).rstrip()
+
+
 PARTS: dict[str, Callable[[], str]] = {
     "input": schema_tables.input_reference,
     "report": schema_tables.report_reference,
@@ -181,6 +188,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "bad_input": error_tables.bad_input,
     "engine_failures": error_tables.engine_failures,
     "picture": picture,
+    "comparison": comparison,
 }
 
 

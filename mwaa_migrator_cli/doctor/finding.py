@@ -13,6 +13,9 @@ from migration.errors import MigrationError
 #: `different`: not as expected. `unknown`: the question could not be asked.
 Answer = Literal["expected", "different", "unknown"]
 
+#: What AWS or a web server raises when it refuses a question.
+REFUSALS = (BotoCoreError, ClientError, MigrationError)
+
 
 @dataclass(frozen=True)
 class Check:
@@ -56,5 +59,5 @@ def asking(check: Check, about: str, ask: Callable[[], Finding]) -> Iterator[Fin
     """A check's finding; where AWS or the web server refuses the question, that is the finding."""
     try:
         yield ask()
-    except (BotoCoreError, ClientError, MigrationError) as error:
+    except REFUSALS as error:
         yield Finding(check, about, "unknown", f"could not be asked: {error}")

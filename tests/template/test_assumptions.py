@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from local.installations.folders import ROOT
 from mwaa_migrator_cli.doctor.examination import CHECKS
+from tools import function_rights
 
 PAGE = (ROOT / "docs" / "assumptions.md").read_text(encoding="utf-8")
 ROWS = [
@@ -20,3 +21,8 @@ def test_the_page_names_each_check_and_no_other() -> None:
 
 def test_an_assumption_has_all_its_cells() -> None:
     assert [row for row in ROWS if len(row) != 5 or not all(row)] == []
+
+
+def test_the_rights_that_doctor_asks_for_are_the_templates() -> None:
+    """Generated, because the command line is installed without the template."""
+    assert function_rights.FILE.read_text(encoding="utf-8") == function_rights.text(), "run `make generate`"

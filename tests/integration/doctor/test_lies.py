@@ -11,13 +11,17 @@ from typing import Any
 import pytest
 from werkzeug.wrappers import Response
 
+from local.aws.responses import AwsError
 from local.mwaa import cli_endpoint as local_endpoint
+from local.mwaa.aws_with_mwaa import AwsWithMwaa
 from local.mwaa.environment import Environment
-from mwaa_migrator_cli.doctor import cli_endpoint, examination
+from mwaa_migrator_cli.doctor import cli_endpoint, examination, probe
 
 from .conftest import Change, Doctor, Finding
 
 Lie = Callable[[str, Change], None]
+# They are asked with --probe only.
+PROBED = {check.name for check in probe.CHECKS}
 
 
 def unexpected(findings: list[Finding]) -> list[tuple[str, str, bool]]:
@@ -40,7 +44,7 @@ def test_nothing_is_found_in_either_of_two_truths(
     monkeypatch.setattr(environment.cli, "_airflow_version", lambda: airflow)
     code, findings = doctor()
     assert (unexpected(findings), code) == ([], 0)
-    assert {one["check"] for one in findings} == {check.name for check in examination.CHECKS}
+    assert {one["check"] for one in findings} == {check.name for check in examination.CHECKS} - PROBED
 
 
 def test_a_path_that_is_not_there_stops_a_migration(
@@ -121,8 +125,50 @@ def test_a_state_machine_that_step_functions_finds_fault_with(doctor: Doctor, li
     assert set(unexpected(findings)) == {("state-machines", "different", True)}
 
 
-def test_a_right_that_the_person_lacks_is_no_answer(doctor: Doctor, aws: Any) -> None:
-    from local.aws.responses import AwsError
+def test_rights_that_a_boundary_takes(doctor: Doctor, aws: AwsWithMwaa) -> None:
+    iam, role = aws.client("iam"), aws.deployed.functions["CutOverFunction"].role_arn.rsplit("/", 1)[-1]
+    iam.put_role_permissions_boundary(RoleName=role, PermissionsBoundary="arn:aws:iam::aws:policy/AmazonS3FullAccess")
+    try:
+        code, findings = doctor()
+    finally:
+        iam.delete_role_permissions_boundary(RoleName=role)
+    assert (unexpected(findings), code) == ([("rights", "different", True)], 1)
+    (found,) = [one["found"] for one in findings if one["check"] == "rights"]
+    assert "CutOverFunction may not airflow:CreateCliToken on arn:aws:airflow:" in found
+    assert "s3:" not in found
+
+
+def test_an_alarm_that_the_key_does_not_let_through(doctor: Doctor, aws: AwsWithMwaa) -> None:
+    kms, key = aws.client("kms"), aws.deployed.resources["Key"]
+    # moto has it parsed where CloudFormation made the key.
+    policy = json.dumps(kms.get_key_policy(KeyId=key, PolicyName="default")["Policy"])
+    narrowed = policy.replace("cloudwatch.amazonaws.com", "s3.amazonaws.com")
+    kms.put_key_policy(KeyId=key, PolicyName="default", Policy=narrowed)
+    try:
+        code, findings = doctor()
+    finally:
+        kms.put_key_policy(KeyId=key, PolicyName="default", Policy=policy)
+    assert (unexpected(findings), code) == ([("alarm", "different", False)], 3)
+    (found,) = [one["found"] for one in findings if one["check"] == "alarm"]
+    assert found.startswith("Failed to execute action the topic.")
+
+
+def test_an_alarm_is_put_back_as_it_was(doctor: Doctor, aws: AwsWithMwaa) -> None:
+    cloudwatch = aws.client("cloudwatch")
+    before = [(one["AlarmName"], one["StateValue"]) for one in cloudwatch.describe_alarms()["MetricAlarms"]]
+    doctor()
+    after = [(one["AlarmName"], one["StateValue"]) for one in cloudwatch.describe_alarms()["MetricAlarms"]]
+    assert before
+    assert after == before
+
+
+def test_an_sdk_that_is_older(doctor: Doctor, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("boto3.__version__", "1.999.0")
+    code, findings = doctor()
+    assert (unexpected(findings), code) == ([("sdk", "different", False)], 3)
+
+
+def test_a_right_that_the_person_lacks_is_no_answer(doctor: Doctor, aws: AwsWithMwaa) -> None:
 
     def refuse(request: Any, principal: Any, carry_out: Callable[[], Response]) -> Response:
         if request.operation.name == "ValidateStateMachineDefinition":
