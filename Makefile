@@ -70,8 +70,8 @@ rehearsal: $(READY) ## A rehearsal on this machine: SOURCE= TARGET= DAGS= SEED_S
 	$(PY) -m local rehearsal
 
 .PHONY: bench
-bench: $(READY) ## Benchmarks against peers, into build/bench.json
-	$(PY) -m bench
+bench: $(READY) ## Benchmarks against peers, into build/bench.json; ONLY=speed compares with BASE= (the commit before)
+	$(PY) -m bench $(if $(ONLY),--only $(ONLY)) $(if $(filter speed,$(ONLY)),--against $(or $(BASE),HEAD~1))
 
 .PHONY: chaos
 chaos: $(READY) ## Migrations in which something goes wrong: SEED=1 RUNS=20 REAL=1, into build/chaos.json
