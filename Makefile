@@ -69,6 +69,10 @@ e2e: $(READY) ## The end-to-end tests alone
 rehearsal: $(READY) ## A rehearsal on this machine: SOURCE= TARGET= DAGS= SEED_SQL= OUT= KEEP=1 MODE=migrate
 	$(PY) -m local rehearsal
 
+.PHONY: pipelines
+pipelines: $(READY) ## Definitions of AWS Data Pipeline translated, parsed by Airflow and run: DEFINITIONS= RUNS=
+	$(PY) -m tests.integration.data_pipeline.given $(or $(DEFINITIONS),$(error name a folder of definitions: DEFINITIONS=)) $(RUNS)
+
 .PHONY: bench
 bench: $(READY) ## Benchmarks against peers, into build/bench.json; ONLY=speed compares with BASE= (the commit before)
 	$(PY) -m bench $(if $(ONLY),--only $(ONLY)) $(if $(filter speed,$(ONLY)),--against $(or $(BASE),HEAD~1))

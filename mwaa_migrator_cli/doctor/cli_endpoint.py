@@ -124,8 +124,10 @@ def _long_line(environment: str, cli: AirflowCli) -> Finding:
     except (CliAnswerInvalid, CliRefused) as error:
         return as_expected(LONG_LINE, environment, False, f"refused: {error}")
     # It says, with or without failing, that none was found.
-    said = answer.stdout + answer.stderr
-    return as_expected(LONG_LINE, environment, "found" in said, answer.last_words()[-120:] or "no output")
+    said = (answer.stdout.strip() or answer.stderr.strip()).splitlines()
+    return as_expected(
+        LONG_LINE, environment, any("found" in line for line in said), said[-1][-120:] if said else "none"
+    )
 
 
 def _seconds(environment: str, run: Endpoint) -> Finding:

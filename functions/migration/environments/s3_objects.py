@@ -24,7 +24,7 @@ _WITHOUT_TAGS: dict[str, Any] = {"TaggingDirective": "REPLACE"}
 # DeleteObjects' limit.
 _ONE_DELETE = 1000
 # DeleteObjects takes its keys as XML, in which most control characters cannot be written.
-_NOT_IN_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_NOT_IN_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
 
 
 class Source(NamedTuple):

@@ -41,7 +41,7 @@ else:
 
 # The local AWS has done at once what operators wait for.
 sleep = time.sleep
-time.sleep = lambda seconds: sleep(min(seconds, 1))
+time.sleep = lambda seconds: sleep(min(seconds, 0.1))
 
 
 def parse(folder):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -33,11 +33,13 @@ class Aws:
 
     Args:
         folder: the machine's.
+        commands: the folder of its own commands.
         environment_of_commands: the variables that commands there have.
     """
 
     endpoint: Endpoint
     folder: Path
+    commands: Path
     environment_of_commands: dict[str, str]
     calls: list[AwsRequest] = field(default_factory=list)
 
@@ -65,6 +67,16 @@ class Aws:
         for item in s3.list_objects_v2(Bucket=name).get("Contents", []):
             s3.delete_object(Bucket=name, Key=item["Key"])
         return s3
+
+    def serve(self, pages: Mapping[str, str]) -> None:
+        """Has `curl -O URL` on the machine fetch these texts, since there is no network."""
+        for url, text in pages.items():
+            file = self.folder / "web" / url.split("://", 1)[1]
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(text)
+        curl = self.commands / "curl"
+        curl.write_text(f'#!/bin/sh\n[ "$1" = -O ] && exec cp "{self.folder}/web/${{2#*://}}" "${{2##*/}}"\nexit 2\n')
+        curl.chmod(0o755)
 
     def environment(self) -> dict[str, str]:
         """What a DAG's tasks need to reach it."""
@@ -96,7 +108,7 @@ def started_aws(folder: Path, warehouse: str) -> Iterator[Aws]:
         (commands / name).write_text(f'#!/bin/sh\nexec {sys.executable} {program} "$@"\n')
         (commands / name).chmod(0o755)
     environment = {"HOME": str(machine), "PATH": f"{commands}:{os.environ['PATH']}"}
-    aws = Aws(endpoint, machine, environment)
+    aws = Aws(endpoint, machine, commands, environment)
     environment |= aws.environment()
 
     def read(bucket: str, prefix: str) -> str:

@@ -106,10 +106,14 @@ class Serverless:
 
 @dataclass
 class Machines:
-    """Systems Manager: every instance is registered, and its commands run in a folder of its own."""
+    """Systems Manager: every instance is registered, and its commands run in a folder of its own.
+
+    `image` has the scripts that lie in that folder from the start, as a machine image brings them.
+    """
 
     folder: Path
     environment: dict[str, str]
+    image: Mapping[str, str] = field(default_factory=dict)
     invocations: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)
 
     def handles(self, request: AwsRequest) -> bool:
@@ -136,7 +140,11 @@ class Machines:
 
     def _run(self, command_id: str, instance_id: str, parameters: Mapping[str, list[str]]) -> dict[str, Any]:
         home = self.folder / instance_id
-        home.mkdir(parents=True, exist_ok=True)
+        if not home.exists():
+            home.mkdir(parents=True)
+            for name, text in self.image.items():
+                (home / name).write_text(text)
+                (home / name).chmod(0o755)
         script = home / f"{command_id}.sh"
         script.write_text("\n".join(parameters["commands"]))
         done = subprocess.run(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from local.installations.postgres import PostgresServer
 
 from .airflow_runs import Deployment
 from .conftest import Query, translated_into
+from .hadoop.script_runner import script_runner
 from .local_services import Aws
 
 DAY = "2026-03-04T00:00:00+00:00"
@@ -197,23 +197,14 @@ chmod +x ~/bin/sqoop
 """
 
 
-def jar(aws: Aws, folder: Path) -> bytes:
-    """A jar of a user's own, which runs scripts."""
-    source = Path(__file__).parent / "hadoop" / "jars" / "ScriptRunner.java"
-    classes = aws.emr.node.compile(source, into=folder)
-    with zipfile.ZipFile(folder / "runner.jar", "w") as file:
-        file.writestr("META-INF/MANIFEST.MF", "Main-Class: ScriptRunner\n")
-        for name in classes:
-            file.write(folder / name, name)
-    return (folder / "runner.jar").read_bytes()
-
-
 def test_sqoop_weekly(airflow: Deployment, aws: Aws, query: Query, postgres: PostgresServer, tmp_path: Path) -> None:
     deploy(airflow, "sqoop-weekly.json")
     query("DROP TABLE IF EXISTS orders")
     query("CREATE TABLE orders (id int, name text)")
     query("INSERT INTO orders VALUES (1, 'a'), (2, NULL)")
-    aws.empty_bucket("etl-jars").put_object(Bucket="etl-jars", Key="runner.jar", Body=jar(aws, tmp_path))
+    aws.empty_bucket("etl-jars").put_object(
+        Bucket="etl-jars", Key="runner.jar", Body=script_runner(aws.emr.node, tmp_path)
+    )
     aws.empty_bucket("etl-tools").put_object(Bucket="etl-tools", Key="prepare.sh", Body=_PREPARE.encode())
     aws.calls.clear()
     found = run(

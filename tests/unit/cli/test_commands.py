@@ -393,6 +393,17 @@ def test_watch_tells_apart_what_the_engine_measured(watch: Callable[..., Any]) -
     assert [line for line in lines if ": " in line] == ["export: 60 s", "import: 48 s", "verify: 12 s"]
 
 
+def test_watch_says_what_it_waits_for(watch: Callable[..., Any]) -> None:
+    """Once, however often it looks."""
+    for name, ended in (("export", "x"), ("import", None)):
+        phase = {"name": name, "started": "2026-11-22T10:00:00.000+00:00", "ended": ended, "seconds": 60.0}
+        leave(f"migrations/m/2/phases/{name}.json", phase)
+    running = {"status": "RUNNING"}
+    told = watch(States(running, running, running, {"status": "SUCCEEDED"}, plan=PLAN))
+    lines = [line.strip() for line in told.stderr.splitlines()]
+    assert [line for line in lines if ": " in line or "..." in line] == ["export: 60 s", "import ..."]
+
+
 @pytest.mark.parametrize(("verdict", "code"), [("pass", 0), ("warn", 0), ("fail", 1)])
 def test_without_a_report_the_output_has_the_verdict(watch: Callable[..., Any], verdict: str, code: int) -> None:
     output = json.dumps({"outcome": "rehearsed", "report": None, "verdict": verdict})
