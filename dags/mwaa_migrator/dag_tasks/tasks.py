@@ -20,6 +20,7 @@ from mwaa_migrator.dag_tasks.quiesce import drain, quiesce, read_open_memory, re
 from mwaa_migrator.errors import DrainTimedOut, InvalidArguments, MigratorError, Refused, StorageUnreachable
 from mwaa_migrator.export.export_artifact import export
 from mwaa_migrator.export.plan import export_options
+from mwaa_migrator.export.source_check import check_source
 from mwaa_migrator.merge.import_artifact import import_artifact, import_options
 from mwaa_migrator.options import EXPORT_OPTIONS, IMPORT_OPTIONS, Option
 from mwaa_migrator.progress import Progress
@@ -38,6 +39,8 @@ class Task(NamedTuple):
 
 
 def _export(storage: Storage, options: Dict[str, Any], progress: Progress) -> Dict[str, Any]:
+    if options["probe"]:
+        return check_source(export_options(options), progress)
     if options["quiesce"]:
         read_open_memory(storage)
     return summary(export(storage, storage.folder, export_options(options), progress))

@@ -59,7 +59,8 @@ def _notes(access: Access, ec2: EC2Client) -> Iterator[str]:
     named = {"Name": "service-name", "Values": [f"*.{access.region}.s3"]}
     endpoints: list[Any] = ec2.describe_vpc_endpoints(Filters=[vpc, named])["VpcEndpoints"]  # type: ignore[list-item]
     elsewhere = access.bucket_region != access.region
-    cut_off, through = [], {}
+    cut_off: list[str] = []
+    through: dict[str, dict[str, Any]] = {}
     for subnet in sorted(subnet["SubnetId"] for subnet in subnets):
         table = _table_of(subnet, tables)
         serving = [] if elsewhere else _serving(table, endpoints)
