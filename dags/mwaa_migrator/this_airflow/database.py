@@ -20,6 +20,7 @@ from mwaa_migrator.postgres.session import (
     SESSION_SETTINGS,
     execute,
     named_database_errors,
+    set_keepalives,
 )
 from mwaa_migrator.this_airflow.release import airflow_version
 from mwaa_migrator.this_airflow.schema import airflow_schema, read_revision
@@ -130,6 +131,7 @@ def connect_with(parameters: dict[str, str], application_name: str) -> Any:
 
 
 def _prepare(connection: Any, application_name: str) -> None:
+    set_keepalives(connection)
     # psycopg2 decodes by the encoding that it knows, and does not notice a statement that sets another.
     connection.set_client_encoding("UTF8")
     execute(connection, SESSION_SETTINGS)
