@@ -95,9 +95,10 @@ release: $(READY) ## What a release is, into build/release/: wheel, application,
 	$(PY) -m tools.release
 
 .PHONY: template
-template: $(READY) ## Template findings: cfn-lint, sam validate, checkov
+template: $(READY) ## Template findings: cfn-lint, sam validate, checkov; state machines: asl-validator, JSONata's own parser
 	$(BIN)/cfn-lint template.yaml
 	$(BIN)/sam validate --lint
+	$(PY) -m tools.state_machine_findings
 	test -x build/checkov/bin/checkov || $(UV) venv --quiet build/checkov
 	$(UV) pip install --quiet --python build/checkov --require-hashes -r requirements/checkov.txt
 	build/checkov/bin/checkov --quiet --compact --skip-download --framework cloudformation --file template.yaml
@@ -129,6 +130,7 @@ lock: $(READY) ## Locks requirements/*.in again (UPGRADE=--upgrade for the newes
 	$(UV) pip compile --quiet --python "$$($(PY) -m local.installations.interpreters 3.13)" --generate-hashes --no-emit-index-url \
 		--custom-compile-command "make lock" $(UPGRADE) requirements/lambda-runtime.in -o requirements/lambda-runtime.txt
 	$(PY) -m local.installations.airflow_installation lock
+	$(PY) -m local.installations.node_packages
 
 .PHONY: clean
 clean: ## Removes what was built

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import secrets
-import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
-from socket import socket
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 import requests
 
+from local.installations import ports
+from local.installations.fork_server import ForkedProcess
 from sources.deployment import Deployment
 
 _SECONDS_TO_START = 120
+_IN_AIRFLOW = Path(__file__).parent / "in_airflow.py"
 
 
 class RestApi:
@@ -44,38 +46,24 @@ class RestApi:
 @contextmanager
 def web_server(deployment: Deployment) -> Iterator[RestApi]:
     """Starts a web server with one user, on a free port."""
-    with closing(socket()) as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = ports.free_port()
     password = secrets.token_hex()
-    installation = deployment.installation
-    environment = {
-        **deployment.environment(),
-        "AIRFLOW__API__AUTH_BACKENDS": "airflow.api.auth.backend.basic_auth",
-        "AIRFLOW__WEBSERVER__WORKERS": "1",
-    }
-    person = ("--firstname", "A", "--lastname", "B", "--email", "a@example.com", "--role", "Admin")
-    installation.run("users", "create", "--username", "admin", "--password", password, *person, env=environment)
-    with (deployment.home / "webserver.log").open("w") as log:
-        process = subprocess.Popen(
-            [str(installation.airflow), "webserver", "--hostname", "127.0.0.1", "--port", str(port)],
-            env=environment,
-            cwd=deployment.home,
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-        )
+    process = deployment.fork_with_log(
+        _IN_AIRFLOW,
+        [str(port), "admin", password],
+        {"AIRFLOW__API__AUTH_BACKENDS": "airflow.api.auth.backend.basic_auth"},
+        deployment.home / "webserver.log",
+    )
     url = f"http://127.0.0.1:{port}"
     try:
         _wait(process, url)
         yield RestApi(url, "admin", password)
     finally:
-        # Gunicorn ends its workers too.
         process.terminate()
         process.wait(timeout=30)
 
 
-def _wait(process: subprocess.Popen[bytes], url: str) -> None:
+def _wait(process: ForkedProcess, url: str) -> None:
     deadline = time.monotonic() + _SECONDS_TO_START
     while process.poll() is None and time.monotonic() < deadline:
         try:

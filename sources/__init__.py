@@ -10,6 +10,6 @@ engine's commands, and `environment_rows` reads every row of an environment.
 
 from __future__ import annotations
 
-from sources.source import FERNET_KEY, Source, SourceNotFilled, XCom, make_source, read_xcoms
+from sources.source import FERNET_KEY, Source, SourceNotFilled, XCom, make_source
 
-__all__ = ["FERNET_KEY", "Source", "SourceNotFilled", "XCom", "make_source", "read_xcoms"]
+__all__ = ["FERNET_KEY", "Source", "SourceNotFilled", "XCom", "make_source"]

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import atexit
+import base64
 import json
+import pickle
 import subprocess
-from collections.abc import Iterator, Mapping
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -17,8 +20,9 @@ from psycopg2 import sql
 from local.installations import fork_server
 from local.installations.airflow_installation import AirflowInstallation
 from local.installations.folders import ROOT
-from local.installations.fork_server import ForkedCommand, ForkServer
+from local.installations.fork_server import ForkedCommand, ForkedProcess, ForkServer
 from local.installations.postgres import PostgresServer
+from sources.source import XCom
 
 #: The table's content as a number that does not depend on the rows' order, and what keeps it whole.
 _TABLES = "select relname from pg_class where relnamespace = 'public'::regnamespace and relkind = 'r' order by 1"
@@ -34,6 +38,7 @@ _DEFINITIONS = """
 #: A command that runs: of a new interpreter, or of one that had imported Airflow.
 Command = subprocess.Popen[str] | ForkedCommand
 
+_IN_AIRFLOW = Path(__file__).parent / "in_airflow.py"
 _AIRFLOW_MODULE = Path(fork_server.__file__).parent / "shim" / "airflow_module.py"
 _fork_servers: dict[tuple[AirflowInstallation, Path, frozenset[tuple[str, str]]], ForkServer] = {}
 
@@ -83,14 +88,13 @@ class Deployment:
         return {**environment, "PYTHONPATH": str(ROOT / "dags")}
 
     def start(self, *arguments: str, environment: Mapping[str, str] | None = None) -> Command:
-        """The engine's command, running."""
+        """The engine's command, running.
+
+        It and its children are forks of a process that has imported this Airflow. With `environment`, variables that
+        are added to the deployment's own, they are new interpreters.
+        """
         if environment is None and "database__sql_alchemy_conn" not in self.options:
-            request = {
-                "module": "mwaa_migrator",
-                "arguments": [*arguments, "--json"],
-                "environment": self.environment(),
-            }
-            return self._fork_server().start_command(request)
+            return self.fork(*arguments, "--json", module="mwaa_migrator")
         return subprocess.Popen(
             [str(self.installation.python), "-m", "mwaa_migrator", *arguments, "--json"],
             env={**self.environment(), **(environment or {})},
@@ -99,6 +103,33 @@ class Deployment:
             stderr=subprocess.PIPE,
             text=True,
         )
+
+    def fork(self, *arguments: str, **program: str) -> ForkedCommand:
+        """A program, running in a fork of a process that has imported this Airflow.
+
+        Args:
+            program: `module` or `file`, as for `python -m` or `python`.
+        """
+        request = {"arguments": arguments, "environment": self.environment(), **program}
+        return self._fork_server().start_command(request)
+
+    def fork_with_log(
+        self, file: Path, arguments: Sequence[str], environment: Mapping[str, str], log: Path
+    ) -> ForkedProcess:
+        """A Python file, running in such a fork. `environment` is added to the deployment's own variables."""
+        request = {
+            "arguments": arguments,
+            "environment": {**self.environment(), **environment},
+            "file": str(file),
+        }
+        return self._fork_server().start(request, log)
+
+    def program(self, *arguments: str, **program: str) -> str:
+        """What a program printed, whose exit code must be 0; see `fork`."""
+        process = self.fork(*arguments, **program)
+        stdout, stderr = process.communicate(timeout=180)
+        assert process.returncode == 0, stderr[-5000:]
+        return stdout
 
     def _fork_server(self) -> ForkServer:
         """A process that has imported this Airflow with this configuration, but for the database and the key."""
@@ -123,7 +154,20 @@ class Deployment:
         return done.result
 
     def python(self, script: str) -> Any:
-        """What a script prints, as JSON, in this Airflow's Python: Airflow's own view of its database."""
+        """What a script prints, as JSON, with this Airflow imported: Airflow's own view of its database."""
+        with tempfile.NamedTemporaryFile("w", suffix=".py") as file:
+            file.write(script)
+            file.flush()
+            return json.loads(self.program(file=file.name).strip().splitlines()[-1])
+
+    def xcoms(self, dag_id: str, run_id: str) -> dict[XCom, Any]:
+        """A run's XComs, as Airflow's own API reads them, with the sources' DAGs in the deployment's DAG folder."""
+        printed = self.program("xcoms", dag_id, run_id, file=str(_IN_AIRFLOW))
+        values = pickle.loads(base64.b64decode(printed.splitlines()[-1]))
+        return {XCom(*key): value for key, value in values.items()}
+
+    def new_python(self, script: str) -> Any:
+        """The same by a new interpreter, which has imported nothing yet."""
         done = subprocess.run(
             [str(self.installation.python), "-W", "ignore", "-c", script],
             env=self.environment(),

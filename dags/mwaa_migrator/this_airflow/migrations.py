@@ -1,6 +1,7 @@
 """What this Airflow's own migrations say, read from their text.
 
-Alembic would import every one of them, and with them Airflow's models and FAB: 50 MB and most of a second.
+Alembic would import every one of them, and with them Airflow's models and FAB: 50 MB and most of a second. A process
+reads them once.
 """
 
 from __future__ import annotations
@@ -9,11 +10,13 @@ import ast
 import glob
 import os
 import re
-from typing import Any, Iterable, Iterator
+from functools import lru_cache
+from typing import Any, FrozenSet, Iterable, Iterator
 
 from mwaa_migrator.errors import AirflowNotSupported
 
 
+@lru_cache(maxsize=None)
 def head_revision() -> str:
     """The revision that the migrations lead to: the one that no other follows.
 
@@ -40,10 +43,14 @@ def unknown_tables(names: Iterable[str]) -> list[str]:
     A word that a migration uses for something else does not count: ``event`` is a column's name. The models would not
     do instead: importing all of them takes seconds, and leaves out those whose optional dependency is not installed.
     """
-    known: set[str] = set()
-    for text in _migrations():
-        known.update(_tables(ast.parse(text)))
+    known = tables_in_migrations()
     return sorted(name for name in names if name not in known)
+
+
+@lru_cache(maxsize=None)
+def tables_in_migrations() -> FrozenSet[str]:
+    """The tables that this Airflow's migrations make or change."""
+    return frozenset(name for text in _migrations() for name in _tables(ast.parse(text)))
 
 
 def names_in_migrations() -> set[str]:

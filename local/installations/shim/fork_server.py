@@ -3,9 +3,10 @@
     fork_server.py <socket> <worker>
 
 The worker is a Python file; its function `run` carries out a request and returns an exit code, with what the file has
-imported at hand. A client sends to the Unix socket an empty line with two file descriptors, for standard output and
-standard error, and then the request, a line of JSON. It reads two lines: {"pid": n} when the child has started, as the
-leader of a process group, and {"returncode": n} when it has ended; negative for a signal.
+imported at hand. A client sends to the Unix socket an empty line with file descriptors, for standard output, standard
+error and, where there are three, standard input, and then the request, a line of JSON. It reads two lines: {"pid": n}
+when the child has started, as the leader of a process group, and {"returncode": n} when it has ended; negative for a
+signal.
 
 Python 3.7 has to be able to run this.
 """
@@ -33,19 +34,19 @@ def load(file):
 def receive(connection):
     """The descriptors that a client sends first."""
     descriptors = array("i")
-    _, ancillary, _, _ = connection.recvmsg(1, socket.CMSG_SPACE(2 * descriptors.itemsize))
+    _, ancillary, _, _ = connection.recvmsg(1, socket.CMSG_SPACE(3 * descriptors.itemsize))
     for level, kind, data in ancillary:
         if (level, kind) == (socket.SOL_SOCKET, socket.SCM_RIGHTS):
             descriptors.frombytes(data)
     return list(descriptors)
 
 
-def run(worker, request, output):
+def run(worker, request, streams):
     """In the forked child; does not return."""
     returncode = 1
     try:
         os.setsid()
-        for descriptor, sent in enumerate(output, 1):
+        for descriptor, sent in zip((1, 2, 0), streams):
             os.dup2(sent, descriptor)
             os.close(sent)
         try:
@@ -89,7 +90,7 @@ def serve(path, worker):
     Path(path + ".new").rename(path)
     while True:
         connection, _ = server.accept()
-        output = receive(connection)
+        streams = receive(connection)
         stream = connection.makefile("rw")
         line = stream.readline()
         if line:
@@ -98,8 +99,8 @@ def serve(path, worker):
                 server.close()
                 stream.close()
                 connection.close()
-                run(worker, json.loads(line), output)
-        for descriptor in output:
+                run(worker, json.loads(line), streams)
+        for descriptor in streams:
             os.close(descriptor)
         if not line:
             stream.close()

@@ -56,7 +56,7 @@ def test_a_trigger_of_the_users_that_swallows_or_changes_rows(
 def test_migrations_that_are_killed(target: Deployment, old_artifact: Path) -> None:
     """As the kernel does when memory is short: only the process that runs Airflow's migrations."""
     before = target.content()
-    process = target.start("import", "--from", str(old_artifact))
+    process = target.start("import", "--from", str(old_artifact), environment={})
     wait_for_phase(process, "upgrade")
     eventually(lambda: len(memory.family(process.pid)) == 2)
     kill_children(process.pid)
@@ -68,7 +68,7 @@ def test_migrations_that_are_killed(target: Deployment, old_artifact: Path) -> N
 
 
 def test_copying_processes_that_are_killed(filled_source: Deployment, tmp_path: Path) -> None:
-    process = filled_source.start("export", "--to", str(tmp_path))
+    process = filled_source.start("export", "--to", str(tmp_path), environment={})
     wait_for_phase(process, "export")
     eventually(lambda: len(memory.family(process.pid)) > 1)
     kill_children(process.pid)

@@ -50,7 +50,7 @@ def test_killed(phase: str, delay: float, target: Deployment, artifact: Path, co
 def test_killed_while_airflow_migrates(delay: float, target: Deployment, old_artifact: Path) -> None:
     """The process that runs the migrations must not outlive the import, to write into a schema that is gone."""
     before = target.content()
-    process = target.start("import", "--from", str(old_artifact))
+    process = target.start("import", "--from", str(old_artifact), environment={})
     wait_for_phase(process, "upgrade")
     kill_after(process, delay)
     assert target.content() == before

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-import sources
 from local.installations.postgres import PostgresServer
 from matrix.migration import Migrated, hop, make_source, migrate
 from matrix.rest_api import RestApi, web_server
@@ -54,8 +53,7 @@ def test_xcoms_have_the_same_values(migration: Callable[[str], Migrated], versio
     runs = source.rows("select dag_id, run_id from dag_run where run_id is not null and dag_id in ('values', 'mapped')")
     assert runs
     for dag_id, run_id in runs:
-        there = sources.read_xcoms(source.installation, source.environment(), dag_id, run_id)
-        here = sources.read_xcoms(target.installation, target.environment(), dag_id, run_id)
+        there, here = source.xcoms(dag_id, run_id), target.xcoms(dag_id, run_id)
         assert there
         assert here == there
 
@@ -92,7 +90,7 @@ def opened(migration: Callable[[str], Migrated], request: pytest.FixtureRequest)
     migrated = migration(request.param)
     # The API's own schema refuses the missed SLA without a time, which only SQL could make.
     migrated.target.execute("update sla_miss set timestamp = now(), notification_sent = false where timestamp is null")
-    migrated.target.installation.run("dags", "reserialize", env=migrated.target.environment())
+    migrated.target.program("dags", "reserialize", module="airflow")
     with web_server(migrated.target) as api:
         yield migrated, api
 
