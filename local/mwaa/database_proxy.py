@@ -7,6 +7,7 @@ is one of the server, and:
   `adminuser` with a password.
 - Start-up options are refused.
 - A client that has been idle for too long is disconnected.
+- The session of a client that has gone without a word lives on for a while.
 """
 
 from __future__ import annotations
@@ -37,19 +38,22 @@ class DatabaseProxySettings:
         secret: what tokens are signed with, and the password of the owner.
         token_seconds: how long a new connection may use a token; 15 minutes in an account.
         idle_seconds: RDS Proxy's IdleClientTimeout, half an hour by default.
+        linger_seconds: how long the server's session lives on when its client has gone without a word.
     """
 
     secret: str
     token_seconds: float
     idle_seconds: float
+    linger_seconds: float
 
     @classmethod
     def of_environment(cls, secret: str) -> DatabaseProxySettings:
-        """As DATABASE_TOKEN_SECONDS and DATABASE_IDLE_SECONDS say; both are short by default."""
+        """As the variables say; their defaults are shorter than what an account has."""
         return cls(
             secret,
             float(os.environ.get("DATABASE_TOKEN_SECONDS", "30")),
             float(os.environ.get("DATABASE_IDLE_SECONDS", "120")),
+            float(os.environ.get("DATABASE_LINGER_SECONDS", "20")),
         )
 
     def variables(self) -> dict[str, str]:
@@ -58,6 +62,7 @@ class DatabaseProxySettings:
             "DATABASE_SECRET": self.secret,
             "DATABASE_TOKEN_SECONDS": str(self.token_seconds),
             "DATABASE_IDLE_SECONDS": str(self.idle_seconds),
+            "DATABASE_LINGER_SECONDS": str(self.linger_seconds),
         }
 
 
@@ -110,8 +115,9 @@ def _is_valid(token: str, secret: str) -> bool:
 class _Side(asyncio.Protocol):
     """One end of a session: what it receives goes to the other."""
 
-    def __init__(self) -> None:
+    def __init__(self, linger_seconds: float) -> None:
         self.other: _Side = self
+        self._linger_seconds = linger_seconds
         self.transport: asyncio.Transport | None = None
         self.received_at = time.monotonic()
 
@@ -120,7 +126,7 @@ class _Side(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         self.received_at = time.monotonic()
-        if self.other.transport is not None:
+        if self.other.transport is not None and not self.other.transport.is_closing():
             self.other.transport.write(data)
 
     def pause_writing(self) -> None:
@@ -132,20 +138,20 @@ class _Side(asyncio.Protocol):
             self.other.transport.resume_reading()
 
     def connection_lost(self, error: Exception | None) -> None:
+        # A client that has said goodbye is gone from the server already.
         if self.other.transport is not None:
-            self.other.transport.close()
+            asyncio.get_running_loop().call_later(self._linger_seconds, self.other.transport.close)
 
 
 class _Server:
-    def __init__(self, server_port: int, secret: str, idle_seconds: float) -> None:
+    def __init__(self, server_port: int, settings: DatabaseProxySettings) -> None:
         self._server_port = server_port
-        self._secret = secret
-        self._idle_seconds = idle_seconds
+        self._settings = settings
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             startup = await self._log_in(reader, writer)
-            client, server = _Side(), _Side()
+            client, server = _Side(self._settings.linger_seconds), _Side(0)
             client.other, server.other = server, client
             client.transport = cast("asyncio.Transport", writer.transport)
             await asyncio.get_running_loop().create_connection(lambda: server, _HOST, self._server_port)
@@ -188,8 +194,8 @@ class _Server:
         password = (await reader.readexactly(length - 4)).rstrip(b"\0").decode()
         user = parameters.get("user")
         if not (
-            (user == metadata_roles.USER and _is_valid(password, self._secret))
-            or (user == metadata_roles.OWNER and hmac.compare_digest(password, self._secret))
+            (user == metadata_roles.USER and _is_valid(password, self._settings.secret))
+            or (user == metadata_roles.OWNER and hmac.compare_digest(password, self._settings.secret))
         ):
             raise _Refused("28P01", f'password authentication failed for user "{user}"')
         return head + body
@@ -200,13 +206,13 @@ class _Server:
         while not client.transport.is_closing():
             is_waiting = client.received_at > server.received_at
             idle = 0.0 if is_waiting else time.monotonic() - server.received_at
-            if idle >= self._idle_seconds:
+            if idle >= self._settings.idle_seconds:
                 client.transport.close()
-            await asyncio.sleep(max(0.05, self._idle_seconds - idle))
+            await asyncio.sleep(max(0.05, self._settings.idle_seconds - idle))
 
 
 async def _main(server_port: int) -> None:
-    accepting = _Server(server_port, os.environ["DATABASE_SECRET"], float(os.environ["DATABASE_IDLE_SECONDS"]))
+    accepting = _Server(server_port, DatabaseProxySettings.of_environment(os.environ["DATABASE_SECRET"]))
     server = await asyncio.start_server(accepting.serve, _HOST, 0, backlog=512)
     sys.stdout.write(f"{server.sockets[0].getsockname()[1]}\n")
     sys.stdout.flush()

@@ -6,6 +6,7 @@ knows how to renew.
 
 from __future__ import annotations
 
+import hashlib
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Iterator
@@ -27,6 +28,12 @@ from mwaa_migrator.this_airflow.schema import airflow_schema, read_revision
 
 #: Shown in pg_stat_activity; an import also finds by it the sessions that a killed one left.
 APPLICATION_NAME = "mwaa_migrator"
+
+
+def session_name(task: str, run_id: str | None) -> str:
+    """The name of the session of a task; tries of the same DAG run have the same."""
+    digest = [hashlib.sha256(run_id.encode("utf-8")).hexdigest()[:16]] if run_id else []
+    return " ".join([APPLICATION_NAME, task, *digest])
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from local.installations.postgres import PostgresServer
 from local.mwaa.database_proxy import DatabaseProxy, DatabaseProxySettings
 from local.mwaa.shim.mwaa.config import rds_iam
 
-SETTINGS = DatabaseProxySettings("some secret", token_seconds=3, idle_seconds=1)
+SETTINGS = DatabaseProxySettings("some secret", token_seconds=3, idle_seconds=1, linger_seconds=2)
 Connect = Callable[..., Any]
 
 
