@@ -45,11 +45,11 @@ $(READY): requirements/uv.txt requirements/dev.txt pyproject.toml
 	touch $@
 
 .PHONY: lint
-lint: $(READY) ## Format, lint and types; dags/ with Python 3.7
+lint: $(READY) ## Format, lint and types; what runs in Airflow with Python 3.7
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy $(CHECKED)
-	$$($(PY) -m local.installations.interpreters 3.7) -m compileall -q -f dags
+	$$($(PY) -m local.installations.interpreters 3.7) -m compileall -q -f dags mwaa_migrator_cli/doctor/probe_dag.py
 
 .PHONY: format
 format: $(READY) ## Formats the code and fixes what lint can fix
@@ -68,6 +68,10 @@ e2e: $(READY) ## The end-to-end tests alone
 .PHONY: rehearsal
 rehearsal: $(READY) ## A rehearsal on this machine: SOURCE= TARGET= DAGS= SEED_SQL= OUT= KEEP=1 MODE=migrate
 	$(PY) -m local rehearsal
+
+.PHONY: pipelines
+pipelines: $(READY) ## Definitions of AWS Data Pipeline translated, parsed by Airflow and run: DEFINITIONS= RUNS=
+	$(PY) -m tests.integration.data_pipeline.given $(or $(DEFINITIONS),$(error name a folder of definitions: DEFINITIONS=)) $(RUNS)
 
 .PHONY: bench
 bench: $(READY) ## Benchmarks against peers, into build/bench.json
@@ -107,6 +111,7 @@ template: $(READY) ## Template findings: cfn-lint, sam validate, checkov; state 
 generate: $(READY) ## Files made from others: state machines, dashboard, docs' tables, Airflow's renamed options
 	PYTHONPATH=functions $(PY) -m tools.airflow_options
 	$(PY) -m tools.state_machines
+	$(PY) -m tools.function_rights
 	$(PY) -m tools.dashboard
 	$(PY) -m tools.generated_docs
 	$(PY) -m tools.phases_picture
@@ -124,7 +129,7 @@ check: lint template audit test ## What a reviewer would run
 
 .PHONY: lock
 lock: $(READY) ## Locks requirements/*.in again (UPGRADE=--upgrade for the newest)
-	for name in uv dev checkov mwaa-dr; do $(UV) $(LOCK) $(UPGRADE) requirements/$$name.in -o requirements/$$name.txt; done
+	for name in uv dev checkov mwaa-dr hadoop; do $(UV) $(LOCK) $(UPGRADE) requirements/$$name.in -o requirements/$$name.txt; done
 	$(UV) $(subst 3.11,3.13,$(LOCK)) $(UPGRADE) $(IN_LAMBDA:%=--no-emit-package %) functions/requirements.in -o functions/requirements.txt
 	$(UV) $(subst 3.11,3.13,$(LOCK)) $(UPGRADE) layers/ruff/requirements.in -o layers/ruff/requirements.txt
 	$(UV) pip compile --quiet --python "$$($(PY) -m local.installations.interpreters 3.13)" --generate-hashes --no-emit-index-url \

@@ -11,6 +11,7 @@ from typing import Any
 import psycopg2
 
 from bench import workload
+from local.installations import empty_airflow_database
 from local.installations.airflow_installation import AirflowInstallation
 from local.installations.postgres import PostgresServer
 
@@ -105,7 +106,6 @@ class Databases:
     def _empty(self, airflow: AirflowInstallation) -> str:
         name = f"empty_{airflow.version}"
         if name not in self._made:
-            self.server.create_database(name)
-            airflow.migrate_database(self.environment(airflow, name))
+            empty_airflow_database.create(self.server, name, airflow, self.environment(airflow, name))
             self._made.add(name)
         return name

@@ -49,6 +49,10 @@ class AirflowWithoutScheduler(AirflowProcesses):
             target=self._schedule, name=f"scheduler of {self.home.parent.name}", daemon=True
         )
 
+    def migrate_database(self) -> None:
+        # It has no process that has imported Airflow.
+        self.installation.migrate_database(self.environment)
+
     def start(self) -> None:
         self.output.mkdir(parents=True, exist_ok=True)
         self._scheduler.start()

@@ -1,6 +1,7 @@
-"""CheckFiles: the user's DAGs, requirements and Airflow options against the target's version, for a rehearsal's report.
+"""CheckFiles: the user's DAGs, requirements and Airflow options against the target's version.
 
-What it finds is in the report and fails nothing; if it fails itself, the report says so.
+What it finds is in the report, which also says if it fails itself. Before a migration pauses anything, it judges what
+CheckTarget and it have found.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from migration.checks import (
     dag_code,
     dag_files,
     false_positives,
+    gate,
     installation_log,
     linter,
     options,
@@ -25,8 +27,9 @@ from migration.checks import (
 )
 from migration.checks.check_results import Check
 from migration.environments import environment, s3_objects
+from migration.exchange import layout
 from migration.exchange.store import Store, of_attempt
-from migration.model import Migration
+from migration.model import Migration, Side
 from migration.observability import logger, state
 
 
@@ -43,10 +46,16 @@ def handler(*, migration: Migration) -> Checked:
     # Each part as soon as it is there, so that a later one that fails takes nothing away.
     parts = {"dag_code": _dag_code, "requirements": _requirements, "airflow_options": _options}
     made = 0
-    for name, check in parts.items():
-        found = check(migration, store)
-        check_results.write(store, name, found)
-        made += len(found)
+    try:
+        for name, check in parts.items():
+            found = check(migration, store)
+            check_results.write(store, name, found)
+            made += len(found)
+    finally:
+        # Also where a part failed: what the others have found may be reason enough to stop.
+        if migration["mode"] == "migrate" and migration["options"]["checks"] == "enforce":
+            source = store.read(layout.SOURCE_DAGS) or {}
+            gate.require(check_results.read(store), source.get("broken_files") or [])
     return Checked(checks=made)
 
 
@@ -68,15 +77,29 @@ def _requirements(migration: Migration, store: Store) -> list[Check]:
     key = found.get("RequirementsS3Path")
     if not key:
         return [requirements.none()]
-    s3 = clients.s3(target["region"])
-    pinned = s3_objects.pin(s3, target["bucket"], key, found.get("RequirementsS3ObjectVersion"))
-    text, _ = pip_requirements.decoded(s3_objects.read(s3, target["bucket"], pinned))
-    file = requirements.check(text, target["airflowVersion"], key)
+    text = _text(target, found)
+    try:
+        source = _text(migration["source"], _found(migration, "source"))
+    except (errors.ResourceMissing, errors.EnvironmentUnavailable):
+        # Then every contradiction counts as new.
+        source = ""
+    file = requirements.check(text, target["airflowVersion"], key, source)
     since = max(
         (p["started"] for p in store.phases() if p["name"] == "create target" or p["name"].startswith("hop to ")),
         default=None,
     )
     return [file, installation_log.check(clients.logs(target["region"]), found, since)]
+
+
+def _text(side: Side, found: dict[str, Any]) -> str:
+    """The environment's requirements.txt (`found` is GetEnvironment's answer); empty where it has none."""
+    key = found.get("RequirementsS3Path")
+    if not key:
+        return ""
+    s3 = clients.s3(side["region"])
+    pinned = s3_objects.pin(s3, side["bucket"], key, found.get("RequirementsS3ObjectVersion"))
+    text, _ = pip_requirements.decoded(s3_objects.read(s3, side["bucket"], pinned))
+    return text
 
 
 def _options(migration: Migration, _: Store) -> list[Check]:

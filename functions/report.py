@@ -22,7 +22,7 @@ from migration.exchange import layout
 from migration.exchange.store import Store, of_artifact, of_attempt
 from migration.model import Migration, Phase
 from migration.observability import logger, metrics, state
-from migration.report import contents, facts, notification, price
+from migration.report import contents, facts, left_behind, notification, price
 from migration.report.price import Price
 from migration.report.rehearsal_history import History, Rehearsal
 
@@ -62,7 +62,7 @@ def handler(
         dags=_dags(migration, found, results),
         cost=_cost(migration, found, phases),
         checked=check_results.read(store) + contents.unchecked(unchecked),
-        notes=_notes(store),
+        notes=[*_notes(store), *left_behind.notes(results)],
     )
     report["verdict"] = facts.verdict(report)
     if report["mode"] == "rehearse":

@@ -58,7 +58,7 @@ def _copy_settings(migration: Migration, airflow_version: str) -> tuple[Files, l
             notes += told
             if encoding != "utf-8":
                 notes.append(f"{key} is {encoding}; the target's is UTF-8.")
-            version = s3_objects.put_text(to_s3, target["bucket"], to_key, pip_requirements.encoded(text))
+            version = s3_objects.write(to_s3, target["bucket"], to_key, pip_requirements.encoded(text))
         else:
             version = s3_objects.copy(to_s3, found, source["bucket"], target["bucket"], to_key)
         pinned[name] = (to_key, version or "")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import sys
 from collections.abc import Callable, Iterator
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from .account import Stack
 
 #: Exit codes.
-FINE, FAILED, WRONG_INPUT = 0, 1, 2
+FINE, FAILED, WRONG_INPUT, NOTEWORTHY = 0, 1, 2, 3
 
 _FILE = click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path)
 _ACCOUNT = (
@@ -44,7 +45,7 @@ def cli() -> None:
     FILE is a migration's input in JSON, as those in events/; - is standard input.
 
     Exit codes: 0 succeeded and verified; 1 failed, or found wanting; 2 the input is wrong, or there is nothing to work
-    with.
+    with; 3 (doctor) not all as expected, and nothing that stops a migration.
     """
 
 
@@ -125,6 +126,35 @@ def report(migration_id: str, form: str, opens: bool, **options: Any) -> None:
         from . import reports
 
         sys.exit(FINE if reports.show(stack, migration_id, form, opens=opens) else FAILED)
+
+
+@cli.command()
+@click.option("--source", metavar="NAME", help="The source: an environment of the stack's account and region.")
+@click.option("--target", metavar="NAME", help="The target, if it is there already; or any environment of its version.")
+@click.option("--probe", is_flag=True, help="Also run a DAG in the environments, for up to half an hour each.")
+@click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
+@_account_options
+def doctor(source: str | None, target: str | None, probe: bool, as_json: bool, **options: Any) -> None:
+    """Ask the account what the documentation leaves open.
+
+    Each check has an answer that migrations are prepared for. One alarm is raised for some seconds; nothing else in the
+    account changes, or with --probe, nothing that is not taken back, also when it is interrupted. Exit codes: 0 all as
+    expected; 1 something that stops a migration; 3 something else, or a question that could not be asked.
+    """
+    with _explaining_failures():
+        _stack(**options)
+        from .doctor import examination, showing
+
+        names = [name for name in dict.fromkeys((source, target)) if name is not None]
+        probing = functools.partial(click.echo, err=True) if probe else None
+        found = list(examination.findings(options["stack"], names, probing))
+        if as_json:
+            click.echo(showing.as_json(found), nl=False)
+        else:
+            showing.show(found)
+        if any(finding.stops for finding in found):
+            sys.exit(FAILED)
+        sys.exit(FINE if all(finding.answer == "expected" for finding in found) else NOTEWORTHY)
 
 
 @cli.command()

@@ -87,6 +87,10 @@ def steps_of(plan: Migration) -> dict[str, list[str]]:
     history = f"{days} days of history" if days else "the whole history"
     tested = options["smokeTest"]
     runs_of = f", and run {', '.join(tested)} there" if tested else ""
+    checks = [
+        f"ask the target which DAGs it cannot import or has not parsed{runs_of}",
+        "check the DAGs' code, the requirements and the Airflow options against the target's version",
+    ]
     place = f"s3://{target['bucket']}/{target['dagsPath']}"
     steps = {
         "CreateEnvironment": [f"create {target['environment']} at {plan['importVersion']}, its DAGs in {place}"],
@@ -99,14 +103,15 @@ def steps_of(plan: Migration) -> dict[str, list[str]]:
         "CopyLogs": [later] if groups else [],
     }
     if plan["mode"] == "rehearse":
-        return steps | {
-            "CheckFiles": [
-                "check the DAGs' code, the requirements and the Airflow options against the target's version"
-            ],
-            "CheckTarget": [f"ask the target which DAGs it cannot import or has not parsed{runs_of}"],
-            "Report": ["report, and delete the target"],
-        }
-    return steps | {"CutOver": ["unpause in the target the DAGs that were active in the source, and report"]}
+        # Its checks come at the end, in the states where a migration makes them before its export.
+        return steps | {"Mode": checks, "Report": ["report, and delete the target"]}
+    if options["checks"] == "enforce":
+        checks[1] += "; what fails there and works in the source ends the migration here"
+    return steps | {
+        "CheckTarget": checks[:1],
+        "CheckFiles": checks[1:],
+        "CutOver": ["unpause in the target the DAGs that were active in the source, and report"],
+    }
 
 
 def _value(value: Any) -> Text:

@@ -25,7 +25,7 @@ _COLOURS = {facts.PASS: "green", facts.WARN: "dark_orange", facts.FAIL: "red"}
 
 
 class ProgressDisplay:
-    """Live in a terminal; elsewhere a line for each phase that ends."""
+    """Live in a terminal; elsewhere a line for each phase that begins, and one when it has ended."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
@@ -58,10 +58,11 @@ class ProgressDisplay:
             self._live.update(self._render(state, phases, rows))
             return
         for phase in phases:
-            if phase["ended"] and phase["name"] not in self._told:
-                self._told.add(phase["name"])
-                took = wording.duration(float(phase["seconds"]))
-                self._console.print(f"          {phase['name']}: {took}", highlight=False, markup=False)
+            took = wording.duration(float(phase["seconds"])) if phase["ended"] else ""
+            line = f"{phase['name']}: {took}" if took else f"{phase['name']} ..."
+            if line not in self._told and phase["name"] not in self._told:
+                self._told.add(phase["name"] if took else line)
+                self._console.print(f"          {line}", highlight=False, markup=False)
 
     def _render(self, state: str, phases: Sequence[Mapping[str, Any]], rows: Mapping[str, int]) -> RenderableType:
         table = Table(box=None, pad_edge=False, show_header=False, expand=False)

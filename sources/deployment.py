@@ -38,6 +38,8 @@ _DEFINITIONS = """
 #: A command that runs: of a new interpreter, or of one that had imported Airflow.
 Command = subprocess.Popen[str] | ForkedCommand
 
+#: Options that a process which has imported Airflow cannot take on.
+_READ_ON_IMPORT = {"database__sql_alchemy_conn", "database__sql_alchemy_schema"}
 _IN_AIRFLOW = Path(__file__).parent / "in_airflow.py"
 _AIRFLOW_MODULE = Path(fork_server.__file__).parent / "shim" / "airflow_module.py"
 _fork_servers: dict[tuple[AirflowInstallation, Path, frozenset[tuple[str, str]]], ForkServer] = {}
@@ -93,7 +95,7 @@ class Deployment:
         It and its children are forks of a process that has imported this Airflow. With `environment`, variables that
         are added to the deployment's own, they are new interpreters.
         """
-        if environment is None and "database__sql_alchemy_conn" not in self.options:
+        if environment is None and not _READ_ON_IMPORT & set(self.options):
             return self.fork(*arguments, "--json", module="mwaa_migrator")
         return subprocess.Popen(
             [str(self.installation.python), "-m", "mwaa_migrator", *arguments, "--json"],

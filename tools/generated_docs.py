@@ -5,124 +5,22 @@ A page marks such a part with `<!-- generated: NAME -->` and `<!-- end of NAME -
 
 from __future__ import annotations
 
-import ast
-import json
 import re
 import sys
-from collections.abc import Callable, Iterator
-from functools import cache
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import click
-import yaml
 
+from local.installations.folders import ROOT
 from mwaa_migrator_cli.commands import cli
+from mwaa_migrator_cli.doctor.examination import CHECKS
+from tools import error_tables, example_comparison, schema_tables
+from tools.markdown_table import cell, table
 from tools.state_machines import definition
+from tools.template import Content, statements, tasks, template
 
-ROOT = Path(__file__).parent.parent
-DOCS = ROOT / "docs"
-FUNCTIONS = ROOT / "functions" / "migration"
-PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(DOCS.rglob("*.md"))]
-Content = dict[str, Any]
-
-
-class _Template(yaml.SafeLoader):
-    """Reads CloudFormation's short forms: `!Ref X` as `${X}`, `!GetAtt A.B` as `${A.B}`, `!Sub` as its text."""
-
-
-def _intrinsic(loader: yaml.SafeLoader, suffix: str, node: yaml.Node) -> Any:
-    if isinstance(node, yaml.ScalarNode):
-        text = str(loader.construct_scalar(node))
-        return text if suffix == "Sub" else f"${{{text}}}"
-    items: list[Any] = loader.construct_sequence(node, deep=True) if isinstance(node, yaml.SequenceNode) else []
-    if suffix == "If":
-        # What matters to a reader is the resource that the stack makes by default.
-        return items[1]
-    if suffix == "Split":
-        # !Split [",", !Sub ["${Arns}/...", {Arns: ...}]]: a list made of another, the DAG buckets'.
-        return str(items[1][0]).replace("${Arns}", "${DagBucketArns}")
-    return items
-
-
-_Template.add_multi_constructor("!", _intrinsic)
-
-
-@cache
-def template() -> Content:
-    """template.yaml, with intrinsic functions as text."""
-    content: Content = yaml.load((ROOT / "template.yaml").read_text(encoding="utf-8"), Loader=_Template)
-    return content
-
-
-def tasks(name: str) -> dict[str, Content]:
-    """The tasks of a state machine that call functions, in the order of the file, those of Maps among them."""
-    found: dict[str, Content] = {}
-    for state_name, state in definition(name)["States"].items():
-        found |= _calls({state_name: state})
-        found |= _calls(state.get("ItemProcessor", {}).get("States", {}))
-    return found
-
-
-def _calls(states: dict[str, Content]) -> dict[str, Content]:
-    return {name: state for name, state in states.items() if "FunctionName" in state.get("Arguments", {})}
-
-
-def input_reference(file: str = "plan/input.schema.json") -> str:
-    """Every field of the input, from the published schema."""
-    schema = json.loads((FUNCTIONS / file).read_text(encoding="utf-8"))
-    rows = [
-        f"| `{path}` | {_type(node)} | {_default(node, need)} | {_cell(node['description'])} |"
-        for path, node, need in _fields(schema, "")
-    ]
-    return "\n".join(["| field | type | default | what it is |", "| --- | --- | --- | --- |", *rows])
-
-
-def _fields(node: Content, path: str) -> Iterator[tuple[str, Content, bool]]:
-    for name, child in node.get("properties", {}).items():
-        below = f"{path}.{name}" if path else name
-        yield below, child, name in node.get("required", [])
-        yield from _fields(child, below)
-
-
-def _type(node: Content) -> str:
-    if "enum" in node:
-        return " or ".join(f"`{value}`" for value in node["enum"])
-    kinds = node["type"] if isinstance(node["type"], list) else [node["type"]]
-    limits = [f"{word} {node[key]}" for key, word in (("minimum", "at least"), ("maximum", "at most")) if key in node]
-    return ", ".join([" or ".join(kinds), *limits])
-
-
-def _default(node: Content, required: bool) -> str:
-    if required:
-        return "required"
-    return f"`{json.dumps(node['default'])}`" if "default" in node else "none"
-
-
-def report_reference() -> str:
-    """Every field of report.json, from the published schema."""
-    schema = json.loads((FUNCTIONS / "report" / "report.schema.json").read_text(encoding="utf-8"))
-    rows = [f"| `{path}` | {need} | {_cell(text)} |" for path, need, text in _report_fields(schema, schema, "")]
-    return "\n".join(["| field | always there | what it is |", "| --- | --- | --- |", *rows])
-
-
-def _report_fields(node: Content, schema: Content, path: str) -> Iterator[tuple[str, str, str]]:
-    for name, child in node.get("properties", {}).items():
-        below = f"{path}.{name}" if path else name
-        yield below, "yes" if name in node.get("required", []) else "", child["description"]
-        for inner, suffix in _inner(child, schema):
-            yield from _report_fields(inner, schema, below + suffix)
-
-
-def _inner(node: Content, schema: Content) -> Iterator[tuple[Content, str]]:
-    """What lies below a field: in an object, in each item of an array, or in each value of a map."""
-    if "$ref" in node:
-        node = schema["$defs"][node["$ref"].rsplit("/", 1)[-1]]
-    yield node, ""
-    if "items" in node:
-        yield node["items"], "[]"
-    if isinstance(node.get("additionalProperties"), dict):
-        yield node["additionalProperties"], ".*"
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
 
 def command_line() -> str:
@@ -138,22 +36,32 @@ def _help(command: click.Command, context: click.Context) -> str:
     return f"### {context.command_path}\n\n```text\n{command.get_help(context)}\n```"
 
 
+def doctor_checks() -> str:
+    """What doctor asks, by check."""
+    rows = [
+        f"| {check.name} | {check.question} | {cell(check.expected)} | {cell(check.meaning)} "
+        f"| {'yes' if check.stops else ''} |"
+        for check in CHECKS
+    ]
+    return table(("check", "question", "expected", "otherwise", "stops a migration"), rows)
+
+
 def commands() -> str:
     """What make does, from the comments beside its targets."""
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     rows = [
-        f"| `make {name}` | {_cell(text)} |" for name, text in re.findall(r"^([a-z0-9]+):.*? ## (.+)$", makefile, re.M)
+        f"| `make {name}` | {cell(text)} |" for name, text in re.findall(r"^([a-z0-9]+):.*? ## (.+)$", makefile, re.M)
     ]
-    return "\n".join(["| command | what it does |", "| --- | --- |", *rows])
+    return table(("command", "what it does"), rows)
 
 
 def parameters() -> str:
     """The stack's parameters."""
     rows = [
-        f"| `{name}` | `{_shown(content.get('Default', ''))}` | {_cell(content['Description'])} |"
+        f"| `{name}` | `{_shown(content.get('Default', ''))}` | {cell(content['Description'])} |"
         for name, content in template()["Parameters"].items()
     ]
-    return "\n".join(["| parameter | default | what it is |", "| --- | --- | --- |", *rows])
+    return table(("parameter", "default", "what it is"), rows)
 
 
 def _shown(default: Any) -> str:
@@ -175,17 +83,17 @@ def states() -> str:
     for name, state in definition("migrate")["States"].items():
         if state["Type"] == "Task":
             fails = state["Catch"][0]["Next"]
-            rows.append(f"| {name} | {_implementation(state)} | {_cell(state['Comment'])} | {fails} |")
-    return "\n".join(["| state | function | what it does | a failure leads to |", "| --- | --- | --- | --- |", *rows])
+            rows.append(f"| {name} | {_implementation(state)} | {cell(state['Comment'])} | {fails} |")
+    return table(("state", "function", "what it does", "a failure leads to"), rows)
 
 
 def log_states() -> str:
     """The tasks of the state machine that copies logs."""
     rows = [
-        f"| {name} | {_implementation(state)} | {_cell(state['Comment'])} |"
+        f"| {name} | {_implementation(state)} | {cell(state['Comment'])} |"
         for name, state in tasks("copy_logs").items()
     ]
-    return "\n".join(["| state | function | what it does |", "| --- | --- | --- |", *rows])
+    return table(("state", "function", "what it does"), rows)
 
 
 def _implementation(state: Content) -> str:
@@ -213,27 +121,9 @@ def permissions() -> str:
                 f"| {'<br>'.join(f'`{item}`' for item in resources)} | {condition} |"
             )
         about = properties.get("Description", "Invokes the functions and delivers its logs")
-        head = ["| statement | actions | resources | only if |", "| --- | --- | --- | --- |"]
-        parts.append("\n".join([f"### {name}", "", f"{about}.", "", *head, *rows]))
+        said = table(("statement", "actions", "resources", "only if"), rows)
+        parts.append(f"### {name}\n\n{about}.\n\n{said}")
     return "\n\n".join(parts)
-
-
-def statements(properties: Content) -> list[Content]:
-    """All that a function's or a state machine's policies say, with the statements that only some stacks have."""
-    return [said["Fn::If"][1] if "Fn::If" in said else said for said in _statements(properties)]
-
-
-def unconditional_statements(properties: Content) -> list[Content]:
-    """Those that every stack has."""
-    return [said for said in _statements(properties) if "Fn::If" not in said]
-
-
-def _statements(properties: Content) -> Iterator[Content]:
-    """Of a role's own policy, and of the managed policies that it shares with others."""
-    for policy in properties["Policies"]:
-        shared = isinstance(policy, str)
-        document = template()["Resources"][policy[2:-1]]["Properties"]["PolicyDocument"] if shared else policy
-        yield from document["Statement"]
 
 
 def _condition(condition: Content) -> str:
@@ -242,62 +132,6 @@ def _condition(condition: Content) -> str:
         for operator, tests in condition.items()
         for key, values in tests.items()
     )
-
-
-def failures() -> str:
-    """The named failures, from their classes."""
-    tree = ast.parse((FUNCTIONS / "errors.py").read_text(encoding="utf-8"))
-    rows = [
-        f"| `{node.name}` | {_cell(ast.get_docstring(node) or '')} |"
-        for node in tree.body
-        if isinstance(node, ast.ClassDef) and node.name != "MigrationError"
-    ]
-    return "\n".join(["| error | what it means |", "| --- | --- |", *rows])
-
-
-def bad_input() -> str:
-    """Every input that is tried and refused, from the table that the test goes through."""
-    tree = ast.parse((ROOT / "tests" / "unit" / "functions" / "plan" / "test_bad_input.py").read_text(encoding="utf-8"))
-    constants: dict[str, str] = {}
-    rows = []
-    for node in tree.body:
-        if not isinstance(node, ast.Assign) or not isinstance(node.targets[0], ast.Name):
-            continue
-        if isinstance(node.value, ast.Constant | ast.JoinedStr):
-            constants[node.targets[0].id] = _text(node.value, constants)
-        elif isinstance(node.value, ast.Dict) and node.targets[0].id in ("SCHEMA", "WORLD"):
-            for key, case in zip(node.value.keys, node.value.values, strict=True):
-                if isinstance(case, ast.Call) and key is not None:
-                    error, path = (_text(argument, constants) for argument in case.args[:2])
-                    rows.append(f"| {_text(key, constants)} | `{error}` | `{path}` |")
-    return "\n".join(["| what is wrong | error | where |", "| --- | --- | --- |", *rows])
-
-
-def _text(node: ast.expr, constants: dict[str, str]) -> str:
-    """A string of the source: a literal, a constant's name, or an f-string of both."""
-    if isinstance(node, ast.JoinedStr):
-        return "".join(_text(part, constants) for part in node.values)
-    if isinstance(node, ast.FormattedValue):
-        return _text(node.value, constants)
-    if isinstance(node, ast.Name):
-        return constants[node.id]
-    return str(ast.literal_eval(node))
-
-
-def engine_failures() -> str:
-    """The metadata engine's named failures, from their classes."""
-    tree = ast.parse((ROOT / "dags" / "mwaa_migrator" / "errors.py").read_text(encoding="utf-8"))
-    codes: dict[str, int] = {}
-    rows = []
-    for node in tree.body:
-        if not isinstance(node, ast.ClassDef):
-            continue
-        base = node.bases[0].id if isinstance(node.bases[0], ast.Name) else ""
-        own = [item.value for item in node.body if isinstance(item, ast.Assign)]
-        codes[node.name] = int(ast.literal_eval(own[0])) if own else codes[base]
-        if node.name not in ("MigratorError", "Refused"):
-            rows.append(f"| `{node.name}` | {codes[node.name]} | {_cell(ast.get_docstring(node) or '')} |")
-    return "\n".join(["| error | exit code | what it means |", "| --- | --- | --- |", *rows])
 
 
 def picture() -> str:
@@ -331,25 +165,30 @@ def _followers(states: Content, name: str) -> list[str]:
     return found
 
 
-def _cell(text: str) -> str:
-    return " ".join(text.split()).replace("|", "\\|")
+def comparison() -> str:
+    """How `mwaa-migrator compare` is called, and what it printed."""
+    names = " ".join(example_comparison.ARGUMENTS)
+    lines = [f"mwaa-migrator compare {names}", "", *example_comparison.output().splitlines()]
+    return "\n".join(f"    {line}".rstrip() for line in lines).rstrip()
 
 
 PARTS: dict[str, Callable[[], str]] = {
-    "input": input_reference,
-    "report": report_reference,
+    "input": schema_tables.input_reference,
+    "report": schema_tables.report_reference,
     "command_line": command_line,
+    "doctor_checks": doctor_checks,
     "commands": commands,
     "parameters": parameters,
     "functions_in_vpc": functions_in_vpc,
     "states": states,
     "log_states": log_states,
-    "log_input": lambda: input_reference("logs/copy_logs.schema.json"),
+    "log_input": lambda: schema_tables.input_reference("logs/copy_logs.schema.json"),
     "permissions": permissions,
-    "failures": failures,
-    "bad_input": bad_input,
-    "engine_failures": engine_failures,
+    "failures": error_tables.failures,
+    "bad_input": error_tables.bad_input,
+    "engine_failures": error_tables.engine_failures,
     "picture": picture,
+    "comparison": comparison,
 }
 
 

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from tools import bill_of_materials, packages
-from tools.generated_docs import template
+from tools.template import template
 
 ROOT = Path(__file__).parent.parent
 RELEASE = ROOT / "build" / "release"

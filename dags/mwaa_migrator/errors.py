@@ -102,6 +102,14 @@ class UndecryptableSecret(Refused):
     """This Airflow's Fernet key does not decrypt some variables or connections."""
 
 
+class MigrationWouldFail(Refused):
+    """The source has rows that Airflow's own migrations do not take."""
+
+
+class PrimaryKeyMissing(Refused):
+    """A table of Airflow's has lost its primary key, so its rows cannot be told apart."""
+
+
 class ColumnTypeUnknown(Refused):
     """A column's type is not one of PostgreSQL's own, so the target cannot make the table again."""
 

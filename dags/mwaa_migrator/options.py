@@ -6,6 +6,7 @@ test holds both equal.
 
 from __future__ import annotations
 
+import re
 from typing import Any, Callable, Mapping, NamedTuple, Sequence
 
 #: Each copying process holds a connection of the metadata database.
@@ -18,6 +19,9 @@ KEEP_STATES, SOURCE_STATES, ALL_PAUSED = "keep", "source", "all-paused"
 
 #: What the drain does if tasks still run at its end: put the DAGs back; leave the tasks unfinished; wait on.
 FAIL_DRAIN, ABANDON, WAIT = "fail", "abandon", "wait"
+
+#: Kinds of rows that Airflow's migrations do not take (airflow_schema.migration_rules), to be set aside.
+DUPLICATES, NULLS, VALUES = "duplicates", "nulls", "values"
 
 #: History of all DAGs.
 ALL_DAGS = ".*"
@@ -45,6 +49,15 @@ def _one_of(*choices: str) -> Values:
     return Values(words, lambda value: isinstance(value, str) and value in choices, choices=choices)
 
 
+def _some_of(*choices: str) -> Values:
+    words = "a list of " + ", ".join(choices[:-1]) + " and " + choices[-1]
+    return Values(words, lambda value: _are_names(value) and not set(value) - set(choices), _parse_names)
+
+
+def _is_version(value: Any) -> bool:
+    return isinstance(value, str) and re.match(r"\d+\.\d+\.\d+", value) is not None
+
+
 def _are_names(value: Any) -> bool:
     return isinstance(value, list) and all(isinstance(name, str) for name in value)
 
@@ -58,6 +71,7 @@ _JOBS = _whole_number(f"a number from 1 to {MOST_JOBS}", 1, MOST_JOBS)
 _SECONDS = _whole_number("a number of seconds, 0 to 86400", 0, 86400)
 _TABLES = Values("a list of tables", _are_names, _parse_names)
 _EXPRESSION = Values("a regular expression", lambda value: isinstance(value, str))
+_VERSION = Values("a version such as 2.11.2", _is_version)
 SWITCH = Values("true or false", lambda value: isinstance(value, bool))
 
 
@@ -85,13 +99,27 @@ EXPORT_OPTIONS: Mapping[str, Option] = {
     "dags": Option(ALL_DAGS, _EXPRESSION, "--dags", "REGEX", "history of DAGs whose whole id matches (default: all)"),
     "xcoms": Option(True, SWITCH),
     "tables": Option(None, _TABLES, "--tables", "A,B", "these tables only"),
-    "excludeTables": Option([], _TABLES, "--exclude-tables", "C", "all but these tables"),
+    "excludeTables": Option([], _TABLES, "--exclude-tables", "C", "all but the rows of these tables"),
     "jobs": _PROCESSES,
     "skipUndecryptable": Option(
         False,
         SWITCH,
         "--skip-undecryptable",
         help="leave out variables and connections that this Airflow's Fernet key does not decrypt",
+    ),
+    "setAside": Option(
+        [],
+        _some_of(DUPLICATES, NULLS, VALUES),
+        "--set-aside",
+        "KIND,...",
+        "leave out rows that Airflow's migrations do not take: duplicates, nulls, values",
+    ),
+    "targetVersion": Option(
+        None,
+        _VERSION,
+        "--target-version",
+        "V",
+        "the Airflow that the rows will end in: 3.x also refuses what its own migrations do not take (default: 2.x)",
     ),
     "quiesce": Option(False, SWITCH),
     "drainSeconds": Option(900, _SECONDS),

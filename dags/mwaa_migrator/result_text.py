@@ -25,6 +25,14 @@ def result_text(document: dict[str, Any]) -> str:
     for name, reason in sorted(document.get("not_exported", {}).items()):
         if reason == "not a table of this Airflow":
             lines.append(f"{name:32} not exported: {reason}")
+    lines += document.get("without_parent", [])
+    lines += ["{rows} rows of {table} set aside: {reason}".format(**rows) for rows in document.get("set_aside", [])]
+    lines += [
+        "{rows} rows of {table} would fail an upgrade to Airflow 3: {reason}".format(**rows)
+        for rows in document.get("refused_by_airflow_3", [])
+    ]
+    if document.get("indexes_left_out"):
+        lines.append("indexes left out: {}".format(", ".join(document["indexes_left_out"])))
     if document.get("already_imported"):
         lines.append("This artifact was imported before; nothing was changed.")
     if document.get("artifact"):

@@ -179,6 +179,10 @@ class CopyRefused(MigrationError):
     """S3 refused to read from the source's DAG bucket or to write to the target's."""
 
 
+class DeleteRefused(MigrationError):
+    """S3 refused to delete some of the objects that a migration has put into a bucket."""
+
+
 class DagsNotParsed(MigrationError):
     """Our DAGs did not appear in an environment within `options.parseTimeoutSeconds`."""
 
@@ -249,7 +253,11 @@ class LogsIncomplete(MigrationError):
     """The target and the archive do not hold what was read from the source, or batches are missing."""
 
 
-# Checks of a rehearsal. They end in the report and fail nothing.
+# Checks of the target. A rehearsal's end in its report and fail nothing.
+
+
+class ChecksFailed(MigrationError):
+    """Before any DAG was paused, the target's checks found what works in the source and will not work there."""
 
 
 class LinterFailed(MigrationError):

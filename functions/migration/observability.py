@@ -8,6 +8,7 @@ import inspect
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+import boto3
 from aws_lambda_powertools import Logger, Metrics, Tracer
 
 from migration.aws.client_errors import naming_transient
@@ -53,7 +54,8 @@ def state(handle: Callable[..., Any]) -> Callable[[Event, LambdaContext], dict[s
     def handler(event: Event, context: LambdaContext) -> dict[str, Any]:
         logger.set_correlation_id(event.get("execution"))
         migration = event.get("migration") or {}
-        logger.append_keys(migration_id=migration.get("id"))
+        # Lambda's own SDK changes without a deployment.
+        logger.append_keys(migration_id=migration.get("id"), sdk=boto3.__version__)
         try:
             with naming_transient():
                 return _json(handle(**arguments(event)))

@@ -1,8 +1,8 @@
 """Deploys a SAM template whose packages are built into the local AWS.
 
 The template is expanded by AWS's own translator and created as a CloudFormation stack in moto, so what runs is what the
-template says. moto's CloudFormation cannot make EventBridge schedules and bucket policies; those are made with their
-services' own APIs, from properties that CloudFormation has resolved.
+template says. moto's CloudFormation cannot make EventBridge schedules, alarms and bucket policies; those are made with
+their services' own APIs, from properties that CloudFormation has resolved.
 """
 
 from __future__ import annotations
@@ -221,10 +221,15 @@ def _put_bucket_policy(client: Callable[[str], Any], logical_id: str, properties
     client("s3").put_bucket_policy(Bucket=properties["Bucket"], Policy=json.dumps(properties["PolicyDocument"]))
 
 
+def _put_alarm(client: Callable[[str], Any], logical_id: str, properties: dict[str, Any]) -> None:
+    client("cloudwatch").put_metric_alarm(**{"AlarmName": logical_id, **properties})
+
+
 #: What moto's CloudFormation cannot make, and how it is made instead.
 _BY_OWN_API: dict[str, Callable[[Callable[[str], Any], str, dict[str, Any]], None]] = {
     "AWS::Scheduler::Schedule": _create_schedule,
     "AWS::S3::BucketPolicy": _put_bucket_policy,
+    "AWS::CloudWatch::Alarm": _put_alarm,
 }
 
 

@@ -6,6 +6,7 @@ What no service that was added handles goes to moto.
 from __future__ import annotations
 
 import functools
+import itertools
 import json
 import logging
 import os
@@ -26,8 +27,8 @@ from moto.settings import load_iam_aws_managed_policies
 from werkzeug.serving import BaseWSGIServer, make_server
 from werkzeug.wrappers import Response
 
+from local.aws import alarm_actions, s3_listing
 from local.aws import request as aws_request
-from local.aws import s3_listing
 from local.aws.iam import policy_simulation
 from local.aws.iam.authorisation import Authorisation
 from local.aws.iam.call_record import CallRecord
@@ -109,6 +110,8 @@ class Endpoint:
         #: For injecting faults: answers in place of the service, from the request, its caller and what would carry it
         #: out; or raises AwsError.
         self.interceptor: Interceptor | None = None
+        self._writes = itertools.count(1)
+        self._last_write: dict[str, int] = {}
         self._services: list[Service] = []
         self._tagged: list[Tagged] = []
         self._server: BaseWSGIServer | None = None
@@ -126,6 +129,10 @@ class Endpoint:
             raise RuntimeError("the endpoint is not started")
         return f"http://127.0.0.1:{self._server.port}"
 
+    def last_write(self, bucket: str) -> int:
+        """Another number after each request that may have changed something in a bucket."""
+        return self._last_write.get(bucket, 0)
+
     def start(self) -> None:
         IAMBackend._init_aws_policies = _make_managed_policies  # type: ignore[method-assign]
         _configure_moto(like_aws=True)
@@ -140,6 +147,7 @@ class Endpoint:
         patches.install(self.url, self.identities)
         s3_listing.install()
         policy_simulation.install()
+        alarm_actions.install()
         self._thread = threading.Thread(target=self._server.serve_forever, name="endpoint", daemon=True)
         self._thread.start()
 
@@ -175,6 +183,8 @@ class Endpoint:
         if service is not None:
             return service.answer(request, environ, principal)
         response = Response.from_app(_moto(), environ)
+        if request.service == "s3" and environ["REQUEST_METHOD"] not in ("GET", "HEAD"):
+            self._last_write[str(request.parameters.get("Bucket"))] = next(self._writes)
         missing = request.operation.name in ("GetObject", "HeadObject") and response.status_code == 404
         if request.service == "s3" and missing and not self._authorisation.may_list(request, principal):
             # S3 says that an object is missing only to callers that may list the bucket.

@@ -24,6 +24,7 @@ from local.aws.functions.runner import LambdaRunner
 from local.aws.iam.identity import DEFAULT_REGION, Credentials, Identities
 from local.aws.logs.answers import CloudWatchLogs
 from local.aws.schedules import Schedules
+from local.aws.stepfunctions.validation import DefinitionValidator
 from local.installations import leftovers, processes
 
 
@@ -78,6 +79,7 @@ class LocalAws:
         self.endpoint.add(self.functions)
         self.logs = CloudWatchLogs(self.identities.account)
         self.endpoint.add(self.logs)
+        self.endpoint.add(DefinitionValidator())
         self.schedules = Schedules(self.identities, self.region, self.client)
 
     def _stop_services(self) -> None:
@@ -140,6 +142,8 @@ class LocalAws:
             "AWS_DEFAULT_REGION": self.region,
             # For web servers of services; the endpoint itself is plain HTTP.
             "SSL_CERT_FILE": str(self.certificates.bundle),
+            # It would win over the line above where somebody has set it.
+            "AWS_CA_BUNDLE": str(self.certificates.bundle),
             "REQUESTS_CA_BUNDLE": str(self.certificates.bundle),
         }
 

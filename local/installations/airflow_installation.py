@@ -129,12 +129,14 @@ class AirflowInstallation:
         Raises:
             AirflowCommandFailed: the migrations failed.
         """
-        if self.release >= (2, 7):
-            self.run("db", "migrate", env=env)
-        elif self.release >= (2, 0):
-            self.run("db", "upgrade", env=env)
-        else:
-            self.run("upgradedb", env=env)
+        self.run(*self.migration_command, env=env)
+
+    @property
+    def migration_command(self) -> list[str]:
+        """The arguments with which `airflow` migrates the metadata database."""
+        if self.release < (2,):
+            return ["upgradedb"]
+        return ["db", "migrate"] if self.release >= (2, 7) else ["db", "upgrade"]
 
 
 def versions() -> list[str]:

@@ -1,4 +1,4 @@
-"""The airflow commands of one environment, in forks of a process that has imported Airflow as soon as there is one."""
+"""The airflow commands of one environment, in forks of a process that has imported Airflow."""
 
 from __future__ import annotations
 
@@ -34,7 +34,10 @@ class AirflowCommands:
         Raises:
             subprocess.TimeoutExpired: it was killed after `timeout` seconds.
         """
-        if not self._server.is_ready:
+        try:
+            # The program would take no less time to import Airflow.
+            self._server.wait()
+        except ForkServerDied:
             return self._run_program(arguments, timeout)
         with tempfile.TemporaryDirectory(prefix="command-") as folder:
             out, err = Path(folder, "stdout"), Path(folder, "stderr")

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from local.aws.repeating import Repeating
 from local.installations import ports, processes
-from local.installations.airflow_installation import AirflowInstallation
+from local.installations.airflow_installation import AirflowCommandFailed, AirflowInstallation
 from local.installations.fork_server import ForkedProcess
 from local.mwaa import airflow_variables
 from local.mwaa.airflow_commands import AirflowCommands
@@ -20,6 +20,8 @@ from local.mwaa.metadata_database import MetadataDatabase
 
 logger = logging.getLogger(__name__)
 
+#: Seconds that Airflow's migrations may take.
+_MIGRATION_TIMEOUT = 300.0
 #: Seconds that a scheduler may take until its first heartbeat.
 _START_TIMEOUT = 180.0
 #: The age in seconds up to which a heartbeat counts.
@@ -66,14 +68,25 @@ class AirflowProcesses:
             installation, home, database.name, marker, settings, self._api_port
         )
 
+    def migrate_database(self) -> None:
+        """Migrates the database to this version's head, before `start`, which then need not import Airflow.
+
+        Raises:
+            AirflowCommandFailed: the migrations failed.
+        """
+        done = self._import_airflow().run(self.installation.migration_command, _MIGRATION_TIMEOUT)
+        if done.returncode != 0:
+            self.stop(patience=0)
+            printed = (done.stdout + done.stderr).decode(errors="replace").strip()
+            raise AirflowCommandFailed(f"the database was not migrated to {self.installation.version}:\n{printed}")
+
     def start(self) -> None:
         """Returns when the scheduler (and on 3.x the API server) works.
 
         Raises:
             AirflowDidNotStart: it does not.
         """
-        self.output.mkdir(parents=True, exist_ok=True)
-        self._commands = AirflowCommands(self.installation, self.environment, self.home, self.output / "cli.log")
+        self._import_airflow()
         for name in self._components():
             self._start(name, name)
         deadline = time.monotonic() + _START_TIMEOUT
@@ -119,6 +132,12 @@ class AirflowProcesses:
     def kill(self, component: str) -> None:
         """Kills a process (`scheduler`) as the loss of its container would; its tasks run on."""
         self._processes[component].kill()
+
+    def _import_airflow(self) -> AirflowCommands:
+        if self._commands is None:
+            self.output.mkdir(parents=True, exist_ok=True)
+            self._commands = AirflowCommands(self.installation, self.environment, self.home, self.output / "cli.log")
+        return self._commands
 
     def _restart_ended(self) -> None:
         for name in self._components():

@@ -15,18 +15,19 @@ from local.mwaa.database_proxy import DatabaseProxy
 
 _SHIM = Path(__file__).parent / "shim"
 
-#: Where a machine of two cores differs from MWAA: few processes, no waiting for new files. A user's own options win.
+#: Where a machine of two cores differs from MWAA: few processes, no waiting for new files, and files that have not
+#: changed are seldom parsed. A user's own options win.
 _LOCAL_OPTIONS = {
     "core__dags_are_paused_at_creation": "True",
     "core__parallelism": "4",
-    "dag_processor__min_file_process_interval": "30",
+    "dag_processor__min_file_process_interval": "60",
     "dag_processor__parsing_processes": "1",
     "dag_processor__refresh_interval": "5",
     # Each command would read all migrations, and the database is always at their head.
     "database__check_migrations": "False",
     "scheduler__dag_dir_list_interval": "5",
     "scheduler__max_threads": "1",
-    "scheduler__min_file_process_interval": "30",
+    "scheduler__min_file_process_interval": "60",
     "scheduler__parsing_processes": "1",
     "scheduler__scheduler_heartbeat_sec": "2",
 }

@@ -43,6 +43,7 @@ class AwsWithMwaa(LocalAws):
                 certificates=self.certificates,
                 identities=self.identities,
                 endpoint_url=lambda: self.endpoint.url,
+                last_write=self.endpoint.last_write,
                 client=self.client,
             ),
             self._environments,

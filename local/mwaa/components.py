@@ -40,7 +40,9 @@ class Components:
         self._bucket = settings["SourceBucketArn"].split(":")[-1]
         self._groups = {log_groups.SUFFIXES[module] for module in log_groups.enabled(settings)}
         version = airflow.installation.version
-        self._dag_sync = DagSync(lambda: role_client("s3"), self._bucket, settings["DagS3Path"], home / "dags")
+        self._dag_sync = DagSync(
+            lambda: role_client("s3"), self._bucket, settings["DagS3Path"], home / "dags", surroundings.last_write
+        )
         self._shipping = LogShipping(
             lambda: surroundings.service_client("logs"),
             home,

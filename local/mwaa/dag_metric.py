@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-_INTERVAL = 2.0
+_INTERVAL = 5.0
 # A number that does not change is published as often as Amazon MWAA does it.
 _UNCHANGED_INTERVAL = 60.0
 

@@ -25,12 +25,20 @@ _INTERVAL = 1.0
 class DagSync:
     """Copies what is new or changed under a prefix, and removes what is gone from there."""
 
-    def __init__(self, s3: Callable[[], S3Client], bucket: str, prefix: str, folder: Path) -> None:
+    def __init__(
+        self, s3: Callable[[], S3Client], bucket: str, prefix: str, folder: Path, last_write: Callable[[str], int]
+    ) -> None:
+        """
+        Args:
+            last_write: a number for a bucket; while it stays the same, the bucket is not listed, which takes moto long.
+        """
         self._s3 = functools.cache(s3)
         self._bucket = bucket
         self._prefix = prefix.strip("/") + "/" if prefix.strip("/") else ""
         self._folder = folder
         self._known: dict[str, str] = {}
+        self._last_write = last_write
+        self._synchronised: int | None = None
         self._following = Repeating(self._follow, _INTERVAL, f"DAGs of {bucket}")
 
     def start(self) -> None:
@@ -48,11 +56,14 @@ class DagSync:
 
     def _follow(self) -> None:
         try:
-            self._synchronise()
+            if self._last_write(self._bucket) != self._synchronised:
+                self._synchronise()
         except (ClientError, BotoCoreError) as error:
             logger.warning("DAGs of s3://%s/%s: %s", self._bucket, self._prefix, error)
 
     def _synchronise(self) -> None:
+        # Read first: what is written while the bucket is listed is for the next time.
+        written = self._last_write(self._bucket)
         client = self._s3()
         found: dict[str, str] = {}
         pages = client.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=self._prefix)
@@ -72,6 +83,7 @@ class DagSync:
         for relative in self._known.keys() - found.keys():
             (self._folder / relative).unlink(missing_ok=True)
         self._known = found
+        self._synchronised = written
 
 
 def unpack_plugins(s3: S3Client, bucket: str, key: str, version: str | None, folder: Path) -> None:

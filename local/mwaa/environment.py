@@ -239,7 +239,8 @@ class Environment:
             self._install_plugins()
             airflow = self._new_airflow(new)
             if new_version:
-                self.database.migrate(new, airflow.environment)
+                with self.database.new_sessions_as_owner():
+                    airflow.migrate_database()
             self._start(airflow)
         except _FAULTS as error:
             logger.warning("%s was not updated: %s", self.name, error)

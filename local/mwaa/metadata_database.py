@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 import psycopg2
+from psycopg2 import sql
 
 from local.installations import empty_airflow_database, metadata_roles
 from local.installations.airflow_installation import AirflowInstallation
@@ -41,13 +43,19 @@ class MetadataDatabase:
         """
         empty_airflow_database.create(self._server, self.name, installation, environment)
 
-    def migrate(self, installation: AirflowInstallation, environment: Mapping[str, str]) -> None:
-        """Migrates the database to the version's head, as its owner.
-
-        Raises:
-            local.installations.airflow_installation.AirflowCommandFailed: the migrations failed.
-        """
-        installation.migrate_database({**environment, installation.connection_variable: self.url})
+    @contextmanager
+    def new_sessions_as_owner(self) -> Iterator[None]:
+        """Inside the block Airflow's new sessions make what they make for the owner, as Amazon MWAA migrates."""
+        of_role = sql.SQL("ALTER ROLE {} IN DATABASE {}").format(
+            sql.Identifier(metadata_roles.USER), sql.Identifier(self.name)
+        )
+        with self._server.administration() as cursor:
+            cursor.execute(of_role + sql.SQL(" SET role = {}").format(sql.Identifier(metadata_roles.OWNER)))
+        try:
+            yield
+        finally:
+            with self._server.administration() as cursor:
+                cursor.execute(of_role + sql.SQL(" RESET role"))
 
     def take_snapshot(self) -> None:
         """Copies the database, to which nobody may be connected: sessions that are left over are ended."""

@@ -19,6 +19,7 @@ class Surroundings:
     Attributes:
         folder: where the environments' files go.
         marker: the local AWS's name, by which its processes are found.
+        last_write: a bucket's number that changes whenever something in it may have changed.
         client: makes a boto3 client of a service, with the credentials that it is given.
     """
 
@@ -30,6 +31,7 @@ class Surroundings:
     certificates: Certificates
     identities: Identities
     endpoint_url: Callable[[], str]
+    last_write: Callable[[str], int]
     client: Callable[..., Any]
 
     def service_client(self, service: str) -> Any:

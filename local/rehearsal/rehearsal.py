@@ -53,42 +53,47 @@ def run(settings: Settings, console: Console) -> int:
         InvalidSettings, SourceNotReady, PackagingFailed, DeploymentFailed
     """
     settings.check()
+    with AwsWithMwaa() as aws:
+        return run_in(aws, settings, console)
+
+
+def run_in(aws: AwsWithMwaa, settings: Settings, console: Console) -> int:
+    """The same in a local AWS that is there, in which nothing has been deployed."""
     say = _say(console, time.monotonic())
     settings.out.mkdir(parents=True, exist_ok=True)
-    with AwsWithMwaa() as aws:
-        say(f"the local AWS listens on {aws.endpoint.url}")
-        # Building and deploying take as long as the source does, and neither needs the other.
-        with ThreadPoolExecutor() as pool:
-            background: list[Future[Any]] = [pool.submit(application.deploy, aws)]
-            background += [pool.submit(install, version) for version in settings.target_versions()]
-            source = demo_source.make(aws, SOURCE_NAME, settings.source, settings.dags, settings.seed_sql, say)
-            for work in background:
-                work.result()
-        deployment = aws.deployed
-        say(f"deployed {len(deployment.functions)} functions and {len(deployment.state_machines)} state machines")
-        before = inventory(aws, source)
-        inspection = TargetInspection(aws, SOURCE_NAME)
-        aws.mwaa.before_deletion = inspection
-        execution = aws.client("stepfunctions").start_execution(
-            stateMachineArn=deployment.state_machines[application.STATE_MACHINES[settings.mode]],
-            input=json.dumps(migration_input(settings, aws)),
-        )["executionArn"]
-        say(f"started {execution}")
-        ended = _watch(aws, execution, console)
-        report = _report(aws, ended)
-        output_folder.write(settings.out, aws, report, execution, inspection)
-        console.print(summary(report))
-        good = ended["status"] == "SUCCEEDED" and is_verified(report)
-        if good:
-            good = check_old_logs(settings, aws, inspection, say, console)
-        else:
-            _explain(console, ended, report, settings.out)
-        if settings.mode == "rehearse" and not check_leftovers(aws, source, before, say, console):
-            good = False
-        name = "report.html" if "migration_id" in report else "report.json"
-        say(f"{'verified' if good else 'NOT verified'}; the report is {settings.out / name}")
-        if settings.keep:
-            _keep(console, aws)
+    say(f"the local AWS listens on {aws.endpoint.url}")
+    # Building and deploying take as long as the source does, and neither needs the other.
+    with ThreadPoolExecutor() as pool:
+        background: list[Future[Any]] = [pool.submit(application.deploy, aws)]
+        background += [pool.submit(install, version) for version in settings.target_versions()]
+        source = demo_source.make(aws, SOURCE_NAME, settings.source, settings.dags, settings.seed_sql, say)
+        for work in background:
+            work.result()
+    deployment = aws.deployed
+    say(f"deployed {len(deployment.functions)} functions and {len(deployment.state_machines)} state machines")
+    before = inventory(aws, source)
+    inspection = TargetInspection(aws, SOURCE_NAME)
+    aws.mwaa.before_deletion = inspection
+    execution = aws.client("stepfunctions").start_execution(
+        stateMachineArn=deployment.state_machines[application.STATE_MACHINES[settings.mode]],
+        input=json.dumps(migration_input(settings, aws)),
+    )["executionArn"]
+    say(f"started {execution}")
+    ended = _watch(aws, execution, console)
+    report = _report(aws, ended)
+    output_folder.write(settings.out, aws, report, execution, inspection)
+    console.print(summary(report))
+    good = ended["status"] == "SUCCEEDED" and is_verified(report)
+    if good:
+        good = check_old_logs(settings, aws, inspection, say, console)
+    else:
+        _explain(console, ended, report, settings.out)
+    if settings.mode == "rehearse" and not check_leftovers(aws, source, before, say, console):
+        good = False
+    name = "report.html" if "migration_id" in report else "report.json"
+    say(f"{'verified' if good else 'NOT verified'}; the report is {settings.out / name}")
+    if settings.keep:
+        _keep(console, aws)
     return 0 if good else 1
 
 

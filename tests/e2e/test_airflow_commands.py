@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from local.installations import empty_airflow_database
 from local.installations.airflow_installation import AirflowInstallation, install
+from local.installations.postgres import PostgresServer
 from local.mwaa.airflow_commands import AirflowCommands
 from migration.airflow.cli import AirflowCli
 from migration.airflow.endpoint import Answer
@@ -46,19 +49,15 @@ bag.sync_to_db() if hasattr(bag, "sync_to_db") else [dag.sync_to_db() for dag in
 class Deployment:
     """An Airflow with a database of its own; called like the CLI endpoint."""
 
-    def __init__(self, installation: AirflowInstallation, home: Path) -> None:
+    def __init__(self, installation: AirflowInstallation, home: Path, server: PostgresServer) -> None:
         self._installation = installation
         self.dags = home / "dags"
         self.dags.mkdir(parents=True)
-        self._env = installation.environment(
-            home,
-            f"sqlite:///{home}/airflow.db",
-            core__dags_are_paused_at_creation="True",
-            core__executor="SequentialExecutor",
-        )
+        database = f"commands_{installation.version.replace('.', '_')}"
+        self._env = installation.environment(home, server.url(database), core__dags_are_paused_at_creation="True")
         # It imports Airflow while the database is made.
         self._commands = AirflowCommands(installation, self._env, home, home / "commands.log")
-        installation.migrate_database(self._env)
+        empty_airflow_database.create(server, database, installation, self._env)
 
     def __call__(self, *command: str) -> Answer:
         return _answer(self._commands.run(list(command), timeout=120))
@@ -68,7 +67,7 @@ class Deployment:
 
     def parse(self) -> None:
         (self.dags / "ours.py").write_text(DAG)
-        if self._installation.release >= (3,):
+        if self._installation.release >= (2, 5):
             answer = self("dags", "reserialize")
         else:
             command = [str(self._installation.python), "-c", PARSE]
@@ -80,9 +79,16 @@ def _answer(done: subprocess.CompletedProcess[bytes]) -> Answer:
     return Answer(done.returncode == 0, done.stdout.decode(), done.stderr.decode())
 
 
+@pytest.fixture(scope="module")
+def server() -> Iterator[PostgresServer]:
+    # pytest closes its own folder to other users, and as root the server is one, whenever another run begins.
+    with tempfile.TemporaryDirectory(prefix="airflow-commands-") as folder, PostgresServer(Path(folder)) as running:
+        yield running
+
+
 @pytest.fixture
-def deployment(version: str, tmp_path: Path) -> Iterator[Deployment]:
-    made = Deployment(install(version), tmp_path)
+def deployment(version: str, tmp_path: Path, server: PostgresServer) -> Iterator[Deployment]:
+    made = Deployment(install(version), tmp_path, server)
     yield made
     made.stop()
 

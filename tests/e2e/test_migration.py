@@ -1,4 +1,7 @@
-"""A migration to Airflow 3 as a user starts it, and taken back by hand: what is in the target, the source, nowhere."""
+"""A migration to Airflow 3 as a user starts it, and taken back by hand: what is in the target, the source, nowhere.
+
+Meanwhile some of its DAGs have a run each minute: none is lost, none done twice, and the source runs nothing.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import psycopg2
@@ -16,8 +20,9 @@ from local.mwaa.aws_with_mwaa import AwsWithMwaa
 from local.mwaa.environment import Environment
 from local.rehearsal import application, demo_source
 from sources.environment_rows import PERMISSIONS, paused, rows
-from tests.e2e.execution import execute
-from tools.generated_docs import template, unconditional_statements
+from tests.e2e.every_minute import MINUTE, NAMES, AMinuteWithoutDags, EveryMinute, Runs, minute
+from tests.e2e.execution import execute, report
+from tools.template import template, unconditional_statements
 
 MARK = "M4RKED"
 # Rights that a function needs and that this run does not use.
@@ -49,26 +54,6 @@ NOT_USED_HERE = {
     ),
     "UpdateEnvironmentFunction": ("iam:PassRole", "s3:GetEncryptionConfiguration"),
     # This is no rehearsal.
-    "CheckFilesFunction": (
-        "airflow:GetEnvironment",
-        "kms:Decrypt",
-        "kms:GenerateDataKey",
-        "logs:DescribeLogStreams",
-        "logs:GetLogEvents",
-        "s3:GetObject",
-        "s3:GetObjectVersion",
-        "s3:ListBucket",
-        "s3:PutObject",
-    ),
-    "CheckTargetFunction": (
-        "s3:GetObject",
-        "s3:PutObject",
-        "s3:ListBucket",
-        "kms:Decrypt",
-        "kms:GenerateDataKey",
-        "airflow:GetEnvironment",
-        "airflow:CreateCliToken",
-    ),
     "PrepareRehearsalFunction": ("s3:GetObject", "s3:ListBucket", "kms:Decrypt", "states:DescribeExecution"),
     "SweepFunction": (
         "s3:GetObject",
@@ -92,14 +77,19 @@ OPTIONS = {"pollSeconds": 1, "artifact": "delete", "targetOnFailure": "delete"}
 
 @dataclass
 class Migrated:
-    """A source with its rows and pause states before the migration, and the migration's outcome."""
+    """A source with its rows and pause states before the migration, and the migration's outcome.
+
+    Of the DAGs that run each minute the rows are left out, which they add to by themselves.
+    """
 
     aws: AwsWithMwaa
     source: Environment
+    every_minute: EveryMinute
     rows: dict[str, Counter[str]]
     active: dict[str, bool]
     execution: str
     output: dict[str, Any]
+    ended: datetime
 
 
 def plant_secrets(source: Environment) -> None:
@@ -133,13 +123,16 @@ def allowed_actions(function: dict[str, Any]) -> set[str]:
 
 
 @pytest.fixture(scope="module")
-def migrated() -> Iterator[Migrated]:
+def migrated(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Migrated]:
     with AwsWithMwaa() as aws:
         application.deploy(aws)
         source = demo_source.make(aws, "prod-2-10", "2.10.3", None, None, print)
         plant_secrets(source)
-        before, active = rows(source), paused(source)
+        every_minute = EveryMinute(tmp_path_factory.mktemp("minute") / "record")
+        every_minute.add_to(aws, source)
+        before, active = rows(source, without=NAMES), paused(source)
         assert set(active.values()) == {True, False}
+        aws.endpoint.interceptor = AMinuteWithoutDags(aws)
         execution, output = execute(
             aws,
             {
@@ -148,14 +141,23 @@ def migrated() -> Iterator[Migrated]:
                 "options": OPTIONS,
             },
         )
-        yield Migrated(aws, source, before, active, execution, output)
+        yield Migrated(aws, source, every_minute, before, active, execution, output, datetime.now(UTC))
+
+
+@pytest.fixture(scope="module")
+def runs(migrated: Migrated) -> Runs:
+    """The runs of each minute, before, in and after the migration."""
+    phases = report(migrated.aws, migrated.output)["phases"]
+    started = {phase["name"]: datetime.fromisoformat(phase["started"]) for phase in phases}
+    target = migrated.aws.mwaa.environment("prod-3")
+    return migrated.every_minute.runs(migrated.source, target, started["quiesce"], started["cut over"], migrated.ended)
 
 
 @pytest.mark.timeout(900)
 def test_the_target_runs_what_the_source_ran_and_the_source_nothing(migrated: Migrated) -> None:
     assert set(paused(migrated.source).values()) == {True}
     assert paused(migrated.aws.mwaa.environment("prod-3")) == migrated.active
-    after = rows(migrated.source)
+    after = rows(migrated.source, without=NAMES)
     for table in ("dag_run", "task_instance", "xcom", "variable", "connection"):
         assert after[table] == migrated.rows[table], table
 
@@ -190,15 +192,52 @@ def test_secrets_are_nowhere_but_in_encrypted_objects(migrated: Migrated) -> Non
             assert "/tables/" in item["Key"] or MARK.encode() not in found["Body"].read(), item["Key"]
 
 
+@pytest.mark.timeout(900)
+def test_no_run_is_lost_and_none_is_done_twice(runs: Runs) -> None:
+    begins = [begin for begin, _ in runs.target["catches_up"]]
+    assert begins == [runs.start + number * MINUTE for number in range(len(begins))]
+    # There was something to lose, and it was done in the target.
+    begun = {begin for begin, _ in runs.source["catches_up"]}
+    due = [begin for begin in begins if runs.quiesced <= begin + MINUTE <= runs.cut_over]
+    # The source may begin one between the phase's start and the pause; test_the_source_runs_nothing_more bounds it.
+    missed = [begin for begin in due if begin not in begun]
+    assert len(missed) >= 1
+    assert {("catches_up", begin) for begin in missed} <= runs.ran_in("prod-3")
+    effects = runs.effects()
+    assert set(effects.values()) == {1}
+    done = {begin for begin, state in runs.target["catches_up"] if state == "success"}
+    assert len(done) >= len(begins) - 1
+    assert {("catches_up", begin) for begin in done} <= set(effects)
+
+
+def test_without_catchup_it_goes_on_with_the_latest(runs: Runs) -> None:
+    begins = [begin for begin, _ in runs.target["takes_the_latest"]]
+    known = [begin for begin, _ in runs.source["takes_the_latest"]]
+    assert begins[: len(known)] == known
+    new = begins[len(known) :]
+    # As after any pause: of the pause its last interval, or the one before where Airflow has not parsed the file since.
+    assert minute(runs.cut_over) - 2 * MINUTE <= new[0] <= minute(runs.ended)
+    assert new == [new[0] + number * MINUTE for number in range(len(new))]
+
+
+def test_the_source_runs_nothing_more(runs: Runs) -> None:
+    assert set(runs.paused.values()) == {True}
+    known = [begin for name in NAMES for begin, _ in runs.source[name]]
+    # A run may begin while the DAGs are being paused.
+    assert max(begin + MINUTE for begin in known) <= runs.quiesced + timedelta(seconds=10)
+    assert runs.ran_in("prod-2-10")
+    assert not runs.ran_in("prod-2-10") & runs.ran_in("prod-3")
+
+
 @pytest.fixture(scope="module")
-def rolled_back(migrated: Migrated) -> list[dict[str, Counter[str]]]:
-    """The source's rows after each of two roll backs."""
+def rolled_back(migrated: Migrated, runs: Runs) -> list[dict[str, Counter[str]]]:
+    """The source's rows after each of two roll backs, which delete the target: its runs must have been read before."""
     found = []
     document = {"mode": "rollback", "migrationId": migrated.output["migrationId"], "options": OPTIONS}
     for _ in range(2):
         execute(migrated.aws, document)
         assert paused(migrated.source) == migrated.active
-        found.append(rows(migrated.source))
+        found.append(rows(migrated.source, without=NAMES))
     return found
 
 

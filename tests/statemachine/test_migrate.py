@@ -16,18 +16,18 @@ from .conftest import MIGRATION, NOT_READY, READY, WELL, Event, Execute, Fails, 
 STATES = definition()["States"]
 
 BEFORE_EXPORT = ["Plan", "GrantAccess", "Purpose", "StageSettings", "CreateEnvironment", "PollTarget", "TargetReady"]
-TO_VERIFY = [
-    *BEFORE_EXPORT,
-    *("StageDags", "CheckParsed", "DagsParsed"),
+TO_PARSED = [*BEFORE_EXPORT, "StageDags", "CheckParsed", "DagsParsed"]
+CHECKS = ["CheckTarget", "TargetChecked", "CheckFiles", "FilesChecked"]
+FROM_LOGS_TO_VERIFY = [
     *("LogsEarly", "CopyLogsEarly"),
     *("TriggerExport", "CheckExport", "ExportEnded"),
     *("TriggerImport", "CheckImport", "ImportEnded"),
     "Verify",
 ]
+TO_VERIFY = [*TO_PARSED, *CHECKS, *FROM_LOGS_TO_VERIFY]
 HOP = ["NextHop", "StageHop", "UpdateEnvironment", "PollHop", "HopEnded", "NextHop"]
 LOGS = ["Logs", "CopyLogs"]
 CUT_OVER = ["Mode", "CutOver", "CutOverEnded"]
-CHECKS = ["CheckFiles", "CheckTarget", "TargetChecked"]
 END = ["Report", "CleanUp", "CleanUpEnded", "Outcome"]
 BACK = ["RollBack", "RolledBack"]
 LOG_FUNCTIONS = ("ListLogStreams", "CopyLogEvents", "CollectLogResults")
@@ -79,7 +79,10 @@ REHEARSAL = {**MIGRATION, "mode": "rehearse"}
 
 def test_a_rehearsal_checks_and_does_not_cut_over(execute: Execute) -> None:
     outcome = execute(Plan=REHEARSAL, Report={**WELL["Report"], "verdict": "fail"})
-    assert outcome.states == [*TO_VERIFY, *HOP, *LOGS, "Mode", *CHECKS, *END, "Succeeded"]
+    assert outcome.states == [
+        *(*TO_PARSED, *FROM_LOGS_TO_VERIFY),
+        *(*HOP, *LOGS, "Mode", *CHECKS, *END, "Succeeded"),
+    ]
     # The output says that something is wrong.
     assert (outcome.status, outcome.output["verdict"]) == ("SUCCEEDED", "fail")
 
@@ -93,7 +96,7 @@ def test_checks_are_waited_for(execute: Execute) -> None:
 
 def test_checks_that_fail_by_themselves_end_in_the_report(execute: Execute) -> None:
     outcome = execute(Plan=REHEARSAL, CheckTarget=Fails("AccessDeniedException"))
-    assert outcome.states[-8:] == ["Mode", "CheckFiles", "CheckTarget", *END, "Succeeded"]
+    assert outcome.states[-9:] == ["Mode", "CheckTarget", "CheckFiles", "FilesChecked", *END, "Succeeded"]
     (reported,) = outcome.events("Report")
     assert (reported["failure"], outcome.events("CleanUp")[0]["failed"]) == ({}, False)
 
@@ -101,13 +104,37 @@ def test_checks_that_fail_by_themselves_end_in_the_report(execute: Execute) -> N
 def test_a_target_that_answers_for_too_long_is_asked_once_more(execute: Execute) -> None:
     outcome = execute(Plan=REHEARSAL, CheckTarget=Fails("Sandbox.Timedout"))
     assert len(outcome.events("CheckTarget")) == 2
-    assert outcome.states[-6:] == ["CheckTarget", *END, "Succeeded"]
+    assert outcome.states[-8:] == ["CheckTarget", "CheckFiles", "FilesChecked", *END, "Succeeded"]
 
 
-def test_a_migration_checks_nothing(execute: Execute) -> None:
-    outcome = execute()
-    assert outcome.events("CheckFiles") == []
+def test_a_migration_checks_before_it_pauses_anything(execute: Execute) -> None:
+    outcome = execute(CheckTarget=[NOT_READY, READY])
+    assert outcome.states.count("WaitForCheck") == 1
+    assert outcome.states.index("FilesChecked") < outcome.states.index("TriggerExport")
     assert outcome.events("Report")[0]["unchecked"] == []
+
+
+def test_failed_checks_stop_a_migration_before_it_pauses_anything(execute: Execute) -> None:
+    outcome = execute(CheckFiles=Fails("ChecksFailed", "what fails"))
+    assert outcome.states == [*TO_PARSED, *CHECKS[:-1], *BACK, *END, "Failed"]
+    assert (outcome.error, outcome.events("RollBack")[0]["waitedSeconds"]) == ("ChecksFailed", 0)
+    (reported,) = outcome.events("Report")
+    assert (reported["failure"]["state"], reported["unchecked"]) == ("CheckFiles", [])
+
+
+@pytest.mark.parametrize("function", ["CheckFiles", "CheckTarget"])
+def test_a_migration_goes_on_without_a_check_that_cannot_be_made(execute: Execute, function: str) -> None:
+    outcome = execute(**{function: Fails("LinterFailed")})
+    assert outcome.status == "SUCCEEDED"
+    assert "CutOver" in outcome.states
+    unchecked = [failure["state"] for failure in outcome.events("Report")[0]["unchecked"]]
+    assert unchecked == (["CheckFiles"] if function == "CheckFiles" else [])
+
+
+def test_what_was_exported_is_not_held_up_by_checks(execute: Execute) -> None:
+    outcome = execute(Plan={**MIGRATION, "finished": ["plan", "export"]})
+    assert outcome.states[: len(TO_PARSED) + 1] == [*TO_PARSED, "LogsEarly"]
+    assert outcome.events("CheckFiles") == []
 
 
 @pytest.mark.parametrize(("failure", "tries"), [("LinterFailed", 1), ("Sandbox.Timedout", 2), ("TransientError", 7)])
@@ -116,7 +143,7 @@ def test_files_that_cannot_be_checked_are_reported_and_take_nothing_back(
 ) -> None:
     outcome = execute(Plan=REHEARSAL, CheckFiles=Fails(failure, "look there"))
     assert len(outcome.events("CheckFiles")) == tries
-    assert outcome.states[outcome.states.index("CheckFiles") :] == [*CHECKS, *END, "Succeeded"]
+    assert outcome.states[outcome.states.index("CheckFiles") :] == ["CheckFiles", "FilesChecked", *END, "Succeeded"]
     (reported,) = outcome.events("Report")
     (unchecked,) = reported["unchecked"]
     assert (unchecked["state"], unchecked["error"]) == ("CheckFiles", failure)
@@ -312,12 +339,14 @@ def test_lost_logs_roll_back(execute: Execute, state: str, before: list[Event]) 
 )
 def test_a_dry_run_says_what_the_states_do(execute: Execute, change: Event) -> None:
     plan: Any = {**MIGRATION, "target": {"environment": "prod-3", "bucket": "dags", "dagsPath": "dags/"}, **change}
-    options: Event = {"drainSeconds": 600, "historyDays": None, "smokeTest": [], "quiesce": True}
+    options: Event = {"drainSeconds": 600, "historyDays": None, "smokeTest": [], "quiesce": True, "checks": "enforce"}
     plan["options"] = {**options, "logs": {"days": 14, **plan["options"]["logs"]}}
     steps = dry_run.steps_of(plan)
     entered = Counter(execute(Plan=plan).states)
-    for state in ("CreateEnvironment", "CopyLogsEarly", "UpdateEnvironment", "CopyLogs", *CHECKS[:2], "CutOver"):
+    for state in ("CreateEnvironment", "CopyLogsEarly", "UpdateEnvironment", "CopyLogs", "CutOver"):
         assert len(steps.get(state, [])) == entered[state], state
+    checks = [step for state in ("Mode", "CheckTarget", "CheckFiles") for step in steps.get(state, [])]
+    assert len(checks) == entered["CheckTarget"] + entered["CheckFiles"]
     assert set(steps) <= set(STATE_ORDER)
     assert list(STATE_ORDER) == list(STATES)
 
@@ -429,7 +458,8 @@ def test_every_task_retries_what_passes_and_catches_the_rest(name: str) -> None:
     assert {"Lambda.TooManyRequestsException", "Lambda.ServiceException", "TransientError"} <= set(
         common[0]["ErrorEquals"]
     )
-    assert [caught["ErrorEquals"] for caught in task["Catch"]] == [["States.ALL"]]
+    before = [["ChecksFailed"]] if name == "CheckFiles" else []
+    assert [caught["ErrorEquals"] for caught in task["Catch"]] == [*before, ["States.ALL"]]
     assert task["TimeoutSeconds"] > 0
 
 

@@ -8,8 +8,8 @@ import inspect
 import pytest
 
 from migration.observability import camel_case
-from tools.generated_docs import tasks, template
 from tools.state_machines import definition
+from tools.template import tasks, template
 
 MACHINES = ("migrate", "copy_logs", "rehearse")
 TASKS = {(name, state): task for name in MACHINES for state, task in tasks(name).items()}

@@ -17,7 +17,7 @@ import yaml
 
 from local.aws.local_aws import LocalAws
 from tools import packages, release
-from tools.generated_docs import template
+from tools.template import template
 
 ROOT = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent

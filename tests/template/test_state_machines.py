@@ -11,8 +11,8 @@ import yaml
 
 from migration.airflow import our_dags
 from tools import state_machines
-from tools.generated_docs import template
 from tools.state_machines import DEPLOYED, NAMES, ROOT, InvalidSource, definition
+from tools.template import template
 
 FAILURES = """
 Retry:

@@ -13,7 +13,8 @@ import pytest
 
 from migration.environments.environment import THROW_AWAY_TAG
 from tools import dashboard, state_machines
-from tools.generated_docs import PAGES, renewed, statements, tasks, template
+from tools.generated_docs import PAGES, renewed
+from tools.template import statements, tasks, template
 
 ROOT = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent

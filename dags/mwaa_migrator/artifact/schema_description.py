@@ -19,7 +19,7 @@ def describe(tables: dict[str, Table]) -> dict[str, Any]:
     if foreign:
         message = (
             "The target's database does not know the types of these columns: {}. Change them to types of PostgreSQL's "
-            "own, or leave their tables out with --exclude-tables."
+            "own. --exclude-tables would leave out the rows only."
         )
         raise ColumnTypeUnknown(message.format(", ".join(sorted(foreign))))
     return {

@@ -10,6 +10,7 @@ The first line opens: ``{"storage", "session": {"parameters", "application_name"
 * ``copy_in``: ``{"schema", "table", "columns", "part"}`` to ``{"rows"}``
 * ``check_part``: ``{"part"}`` to ``{}``
 * ``checksum``: ``{"query"}`` to ``{"rows", "value"}``
+* ``counts``: ``{"query"}`` to ``{"counts"}``, the columns of its one row
 
 An answer is ``{"result": ...}`` or ``{"error": {"name", "message"}}``. When standard input ends the process exits at
 once, even in the middle of a job: its parent has gone, and the server rolls back what was begun.
@@ -89,12 +90,17 @@ class Worker:
         ((rows, value),) = fetch_all(self._connection, job["query"])
         return {"rows": rows, "value": value}
 
+    def counts(self, job: dict[str, Any]) -> Answer:
+        (row,) = fetch_all(self._connection, job["query"])
+        return {"counts": list(row)}
+
     def handle(self, job: dict[str, Any]) -> Answer:
         kinds: dict[str, Callable[[dict[str, Any]], Answer]] = {
             "copy_out": self.copy_out,
             "copy_in": self.copy_in,
             "check_part": self.check_part,
             "checksum": self.checksum,
+            "counts": self.counts,
         }
         return kinds[job["kind"]](job)
 

@@ -13,6 +13,8 @@ from typing import Any, Dict
 from mwaa_migrator.artifact.storage import Storage
 from mwaa_migrator.dag_tasks.dag_states import active_dags, count_running_tasks, set_paused
 from mwaa_migrator.errors import DrainTimedOut, SourceResumed
+from mwaa_migrator.export.plan import export_options
+from mwaa_migrator.export.refused_rows import check_exportable
 from mwaa_migrator.options import FAIL_DRAIN, WAIT
 from mwaa_migrator.progress import Progress
 from mwaa_migrator.this_airflow.database import MetadataDatabase, metadata_database
@@ -24,10 +26,14 @@ _DRAIN_POLL_SECONDS = 5
 
 
 def quiesce(storage: Storage, options: Dict[str, Any], progress: Progress) -> dict[str, Any]:
-    """Pause every DAG but ours. Which were active is remembered before the first is paused."""
+    """Pause every DAG but ours, unless the export would be refused.
+
+    Which were active is remembered before the first is paused.
+    """
     if not options["quiesce"]:
         return {"active_dags": [], "paused": 0}
     with metadata_database() as source:
+        check_exportable(source, export_options(options))
         # Tried again after some DAGs were paused, what the first try saw counts.
         remembered = read_open_memory(storage)["active_dags"]
         active = sorted({*active_dags(source), *remembered})

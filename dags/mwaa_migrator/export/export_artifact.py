@@ -10,12 +10,14 @@ import hashlib
 import json
 import time
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from functools import partial
-from typing import Any, Dict, Iterator
+from typing import Any, Dict, Iterator, Sequence
 
 from psycopg2 import sql
 
 from mwaa_migrator.airflow_schema.encryption import ENCRYPTED_COLUMNS
+from mwaa_migrator.airflow_schema.migration_rules import MigrationRule
 from mwaa_migrator.airflow_schema.references import USER_REFERENCES
 from mwaa_migrator.artifact.artifact import Artifact
 from mwaa_migrator.artifact.manifest import FORMAT_VERSION, MANIFEST, SCHEMA, TABLES
@@ -26,6 +28,17 @@ from mwaa_migrator.export.dag_list import DAG_LIST, read_dag_list
 from mwaa_migrator.export.export_encrypted import export_encrypted, refuse_undecryptable
 from mwaa_migrator.export.history_cut import HistoryCut, read_cut
 from mwaa_migrator.export.plan import ExportOptions, ExportPlan, plan_export
+from mwaa_migrator.export.refused_rows import (
+    RefusedRows,
+    RulesToCome,
+    breaks,
+    by_table,
+    counts_query,
+    find_refused_rows,
+    name_refused_rows,
+    rules_to_come,
+    to_set_aside,
+)
 from mwaa_migrator.export.table_copies import copy_jobs
 from mwaa_migrator.export.unfinished import unfinished
 from mwaa_migrator.postgres.session import execute, fetch_all, fetch_value, keep_alive
@@ -73,13 +86,15 @@ def _write(
     connection = source.connection
     execute(connection, "begin isolation level repeatable read read only")
     snapshot, snapshot_time = fetch_all(connection, "select pg_export_snapshot(), now()")[0]
-    cut = read_cut(plan, options)
+    rules = rules_to_come(source.revision, options.target_version)
+    cut, set_aside = _without_refused_rows(read_cut(plan, options), rules, options)
     entries: dict[str, dict[str, Any]] = {
         name: {"columns": list(table.column_names), "rows": 0, "bytes": 0, "parts": []}
         for name, table in plan.tables.items()
     }
     skipped = _export_encrypted(cut, entries, storage, options)
-    _copy(cut, entries, storage, Session(connection_parameters(), snapshot=snapshot), options.processes, progress)
+    session = Session(connection_parameters(), snapshot=snapshot)
+    refused_later = _copy(cut, rules.later, entries, storage, session, options.processes, progress)
     for name, entry in entries.items():
         _check_rows(name, entry)
     schema = json.dumps(plan.schema_description, sort_keys=True).encode("utf-8")
@@ -100,14 +115,37 @@ def _write(
         "not_exported": plan.not_exported,
         "indexes_left_out": plan.indexes_left_out,
         "skipped_undecryptable": skipped,
+        "set_aside": [rows.as_json() for rows in set_aside],
+        "refused_by_airflow_3": [rows.as_json() for rows in refused_later],
         "unfinished": unfinished(cut),
         "schema_sha256": hashlib.sha256(schema).hexdigest(),
     }
     dags = read_dag_list(plan)
     connection.rollback()
+    for rows in set_aside:
+        progress.say(f"set aside: {rows.line}")
+    for rows in refused_later:
+        progress.say(f"an upgrade to Airflow 3 would fail: {rows.line}. {rows.rule.remedy}")
     storage.write_json(DAG_LIST, dags)
     storage.write_json(MANIFEST, manifest)
     return manifest
+
+
+def _without_refused_rows(
+    cut: HistoryCut, rules: RulesToCome, options: ExportOptions
+) -> tuple[HistoryCut, list[RefusedRows]]:
+    """The cut without the rows that are set aside, and those rows; raises MigrationWouldFail if others are refused."""
+    source, tables = cut.plan.source, cut.plan.tables
+    found = find_refused_rows(source, rules.on_the_way, cut)
+    set_aside = to_set_aside(found, options.set_aside)
+    conditions = {
+        name: sql.SQL("({})").format(
+            sql.SQL(" or ").join([breaks(source, rows.rule) for rows in set_aside if rows.rule.table == name])
+        )
+        for name in tables
+        if any(rows.rule.table == name for rows in set_aside)
+    }
+    return replace(cut, set_aside=conditions), set_aside
 
 
 def _export_encrypted(
@@ -129,17 +167,23 @@ def _export_encrypted(
 
 def _copy(
     cut: HistoryCut,
+    rules: Sequence[MigrationRule],
     entries: Dict[str, Dict[str, Any]],
     storage: Storage,
     session: Session,
     processes: int,
     progress: Progress,
-) -> None:
-    """Write all other tables, and compute the checksum of each table."""
+) -> list[RefusedRows]:
+    """Write all other tables, compute the checksum of each table, and return what ``rules`` say of the rows."""
     source = cut.plan.source
     jobs: list[Job] = []
     for table in cut.plan.tables.values():
         jobs += copy_jobs(source, table, cut.condition(table))
+    of_table = by_table(rules, cut.plan.tables)
+    for name in of_table:
+        query = counts_query(source, of_table[name], cut.condition(cut.plan.tables[name]))
+        jobs.append(Job(name, 0, {"kind": "counts", "query": query.as_string(source.connection)}))
+    refused: list[RefusedRows] = []
     begun = time.monotonic()
     waiting = {name: sum(1 for job in jobs if job.label == name) for name in entries}
     # The session's transaction lends its snapshot, and has queries to answer when the copying has ended.
@@ -149,11 +193,15 @@ def _copy(
         if job.request["kind"] == "checksum":
             entry["checksum"] = result["value"]
             entry["checksum_rows"] = result["rows"]
+        elif job.request["kind"] == "counts":
+            table = cut.plan.tables[job.label]
+            refused += name_refused_rows(source, table, of_table[job.label], result["counts"], cut.condition(table))
         else:
             _add_parts(entry, result["parts"], result["rows"])
         waiting[job.label] -= 1
         if not waiting[job.label]:
             progress.table("export", job.label, entry["rows"], time.monotonic() - begun, entry["bytes"])
+    return refused
 
 
 def _add_parts(entry: Dict[str, Any], parts: list[Dict[str, Any]], rows: int) -> None:

@@ -8,14 +8,17 @@ from typing import Any, Dict, List, Mapping, NamedTuple, Sequence, Tuple
 from mwaa_migrator.airflow_schema.tables import REVISION_TABLE, SET_ASIDE_PREFIX, reason_not_exported
 from mwaa_migrator.artifact.schema_description import describe
 from mwaa_migrator.copying.workers import default_processes
-from mwaa_migrator.errors import InvalidArguments
+from mwaa_migrator.errors import InvalidArguments, PrimaryKeyMissing
 from mwaa_migrator.postgres.catalog import Table, read_tables
 from mwaa_migrator.this_airflow.database import MetadataDatabase
 from mwaa_migrator.this_airflow.migrations import names_in_migrations, unknown_tables
 
 
 class ExportOptions(NamedTuple):
-    """``days`` and ``dags`` cut history; ``tables`` (None: all) and ``exclude_tables`` choose among the tables."""
+    """
+    ``days`` and ``dags`` cut history; ``tables`` (None: all) and ``exclude_tables`` choose among the tables.
+    ``set_aside`` are the kinds of rows to leave out that the migrations on the way to ``target_version`` do not take.
+    """
 
     days: int | None
     dags: str
@@ -23,6 +26,8 @@ class ExportOptions(NamedTuple):
     exclude_tables: Sequence[str]
     processes: int
     skip_undecryptable: bool
+    set_aside: Sequence[str]
+    target_version: str | None
 
 
 def export_options(values: Mapping[str, Any]) -> ExportOptions:
@@ -34,6 +39,8 @@ def export_options(values: Mapping[str, Any]) -> ExportOptions:
         values["excludeTables"] + ([] if values["xcoms"] else ["xcom"]),
         values["jobs"] or default_processes(),
         values["skipUndecryptable"],
+        values["setAside"],
+        values["targetVersion"],
     )
 
 
@@ -54,7 +61,7 @@ class ExportPlan:
 
 
 def plan_export(source: MetadataDatabase, options: ExportOptions) -> ExportPlan:
-    """Raises InvalidArguments for a choice that cannot be, and ColumnTypeUnknown."""
+    """Raises InvalidArguments for a choice that cannot be, ColumnTypeUnknown, and PrimaryKeyMissing."""
     tables = read_tables(source.connection, source.schema)
     source.connection.rollback()
     unknown = unknown_tables(name for name in tables if reason_not_exported(name) is None)
@@ -79,7 +86,32 @@ def plan_export(source: MetadataDatabase, options: ExportOptions) -> ExportPlan:
         if name not in not_exported and (name in options.exclude_tables or not chosen):
             not_exported[name] = "left out as asked"
     exported = {name: table for name, table in sorted(tables.items()) if name not in not_exported}
+    _check_primary_keys(source, exported)
     return ExportPlan(source, exported, described, describe(described), not_exported, indexes_left_out)
+
+
+def _check_primary_keys(source: MetadataDatabase, tables: Dict[str, Table]) -> None:
+    """Each of Airflow's tables has one, in every version; its migrations, and references to its rows, rely on it."""
+    without = [table for table in tables.values() if not table.primary_key]
+    if without:
+        statements = [
+            f"ALTER TABLE {source.schema}.{table.name} ADD PRIMARY KEY ({', '.join(_usual_key(table))});"
+            for table in without
+        ]
+        raise PrimaryKeyMissing(
+            f"No primary key: {', '.join(table.name for table in without)}. Airflow's migrations need it, and a "
+            "restore without constraints, say, has lost it. Make it again, and the foreign keys that went with it: "
+            + " ".join(statements)
+        )
+
+
+def _usual_key(table: Table) -> Sequence[str]:
+    """What Airflow's tables have for a primary key: a number, or else what a task instance is known by."""
+    if "id" in table.column_names:
+        return ("id",)
+    run = "dag_run_id" if "dag_run_id" in table.column_names else "run_id"
+    usual = ("dag_id", "task_id", run, "execution_date", "map_index", "key")
+    return [name for name in usual if name in table.column_names] or ("...",)
 
 
 def _without_handmade_indexes(tables: Dict[str, Table]) -> Tuple[Dict[str, Table], List[str]]:

@@ -140,12 +140,9 @@ class Merge:
 
     def _merge_table(self, table: Table, in_key_order: bool) -> TableResult:
         exported = self._upgraded.artifact.rows(table.name)
-        moved = self._upgraded.set_aside.get(table.name, 0)
-        orphans = self._upgraded.orphans.get(table.name, 0)
-        reasons = {"moved by Airflow's migrations": moved, "its parent is not in the artifact": orphans}
-        reasons = {reason: rows for reason, rows in reasons.items() if rows}
+        reasons = {reason: rows for reason, rows in self._upgraded.set_aside.get(table.name, {}).items() if rows}
         if not self._upgraded.rows[table.name]:
-            return TableResult(exported, 0, 0, moved + orphans, reasons)
+            return TableResult(exported, 0, 0, sum(reasons.values()), reasons)
         source = self._translation.rows(table)
         others = self._rows_not_inserted.collect(table, source)
         if others.overwritten:

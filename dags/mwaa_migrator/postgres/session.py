@@ -8,7 +8,14 @@ from contextlib import closing, contextmanager
 from typing import Any, Iterator, Sequence, Union
 
 from psycopg2 import Error, InterfaceError, OperationalError, sql
-from psycopg2.errors import InsufficientPrivilege
+from psycopg2.errors import (
+    DiskFull,
+    InsufficientPrivilege,
+    ProgramLimitExceeded,
+    StatementTooComplex,
+    TooManyArguments,
+    TooManyColumns,
+)
 from psycopg2.extensions import TRANSACTION_STATUS_IDLE, TRANSACTION_STATUS_INTRANS
 
 from mwaa_migrator.errors import DatabaseFailed, MissingRight
@@ -24,6 +31,9 @@ SESSION_SETTINGS = """
     set bytea_output to 'hex'; set client_encoding to 'UTF8'; set statement_timeout to 0; set lock_timeout to 0;
     set idle_in_transaction_session_timeout to 0; set row_security to off; set jit to off
 """
+
+#: Operational errors that come again as long as the rows are as they are.
+_LIMITS = (ProgramLimitExceeded, StatementTooComplex, TooManyColumns, TooManyArguments)
 
 #: The first server that closes idle sessions outside of a transaction too (``idle_session_timeout``).
 CLOSES_IDLE_SESSIONS_SINCE = 140000
@@ -120,9 +130,12 @@ def named_database_errors() -> Iterator[None]:
 
 def remedy(kind: type[Error]) -> str:
     """Whether trying again helps: it does if the connection, the server or another session was the cause."""
-    if issubclass(kind, (OperationalError, InterfaceError)):
+    if issubclass(kind, DiskFull):
+        return "Make room on the server's disk, and try again: what had been written was rolled back."
+    if issubclass(kind, (OperationalError, InterfaceError)) and not issubclass(kind, _LIMITS):
         return "Try again: work that was committed is recognised, the rest was rolled back."
     return (
         "All of it was rolled back. Trying again will not help as long as the rows and tables are as they are: mend "
-        "what the message names, or leave the table out of the export with --exclude-tables."
+        "what the message names in the source, and export again. --exclude-tables would leave out rows only, and not "
+        "the table itself."
     )

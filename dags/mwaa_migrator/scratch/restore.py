@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any, Callable
 
 from psycopg2 import Error as DatabaseError
-from psycopg2 import sql
+from psycopg2 import OperationalError, sql
 
 from mwaa_migrator.airflow_schema.encryption import ENCRYPTED_COLUMNS, ciphertext_columns
 from mwaa_migrator.airflow_schema.tables import REVISION_TABLE
@@ -54,6 +54,9 @@ def restore(scratch: ScratchSchema, upgrade_follows: bool, processes: int, progr
     tables = described_tables(read_schema(artifact.storage, artifact.manifest))
     try:
         create_tables(connection, scratch.name, list(tables.values()), unlogged=not upgrade_follows)
+    except OperationalError:
+        # A full disk or a lost connection says nothing of the tables.
+        raise
     except DatabaseError as error:
         raise _not_made_again("tables", error) from error
     execute(
@@ -68,6 +71,8 @@ def restore(scratch: ScratchSchema, upgrade_follows: bool, processes: int, progr
     if upgrade_follows:
         try:
             complete_tables(connection, scratch.name, list(tables.values()))
+        except OperationalError:
+            raise
         except DatabaseError as error:
             raise _not_made_again("constraints and indexes", error) from error
     connection.commit()
@@ -75,8 +80,9 @@ def restore(scratch: ScratchSchema, upgrade_follows: bool, processes: int, progr
 
 def _not_made_again(what: str, error: DatabaseError) -> RestoreFailed:
     return RestoreFailed(
-        f"The source's {what} cannot be made again: {str(error).strip()}. Leave the table out of the export with "
-        "--exclude-tables, or report this as a defect."
+        f"The source's {what} cannot be made again: {str(error).strip()}. Trying again will not help: drop or change "
+        "what the message names in the source, and export again. --exclude-tables would not help either: it leaves out "
+        "the rows of a table of Airflow's, and its migrations still need the table."
     )
 
 

@@ -23,6 +23,7 @@ from mwaa_migrator.progress import Progress
 from mwaa_migrator.scratch.orphans import set_orphans_aside
 from mwaa_migrator.scratch.run_migrations import ERROR_MARK
 from mwaa_migrator.scratch.scratch_schema import ScratchSchema
+from mwaa_migrator.scratch.unreadable_triggers import set_unreadable_triggers_aside
 from mwaa_migrator.waiting import arrivals
 
 #: In these the migrations end by adding the rows that Airflow starts with, which are not the source's.
@@ -35,7 +36,8 @@ _QUOTED_LINES = 15
 def upgrade(scratch: ScratchSchema, progress: Progress) -> List[str]:
     """Bring the scratch schema to the target's revision, and commit; raises UpgradeFailed.
 
-    Returns what ``set_orphans_aside`` says of rows without a parent, if the migrations met one.
+    Returns a line for each trigger that this Airflow cannot read, and what ``set_orphans_aside`` says of rows without a
+    parent, if the migrations met one.
     """
     connection = scratch.connection
     newest = {
@@ -44,7 +46,9 @@ def upgrade(scratch: ScratchSchema, progress: Progress) -> List[str]:
         if table_exists(connection, scratch.name, name)
     }
     connection.commit()
-    orphans: List[str] = []
+    lines = set_unreadable_triggers_aside(scratch)
+    for line in lines:
+        progress.say(line)
     try:
         _run_migrations(scratch, progress)
     except UpgradeFailed as error:
@@ -57,11 +61,12 @@ def upgrade(scratch: ScratchSchema, progress: Progress) -> List[str]:
             raise
         for line in orphans:
             progress.say(line)
+        lines += orphans
         _run_migrations(scratch, progress)
     for name, key in newest.items():
         execute(connection, sql.SQL("delete from {} where id > {}").format(scratch.table(name), sql.Literal(key)))
     connection.commit()
-    return orphans
+    return lines
 
 
 def _run_migrations(scratch: ScratchSchema, progress: Progress) -> None:

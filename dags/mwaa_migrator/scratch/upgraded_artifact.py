@@ -20,6 +20,7 @@ from mwaa_migrator.scratch import scratch_schema
 from mwaa_migrator.scratch.orphans import ORPHANS_PREFIX, set_orphans_aside
 from mwaa_migrator.scratch.restore import check_artifact, restore
 from mwaa_migrator.scratch.scratch_schema import ScratchSchema
+from mwaa_migrator.scratch.unreadable_triggers import UNREADABLE_PREFIX
 from mwaa_migrator.scratch.upgrade import upgrade
 from mwaa_migrator.this_airflow.database import MetadataDatabase
 from mwaa_migrator.this_airflow.migrations import head_revision
@@ -30,17 +31,16 @@ from mwaa_migrator.this_airflow.release import version_tuple
 class UpgradedArtifact:
     """
     ``target_tables`` are all of the target's, ``tables`` those that the merge writes: in the artifact, in the scratch
-    schema and in the target. ``rows`` counts each table after the upgrade; ``set_aside`` counts the rows that
-    Airflow's migrations set aside, by the table that they came from, and ``orphans`` those without a parent,
-    about which ``without_parent`` has a line for each foreign key that they broke.
+    schema and in the target. ``rows`` counts each table after the upgrade; ``set_aside`` counts, by reason, the rows
+    that were set aside before the merge, by the table that they came from. ``without_parent`` has a line for each
+    foreign key that rows broke, and for each trigger that this Airflow cannot read.
     """
 
     scratch: ScratchSchema
     target_tables: Dict[str, Table]
     tables: Dict[str, Table]
     rows: Dict[str, int]
-    set_aside: Dict[str, int]
-    orphans: Dict[str, int]
+    set_aside: Dict[str, Dict[str, int]]
     without_parent: Sequence[str]
 
     @property
@@ -120,7 +120,7 @@ def _read(scratch: ScratchSchema, without_parent: Sequence[str]) -> UpgradedArti
     """What the upgrade has led to, with every exported row accounted for and every column in its place."""
     target_tables = read_tables(scratch.connection, scratch.target.schema)
     upgraded = read_tables(scratch.connection, scratch.name)
-    rows, set_aside, orphans = _count_rows(scratch, upgraded)
+    rows, set_aside = _count_rows(scratch, upgraded)
     _check_columns(scratch.artifact, upgraded, target_tables)
     scratch.connection.rollback()
     tables = {
@@ -128,13 +128,11 @@ def _read(scratch: ScratchSchema, without_parent: Sequence[str]) -> UpgradedArti
         for name in scratch.artifact.tables
         if name in target_tables and name in upgraded and name != DAG_TABLE
     }
-    return UpgradedArtifact(scratch, target_tables, tables, rows, set_aside, orphans, without_parent)
+    return UpgradedArtifact(scratch, target_tables, tables, rows, set_aside, without_parent)
 
 
-def _count_rows(
-    scratch: ScratchSchema, upgraded: Dict[str, Table]
-) -> tuple[Dict[str, int], Dict[str, int], Dict[str, int]]:
-    """Rows by table, and rows set aside and orphans by the table they came from.
+def _count_rows(scratch: ScratchSchema, upgraded: Dict[str, Table]) -> tuple[Dict[str, int], Dict[str, Dict[str, int]]]:
+    """Rows by table, and rows set aside by the table they came from and the reason.
 
     Raises RowsUnaccounted if some are missing.
     """
@@ -142,22 +140,29 @@ def _count_rows(
         name: int(fetch_value(scratch.connection, sql.SQL("select count(*) from {}").format(scratch.table(name))))
         for name in upgraded
     }
-    set_aside: Dict[str, int] = {}
-    orphans: Dict[str, int] = {}
+    set_aside: Dict[str, Dict[str, int]] = {}
     for name, rows in counted.items():
         if name.startswith(SET_ASIDE_PREFIX):
-            among = orphans if name.startswith(ORPHANS_PREFIX) else set_aside
-            among[set_aside_source(name)] = among.get(set_aside_source(name), 0) + rows
+            reasons = set_aside.setdefault(set_aside_source(name), {})
+            reasons[_reason(name)] = reasons.get(_reason(name), 0) + rows
     problems = []
     for name, entry in scratch.artifact.tables.items():
-        aside = set_aside.get(name, 0) + orphans.get(name, 0)
+        aside = sum(set_aside.get(name, {}).values())
         if name in counted and counted[name] + aside != entry["rows"]:
             problem = "{}: {} rows were exported, {} are left and {} set aside"
             problems.append(problem.format(name, entry["rows"], counted[name], aside))
     if problems:
         message = "Airflow's migrations changed the number of rows ({}). Nothing was merged; report this as a defect."
         raise RowsUnaccounted(message.format("; ".join(problems)))
-    return counted, set_aside, orphans
+    return counted, set_aside
+
+
+def _reason(moved_table: str) -> str:
+    if moved_table.startswith(ORPHANS_PREFIX):
+        return "its parent is not in the artifact"
+    if moved_table.startswith(UNREADABLE_PREFIX):
+        return "the target's Airflow cannot read it"
+    return "moved by Airflow's migrations"
 
 
 def _check_columns(artifact: Artifact, upgraded: Dict[str, Table], target_tables: Dict[str, Table]) -> None:

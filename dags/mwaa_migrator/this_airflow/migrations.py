@@ -37,6 +37,23 @@ def head_revision() -> str:
     return heads.pop()
 
 
+def applied_revisions(revision: str) -> set[str]:
+    """The revisions that a database at ``revision`` has been through, as far as this Airflow knows them."""
+    before: dict[str, Any] = {}
+    for text in _migrations():
+        found = dict(_assignments(text))
+        before[found.get("revision", "")] = found.get("down_revision")
+    applied: set[str] = set()
+    waiting = [revision]
+    while waiting:
+        current = waiting.pop()
+        if current and current not in applied:
+            applied.add(current)
+            earlier = before.get(current)
+            waiting += [earlier] if isinstance(earlier, str) else list(earlier or ())
+    return applied
+
+
 def unknown_tables(names: Iterable[str]) -> list[str]:
     """Those of ``names`` that no migration takes for a table, so that a user or a plugin must have made them.
 

@@ -15,7 +15,7 @@ SECONDS = 600.0
 # The most DAGs of one command, and the most bytes of the expression that names them: what stands before a web server
 # may refuse longer lines.
 _MOST_DAGS = 100
-_MOST_BYTES = 8_000
+MOST_BYTES = 8_000
 # A command starts Airflow in the web server.
 SECONDS_A_COMMAND = 5
 
@@ -56,7 +56,7 @@ def set_paused(
 def _batch(dag_ids: list[str]) -> list[str]:
     """As many from the first on as one command may name, and at least one."""
     size = len(dag_ids)
-    while size > 1 and len(pattern_of(dag_ids[:size]).encode()) > _MOST_BYTES:
+    while size > 1 and len(pattern_of(dag_ids[:size]).encode()) > MOST_BYTES:
         size -= 1
     return dag_ids[:size]
 

@@ -22,6 +22,7 @@ _EXPORT_OPTIONS = (
     "excludeTables",
     "jobs",
     "skipUndecryptable",
+    "setAside",
     "quiesce",
     "drainSeconds",
     "drainPolicy",
@@ -85,7 +86,10 @@ def conf(migration: Migration, dag: str) -> dict[str, Any]:
     """The conf that a run is triggered with."""
     options: dict[str, Any] = {}
     if dag == EXPORT:
-        options = _given(migration["options"], _EXPORT_OPTIONS) | {"quiesce": quiesces(migration)}
+        options = _given(migration["options"], _EXPORT_OPTIONS) | {
+            "targetVersion": migration["target"]["airflowVersion"],
+            "quiesce": quiesces(migration),
+        }
     elif dag == IMPORT:
         # All paused until the cut-over unpauses what was active.
         options = _given(migration["options"], _IMPORT_OPTIONS) | {"pauseState": "all-paused"}

@@ -1,4 +1,6 @@
-"""The checks that ask a rehearsal's target itself: what it cannot import, what it has not parsed, how DAGs run there.
+"""The checks that ask the target itself: what it cannot import, what it has not parsed, how DAGs run there.
+
+A migration makes them before it pauses anything, so there is no history to check yet and no DAG to run.
 
 They take several looks. Finished checks are kept in the attempt's folder; an unfinished one is a warning from the first
 look on, so that a report has it whatever happens to the function.
@@ -51,7 +53,7 @@ class Progress(TypedDict):
 
 @dataclass(frozen=True)
 class Target:
-    """A rehearsal's target: its CLI, the files below its DAG folder, and which of these it passes over."""
+    """The target: its CLI, the files below its DAG folder, and which of these it passes over."""
 
     cli: AirflowCli
     airflow_version: str
@@ -64,15 +66,9 @@ def begin(store: Store, artifact: Store, migration: Migration) -> Progress:
     found: Progress | None = store.read(layout.TARGET_CHECKS)
     if found is not None:
         return found
-    verified = artifact.read(layout.result("verify")) or {}
     options = migration["options"]
-    history = history_and_logs.check(
-        verified if verified.get("run_id") == runs.run_id(migration, our_dags.IMPORT) else None,
-        store.read(layout.LOGS),
-        options["logs"]["groups"],
-    )
     progress = Progress(
-        checks={history_and_logs.NAME: history},
+        checks=_history(store, artifact, migration) if migration["mode"] == "rehearse" else {},
         unanswered=0,
         seen=[],
         since=0,
@@ -82,6 +78,16 @@ def begin(store: Store, artifact: Store, migration: Migration) -> Progress:
     )
     keep(store, progress, "The function that asks the target ended before it was done; its log says why.")
     return progress
+
+
+def _history(store: Store, artifact: Store, migration: Migration) -> dict[str, Check]:
+    verified = artifact.read(layout.result("verify")) or {}
+    check = history_and_logs.check(
+        verified if verified.get("run_id") == runs.run_id(migration, our_dags.IMPORT) else None,
+        store.read(layout.LOGS),
+        migration["options"]["logs"]["groups"],
+    )
+    return {history_and_logs.NAME: check}
 
 
 def keep(store: Store, progress: Progress, reason: str) -> None:
@@ -95,14 +101,25 @@ def is_done(progress: Progress) -> bool:
     return all(name in progress["checks"] for name in _names(progress))
 
 
-def look(progress: Progress, target: Target, store: Store, artifact: Store, migration: Migration, waited: int) -> bool:
+def look(
+    progress: Progress,
+    target: Target,
+    store: Store,
+    known: Mapping[str, Any] | None,
+    migration: Migration,
+    waited: int,
+) -> bool:
     """Does what can be done now. True: every check is made, or cannot be.
 
-    `waited`: seconds of waiting since the first look. Whatever the target refuses ends as a warning.
+    Args:
+        known: the source's DAGs and the files that it cannot import, as dags.json has them; None: nobody knows.
+        waited: seconds of waiting since the first look.
+
+    Whatever the target refuses ends as a warning.
     """
     try:
         if IMPORT_ERRORS not in progress["checks"]:
-            _parse(progress, target, artifact.read(layout.DAGS), migration, waited)
+            _parse(progress, target, known or {}, migration, waited)
         if IMPORT_ERRORS in progress["checks"] and progress["smoke"]:
             _smoke(progress, target, store, migration, waited)
         progress["unanswered"] = 0
@@ -128,7 +145,8 @@ def _give_up(progress: Progress, reason: str) -> None:
 
 def _names(progress: Progress) -> Sequence[str]:
     """The checks in the order in which they are made and reported."""
-    return [history_and_logs.NAME, IMPORT_ERRORS, MISSING_DAGS, *([smoke_test.NAME] if progress["smoke"] else [])]
+    first = [history_and_logs.NAME] if history_and_logs.NAME in progress["checks"] else []
+    return [*first, IMPORT_ERRORS, MISSING_DAGS, *([smoke_test.NAME] if progress["smoke"] else [])]
 
 
 def _not_made(name: str, reason: str) -> Check:
@@ -136,16 +154,14 @@ def _not_made(name: str, reason: str) -> Check:
         name=name,
         result="warn",
         message=f"This could not be checked. {reason}",
-        remedy="Look at the target's web server and at the function's log, and rehearse again.",
+        remedy="Look at the web server and at the function's log, and rehearse again.",
     )
 
 
 # What the target has parsed.
 
 
-def _parse(
-    progress: Progress, target: Target, known: Mapping[str, Any] | None, migration: Migration, waited: int
-) -> None:
+def _parse(progress: Progress, target: Target, known: Mapping[str, Any], migration: Migration, waited: int) -> None:
     """Makes the checks of import errors and of missing DAGs, unless there is still something to be parsed."""
     told, listed = target.cli.import_errors(), target.cli.dags()
     if told is None or listed is None:
@@ -153,16 +169,17 @@ def _parse(
         raise CommandFailed(f"`airflow dags {command}` failed in the target. Look at the web server's log group.")
     broken = import_errors.read(told, target.names, target.airflow_version)
     parsed = {str(dag["dag_id"]) for dag in listed}
-    missing = missing_dags.of((known or {}).get("dags", []), parsed, broken, target.names, target.ignored_by)
+    dags, broken_before = known.get("dags"), known.get("broken_files") or []
+    missing = missing_dags.of(dags or [], parsed, broken, target.names, target.ignored_by)
     open_ = [dag.dag_id for dag in missing if not dag.reason]
     if open_ and not _await_parsing(progress, open_, waited, migration["options"]["parseTimeoutSeconds"]):
         return
     progress["missing"] = [dag.dag_id for dag in missing]
-    progress["checks"][IMPORT_ERRORS] = _import_errors(broken, (known or {}).get("broken_files", []), target)
+    progress["checks"][IMPORT_ERRORS] = _import_errors(broken, broken_before, target)
     progress["checks"][MISSING_DAGS] = (
-        _not_made(MISSING_DAGS, "The artifact does not tell which DAGs the source knows.")
-        if known is None
-        else _missing_dags(missing, len(known["dags"]))
+        _not_made(MISSING_DAGS, "Which DAGs the source knows could not be read.")
+        if dags is None
+        else _missing_dags(missing, len(dags))
     )
 
 

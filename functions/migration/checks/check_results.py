@@ -1,6 +1,6 @@
-"""What a rehearsal judges on the target's version: what each check found, kept for the report.
+"""What is judged on the target's version: what each check found, kept for the report, whose verdict follows from it.
 
-A check never fails a rehearsal's execution: what it finds is the report's, whose verdict follows from it.
+A failed check fails no rehearsal's execution. A migration's is stopped by it, before anything is paused (`gate`).
 """
 
 from __future__ import annotations

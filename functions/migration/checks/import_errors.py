@@ -70,6 +70,11 @@ def read(rows: Iterable[Mapping[str, Any]], names: Collection[str], airflow_vers
     return sorted(_broken(path, trace, root, known, airflow_version) for path, trace in told)
 
 
+def below_folder(path: str, names: Collection[str]) -> str:
+    """A DAG's file as a path below the DAG folder; `names` are the objects there."""
+    return path.removeprefix(_root([(path, "")], frozenset(names)))
+
+
 def _broken(path: str, trace: str, root: str, names: frozenset[str], airflow_version: str) -> BrokenFile:
     file = path.removeprefix(root)
     place, line = file, None

@@ -14,10 +14,18 @@ NAME = "Requirements"
 _AIRFLOW = "apache-airflow"
 
 
-def check(text: str, airflow_version: str, key: str) -> Check:
-    """The check of a file's text; `key` is its place in the bucket."""
-    failures = [*_own_version(text, airflow_version), *_contradictions(text)]
+def check(text: str, airflow_version: str, key: str, source: str) -> Check:
+    """The check of a file's text; `key` is its place in the bucket, `source` the text of the source's file.
+
+    What the source's file contradicts itself in as well is only a warning: pip fails there already.
+    """
+    failures = list(_own_version(text, airflow_version))
     warnings = list(_constraints(text, airflow_version))
+    before = {pins for pins, _ in _contradictions(source)}
+    for pins, finding in _contradictions(text):
+        if pins in before:
+            finding["message"] = f"{finding.get('message')} It is so in the source's file."
+        (warnings if pins in before else failures).append(finding)
     for found in (*failures, *warnings):
         found["file"] = key
     if failures:
@@ -87,14 +95,18 @@ def _own_version(text: str, airflow_version: str) -> Iterator[Finding]:
             )
 
 
-def _contradictions(text: str) -> Iterator[Finding]:
+def _contradictions(text: str) -> Iterator[tuple[tuple[str, str, str], Finding]]:
+    """Each with the package and its two versions, by which it is found in another file."""
     first: dict[tuple[str, str], tuple[int, str]] = {}
     for pin in pip_requirements.pins(text):
         # Under another marker another line holds.
         before, other = first.setdefault((pin.name, pin.marker), (pin.line, pin.version))
         if other != pin.version:
-            yield Finding(
-                line=pin.line,
-                message=f"{pin.name} is {pin.version} here and {other} in line {before}.",
-                remedy="Keep one of the two lines.",
+            yield (
+                (pin.name, other, pin.version),
+                Finding(
+                    line=pin.line,
+                    message=f"{pin.name} is {pin.version} here and {other} in line {before}.",
+                    remedy="Keep one of the two lines.",
+                ),
             )

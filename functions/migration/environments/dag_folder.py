@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from botocore.exceptions import ClientError
 
 from migration.airflow.our_dags import NAME
-from migration.environments.s3_objects import COPIERS, Source, copy, folder, refused
+from migration.environments.s3_objects import COPIERS, Source, copy, delete, folder, refused
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -89,8 +89,8 @@ def remove_our_dags(s3: S3Client, bucket: str, path: str) -> int:
         for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=start)
         for item in page.get("Contents", [])
     ]
-    # DAG files before their package, for the same reason as above. One by one: a folder has some thirty of ours, and
-    # DeleteObjects reports refusals inside a successful answer.
-    for key in sorted(keys, key=lambda key: "/" in key.removeprefix(prefix)):
-        s3.delete_object(Bucket=bucket, Key=key)
+    # DAG files before their package, for the same reason as above.
+    package = [key for key in keys if "/" in key.removeprefix(prefix)]
+    delete(s3, bucket, [key for key in keys if key not in package])
+    delete(s3, bucket, package)
     return len(keys)

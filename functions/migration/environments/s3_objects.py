@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
+import re
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from botocore.exceptions import ClientError
 
 from migration.aws.client_errors import code_of, is_transient, message_of
-from migration.errors import CopyRefused, ResourceMissing
+from migration.errors import CopyRefused, DeleteRefused, ResourceMissing
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -20,6 +21,10 @@ COPIERS = 32
 _ONE_COPY = 5 * 1024**3
 # Tags are not copied: that takes rights of its own to read and to write them, and Airflow knows none.
 _WITHOUT_TAGS: dict[str, Any] = {"TaggingDirective": "REPLACE"}
+# DeleteObjects' limit.
+_ONE_DELETE = 1000
+# DeleteObjects takes its keys as XML, in which most control characters cannot be written.
+_NOT_IN_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
 
 
 class Source(NamedTuple):
@@ -71,8 +76,8 @@ def read(s3: S3Client, bucket: str, source: Source) -> bytes:
     return body.read()
 
 
-def put_text(s3: S3Client, bucket: str, key: str, content: bytes) -> str | None:
-    """Writes a small text object. Returns its version."""
+def write(s3: S3Client, bucket: str, key: str, content: bytes) -> str | None:
+    """Writes a small object, a text in whatever encoding. Returns its version."""
     try:
         return s3.put_object(Bucket=bucket, Key=key, Body=content, ContentType="text/plain").get("VersionId")
     except ClientError as error:
@@ -84,10 +89,42 @@ def remove_folder(s3: S3Client, bucket: str, path: str) -> int:
     removed = 0
     for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=folder(path)):
         keys = [item["Key"] for item in page.get("Contents", [])]
-        with ThreadPoolExecutor(COPIERS) as removers:
-            list(removers.map(lambda key: s3.delete_object(Bucket=bucket, Key=key), keys))
+        delete(s3, bucket, keys)
         removed += len(keys)
     return removed
+
+
+def delete(s3: S3Client, bucket: str, keys: Iterable[str]) -> None:
+    """Deletes current objects; those that are gone already do no harm. In a versioned bucket their versions stay.
+
+    Raises:
+        DeleteRefused: S3 refuses to delete some of them.
+        ClientError: S3 refuses the request, or could not delete some of them now.
+    """
+    together = []
+    for key in keys:
+        if _NOT_IN_XML.search(key):
+            s3.delete_object(Bucket=bucket, Key=key)
+        else:
+            together.append(key)
+    for first in range(0, len(together), _ONE_DELETE):
+        batch = together[first : first + _ONE_DELETE]
+        answer = s3.delete_objects(Bucket=bucket, Delete={"Objects": [{"Key": key} for key in batch], "Quiet": True})
+        # The errors of single objects are in an answer that is a success.
+        failures = [
+            ClientError(
+                {"Error": {"Code": told["Code"], "Message": told["Message"]}}, f"DeleteObjects of {told['Key']}"
+            )
+            for told in answer.get("Errors", [])
+        ]
+        lasting = [failure for failure in failures if not is_transient(failure)]
+        if lasting:
+            raise DeleteRefused(
+                f"{len(lasting)} of {len(batch)} objects in s3://{bucket} could not be deleted, the first in "
+                f"{lasting[0]}. Give the stack's DagBucketArns the bucket, and let the bucket's policy allow it."
+            )
+        if failures:
+            raise failures[0]
 
 
 def refused(error: ClientError, source: str, target: str) -> Exception:

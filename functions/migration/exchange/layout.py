@@ -15,8 +15,9 @@
             phases/<name>.json                  when a phase started and ended
             settings.json, hops/<version>.json  notes on the settings with which the target was made and upgraded
             staged/<version>.json               what was staged for the target at a version
-            checks/<part>.json                  what a rehearsal has checked (`checks.check_results`)
+            checks/<part>.json                  what was checked (`checks.check_results`)
             target_checks.json                  how far the checks are that ask the target (`checks.asking_target`)
+            source_dags.json                    the source's DAGs before its export (`checks.source_dags`)
             cut_over.json                       what the cut-over has seen
             rolled_back.json                    the end of the attempt
             logs.json                           the result of the copy of the logs
@@ -89,6 +90,7 @@ PHASES = "phases/"
 CHECKS = "checks/"
 CREATION = "settings.json"
 TARGET_CHECKS = "target_checks.json"
+SOURCE_DAGS = "source_dags.json"
 CUT_OVER = "cut_over.json"
 ROLLED_BACK = "rolled_back.json"
 LOGS = "logs.json"

@@ -24,6 +24,8 @@ _NOT_IDENTIFYING = (
     "smokeTestMinutes",
     # Only a rehearsal uses it, and each of those is a new one.
     "rehearsalClass",
+    # It decides whether to go on, not what is done.
+    "checks",
 )
 
 

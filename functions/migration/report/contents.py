@@ -50,7 +50,7 @@ def unchecked(caught: Iterable[Mapping[str, str]]) -> list[Check]:
             name=f"{failure['state']} was not made",
             result="warn",
             message=f"{failure['error']}: {failure['message']}",
-            remedy="The rehearsal went on without it. Repair what it names, and rehearse again to have it checked.",
+            remedy="It went on without it. Repair what it names, and rehearse to have it checked.",
         )
         for failure in failures
     ]

@@ -1,6 +1,6 @@
 """IAM's SimulatePrincipalPolicy, which moto does not have: what a role's own policies and its boundary allow.
 
-Resource policies and condition keys do not count, as in a simulation that names none.
+Resource policies do not count, and of condition keys those that the simulation names.
 """
 
 from __future__ import annotations
@@ -28,11 +28,14 @@ def _answer(self: IamResponse) -> ActionResult:
     role = self._get_param("PolicySourceArn")
     caller = Principal(role, role, self.current_account)
     policies = identities.policies(caller)
+    context = {
+        entry["ContextKeyName"].lower(): entry["ContextKeyValues"][0] for entry in self._get_param("ContextEntries", [])
+    }
     results = [
         {
             "EvalActionName": action,
             "EvalResourceName": resource,
-            "EvalDecision": _EVAL_DECISIONS[decide(caller, policies, Requirement(action, (resource,), {}))],
+            "EvalDecision": _EVAL_DECISIONS[decide(caller, policies, Requirement(action, (resource,), context))],
         }
         for resource in self._get_param("ResourceArns", ["*"])
         for action in self._get_param("ActionNames")

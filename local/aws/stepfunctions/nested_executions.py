@@ -13,6 +13,7 @@ from moto.stepfunctions.parser.asl.component.state.exec.state_task.service.state
     StateTaskServiceSfn,
 )
 from moto.stepfunctions.parser.asl.eval.environment import Environment
+from moto.stepfunctions.parser.models import stepfunctions_parser_backends
 
 #: An integration's errors are named as in version 1 of the SDK for Java: an error that the service's model does not
 #: have, such as throttling or a 500, is this base class.
@@ -66,14 +67,21 @@ def _modelled() -> set[str]:
 
 
 def _patient(look: Callable[..., Callable[[], Any] | None]) -> Callable[..., Callable[[], Any] | None]:
-    """Step Functions is notified of the other execution's end; moto polls, and this survives a failed poll."""
+    """Step Functions is notified of the other execution's end; moto polls its API. Here the API is asked at the start
+    and after that end, and again where it fails."""
 
-    def patient(self: StateTaskServiceSfn, *arguments: Any, **named: Any) -> Callable[[], Any] | None:
-        ended = look(self, *arguments, **named)
+    def patient(self: StateTaskServiceSfn, env: Environment, **named: Any) -> Callable[[], Any] | None:
+        execution = env.stack[-1]["ExecutionArn"]
+        ended = look(self, env=env, **named)
         if ended is None:
             return None
+        asked = False
 
         def ended_so_far() -> Any:
+            nonlocal asked
+            if asked and _runs(execution):
+                return None
+            asked = True
             try:
                 return ended()
             except (BotoCoreError, ClientError) as error:
@@ -85,3 +93,8 @@ def _patient(look: Callable[..., Callable[[], Any] | None]) -> Callable[..., Cal
         return ended_so_far
 
     return patient
+
+
+def _runs(execution: str) -> bool:
+    _, _, _, region, account, *_ = execution.split(":")
+    return stepfunctions_parser_backends[account][region].describe_execution(execution).status == "RUNNING"

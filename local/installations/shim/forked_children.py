@@ -7,6 +7,7 @@ Python 3.7 has to be able to run this.
 import contextlib
 import importlib
 import json
+import logging
 import os
 import select
 import signal
@@ -16,6 +17,8 @@ import sys
 from array import array
 
 from mwaa_migrator import child_process
+
+COPY_WORKER = "mwaa_migrator.copying.copy_worker"
 
 
 def use(server):
@@ -30,6 +33,9 @@ def use(server):
 def run(request):
     """In the fork: does what a new interpreter with the module as its program would."""
     sys.argv = [request["child"], *request["arguments"]]
+    if request["child"] == COPY_WORKER:
+        # Its answers are all that it prints; it would not have imported Airflow, whose log goes to standard output.
+        logging.getLogger().handlers.clear()
     try:
         importlib.import_module(request["child"]).main()
     except Exception:  # noqa: BLE001  # an interpreter hands over whatever nobody has caught

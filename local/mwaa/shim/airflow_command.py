@@ -4,6 +4,7 @@ For 1.10.12 to 3.x; Python 3.7 has to be able to run this.
 """
 
 import contextlib
+import inspect
 import sys
 
 try:
@@ -25,6 +26,10 @@ except ImportError:
 
     with contextlib.suppress(ImportError):  # before 2.2
         import httpcore  # noqa: F401
+    with contextlib.suppress(ImportError):  # before 2.3 and from 3.0 on; for each DAG file that has changed
+        import airflow.www.security_appless
+    with contextlib.suppress(ImportError):  # before 3.0; for the DAG processor, the triggerer and the API server
+        import airflow.api_fastapi.execution_api.routes  # noqa: F401
 
     # What follows is kept in memory; each takes as long as some of the imports.
     cli_parser.get_parser()
@@ -33,6 +38,8 @@ except ImportError:
         configure_mappers()
     if hasattr(ProvidersManager, "initialize_providers_configuration"):
         ProvidersManager().initialize_providers_configuration()
+    # Whatever logs to CloudWatch looks through its stack, for which each module's file is looked up once.
+    inspect.stack()
 
 
 def run(request):

@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 import select
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from local.installations import airflow_installation
 from local.installations.airflow_installation import AirflowInstallation
+from local.installations.postgres import PostgresServer
 
 _SCRIPT = Path(__file__).with_name("in_airflow.py")
 _PATIENCE = 300  # seconds for one answer
@@ -41,10 +44,18 @@ class Deployment:
         """The tasks of each DAG in a folder by DAG id (`dags`), and the import errors by file (`errors`)."""
         return self._ask("parse", folder=str(folder))
 
-    def run(self, dag_id: str, logical_date: str, environment: Mapping[str, str]) -> dict[str, Any]:
+    def run(
+        self, dag_id: str, logical_date: str, environment: Mapping[str, str], params: Mapping[str, str] | None = None
+    ) -> dict[str, Any]:
         """Runs a DAG of the DAGs folder to its end: its `state`, and its `tasks`' states."""
-        folder = str(self.dags / dag_id)
-        return self._ask("run", folder=folder, dag_id=dag_id, logical_date=logical_date, environment=dict(environment))
+        return self._ask(
+            "run",
+            folder=str(self.dags / dag_id),
+            dag_id=dag_id,
+            logical_date=logical_date,
+            conf=dict(params or {}),
+            environment=dict(environment),
+        )
 
     def store(self, dag_id: str) -> None:
         """Puts a DAG of the DAGs folder into the database, active, for a scheduler."""
@@ -91,3 +102,18 @@ class Deployment:
                 stderr=log,
                 text=True,
             )
+
+
+@contextmanager
+def deployed(version: str, home: Path, postgres: PostgresServer) -> Iterator[Deployment]:
+    """An Airflow of a version, with a new database on a server and a folder of its own."""
+    installation = airflow_installation.install(version)
+    database = home.name
+    postgres.create_database(database)
+    found = Deployment(installation, home, postgres.url(database))
+    found.dags.mkdir(parents=True)
+    installation.migrate_database(found.environment())
+    try:
+        yield found
+    finally:
+        found.stop()

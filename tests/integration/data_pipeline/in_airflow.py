@@ -41,7 +41,7 @@ else:
 
 # The local AWS has done at once what operators wait for.
 sleep = time.sleep
-time.sleep = lambda seconds: sleep(min(seconds, 1))
+time.sleep = lambda seconds: sleep(min(seconds, 0.1))
 
 
 def parse(folder):
@@ -55,8 +55,8 @@ def parse(folder):
     }
 
 
-def run(folder, dag_id, logical_date, environment):
-    """Runs a DAG of a folder to its end: its state and its tasks' states."""
+def run(folder, dag_id, logical_date, conf, environment):
+    """Runs a DAG of a folder to its end, with some of its parameters: its state and its tasks' states."""
     with patch.dict(os.environ, environment):
         dag = stored(folder).dags[dag_id]
         for task in dag.tasks:
@@ -66,7 +66,8 @@ def run(folder, dag_id, logical_date, environment):
             # The DAG is stored with its deadlines, but `dag.test` of 3.2.1 looks them up by their text, not their id.
             dag.deadline = None
         date = pendulum.parse(logical_date)
-        done = dag.test(logical_date=date, run_after=date) if IS_3 else dag.test(execution_date=date)
+        dates = {"logical_date": date, "run_after": date} if IS_3 else {"execution_date": date}
+        done = dag.test(run_conf=conf, **dates)
         return {
             "state": str(done.state),
             "tasks": {item.task_id: str(item.state) for item in done.get_task_instances()},

@@ -1,8 +1,8 @@
 """What moto does not carry out of the services that translated DAGs call.
 
-Shell commands run for real, on this machine, those in a cluster's steps too. SQL runs for real, on PostgreSQL, and COPY
-reads the real object from S3. What needs Hadoop or Spark is answered without being done: of Hive, Pig, Sqoop and jars
-the tests compare what was asked for, and no effects. Every answer is validated against botocore's model of the service.
+Shell commands run for real, on this machine. So do a cluster's steps: commands, Hive's scripts and jars. SQL runs on
+PostgreSQL, and COPY reads the real objects from S3. Jobs of EMR Serverless are answered without being done. Every
+answer is validated against botocore's model of the service.
 """
 
 from __future__ import annotations
@@ -28,6 +28,8 @@ from local.aws.iam.policy_evaluation import Principal
 from local.aws.request import AwsRequest
 from local.aws.responses import AwsError, json_response
 
+from .hadoop.primary_node import PrimaryNode
+
 
 def _validated(service: str, operation: str, answer: dict[str, Any]) -> Response:
     """An answer that fits the operation's output shape."""
@@ -41,15 +43,10 @@ def _validated(service: str, operation: str, answer: dict[str, Any]) -> Response
 
 @dataclass
 class EmrSteps:
-    """DescribeStep. Steps that call bash run for real when they are first asked after, in the environment given.
+    """DescribeStep: a step runs when it is first asked after. All fail while there is something in `failing`."""
 
-    What needs Hadoop is not run: such a step is complete at once, and in `not_run`. Every step fails while there is
-    something in `failing`.
-    """
-
-    environment: dict[str, str] = field(default_factory=dict)
+    node: PrimaryNode
     failing: set[str] = field(default_factory=set)
-    not_run: list[list[str]] = field(default_factory=list)
     states: dict[str, str] = field(default_factory=dict)
 
     def handles(self, request: AwsRequest) -> bool:
@@ -61,16 +58,10 @@ class EmrSteps:
         clusters = [item.clusters.get(asked["ClusterId"]) for item in emr_backends[principal.account].values()]
         (found,) = [step for cluster in clusters if cluster for step in cluster.steps if step.id == asked["StepId"]]
         if found.id not in self.states:
-            self.states[found.id] = "FAILED" if self.failing else self._run(found.jar, found.args)
+            has_succeeded = not self.failing and self.node.run(asked["ClusterId"], found.jar, found.args)
+            self.states[found.id] = "COMPLETED" if has_succeeded else "FAILED"
         step = {"Id": found.id, "Name": found.name, "Status": {"State": self.states[found.id]}}
         return _validated("emr", "DescribeStep", {"Step": step})
-
-    def _run(self, jar: str, arguments: list[str]) -> str:
-        if jar != "command-runner.jar" or arguments[0] != "bash":
-            self.not_run.append([jar, *arguments])
-            return "COMPLETED"
-        done = subprocess.run(arguments, env=self.environment, capture_output=True, timeout=60, check=False)
-        return "FAILED" if done.returncode else "COMPLETED"
 
 
 @dataclass
@@ -115,10 +106,14 @@ class Serverless:
 
 @dataclass
 class Machines:
-    """Systems Manager: every instance is registered, and its commands run in a folder of its own."""
+    """Systems Manager: every instance is registered, and its commands run in a folder of its own.
+
+    `image` has the scripts that lie in that folder from the start, as a machine image brings them.
+    """
 
     folder: Path
     environment: dict[str, str]
+    image: Mapping[str, str] = field(default_factory=dict)
     invocations: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)
 
     def handles(self, request: AwsRequest) -> bool:
@@ -145,7 +140,11 @@ class Machines:
 
     def _run(self, command_id: str, instance_id: str, parameters: Mapping[str, list[str]]) -> dict[str, Any]:
         home = self.folder / instance_id
-        home.mkdir(parents=True, exist_ok=True)
+        if not home.exists():
+            home.mkdir(parents=True)
+            for name, text in self.image.items():
+                (home / name).write_text(text)
+                (home / name).chmod(0o755)
         script = home / f"{command_id}.sh"
         script.write_text("\n".join(parameters["commands"]))
         done = subprocess.run(
@@ -175,7 +174,10 @@ class RedshiftData:
     read: Callable[[str, str], str]
     statements: dict[str, dict[str, Any]] = field(default_factory=dict)
 
-    _COPY = re.compile(r"COPY (?P<table>\S+) FROM '(?P<uri>[^']+)' IAM_ROLE default DELIMITER '(?P<separator>[^']+)'.*")
+    _COPY = re.compile(
+        r"COPY (?P<table>\S+) FROM '(?P<uri>[^']+)' IAM_ROLE default DELIMITER '(?P<separator>[^']+)'"
+        r"(?P<escaped> ESCAPE)?"
+    )
 
     def handles(self, request: AwsRequest) -> bool:
         return request.service == "redshift-data"
@@ -214,6 +216,9 @@ class RedshiftData:
                     separator = copy["separator"].replace("\\t", "\t")
                     for line in self.read(bucket, key).splitlines():
                         values = line.split(separator)
+                        if copy["escaped"]:
+                            unescaped = re.split(rf"(?<!\\){re.escape(separator)}", line)
+                            values = [re.sub(r"\\(.)", r"\1", value) for value in unescaped]
                         marks = ", ".join(["%s"] * len(values))
                         cursor.execute(f"INSERT INTO {copy['table']} VALUES ({marks})", values)
         finally:

@@ -12,11 +12,12 @@ from pathlib import Path
 import pytest
 
 from data_pipeline.options import Options
-from local.installations import airflow_installation, uv
+from local.installations import uv
 from local.installations.postgres import PostgresServer
 
-from .airflow_runs import Deployment
-from .conftest import Aws, translated_into
+from .airflow_runs import Deployment, deployed
+from .conftest import translated_into
+from .local_services import Aws
 
 _VERSION = "3.2.1"
 _PATIENCE = 120  # seconds until the alarm is published
@@ -24,14 +25,8 @@ _PATIENCE = 120  # seconds until the alarm is published
 
 @pytest.fixture(scope="module")
 def deployment(tmp_path_factory: pytest.TempPathFactory, postgres: PostgresServer) -> Iterator[Deployment]:
-    installation = airflow_installation.install(_VERSION)
-    postgres.create_database("airflow_deadlines")
-    home = tmp_path_factory.mktemp("deadlines")
-    found = Deployment(installation, home, postgres.url("airflow_deadlines"))
-    found.dags.mkdir()
-    installation.migrate_database(found.environment())
-    yield found
-    found.stop()
+    with deployed(_VERSION, tmp_path_factory.mktemp("deadlines"), postgres) as found:
+        yield found
 
 
 @pytest.fixture(scope="module")

@@ -25,7 +25,7 @@ print(json.dumps([head_revision(), ScriptDirectory.from_config(config).get_curre
 @pytest.mark.parametrize("version", [OLD_SOURCE, SOURCE, TARGET])
 def test_head_revision_is_alembics(version: str, homes: Path, empty_target: Deployment) -> None:
     installation = airflow_installation.install(version)
-    ours, alembics = empty_target.having(installation=installation, home=homes / version).new_python(HEADS)
+    ours, alembics = empty_target.having(installation=installation, home=homes / version).python(HEADS)
     assert ours == alembics
 
 

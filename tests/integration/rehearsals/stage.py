@@ -132,7 +132,7 @@ class Stage:
         deadline = time.monotonic() + _ENDS_WITHIN
         while (told := self.states.describe_execution(executionArn=execution))["status"] == "RUNNING":
             assert time.monotonic() < deadline, f"still runs: {told}"
-            time.sleep(0.5)
+            time.sleep(1)
         ended: Event = told
         return ended
 

@@ -21,6 +21,8 @@ def test_defaults() -> None:
         "excludeTables": [],
         "jobs": None,
         "skipUndecryptable": False,
+        "setAside": [],
+        "targetVersion": None,
         "quiesce": False,
         "drainSeconds": 900,
         "drainPolicy": "fail",
@@ -42,6 +44,8 @@ def test_defaults() -> None:
         {"drainSeconds": 0},
         {"drainPolicy": "wait"},
         {"jobs": 16},
+        {"setAside": ["duplicates", "values"]},
+        {"targetVersion": "3.2.1"},
     ],
 )
 def test_options_that_are_given(option: dict[str, Any]) -> None:
@@ -62,6 +66,8 @@ def test_options_that_are_given(option: dict[str, Any]) -> None:
         {"excludeTables": None},
         {"jobs": 17},
         {"skipUndecryptable": 1},
+        {"setAside": ["rows"]},
+        {"targetVersion": "3"},
         {"quiesce": "true"},
         {"drainSeconds": -1},
         {"drainSeconds": False},

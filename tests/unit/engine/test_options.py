@@ -15,16 +15,16 @@ from migration.plan import migration_input
 SCHEMA: dict[str, Any] = migration_input.schema()["properties"]["options"]["properties"]
 OPTIONS = {**EXPORT_OPTIONS, **IMPORT_OPTIONS}
 
-#: The state machine itself says which pause states an import leaves.
-NOT_IN_THE_INPUT = {"pauseState"}
+#: The state machine itself says which pause states an import leaves, and which version the target ends at.
+NOT_IN_THE_INPUT = {"pauseState", "targetVersion"}
 #: The state machine always says whether it quiesces. A DAG that somebody triggers by hand pauses nothing unless asked.
 OTHER_DEFAULT = {"quiesce": False}
 #: In the input an empty value stands for the engine's default, which is therefore not handed on.
 EMPTY: tuple[Any, ...] = (None, [])
 
 PROBES: list[Any] = [
-    None, True, False, "", "a", "keep", "overwrite", "fail", "abandon", "wait", "source", [], ["dag_run"], [1], {},
-    -1, 0, 1, 1.5, 16, 17, 30, 86400, 86401, 10**9,
+    None, True, False, "", "a", "keep", "overwrite", "fail", "abandon", "wait", "source", [], ["dag_run"], ["nulls"],
+    [1], {}, -1, 0, 1, 1.5, 16, 17, 30, 86400, 86401, 10**9,
 ]  # fmt: skip
 #: What the engine takes beyond the input. A regular expression's length is limited by MWAA's CLI endpoint, and a
 #: table's name by nothing.
@@ -33,7 +33,7 @@ WIDER = {"dags": [""]}
 
 def test_the_input_has_every_option() -> None:
     assert set(OPTIONS) - NOT_IN_THE_INPUT <= set(SCHEMA)
-    assert set(runs._EXPORT_OPTIONS) == set(EXPORT_OPTIONS)
+    assert set(runs._EXPORT_OPTIONS) == set(EXPORT_OPTIONS) - NOT_IN_THE_INPUT
     assert set(runs._IMPORT_OPTIONS) == set(IMPORT_OPTIONS) - NOT_IN_THE_INPUT
     assert set(VERIFY_OPTIONS) <= set(IMPORT_OPTIONS)
 

@@ -191,7 +191,7 @@ def test_a_throw_away_target_is_waited_for(mwaa: Environments, planned: Plan, ca
     assert not call(clean_up, migration=rehearsal, failed=True, waitedSeconds=120)["ready"]
     assert mwaa.all["prod-3"]["Status"] == "DELETING"
     with pytest.raises(errors.CleanUpTimedOut, match="prod-3 is not gone"):
-        call(clean_up, migration=rehearsal, failed=True, waitedSeconds=7200)
+        call(clean_up, migration=rehearsal, failed=True, waitedSeconds=18000)
     del mwaa.all["prod-3"]
     assert call(clean_up, migration=rehearsal, failed=True, waitedSeconds=240)["ready"]
     assert keys() == ["prod-30/dags/user.py"]
@@ -418,10 +418,10 @@ def test_polling_counts_what_was_waited(mwaa: Environments, planned: Plan, call:
         "waitSeconds": 120,
         "waitedSeconds": 120,
     }
-    with pytest.raises(errors.EnvironmentTimedOut, match="still CREATING after 7200 s"):
-        call(poll_environment, **event, waitedSeconds=7200)
+    with pytest.raises(errors.EnvironmentTimedOut, match="still CREATING after 18000 s"):
+        call(poll_environment, **event, waitedSeconds=18000)
     mwaa.all["prod-3"] = {"Name": "prod-3", "Status": "AVAILABLE", "AirflowVersion": "2.11.2"}
-    assert call(poll_environment, **event, waitedSeconds=7200)["ready"]
+    assert call(poll_environment, **event, waitedSeconds=18000)["ready"]
 
 
 def test_a_hop_is_asked_for_once(mwaa: Environments, planned: Plan, call: Handler) -> None:

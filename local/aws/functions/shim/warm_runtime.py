@@ -12,8 +12,17 @@ from pathlib import Path
 sys.path[0] = str(Path.cwd())
 
 import boto3.session  # noqa: E402, F401
-import botocore.client  # noqa: E402, F401
+import botocore.loaders  # noqa: E402
+import botocore.session  # noqa: E402
 import s3transfer.manager  # noqa: E402, F401
+
+# Each session reads and parses the models of its services, which takes as long as all else in making its clients.
+MODELS = botocore.loaders.create_loader()
+botocore.session.create_loader = lambda search_paths=None: MODELS
+for service in ("s3", "logs", "stepfunctions", "kms", "iam", "mwaa"):
+    botocore.session.get_session().create_client(
+        service, region_name="us-east-1", aws_access_key_id="none", aws_secret_access_key="none"
+    )
 
 
 def run(request):

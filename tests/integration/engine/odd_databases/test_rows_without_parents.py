@@ -54,3 +54,13 @@ def test_a_trigger_that_no_key_decrypts(odd: Callable[..., Deployment], tmp_path
     ]
     assert target.value("select count(*) from task_instance where trigger_id is not null") == 2
     assert target.value("select count(*) from task_instance") == 4
+
+
+def test_a_trigger_that_the_target_cannot_read(odd: Callable[..., Deployment], tmp_path: Path) -> None:
+    target = odd(TARGET)
+    imported = move(odd("2.8.1", "pod_trigger"), target, tmp_path)
+    (line,) = imported["without_parent"]
+    assert line.startswith("trigger 1 (own.PodTrigger) of d t r1, set aside: this Airflow cannot read it")
+    assert imported["tables"]["trigger"]["set_aside_reasons"] == {"the target's Airflow cannot read it": 1}
+    assert target.rows("select classpath from trigger") == [("own.Wait",)]
+    assert target.rows("select run_id from task_instance where trigger_id is not null") == [("r2",)]

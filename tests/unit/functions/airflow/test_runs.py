@@ -53,6 +53,7 @@ def test_conf_of_the_export() -> None:
             "dags": ".*",
             "xcoms": True,
             "skipUndecryptable": False,
+            "targetVersion": "3.2.1",
             "quiesce": True,
             "drainSeconds": 900,
             "drainPolicy": "fail",

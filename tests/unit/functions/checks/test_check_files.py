@@ -20,8 +20,8 @@ import report
 from local.rehearsal.demo_source import DEMO_DAGS
 from migration import errors
 from migration.aws import clients
-from migration.checks import check_results, dag_code, dag_files, installation_log, linter, options, requirements
-from migration.checks.check_results import Check
+from migration.checks import check_results, dag_code, dag_files, gate, installation_log, linter, options, requirements
+from migration.checks.check_results import Check, Finding
 from migration.exchange.store import of_attempt
 from migration.report import contents, facts, page
 from tests.unit.functions.conftest import Environments, Handler, document
@@ -310,12 +310,23 @@ def test_the_linter_has_each_rule(rule: str) -> None:
     ],
 )
 def test_requirements(text: str, result: str, line: int | None, message: str) -> None:
-    check = requirements.check(text, "3.2.1", "prod-3/3.2.1/requirements.txt")
+    check = requirements.check(text, "3.2.1", "prod-3/3.2.1/requirements.txt", "")
     assert check["result"] == result
     if message:
         (found,) = check["findings"]
         assert (found.get("file"), found.get("line")) == ("prod-3/3.2.1/requirements.txt", line)
         assert message in (found["message"] or "")
+
+
+def test_a_contradiction_that_the_source_has_too_is_a_warning() -> None:
+    text = f"{LINE}\npandas==2.1.0\npandas==2.2.0\nboto3==1.40.0\n"
+    check = requirements.check(text, "3.2.1", "requirements.txt", "pandas==2.1.0\npandas==2.2.0\n")
+    assert check["result"] == "warn"
+    assert [found["message"] for found in check["findings"]] == [
+        "pandas is 2.2.0 here and 2.1.0 in line 2. It is so in the source's file."
+    ]
+    other = requirements.check(f"{text}boto3==1.41.0\n", "3.2.1", "requirements.txt", "pandas==2.1.0\npandas==2.2.0\n")
+    assert other["result"] == "fail"
 
 
 def with_requirements(content: bytes, enabled: bool = True) -> dict[str, Any]:
@@ -452,3 +463,73 @@ def test_what_was_not_checked_is_in_the_report(mwaa: Environments, call: Handler
     assert check["message"] == "LinterFailed: ruff is not on PATH."
     assert contents.unchecked([]) == []
     assert facts.WARN in {finding.level for finding in facts.findings(written)}
+
+
+# What stops a migration.
+
+
+def before_the_export(mwaa: Environments, call: Handler, checks: str | None = None) -> dict[str, Any]:
+    """The plan of a migration whose target is there; one of its DAG files is broken on Airflow 3."""
+    import plan
+
+    options = {} if checks is None else {"options": {"checks": checks}}
+    migration = call(plan, input=document(**options))
+    version = migration["target"]["airflowVersion"]
+    assert version.startswith("3.")
+    mwaa.all["prod-3"] = {"Name": "prod-3", "Status": "AVAILABLE", "AirflowVersion": version}
+    clients.s3().put_object(Bucket="dags", Key="prod-3/dags/team/old.py", Body=OLD.encode())
+    return migration
+
+
+def test_a_failed_check_stops_a_migration(mwaa: Environments, call: Handler) -> None:
+    migration = before_the_export(mwaa, call)
+    with pytest.raises(errors.ChecksFailed) as raised:
+        call(check_files, migration=migration)
+    assert str(raised.value).startswith(
+        "1 check failed, before any DAG was paused. Removed in Airflow 3: In 2 places of 1 file the DAGs use what "
+        "Airflow 3 does not have any more (team/old.py:5, team/old.py:6). The report has each place"
+    )
+    # It stops with everything checked, so that all can be repaired together.
+    assert {"Airflow options", "Requirements"} <= {check["name"] for check in kept(migration)}
+
+
+def test_a_failed_check_only_warns_if_so_asked(mwaa: Environments, call: Handler) -> None:
+    migration = before_the_export(mwaa, call, "warn")
+    call(check_files, migration=migration)
+    assert "fail" in {check["result"] for check in kept(migration)}
+
+
+def test_a_file_that_is_broken_in_the_source_stops_nothing(mwaa: Environments, call: Handler) -> None:
+    migration = before_the_export(mwaa, call)
+    known = {"dags": [], "broken_files": ["team/old.py"]}
+    of_attempt(clients.s3(), migration).write("source_dags.json", known)  # type: ignore[arg-type]  # a plain dict
+    call(check_files, migration=migration)
+    clients.s3().put_object(Bucket="dags", Key="prod-3/dags/other.py", Body=OLD.encode())
+    with pytest.raises(errors.ChecksFailed, match=r"other\.py:5"):
+        call(check_files, migration=migration)
+
+
+def test_a_check_that_cannot_be_made_does_not_hide_one_that_failed(mwaa: Environments, call: Handler) -> None:
+    migration = before_the_export(mwaa, call)
+    mwaa.all.pop("prod-3")
+    with pytest.raises(errors.ChecksFailed, match="Removed in Airflow 3"):
+        call(check_files, migration=migration)
+
+
+def test_what_the_target_was_asked_counts_as_well(mwaa: Environments, call: Handler) -> None:
+    migration = before_the_export(mwaa, call)
+    clients.s3().delete_object(Bucket="dags", Key="prod-3/dags/team/old.py")
+    call(check_files, migration=migration)
+    failed = Check(name="Import errors", result="fail", message="Airflow cannot import 1 DAG file.")
+    check_results.write(of_attempt(clients.s3(), migration), "target", [failed])  # type: ignore[arg-type]
+    with pytest.raises(errors.ChecksFailed, match=r"Import errors: Airflow cannot import 1 DAG file\. The report"):
+        call(check_files, migration=migration)
+
+
+@pytest.mark.parametrize(
+    ("files", "stops"),
+    [([], True), (["broken.py"], False), (["broken.py", "new.py"], True), (["dags/requirements.txt"], True)],
+)
+def test_only_what_is_new_against_the_source_stops(files: list[str], stops: bool) -> None:
+    check = Check(name="X", result="fail", message="M.", findings=[Finding(file=file) for file in files])
+    assert gate.is_new(check, ["broken.py"]) is stops

@@ -488,3 +488,49 @@ def test_a_dag_that_is_missing_is_not_tried(smoke: Any, migration: Plan) -> None
 def test_no_smoke_test_unless_asked() -> None:
     options = with_defaults(document(mode="rehearse"))["options"]
     assert (options["smokeTest"], options["smokeTestMinutes"]) == ([], 30)
+
+
+# Before a migration's export.
+
+
+@pytest.fixture
+def unexported(migration: Plan) -> Plan:
+    """A migration that has created its target and has not read its source."""
+    of_artifact(clients.s3(), migration).write("dags.json", None)  # type: ignore[arg-type]
+    return migration | {"mode": "migrate"}
+
+
+def test_a_migration_asks_the_source_and_the_target(unexported: Plan, cli: Commands, call: Handler) -> None:
+    assert call(check_target, migration=unexported, waitedSeconds=0)["ready"]
+    assert results(unexported) == {"Import errors": "pass", "Missing DAGs": "pass"}
+    assert [command[:2] for command in cli.given] == [("dags", "list-import-errors"), ("dags", "list")] * 2
+    known = of_attempt(clients.s3(), unexported).read("source_dags.json")  # type: ignore[arg-type]
+    assert known == {
+        "dags": [{"dag_id": dag, "file": f"{dag}.py"} for dag in ("orders", "reports")],
+        "broken_files": [],
+    }
+
+
+def test_a_file_that_the_source_cannot_import_is_a_warning_before_the_export_too(
+    unexported: Plan, cli: Commands, call: Handler
+) -> None:
+    # Both environments answer this.
+    cli.answers["dags", "list-import-errors"] = broken(("/usr/local/airflow/dags/team/orders.py", TRACE))
+    call(check_target, migration=unexported, waitedSeconds=0)
+    assert results(unexported)["Import errors"] == "warn"
+
+
+@pytest.mark.parametrize("source", ["1.10.12", "2.5.1"])
+def test_a_source_that_does_not_say_is_not_asked_twice(
+    unexported: Plan, cli: Commands, call: Handler, source: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    unexported["source"]["airflowVersion"] = source
+    silent = Commands()
+    silent.answers["dags",] = Answer(False, "", "not allowed")
+    by_side = {unexported["source"]["environment"]: silent, unexported["target"]["environment"]: cli}
+    monkeypatch.setattr(runs, "cli_of", lambda side, version: AirflowCli(by_side[side["environment"]], version))
+    call(check_target, migration=unexported, waitedSeconds=0)
+    assert results(unexported) == {"Import errors": "pass", "Missing DAGs": "warn"}
+    assert len(silent.given) == (0 if source == "1.10.12" else 2)
+    call(check_target, migration=unexported, waitedSeconds=0)
+    assert len(silent.given) == (0 if source == "1.10.12" else 2)

@@ -91,7 +91,7 @@ def test_an_execution_that_still_runs_is_waited_for(
     assert "DeleteEnvironment" not in mwaa.calls[len(before) :]
     assert "dags/mwaa_migrator_export.py" in keys()
     with pytest.raises(errors.CleanUpTimedOut, match=rehearsal["id"]):
-        call(sweep, migrationId=rehearsal["id"], waitedSeconds=7200)
+        call(sweep, migrationId=rehearsal["id"], waitedSeconds=18000)
 
 
 def test_of_a_rehearsal_that_was_refused_nothing_is_left(mwaa: Environments, call: Handler) -> None:

@@ -1,0 +1,175 @@
+"""Which of the source's rows Airflow's migrations will not take: counted, named, and refused or set aside.
+
+Rows that the import's own migrations (2.x) do not take are looked for before anything is copied, and so are those that
+Airflow 3 would not take, if the export knows that it goes there. If not, they are looked for while rows are copied,
+and only named.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Dict, List, NamedTuple, Sequence, Tuple
+
+from psycopg2 import sql
+
+from mwaa_migrator.airflow_schema.migration_rules import RULES, MigrationRule
+from mwaa_migrator.errors import MigrationWouldFail
+from mwaa_migrator.export.history_cut import HistoryCut, read_cut
+from mwaa_migrator.export.plan import ExportOptions, plan_export
+from mwaa_migrator.postgres import identifiers
+from mwaa_migrator.postgres.catalog import Table
+from mwaa_migrator.postgres.session import fetch_all
+from mwaa_migrator.this_airflow.database import MetadataDatabase
+from mwaa_migrator.this_airflow.migrations import applied_revisions
+from mwaa_migrator.this_airflow.release import FIRST_TOO_NEW, version_tuple
+
+_EXAMPLES = 5
+_EXAMPLE_LENGTH = 120
+
+
+class RulesToCome(NamedTuple):
+    """Rules for migrations that the source has still to go through: on its way, and only if it goes on to Airflow 3."""
+
+    on_the_way: Sequence[MigrationRule]
+    later: Sequence[MigrationRule]
+
+
+class RefusedRows(NamedTuple):
+    """Rows of one table that break one rule; ``examples`` name up to five of them."""
+
+    rule: MigrationRule
+    rows: int
+    examples: Tuple[str, ...]
+
+    @property
+    def line(self) -> str:
+        """What, which table, which rows, and why."""
+        rule, more = self.rule, "" if self.rows == len(self.examples) else ", ..."
+        return (
+            f"{self.rows} rows of {rule.table} ({', '.join(self.examples)}{more}), on which Airflow's migration "
+            f"{rule.revision} of {rule.release} fails: {rule.reason}"
+        )
+
+    def as_json(self) -> Dict[str, Any]:
+        rule = self.rule
+        return {
+            "table": rule.table,
+            "kind": rule.kind,
+            "rows": self.rows,
+            "examples": list(self.examples),
+            "revision": rule.revision,
+            "release": rule.release,
+            "reason": rule.reason,
+            "remedy": rule.remedy,
+        }
+
+
+def rules_to_come(revision: str, target_version: str | None) -> RulesToCome:
+    """The rules for a source at ``revision`` on its way to a version; None: to any 2.x."""
+    applied = applied_revisions(revision)
+    release = version_tuple(target_version) if target_version else None
+    on_the_way: List[MigrationRule] = []
+    later: List[MigrationRule] = []
+    for rule in RULES:
+        if rule.revision in applied:
+            continue
+        if release is None:
+            if rule.mended_in is None:
+                (on_the_way if version_tuple(rule.release) < FIRST_TOO_NEW else later).append(rule)
+        elif version_tuple(rule.release) <= release and not _is_mended(rule, release):
+            on_the_way.append(rule)
+    return RulesToCome(on_the_way, later)
+
+
+def _is_mended(rule: MigrationRule, release: Tuple[int, ...]) -> bool:
+    return rule.mended_in is not None and version_tuple(rule.mended_in) <= release
+
+
+def by_table(rules: Sequence[MigrationRule], tables: Dict[str, Table]) -> Dict[str, List[MigrationRule]]:
+    """The rules that have something to read in ``tables``; of two with the same condition the first."""
+    found: Dict[str, List[MigrationRule]] = {}
+    for rule in rules:
+        if rule.table not in tables or set(rule.needs) - set(tables[rule.table].column_names):
+            continue
+        of_table = found.setdefault(rule.table, [])
+        if rule.condition not in [other.condition for other in of_table]:
+            of_table.append(rule)
+    return found
+
+
+def breaks(source: MetadataDatabase, rule: MigrationRule) -> sql.Composable:
+    """The rule's condition on alias ``t``."""
+    table = source.table(rule.table).as_string(source.connection)
+    return sql.SQL("({})").format(sql.SQL(rule.condition.replace("{table}", table)))
+
+
+def counts_query(
+    source: MetadataDatabase, rules: Sequence[MigrationRule], condition: sql.Composable | None
+) -> sql.Composed:
+    """A query for one row: how many rows of a table break each of the table's rules, in one pass."""
+    counts = [sql.SQL("count(*) filter (where {})").format(breaks(source, rule)) for rule in rules]
+    hints = sql.SQL(" or ").join([sql.SQL("({})").format(sql.SQL(hint)) for hint in sorted({r.hint for r in rules})])
+    return sql.SQL("select {} from {} t where ({}){}").format(
+        sql.SQL(", ").join(counts),
+        source.table(rules[0].table),
+        hints,
+        sql.SQL("") if condition is None else sql.SQL(" and {}").format(condition),
+    )
+
+
+def find_refused_rows(source: MetadataDatabase, rules: Sequence[MigrationRule], cut: HistoryCut) -> List[RefusedRows]:
+    """What is refused of the rows that are inside the cut."""
+    tables = cut.plan.tables
+    found: List[RefusedRows] = []
+    for name, of_table in by_table(rules, tables).items():
+        condition = cut.condition(tables[name])
+        (counts,) = fetch_all(source.connection, counts_query(source, of_table, condition))
+        found += name_refused_rows(source, tables[name], of_table, counts, condition)
+    return found
+
+
+def name_refused_rows(
+    source: MetadataDatabase,
+    table: Table,
+    rules: Sequence[MigrationRule],
+    counts: Sequence[int],
+    condition: sql.Composable | None,
+) -> List[RefusedRows]:
+    """The rows that ``counts_query`` has counted."""
+    found: List[RefusedRows] = []
+    for rule, rows in zip(rules, counts):
+        if not rows:
+            continue
+        names = [name for name in rule.names if name in table.column_names]
+        query = sql.SQL("select left(concat_ws(' ', {}), {}) from {} t where {}{} order by 1 limit {}").format(
+            identifiers.columns(names, "t"),
+            sql.Literal(_EXAMPLE_LENGTH),
+            source.table(table.name),
+            breaks(source, rule),
+            sql.SQL("") if condition is None else sql.SQL(" and {}").format(condition),
+            sql.Literal(_EXAMPLES),
+        )
+        examples = tuple(str(name) for (name,) in fetch_all(source.connection, query))
+        found.append(RefusedRows(rule, int(rows), examples))
+    return found
+
+
+def check_exportable(source: MetadataDatabase, options: ExportOptions) -> None:
+    """Raises what an export with these options would be refused for, as far as its rows and tables are the reason."""
+    cut = read_cut(plan_export(source, options), options)
+    rules = rules_to_come(source.revision, options.target_version)
+    to_set_aside(find_refused_rows(source, rules.on_the_way, cut), options.set_aside)
+    source.connection.rollback()
+
+
+def to_set_aside(found: Sequence[RefusedRows], kinds: Sequence[str]) -> List[RefusedRows]:
+    """Those that are left out of the artifact; raises MigrationWouldFail if there are others."""
+    aside = [rows for rows in found if rows.rule.always_aside or rows.rule.kind in kinds]
+    refused = [rows for rows in found if rows not in aside]
+    if refused:
+        wanted = sorted({rows.rule.kind for rows in refused} | set(kinds))
+        raise MigrationWouldFail(
+            "{} Or leave them out with --set-aside {}.".format(
+                " ".join(f"{rows.line}. {rows.rule.remedy}" for rows in refused), ",".join(wanted)
+            )
+        )
+    return aside

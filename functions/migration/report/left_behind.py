@@ -1,0 +1,30 @@
+"""What stayed behind or arrived changed, in sentences for the report's reader."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+#: Sentences of one kind; a database without any foreign key could have thousands.
+MOST = 20
+
+
+def notes(results: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """From the results of the tasks *export* and *import*."""
+    exported, imported = results.get("export", {}), results.get("import", {})
+    found = [f"{line}." for line in imported.get("without_parent", [])[:MOST]]
+    found += [f"Set aside by the export: {_rows(entry)}." for entry in exported.get("set_aside", [])[:MOST]]
+    found += [
+        f"An upgrade to Airflow 3 would fail on {_rows(entry)}. {entry['remedy']}"
+        for entry in exported.get("refused_by_airflow_3", [])[:MOST]
+    ]
+    indexes = exported.get("indexes_left_out", [])
+    if indexes:
+        more = f" and {len(indexes) - MOST} more" if len(indexes) > MOST else ""
+        found.append(f"Indexes that are not Airflow's were not made in the target: {', '.join(indexes[:MOST])}{more}.")
+    return found
+
+
+def _rows(entry: Mapping[str, Any]) -> str:
+    more = ", ..." if entry["rows"] > len(entry["examples"]) else ""
+    return f"{entry['rows']} rows of {entry['table']} ({', '.join(entry['examples'])}{more}): {entry['reason']}"

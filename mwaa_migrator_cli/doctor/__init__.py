@@ -1,0 +1,1 @@
+"""Asks an account what the documentation leaves open: docs/doctor.md."""

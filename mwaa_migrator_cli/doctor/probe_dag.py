@@ -1,0 +1,171 @@
+"""A DAG that doctor puts into an environment's DAG folder, and takes back: what a task of a migration would find there.
+
+Its one run is triggered with conf {"bucket": ..., "key": ..., "idleSeconds": [...]}, and leaves its answers there.
+It stands alone, and runs in any Airflow from 1.10.12 on, so in Python 3.7, too.
+"""
+
+from __future__ import annotations
+
+import datetime
+import json
+import os
+import time
+from typing import Any, Dict, List
+
+SCHEMA = "mwaa_migrator_doctor"
+
+
+def connect() -> Dict[str, Any]:
+    """The ways into the metadata database that work: by name, a function that makes a connection."""
+    ways = {"Airflow's engine": _by_engine, "the worker's environment": _by_environment}
+    import psycopg2
+
+    open_ways = {}
+    for name, way in ways.items():
+        try:
+            way().close()
+        # A task of 3.x has no engine, or one that refuses; a worker of 2.x has no such variables.
+        except (AttributeError, ImportError, LookupError, RuntimeError, ValueError, psycopg2.Error):
+            continue
+        open_ways[name] = way
+    return open_ways
+
+
+def _by_engine() -> Any:
+    """Airflow 2.x; a task of 3.x has no engine."""
+    from airflow import settings  # type: ignore[import-not-found]
+    from sqlalchemy.exc import SQLAlchemyError  # type: ignore[import-not-found]
+
+    try:
+        pooled = settings.engine.pool.recreate().connect()
+    except SQLAlchemyError as error:
+        raise RuntimeError(str(error)) from error
+    raw = getattr(pooled, "driver_connection", None) or pooled.connection
+    pooled.detach()
+    return raw
+
+
+def _by_environment() -> Any:
+    """Airflow 3.x: the coordinates that Amazon MWAA's images give their workers."""
+    import psycopg2
+
+    environment = os.environ
+    credentials = environment.get("MWAA__DB__CREDENTIALS") or environment["DB_SECRETS"]
+    secret = json.loads(credentials)
+    return psycopg2.connect(
+        host=environment.get("MWAA__DB__POSTGRES_HOST") or environment["POSTGRES_HOST"],
+        port=environment.get("MWAA__DB__POSTGRES_PORT") or environment.get("POSTGRES_PORT") or "5432",
+        dbname=environment.get("MWAA__DB__POSTGRES_DB") or environment["POSTGRES_DB"],
+        user=secret["username"],
+        password=secret["password"],
+        sslmode=environment.get("MWAA__DB__POSTGRES_SSLMODE") or environment.get("SSL_MODE") or "prefer",
+    )
+
+
+def who(connection: Any) -> Dict[str, Any]:
+    """The role in the database, and what it may do with Airflow's tables."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "select current_user::text, pg_get_userbyid(relowner)::text,"
+            " pg_has_role(relowner, 'member'), has_table_privilege(oid, 'select, insert, update, delete')"
+            " from pg_class where oid = to_regclass('dag_run')"
+        )
+        user, owner, is_member, may_write = cursor.fetchone()
+        cursor.execute("select version()")
+        version = cursor.fetchone()[0].split(" on ")[0]
+    connection.rollback()
+    return {"user": user, "owner": owner, "isMember": is_member, "mayWrite": may_write, "server": version}
+
+
+def create_schema(connection: Any) -> str:
+    """Creates a schema, and takes it back. Returns what the database says against it, or nothing."""
+    import psycopg2
+
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("create schema " + SCHEMA)
+    except psycopg2.Error as error:
+        return str(error).strip()
+    finally:
+        connection.rollback()
+    return ""
+
+
+def idle(way: Any, seconds: List[float]) -> float:
+    """The longest of these times that an idle connection has lived; 0 if none."""
+    import psycopg2
+
+    started = time.monotonic()
+    connections = [(limit, way()) for limit in sorted(seconds)]
+    lived = 0.0
+    for limit, connection in connections:
+        time.sleep(max(0.0, limit - (time.monotonic() - started)))
+        try:
+            with connection.cursor() as cursor:
+                cursor.execute("select 1")
+        except psycopg2.Error:
+            break
+        lived = limit
+    for _, connection in connections:
+        connection.close()
+    return lived
+
+
+def answers(idle_seconds: List[float]) -> Dict[str, Any]:
+    """All that is asked of the database."""
+    ways = connect()
+    found: Dict[str, Any] = {"waysIn": sorted(ways)}
+    for way in list(ways.values())[:1]:
+        connection = way()
+        found.update(who=who(connection), schemaRefusal=create_schema(connection))
+        connection.close()
+        found["idleSeconds"] = idle(way, idle_seconds)
+    return found
+
+
+def probe(**context: Any) -> None:
+    """The task."""
+    import boto3
+    from botocore.config import Config
+
+    conf = context["dag_run"].conf
+    # No retries: an exchange bucket that cannot be reached is an answer, too.
+    s3 = boto3.client("s3", config=Config(connect_timeout=10, retries={"max_attempts": 1}))
+    s3.put_object(Bucket=conf["bucket"], Key=conf["key"], Body=json.dumps(answers(conf["idleSeconds"])).encode())
+
+
+def make_dag(of_airflow: Any) -> Any:
+    """The DAG, of Airflow's class."""
+    arguments = {
+        "dag_id": "mwaa_migrator_probe",
+        "description": "What a task of a migration would find here",
+        "start_date": datetime.datetime(2020, 1, 1, tzinfo=datetime.timezone.utc),
+        "catchup": False,
+        "is_paused_upon_creation": False,
+        "default_args": {"owner": "mwaa-migrator", "retries": 0, "priority_weight": 1000},
+        "tags": ["mwaa-migrator"],
+    }
+    try:
+        made = of_airflow(schedule=None, **arguments)
+    except TypeError:
+        # Before Airflow 2.4 the argument has another name.
+        made = of_airflow(schedule_interval=None, **arguments)
+    try:
+        from airflow.operators.python import PythonOperator  # type: ignore[import-not-found]
+    except ImportError:
+        # Airflow 1.10 has it in another module, and hands over the context only if asked to.
+        from airflow.operators.python_operator import PythonOperator  # type: ignore[import-not-found]
+
+        PythonOperator(task_id="probe", python_callable=probe, provide_context=True, dag=made)
+    else:
+        PythonOperator(task_id="probe", python_callable=probe, dag=made)
+    return made
+
+
+try:
+    from airflow import DAG
+except ImportError:
+    # Tests call the functions where there is no Airflow.
+    pass
+else:
+    dag = make_dag(DAG)

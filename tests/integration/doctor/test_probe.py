@@ -1,0 +1,165 @@
+"""The probe: what its task asks of a real PostgreSQL, what doctor makes of the answers, and that it takes all back."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from collections.abc import Iterator
+from typing import Any
+
+import psycopg2
+import pytest
+
+from local.mwaa.aws_with_mwaa import AwsWithMwaa
+from local.mwaa.environment import Environment
+from mwaa_migrator_cli.doctor import probe, probe_dag
+
+from .conftest import Doctor
+from .light_airflow import ANSWERS, EnvironmentWithAirflow
+from .test_lies import unexpected
+
+State = dict[str, Any]
+
+
+@pytest.fixture(autouse=True)
+def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(probe, "_SETTLED_AFTER", 0.0)
+    monkeypatch.setattr(probe, "_PAUSE", 0.2)
+    monkeypatch.setattr(probe, "_PARSED_WITHIN", 2.0)
+    monkeypatch.setattr(probe, "_ANSWERED_WITHIN", 2.0)
+
+
+@pytest.fixture
+def airflow(environment: Environment) -> Iterator[EnvironmentWithAirflow]:
+    """The environment, whose task answers in the usual way again afterwards."""
+    assert isinstance(environment, EnvironmentWithAirflow)
+    yield environment
+    environment.answers = dict(ANSWERS)
+
+
+def state(aws: AwsWithMwaa) -> State:
+    """All that a probe touches in the account."""
+    s3, exchange = aws.client("s3"), aws.deployed.outputs["ExchangeBucket"]
+    objects = {
+        bucket: [item["Key"] for item in s3.list_objects_v2(Bucket=bucket).get("Contents", [])]
+        for bucket in [bucket["Name"] for bucket in s3.list_buckets()["Buckets"]]
+    }
+    grants = aws.client("kms").list_grants(KeyId=aws.deployed.resources["Key"])["Grants"]
+    return {
+        "objects": objects,
+        "policy": json.loads(s3.get_bucket_policy(Bucket=exchange)["Policy"])["Statement"],
+        "grants": [grant["Name"] for grant in grants],
+    }
+
+
+def test_it_finds_nothing_and_takes_all_back(doctor: Doctor, aws: AwsWithMwaa, airflow: EnvironmentWithAirflow) -> None:
+    before = state(aws)
+    code, findings = doctor("--probe")
+    assert (unexpected(findings), code) == ([], 0)
+    assert {check.name for check in probe.CHECKS} <= {one["check"] for one in findings}
+    assert state(aws) == before
+    assert set(airflow.deleted) == {"mwaa_migrator_probe"}
+
+
+@pytest.mark.parametrize(
+    ("lie", "check", "stops"),
+    [
+        ({"waysIn": []}, "probe-way-in", False),
+        ({"who": {**ANSWERS["who"], "isMember": False}}, "probe-role", True),
+        ({"who": {**ANSWERS["who"], "mayWrite": False}}, "probe-role", True),
+        ({"schemaRefusal": "permission denied for database"}, "probe-schema", True),
+        ({"idleSeconds": 30}, "probe-idle", False),
+    ],
+)
+def test_a_lie_is_found(doctor: Doctor, airflow: EnvironmentWithAirflow, lie: State, check: str, stops: bool) -> None:
+    airflow.answers = {**ANSWERS, **lie}
+    code, findings = doctor("--probe")
+    assert (unexpected(findings), code) == ([(check, "different", stops)], 1 if stops else 3)
+
+
+def test_a_task_that_does_not_reach_the_bucket(
+    doctor: Doctor, aws: AwsWithMwaa, airflow: EnvironmentWithAirflow
+) -> None:
+    before = state(aws)
+    airflow.answers = {}
+    code, findings = doctor("--probe")
+    assert (unexpected(findings), code) == ([("probe-task", "different", True)], 1)
+    assert state(aws) == before
+
+
+def test_a_dag_that_airflow_does_not_know(doctor: Doctor, aws: AwsWithMwaa, airflow: EnvironmentWithAirflow) -> None:
+    before = state(aws)
+    airflow.parses = False
+    try:
+        code, findings = doctor("--probe")
+    finally:
+        airflow.parses = True
+    assert (unexpected(findings), code) == ([("cli-trigger", "different", True)], 1)
+    assert state(aws) == before
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_an_interrupted_probe_takes_all_back(
+    doctor: Doctor, aws: AwsWithMwaa, airflow: EnvironmentWithAirflow, number: signal.Signals
+) -> None:
+    before = state(aws)
+    airflow.before_answer = lambda: os.kill(os.getpid(), number)
+    airflow.answers = {}
+    try:
+        with pytest.raises((SystemExit, KeyboardInterrupt, AssertionError)):
+            doctor("--probe")
+    finally:
+        airflow.before_answer = lambda: None
+    assert state(aws) == before
+
+
+@pytest.fixture
+def database(aws: AwsWithMwaa) -> Iterator[str]:
+    """A database with a table of Airflow's, owned by a role that another is a member of; its DSN as that other."""
+    aws.postgres.create_database("probed")
+    connection = psycopg2.connect(aws.postgres.dsn("probed"))
+    with connection, connection.cursor() as cursor:
+        cursor.execute("create role adminuser; create role airflow_user login in role adminuser")
+        cursor.execute("create table dag_run (id int); alter table dag_run owner to adminuser")
+        cursor.execute("grant create on database probed to airflow_user")
+    yield aws.postgres.dsn("probed", "airflow_user")
+    with connection, connection.cursor() as cursor:
+        cursor.execute("drop table dag_run; revoke all on database probed from airflow_user")
+        cursor.execute("drop role airflow_user; drop role adminuser")
+    connection.close()
+    aws.postgres.drop_database("probed")
+
+
+def test_the_task_asks_who_it_is_and_whether_it_may_create_a_schema(aws: AwsWithMwaa, database: str) -> None:
+    connection = psycopg2.connect(database)
+    who = probe_dag.who(connection)
+    assert who | {"server": ""} == {
+        "user": "airflow_user", "owner": "adminuser", "isMember": True, "mayWrite": True, "server": "",
+    }  # fmt: skip
+    assert probe_dag.create_schema(connection) == ""
+    administration = psycopg2.connect(aws.postgres.dsn("probed"))
+    with administration, administration.cursor() as cursor:
+        cursor.execute("revoke create on database probed from airflow_user")
+    administration.close()
+    assert probe_dag.create_schema(connection) == "permission denied for database probed"
+    with connection.cursor() as cursor:
+        cursor.execute("select 1 from pg_namespace where nspname = %s", (probe_dag.SCHEMA,))
+        assert cursor.fetchall() == []
+    connection.close()
+
+
+def test_the_task_finds_how_long_an_idle_connection_lives(database: str) -> None:
+    def way() -> Any:
+        return psycopg2.connect(database, options="-c idle_session_timeout=700")
+
+    assert probe_dag.idle(way, [0.1, 0.3, 1.5]) == 0.3
+    assert probe_dag.idle(lambda: psycopg2.connect(database), [0.1, 0.3]) == 0.3
+
+
+def test_the_task_finds_the_way_in_of_a_worker_of_airflow_3(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    parameters = psycopg2.extensions.parse_dsn(database)
+    monkeypatch.setenv("DB_SECRETS", json.dumps({"username": parameters["user"], "password": ""}))
+    for name, key in (("HOST", "host"), ("PORT", "port"), ("DB", "dbname")):
+        monkeypatch.setenv(f"POSTGRES_{name}", str(parameters[key]))
+    assert list(probe_dag.connect()) == ["the worker's environment"]
