@@ -74,8 +74,8 @@ pipelines: $(READY) ## Definitions of AWS Data Pipeline translated, parsed by Ai
 	$(PY) -m tests.integration.data_pipeline.given $(or $(DEFINITIONS),$(error name a folder of definitions: DEFINITIONS=)) $(RUNS)
 
 .PHONY: bench
-bench: $(READY) ## Benchmarks against peers, into build/bench.json
-	$(PY) -m bench
+bench: $(READY) ## Benchmarks against peers, into build/bench.json; ONLY=speed compares with BASE= (the commit before)
+	$(PY) -m bench $(if $(ONLY),--only $(ONLY)) $(if $(filter speed,$(ONLY)),--against $(or $(BASE),HEAD~1))
 
 .PHONY: chaos
 chaos: $(READY) ## Migrations in which something goes wrong: SEED=1 RUNS=20 REAL=1, into build/chaos.json

@@ -1,1 +1,1 @@
-"""Benchmarks against what else copies an Airflow metadata database; see docs/benchmarks.md."""
+"""Benchmarks against the other tools that copy an Airflow metadata database; see docs/benchmarks.md."""

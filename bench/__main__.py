@@ -12,7 +12,17 @@ import sys
 import tempfile
 from pathlib import Path
 
-from bench import cold_start, command_line, dag_checks, export_speed, import_speed, log_copy, peak_memory, report_page
+from bench import (
+    cold_start,
+    command_line,
+    dag_checks,
+    export_speed,
+    import_speed,
+    log_copy,
+    peak_memory,
+    report_page,
+    two_commits,
+)
 from bench.laboratory import Laboratory
 from bench.mwaa_dr import MwaaDr
 from bench.results import Result, table, write_json, write_page
@@ -27,13 +37,17 @@ PARTS = ("speed", "memory", "functions", "report", "checks", "command", "logs")
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="bench", description=__doc__)
     parser.add_argument("--scale", type=float, default=1.0, help="rows, as a share of the workload's 2.07 million")
-    parser.add_argument("--runs", type=int, default=3, help="of each contender; the median counts")
+    parser.add_argument("--runs", type=int, help="of each contender; the median counts (3; of pairs of commits, 9)")
+    parser.add_argument(
+        "--against", metavar="COMMIT", help="measure the speed of that commit's engine beside this one's"
+    )
     parser.add_argument("--only", choices=PARTS, action="append", help="this part only; can be repeated")
     parser.add_argument("--out", type=Path, default=ROOT / "build" / "bench.json", help="where the JSON goes")
     options = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S", stream=sys.stderr)
 
     chosen = options.only or PARTS
+    options.runs = options.runs or (two_commits.PAIRS if options.against else 3)
     build = ROOT / "build"
     build.mkdir(exist_ok=True)
     results: list[Result] = []
@@ -43,7 +57,9 @@ def main(arguments: list[str] | None = None) -> int:
         if {"speed", "memory"} & set(chosen):
             with Laboratory(directory) as laboratory:
                 conditions.append(f"PostgreSQL {laboratory.server_version()} with `fsync` off, else its defaults")
-                if "speed" in chosen:
+                if "speed" in chosen and options.against:
+                    results += two_commits.measure(laboratory, options.against, options.scale, options.runs)
+                elif "speed" in chosen:
                     results += _speed(laboratory, options.scale, options.runs)
                 if "memory" in chosen:
                     results += peak_memory.measure(laboratory, options.scale)
@@ -59,7 +75,7 @@ def main(arguments: list[str] | None = None) -> int:
             results += log_copy.measure(options.scale)
     write_json(results, options.out)
     sys.stdout.write(table(results) + "\n")
-    if options.scale == 1 and set(chosen) == set(PARTS):
+    if options.scale == 1 and set(chosen) == set(PARTS) and not options.against:
         write_page(results, f"{'; '.join(conditions)}.", PAGE)
     for result in results:
         if not result.ok:

@@ -1,4 +1,4 @@
-"""The cold start of each function: what importing its module costs, beside importing boto3 alone.
+"""The cold start of each function: what it costs to import its module, compared with importing boto3 alone.
 
 Everything that a function does before its first event happens in that import. It runs from the package that `sam
 build` makes, on the runtime's own Python and SDK.
@@ -22,7 +22,7 @@ from local.installations import lambda_runtime
 from local.installations.lambda_packages import unpack
 from local.rehearsal import application
 
-#: Of each import; the median counts.
+#: How often each module is imported; the median counts.
 RUNS = 10
 
 MEGABYTE = 1024 * 1024
@@ -37,7 +37,7 @@ sys.stdout.write(str(time.perf_counter() - begun))
 
 @dataclass(frozen=True)
 class Package:
-    """A function as it is deployed: the folder with its package, and its module in there."""
+    """A function as it is deployed: the folder of its package, and the name of its module."""
 
     module: str
     directory: Path
@@ -46,7 +46,7 @@ class Package:
 
     @property
     def bytes(self) -> int:
-        """Unpacked. What Python has compiled beside it since is not in the package."""
+        """Unpacked, without the bytecode that Python has added since."""
         files = (file for file in self.directory.rglob("*") if file.is_file() and "__pycache__" not in file.parts)
         return sum(file.stat().st_size for file in files)
 
@@ -78,7 +78,7 @@ _READ_ONLY = {"PYTHONDONTWRITEBYTECODE": "1"}
 
 
 def _packages() -> list[Package]:
-    """The functions of the template, built.
+    """The template's functions, built.
 
     Raises:
         tools.packages.PackagingFailed
@@ -102,13 +102,13 @@ def _packages() -> list[Package]:
 
 
 def _variables(properties: dict[str, Any]) -> dict[str, str]:
-    """The environment variables; what only a deployment knows stands for itself by a word."""
+    """The environment variables, with placeholders for what only a deployment knows."""
     variables = properties.get("Environment", {}).get("Variables", {})
     return {name: value if isinstance(value, str) else "deployed" for name, value in variables.items()}
 
 
 def _import_seconds(packages: Sequence[Package]) -> list[float]:
-    """The median seconds of importing each package's module, in turns, each in a new process.
+    """The median seconds that importing each package's module takes, in turns, each time in a new process.
 
     The first of each, which compiles what is not compiled and reads what is not in memory, does not count.
     """
@@ -124,7 +124,7 @@ def _seconds(python: Path, package: Package) -> float:
         "PYTHONPATH": str(package.directory),
         "AWS_REGION": "eu-west-1",
         "AWS_DEFAULT_REGION": "eu-west-1",
-        # By this the X-Ray SDK knows Lambda; elsewhere its import makes two clients that Lambda never has.
+        # This tells the X-Ray SDK that it runs in Lambda; elsewhere its import makes two clients that Lambda never has.
         "LAMBDA_TASK_ROOT": str(package.directory),
         **package.variables,
     }

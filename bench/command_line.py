@@ -10,12 +10,12 @@ from pathlib import Path
 
 from bench.results import Result
 
-#: The median counts; the first, which reads what is not in memory, does not.
+#: The median counts. The first run does not: it reads files that are not in memory yet.
 RUNS = 10
 
 
 def measure() -> list[Result]:
-    """The median of `mwaa-migrator --help`, the start of Python included."""
+    """The median of `mwaa-migrator --help`, including the start of Python."""
     command = [str(Path(sys.executable).with_name("mwaa-migrator")), "--help"]
     seconds = []
     for _ in range(RUNS + 1):

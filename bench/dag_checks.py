@@ -60,7 +60,7 @@ sys.stdout.write(json.dumps(told))
 
 
 def measure() -> list[Result]:
-    """The seconds of one process, those before ruff starts, and the memory that both have taken."""
+    """The seconds that one process takes, and how many of them pass before ruff starts; the peak memory of both."""
     told, peak_bytes = _checked()
     if told["files"] != FILES or not told["found"]["Removed in Airflow 3"]:
         raise RuntimeError(f"the checks did not see what is there: {told}")
@@ -73,7 +73,7 @@ def measure() -> list[Result]:
 
 
 def _checked() -> tuple[dict[str, Any], int]:
-    """What the checks told, and the most memory that they and ruff had, in bytes."""
+    """What the checks found, and the peak memory of the process and of ruff, in bytes."""
     functions, layer = packages.build()
     opt = lambda_layers.install(unpack(layer))
     python = lambda_runtime.install("python3.13")

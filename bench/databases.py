@@ -15,7 +15,7 @@ from local.installations import empty_airflow_database
 from local.installations.airflow_installation import AirflowInstallation
 from local.installations.postgres import PostgresServer
 
-#: As the baselines were measured: fsync off, else PostgreSQL's defaults. The tests' servers have more set.
+#: As when the baselines were measured: fsync off, otherwise PostgreSQL's defaults. The tests' servers change more.
 SETTINGS = {
     "synchronous_commit": "on",
     "full_page_writes": "on",
@@ -26,16 +26,16 @@ SETTINGS = {
 
 
 class Databases:
-    """Airflow's databases on one server: one filled source a scale, and fresh targets, copied from an empty one."""
+    """Airflow's databases on one server: a filled source for each scale, and new targets, copies of an empty one."""
 
     def __init__(self, server: PostgresServer, home: Path) -> None:
-        """`home` is where the AIRFLOW_HOMEs of the installations lie."""
+        """`home` holds the AIRFLOW_HOME of each installation."""
         self.server = server
         self._home = home
         self._made: set[str] = set()
 
     def environment(self, airflow: AirflowInstallation, database: str) -> dict[str, str]:
-        """The environment variables for processes of that Airflow with that database."""
+        """The environment variables of that Airflow's processes with that database."""
         home = self._home / airflow.version
         (home / "dags").mkdir(parents=True, exist_ok=True)
         return airflow.environment(home, self.server.url(database))
@@ -78,7 +78,7 @@ class Databases:
             connection.close()
 
     def settle(self) -> None:
-        """Writes out what earlier work has left in the server's buffers, so that nobody pays for another's rows."""
+        """Writes out what earlier work has left in the buffers, so that no contender pays for another's rows."""
         self.psql("postgres", "checkpoint")
 
     def psql(self, database: str, *statements: str) -> None:

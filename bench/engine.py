@@ -21,11 +21,15 @@ class EngineFailed(Exception):
 
 @dataclass
 class Engine:
-    """The commands of one Airflow with one database. `phases`: those of the last command, in seconds."""
+    """The commands of one Airflow with one database. `phases`: those of the last command, in seconds.
+
+    `dags` is the folder that the engine is run from.
+    """
 
     airflow: AirflowInstallation
     environment: Mapping[str, str]
     phases: dict[str, float] = field(default_factory=dict)
+    dags: Path = DAGS
 
     def export(self, directory: Path) -> dict[str, Any]:
         """Writes the artifact `directory/bench`."""
@@ -38,7 +42,7 @@ class Engine:
     def start(self, *arguments: str) -> subprocess.Popen[str]:
         return subprocess.Popen(
             [str(self.airflow.python), "-m", "mwaa_migrator", *arguments, "--json"],
-            env={**self.environment, "PYTHONPATH": str(DAGS)},
+            env={**self.environment, "PYTHONPATH": str(self.dags)},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

@@ -15,7 +15,7 @@ from bench.timing import Contender, medians
 
 
 def measure(laboratory: Laboratory, peer: MwaaDr, scale: float, runs: int, artifact: Path) -> list[Result]:
-    """Leaves the last artifact in `artifact` and mwaa-dr's last backup where its restore finds it."""
+    """Leaves the last artifact in `artifact`, and mwaa-dr's last backup where its restore finds it."""
     databases = laboratory.databases
     source = databases.source(laboratory.source_airflow, scale)
     engine = laboratory.engine(laboratory.source_airflow, source)

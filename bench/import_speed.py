@@ -61,7 +61,7 @@ def measure(laboratory: Laboratory, peer: MwaaDr, scale: float, runs: int, artif
         ],
         runs,
     )
-    # It has no peer to take turns with, so once is enough.
+    # It has no peer to take turns with, so one run is enough.
     upgrading = Contender("import with upgrade", lambda: engine.import_(older), prepare=new_target, clean=check)
     upgraded = medians([upgrading], 1)[upgrading.name]
     import_, copy, restore = seconds["import"], seconds["copy from"], seconds["mwaa-dr restore"]

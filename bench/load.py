@@ -34,7 +34,7 @@ logger = logging.getLogger("bench")
 
 SOURCE, TARGET = "large", "large-2-11"
 DAGS = 3_000
-#: Files, with an equal share of the DAGs each.
+#: Files, each with an equal share of the DAGs.
 FILES = 30
 #: Of the workload's 20,000 runs.
 RUNS = 5
@@ -43,11 +43,11 @@ BEGIN = "<!-- results: written by `make load` -->"
 
 # Step Functions: 256 KiB for an input or output, 25,000 events for an execution (its developer guide, "Quotas").
 _MOST_BYTES, _MOST_EVENTS = 262_144, 25_000
-# Of a task of ours with all its processes: what an mw1.small worker's task may take beside the worker itself.
+# The most that a task of ours, with all its processes, may take on an mw1.small worker beside the worker itself.
 _MOST_MEMORY = 512
 _MEGABYTE = 1024 * 1024
 _LOOK_SECONDS = 0.25
-# Until a scheduler on a slow machine has parsed every file.
+# How long a scheduler on a slow machine takes to parse every file.
 _PARSE_SECONDS = 900.0
 
 _DAG_FILE = """
@@ -65,7 +65,7 @@ for number in range({first}, {last}):
 
 
 class LoadFailed(Exception):
-    """The migration of the large source did not end well."""
+    """The migration of the large source failed."""
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -148,7 +148,7 @@ def _migrate(aws: AwsWithMwaa) -> tuple[list[str], dict[str, Any]]:
 
 
 def _sizes(aws: AwsWithMwaa, arn: str) -> tuple[int, int]:
-    """The bytes of the largest input or output in an execution's history, and its events."""
+    """The size of the largest input or output in an execution's history, in bytes, and the number of its events."""
     pages = aws.client("stepfunctions").get_paginator("get_execution_history").paginate(executionArn=arn)
     events = [event for page in pages for event in page["events"]]
     texts = [text for event in events for text in _payloads(event)]

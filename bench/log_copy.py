@@ -1,4 +1,4 @@
-"""How fast logs are copied, against what the quotas allow and against the migration guide's method.
+"""How fast logs are copied, compared with what the quotas allow and with the migration guide's method.
 
 CloudWatch Logs is a local server that enforces the quotas and takes as long for an answer as the service does. The
 functions run as on Lambda: each worker is a process that takes one batch after the other.
@@ -31,7 +31,7 @@ from local.installations.folders import ROOT
 logger = logging.getLogger("bench")
 
 WORKERS = 5
-#: Streams that the guide's method copies; its time is the same for each.
+#: Streams that the guide's method copies; each takes the same time.
 PEER_STREAMS = 60
 MEGABYTE = 1024 * 1024
 _REGION = "eu-west-1"
@@ -55,7 +55,7 @@ class Measured:
 
 
 def measure(scale: float) -> list[Result]:
-    """Every shape at `scale` of what docs/benchmarks.md says, with the whole quotas."""
+    """Every shape of docs/benchmarks.md, at `scale`, with the whole quotas."""
     results = []
     for number, shape in enumerate(shapes(scale)):
         with _service(number, scale) as server:
@@ -82,7 +82,7 @@ def _copy(server: Server, shape: Shape) -> Measured:
     """List, copy and collect, as the state machine orders it."""
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(WORKERS, context, _become_function, (server.environment(),)) as pool:
-        # A worker's start is Lambda's, which starts them all at once; here two processors would have to.
+        # Lambda starts all workers at once; here two processors would have to.
         list(pool.map(_ready, range(WORKERS)))
         begun = time.monotonic()
         given = {"source": {"environment": "old"}, "target": {"environment": "new"}}
@@ -105,7 +105,7 @@ def _copy(server: Server, shape: Shape) -> Measured:
 
 
 def _guide(server: Server, shape: Shape) -> float:
-    """Seconds that the migration guide's way takes for a shape: each stream is described, read once, made and written.
+    """Seconds that the migration guide's method takes for a shape: a stream is described, read once, made and written.
 
     It copies the first page of a stream and no more, one stream after the other.
     """

@@ -14,7 +14,7 @@ from bench.log_shapes import SOURCE, ShapeService, shapes
 from local.aws.logs.quotas import QUOTAS
 from local.aws.logs.server import LogServer
 
-#: Seconds until an answer. Nobody publishes these; in the range of what CloudWatch takes from within its region.
+#: Seconds until an answer. AWS publishes none; these are in the range of what CloudWatch takes within its region.
 LATENCY = {
     "GetLogEvents": 0.15,
     "FilterLogEvents": 0.3,
@@ -26,7 +26,7 @@ LATENCY = {
 
 
 def main(shape: str, scale: str) -> None:
-    # Three days ago, so that nothing is too old.
+    # Three days ago, so that no event is too old.
     service = ShapeService(shapes(float(scale))[int(shape)], int(time.time() * 1000) - 3 * 24 * 60 * 60 * 1000)
     bound = service.bound()
     service.limit(QUOTAS)

@@ -1,4 +1,4 @@
-"""The logs that are copied: their shapes, and what a copy that knew them beforehand would need at least."""
+"""The logs that are copied: their shapes, and the least that a copy would need if it knew them beforehand."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from local.aws.logs.service import PAGE_EVENTS, Body, LogService
 from local.aws.logs.streams import PAGE_BYTES, PER_EVENT, Stream, size
 
 SOURCE, TARGET = "airflow-old-Task", "airflow-new-Task"
-#: FilterLogEvents takes so many streams.
+#: The most streams that FilterLogEvents takes.
 _TOGETHER = 100
-#: A line as Airflow writes it, 206 bytes as CloudWatch counts.
+#: A line as Airflow writes it; CloudWatch counts 206 bytes.
 _LINE = (
     "[2026-01-01T00:00:00.000+0000] {{s3_to_redshift.py:172}} INFO - Copied s3://landing-zone/orders/2026/01/01/"
     "part-{:08d}.parquet into warehouse.orders: 12345 rows, 0.123 seconds"
@@ -23,7 +23,7 @@ _LINE = (
 
 @dataclass(frozen=True)
 class Kind:
-    """`streams` streams of `events` events each, with that text."""
+    """So many streams of so many events each, with that text."""
 
     name: str
     streams: int
@@ -57,7 +57,7 @@ class Generated(Stream):
 
 
 class Counted(Stream):
-    """A stream of the target: how many events it has got, and the sum of their hashes, whatever their number."""
+    """A stream of the target: how many events it has received, and the sum of their hashes, instead of the events."""
 
     def __init__(self, created: int) -> None:
         super().__init__(created)
@@ -68,7 +68,7 @@ class Counted(Stream):
 
 @dataclass(frozen=True)
 class Shape:
-    """`about` says what it is; `share` of the shape that the project has set itself."""
+    """`about` says what it is, and `share` which share of the documented shape is measured."""
 
     name: str
     about: str
@@ -158,7 +158,7 @@ class ShapeService(LogService):
         return max(number / QUOTAS[operation] for operation, number in calls.items())
 
     def faults(self) -> Iterator[str]:
-        """Streams whose events are not in the target once, whole and in their order; events too old aside."""
+        """Streams whose events are not in the target once, whole and in order, except events that are too old."""
         there = self.groups[TARGET].streams
         sums: dict[Kind, int] = {}
         for name, stream in self.groups[SOURCE].streams.items():
@@ -185,7 +185,7 @@ class ShapeService(LogService):
         return f'{{"events":[{events}],"nextForwardToken":"f/{end}","nextBackwardToken":"b/{at}"}}'.encode()
 
     def _FilterLogEvents(self, request: Body) -> Any:  # noqa: N802
-        """Streams one after the other in each page: all of a kind have the same times."""
+        """Streams one after the other in each page, because all of a kind have the same times."""
         at = int(request.get("nextToken", "0"))
         found: list[str] = []
         seen = total = 0

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from local.aws.repeating import Repeating
 
-#: Seconds between two looks.
+#: Seconds between two readings.
 INTERVAL = 0.05
 
 _PROC = Path("/proc")
@@ -37,7 +37,7 @@ def own_peak() -> int:
 
 
 class Peak:
-    """The most that was seen, in bytes, and how many looks there were."""
+    """The highest reading, in bytes, and the number of readings."""
 
     def __init__(self) -> None:
         self.bytes = 0
@@ -46,7 +46,7 @@ class Peak:
 
 @contextmanager
 def watch(pid: int) -> Iterator[Peak]:
-    """Looks at a process and its descendants until the block ends."""
+    """Reads the memory of a process and its descendants until the block ends."""
     peak = Peak()
 
     def look() -> None:
@@ -71,17 +71,17 @@ def looking(look: Callable[[], None], seconds: float) -> Iterator[None]:
 def family_pss(pid: int) -> int:
     """Bytes of a process and its descendants, now."""
     members = family(pid)
-    # Asked before the reading: once it has memory of its own, a process never goes back to that of its parent.
+    # Asked before the reading: a process that has memory of its own never returns to its parent's.
     return sum(pss(member) for place, member in enumerate(members) if not _shares_memory(member, members[:place]))
 
 
-#: kcmp(2), which tells whether two processes have the same memory; C libraries have no function for it.
+#: kcmp(2) tells whether two processes share their memory; C libraries have no function for it.
 _KCMP = {"x86_64": 312, "aarch64": 272}.get(platform.machine())
 _KCMP_VM = 1
 
 
 def _shares_memory(pid: int, others: Sequence[int]) -> bool:
-    """Whether the process runs in the memory of another one; False where the kernel does not tell."""
+    """Whether the process shares its memory with another one; False where the kernel does not say."""
     if _KCMP is None:
         return False
     libc = ctypes.CDLL(None)
@@ -89,7 +89,7 @@ def _shares_memory(pid: int, others: Sequence[int]) -> bool:
 
 
 def family(pid: int) -> list[int]:
-    """The process and its descendants; without those that end meanwhile."""
+    """The process and its descendants, without those that end meanwhile."""
     members = [pid]
     for member in members:
         # A child belongs to the thread that started it.

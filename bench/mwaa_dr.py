@@ -19,12 +19,12 @@ _TASKS = Path(__file__).with_name("mwaa_dr_tasks.py")
 
 
 class MwaaDrFailed(Exception):
-    """A task of mwaa-dr's failed; the message ends with what it printed."""
+    """A task of mwaa-dr failed; the message ends with what it printed."""
 
 
 @dataclass(frozen=True)
 class MwaaDr:
-    """Its package is not in Airflow's own installation, which stays as locked, but on its path."""
+    """Its package is on Airflow's path and not in Airflow's installation, which stays as it is locked."""
 
     airflow: AirflowInstallation
     databases: Databases
@@ -41,7 +41,7 @@ class MwaaDr:
         return cls(airflow, databases, directory / "lib" / "python3.11" / "site-packages")
 
     def backup(self, source: str) -> dict[str, float]:
-        """Writes a file a table; returns the seconds of each task."""
+        """Writes a file for each table; returns the seconds of each task."""
         return self._run("backup_metadata", source)
 
     def restore(self, target: str) -> dict[str, float]:
@@ -57,11 +57,11 @@ class MwaaDr:
             **self.databases.environment(self.airflow, database),
             "PYTHONPATH": str(self.packages),
             "PYTHONWARNINGS": "ignore",
-            # Anything but S3 is taken for the local file system: AIRFLOW_HOME/dags/data.
+            # mwaa-dr takes anything but S3 for the local file system: AIRFLOW_HOME/dags/data.
             "AIRFLOW_VAR_DR_STORAGE_TYPE": "LOCAL_FS",
         }
         done = subprocess.run(
-            # -P: the script's folder stays off the path, where this module would be taken for the package.
+            # -P keeps the script's folder off the path, where this module would be taken for the package.
             [str(self.airflow.python), "-P", str(_TASKS), dag],
             env=environment,
             stdin=subprocess.DEVNULL,

@@ -19,7 +19,7 @@ def main() -> None:
     run = SimpleNamespace(dag_id=name, run_id="bench", conf={}, get_task_instances=list)
     seconds = {}
     for task in dag.topological_sort():
-        # The others are empty: they only join the branches.
+        # The other tasks are empty and only join the branches.
         if hasattr(task, "python_callable"):
             begun = time.monotonic()
             task.python_callable(dag_run=run)

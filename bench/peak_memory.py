@@ -1,4 +1,4 @@
-"""The engine's memory at its peak, above what importing Airflow takes, and whether it grows with the rows."""
+"""The engine's peak memory, above what importing Airflow takes, and whether it grows with the rows."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from bench.results import Result
 
 MEGABYTE = 1024 * 1024
 
-#: Of the scale, for the import with an upgrade: its memory is that of the migrations, whatever the rows.
+#: The share of the scale for the import with an upgrade, whose memory is that of the migrations, whatever the rows.
 _SHARE_WITH_UPGRADE = 0.1
 
 
@@ -56,7 +56,7 @@ def _import_with_upgrade(laboratory: Laboratory, scale: float) -> float:
 
 
 def _above_bare(engine: Engine, *arguments: str) -> float:
-    """Megabytes that a command and its processes hold at their peak, less those of a process that imports Airflow."""
+    """The peak of a command and its processes, in megabytes, less what a process holds that only imports Airflow."""
     with engine.start(*arguments) as process, memory.watch(process.pid) as peak:
         engine.finish(process)
     return (peak.bytes - _bare_import(engine)) / MEGABYTE

@@ -1,4 +1,4 @@
-"""What PostgreSQL's own programs need for the same rows: COPY in both directions, pg_dump and pg_restore."""
+"""PostgreSQL's own ways to copy the same rows: COPY in both directions, pg_dump and pg_restore."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a report costs: rendering the page of a large deployment, in a process that has to import everything first."""
+"""What a report costs: rendering a large deployment's page, in a process that has to import everything first."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ class MarkersMissing(Exception):
 
 @dataclass(frozen=True)
 class Result:
-    """One row. `bar` is the most that `value` may be; None where the value only informs."""
+    """One row. `bar` is the most that `value` may be; None where there is no limit."""
 
     name: str
     value: float
@@ -46,7 +46,7 @@ def write_json(results: Sequence[Result], path: Path) -> None:
 
 
 def table(results: Sequence[Result]) -> str:
-    """A Markdown table, one line a result."""
+    """A Markdown table with a line for each result."""
     lines = ["| what | measured | at most |", "| --- | ---: | ---: |"]
     for result in results:
         bar = "" if result.bar is None else _quantity(result.bar, result.unit)

@@ -25,6 +25,17 @@ class Contender:
     clean: Callable[[], object] = nothing
 
 
+def ratios(one: Contender, other: Contender, pairs: int) -> list[float]:
+    """What `one` takes of `other`'s time, pair by pair. Each begins every second pair."""
+    found = []
+    for pair in range(pairs):
+        seconds: dict[str, float] = {}
+        for contender in (one, other) if pair % 2 == 0 else (other, one):
+            seconds |= medians([contender], 1)
+        found.append(seconds[one.name] / seconds[other.name])
+    return found
+
+
 def medians(contenders: Sequence[Contender], runs: int) -> dict[str, float]:
     """The median seconds of each.
 

@@ -71,11 +71,12 @@ def _denied(iam: IAMClient, role: str, statement: Mapping[str, Any], values: Map
 
 def _of_environment(settings: Mapping[str, Any]) -> dict[str, str]:
     """What the template's parameters and patterns must include: this environment's own."""
+    partition = settings["SourceBucketArn"].split(":")[1]
     group = settings.get("LoggingConfiguration", {}).get("TaskLogs", {}).get("CloudWatchLogGroupArn", "")
     return {
         "DagBucketArns": settings["SourceBucketArn"],
         "ExecutionRoleArns": settings["ExecutionRoleArn"],
-        "LogGroupArns": group or f"arn:aws:logs:*:*:log-group:airflow-{settings['Name']}-Task",
+        "LogGroupArns": group or f"arn:{partition}:logs:*:*:log-group:airflow-{settings['Name']}-Task",
     }
 
 
@@ -85,7 +86,7 @@ def _concrete(pattern: str, values: Mapping[str, str]) -> str:
         return pattern
     filled = _REFERENCE.sub(lambda found: values[found[1]], pattern)
     if not filled.startswith("arn:"):
-        # s3.*.amazonaws.com is that service in some region.
+        # An endpoint's host name has the region as one of its parts.
         return filled.replace("*", values["AWS::Region"] if filled.count(".") > 1 else _ANY)
     head, partition, service, region, account, rest = filled.split(":", 5)
     region = region.replace("*", values["AWS::Region"])

@@ -26,6 +26,21 @@ def test_tiny_benchmark_measures_every_contender(tmp_path: Path) -> None:
     assert {name for name, row in rows.items() if row["unit"] == "MB" and not row["ok"]} == set()
 
 
+def test_two_commits_are_compared(tmp_path: Path) -> None:
+    out = tmp_path / "bench.json"
+    arguments = ["--scale", "0.001", "--runs", "1", "--only", "speed", "--against", "HEAD", "--out", str(out)]
+    assert main(arguments) == 0
+    rows = json.loads(out.read_text())
+    assert [(row["unit"], row["bar"], row["value"] > 0) for row in rows] == [("ratio", 1.05, True)] * 3
+
+
+def test_pairs_begin_in_turns() -> None:
+    done: list[str] = []
+    one, other = (timing.Contender(name, run=partial(done.append, name)) for name in "ab")
+    assert len(timing.ratios(one, other, 2)) == 2
+    assert done == ["a", "b", "b", "a"]
+
+
 def test_contenders_take_turns() -> None:
     done: list[str] = []
     contenders = [

@@ -106,11 +106,14 @@ def test_an_interrupted_probe_takes_all_back(
     before = state(aws)
     airflow.before_answer = lambda: os.kill(os.getpid(), number)
     airflow.answers = {}
+    # As at a terminal: a shell has what it runs in the background ignore SIGINT.
+    usual = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         with pytest.raises((SystemExit, KeyboardInterrupt, AssertionError)):
             doctor("--probe")
     finally:
         airflow.before_answer = lambda: None
+        signal.signal(signal.SIGINT, usual)
     assert state(aws) == before
 
 
