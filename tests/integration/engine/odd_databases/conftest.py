@@ -19,7 +19,9 @@ from sources.deployment import Deployment
 
 OWNER = "airflow_owner"
 
+# As in a new database of PostgreSQL 15 and later, public is whose the database is.
 _GIVE_TO_OWNER = """
+    alter schema public owner to pg_database_owner;
     do $$ declare r record; begin
       for r in select relname from pg_class where relnamespace = 'public'::regnamespace and relkind = 'r' loop
         execute format('alter table public.%I owner to airflow_owner', r.relname); end loop; end $$
@@ -62,7 +64,6 @@ def odd(server: PostgresServer, empty_airflow: Callable[[str], Deployment]) -> I
             create_in_encoding(like, database, encoding)
         made.append(database)
         deployment = like.having(database=database, options=options)
-        # Public belongs to pg_database_owner, so it is the role's too.
         deployment.execute(f"alter database {database} owner to {OWNER}")
         for file in files:
             run_file(deployment, file)
