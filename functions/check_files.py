@@ -27,6 +27,7 @@ from migration.checks import (
 )
 from migration.checks.check_results import Check
 from migration.environments import environment, s3_objects
+from migration.environments.bucket_writer import COPIERS
 from migration.exchange import layout
 from migration.exchange.store import Store, of_attempt
 from migration.model import Migration, Side
@@ -63,7 +64,7 @@ def _dag_code(migration: Migration, _: Store) -> list[Check]:
     target = migration["target"]
     version = target["airflowVersion"]
     with tempfile.TemporaryDirectory() as folder:
-        s3 = clients.s3(target["region"], s3_objects.COPIERS)
+        s3 = clients.s3(target["region"], COPIERS)
         files = dag_files.fetch(s3, target["bucket"], target["dagsPath"], Path(folder))
         found = linter.lint(files.folder, versions.python_of(version), dag_code.RULES)
         violations = false_positives.certain(files.folder, found)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from migration.aws import clients
-from migration.environments import dag_folder, s3_objects
+from migration.environments import dag_folder
+from migration.environments.bucket_writer import COPIERS, BucketWriter
 from migration.exchange.locks import require_locks
 from migration.exchange.store import of_attempt
 from migration.model import Migration
@@ -25,12 +26,10 @@ def handler(*, execution: str, migration: Migration) -> StagedDags:
     require_locks(migration, execution)
     source, target = migration["source"], migration["target"]
     of_attempt(clients.s3(), migration).start_phase("stage resources")
-    from_s3 = clients.s3(source["region"], s3_objects.COPIERS)
-    to_s3 = clients.s3(target["region"], s3_objects.COPIERS)
-    objects = dag_folder.copy_folder(
-        from_s3, to_s3, source["bucket"], source["dagsPath"], target["bucket"], target["dagsPath"]
-    )
-    ours = dag_folder.put_our_dags(from_s3, source["bucket"], source["dagsPath"])
-    dag_folder.put_our_dags(to_s3, target["bucket"], target["dagsPath"])
+    from_s3 = clients.s3(source["region"], COPIERS)
+    writer = BucketWriter.of(clients.s3(target["region"], COPIERS), target["bucket"])
+    objects = dag_folder.copy_folder(from_s3, source["bucket"], source["dagsPath"], writer, target["dagsPath"])
+    ours = dag_folder.put_our_dags(BucketWriter.of(from_s3, source["bucket"]), source["dagsPath"])
+    dag_folder.put_our_dags(writer, target["dagsPath"])
     logger.info("staged", extra={"objects": objects, "ours": ours})
     return StagedDags(objects=objects, ours=ours)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from migration.aws import clients
-from migration.environments import dag_folder, s3_objects
+from migration.environments import dag_folder
+from migration.environments.bucket_writer import COPIERS, BucketWriter
 from migration.exchange.locks import require_locks
 from migration.model import Migration
 from migration.observability import state
@@ -22,5 +23,5 @@ class StagedRollBack:
 def handler(*, execution: str, migration: Migration) -> StagedRollBack:
     require_locks(migration, execution)
     source = migration["source"]
-    s3 = clients.s3(source["region"], s3_objects.COPIERS)
-    return StagedRollBack(ours=dag_folder.put_our_dags(s3, source["bucket"], source["dagsPath"]))
+    writer = BucketWriter.of(clients.s3(source["region"], COPIERS), source["bucket"])
+    return StagedRollBack(ours=dag_folder.put_our_dags(writer, source["dagsPath"]))

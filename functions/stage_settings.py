@@ -8,6 +8,7 @@ from typing import Any
 from migration.airflow import constraints, pip_requirements, versions
 from migration.aws import clients
 from migration.environments import dag_folder, environment, requests, s3_objects
+from migration.environments.bucket_writer import BucketWriter
 from migration.environments.requests import Files
 from migration.exchange import layout
 from migration.exchange.locks import require_locks
@@ -43,7 +44,8 @@ def handler(*, execution: str, migration: Migration, airflow_version: str) -> St
 def _copy_settings(migration: Migration, airflow_version: str) -> tuple[Files, list[str]]:
     source, target = migration["source"], migration["target"]
     current = environment.get(clients.mwaa(source["region"]), source["environment"]) or {}
-    from_s3, to_s3 = clients.s3(source["region"]), clients.s3(target["region"])
+    from_s3 = clients.s3(source["region"])
+    writer = BucketWriter.of(clients.s3(target["region"]), target["bucket"])
     pinned: dict[str, tuple[str, str]] = {}
     notes: list[str] = []
     for name, prefix in (("requirements", "Requirements"), ("plugins", "Plugins"), ("startup_script", "StartupScript")):
@@ -58,8 +60,8 @@ def _copy_settings(migration: Migration, airflow_version: str) -> tuple[Files, l
             notes += told
             if encoding != "utf-8":
                 notes.append(f"{key} is {encoding}; the target's is UTF-8.")
-            version = s3_objects.write(to_s3, target["bucket"], to_key, pip_requirements.encoded(text))
+            version = writer.put(to_key, pip_requirements.encoded(text))
         else:
-            version = s3_objects.copy(to_s3, found, source["bucket"], target["bucket"], to_key)
+            version = writer.copy(found, source["bucket"], to_key)
         pinned[name] = (to_key, version or "")
     return Files(dags=target["dagsPath"], **pinned), notes

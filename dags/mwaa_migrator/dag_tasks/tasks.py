@@ -17,9 +17,10 @@ from mwaa_migrator.artifact.storage import Storage
 from mwaa_migrator.copying.workers import default_processes
 from mwaa_migrator.dag_tasks.conf import artifact_url, read_options
 from mwaa_migrator.dag_tasks.quiesce import drain, quiesce, read_open_memory, resume
-from mwaa_migrator.errors import DrainTimedOut, InvalidArguments, MigratorError, Refused
+from mwaa_migrator.errors import DrainTimedOut, InvalidArguments, MigratorError, Refused, StorageUnreachable
 from mwaa_migrator.export.export_artifact import export
 from mwaa_migrator.export.plan import export_options
+from mwaa_migrator.export.source_check import check_source
 from mwaa_migrator.merge.import_artifact import import_artifact, import_options
 from mwaa_migrator.options import EXPORT_OPTIONS, IMPORT_OPTIONS, Option
 from mwaa_migrator.progress import Progress
@@ -50,6 +51,8 @@ def _resume(storage: Storage, options: Dict[str, Any], progress: Progress, run_i
 
 
 def _export(storage: Storage, options: Dict[str, Any], progress: Progress, run_id: str) -> Dict[str, Any]:
+    if options["probe"]:
+        return check_source(export_options(options), progress)
     if options["quiesce"]:
         read_open_memory(storage)
     return summary(export(storage, storage.folder, export_options(options), progress))
@@ -103,7 +106,16 @@ def run_task(name: str, context: Mapping[str, Any]) -> None:
     finally:
         result["seconds"] = round(time.monotonic() - begun, 3)
         if storage is not None:
-            storage.write_json(name + ".json", result)
+            _leave(storage, name, result)
+
+
+def _leave(storage: Storage, name: str, result: Dict[str, Any]) -> None:
+    try:
+        storage.write_json(name + ".json", result)
+    except StorageUnreachable as error:
+        # Nobody but the task's log will tell, and another try takes as long again.
+        _log.error("%s: %s", error.name, error)
+        raise _final_failure()(str(error)) from error
 
 
 def _final_failure() -> Any:

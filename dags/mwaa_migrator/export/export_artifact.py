@@ -27,7 +27,7 @@ from mwaa_migrator.errors import ArtifactExists, ExportFailed, MigratorError, St
 from mwaa_migrator.export.dag_list import DAG_LIST, read_dag_list
 from mwaa_migrator.export.export_encrypted import export_encrypted, refuse_undecryptable
 from mwaa_migrator.export.history_cut import HistoryCut, read_cut
-from mwaa_migrator.export.plan import ExportOptions, ExportPlan, plan_export
+from mwaa_migrator.export.plan import ExportOptions, ExportPlan, plan_export, require_primary_keys
 from mwaa_migrator.export.refused_rows import (
     RefusedRows,
     RulesToCome,
@@ -50,8 +50,8 @@ from mwaa_migrator.this_airflow.database import connection_parameters, metadata_
 def export(storage: Storage, artifact_id: str, options: ExportOptions, progress: Progress) -> Artifact:
     """Write the artifact into ``storage``.
 
-    Raises ArtifactExists, what ``plan_export`` and ``read_cut`` raise, UndecryptableSecret, ExportFailed, and what
-    connecting and storing raise.
+    Raises ArtifactExists, what ``plan_export`` and ``read_cut`` raise, PrimaryKeyMissing, UndecryptableSecret,
+    ExportFailed, and what connecting and storing raise.
     """
     with metadata_database() as source:
         if storage.size(MANIFEST) is not None:
@@ -60,6 +60,7 @@ def export(storage: Storage, artifact_id: str, options: ExportOptions, progress:
             )
         with progress.phase("inspect"):
             plan = plan_export(source, options)
+            require_primary_keys(plan)
         with progress.phase("export"), _nothing_left_of_a_failure(storage):
             manifest = _write(plan, storage, artifact_id, options, progress)
     return Artifact(storage, manifest)

@@ -61,7 +61,7 @@ class ExportPlan:
 
 
 def plan_export(source: MetadataDatabase, options: ExportOptions) -> ExportPlan:
-    """Raises InvalidArguments for a choice that cannot be, ColumnTypeUnknown, and PrimaryKeyMissing."""
+    """Raises InvalidArguments for a choice that cannot be, and ColumnTypeUnknown."""
     tables = read_tables(source.connection, source.schema)
     source.connection.rollback()
     unknown = unknown_tables(name for name in tables if reason_not_exported(name) is None)
@@ -86,16 +86,15 @@ def plan_export(source: MetadataDatabase, options: ExportOptions) -> ExportPlan:
         if name not in not_exported and (name in options.exclude_tables or not chosen):
             not_exported[name] = "left out as asked"
     exported = {name: table for name, table in sorted(tables.items()) if name not in not_exported}
-    _check_primary_keys(source, exported)
     return ExportPlan(source, exported, described, describe(described), not_exported, indexes_left_out)
 
 
-def _check_primary_keys(source: MetadataDatabase, tables: Dict[str, Table]) -> None:
-    """Each of Airflow's tables has one, in every version; its migrations, and references to its rows, rely on it."""
-    without = [table for table in tables.values() if not table.primary_key]
+def require_primary_keys(plan: ExportPlan) -> None:
+    """Raises PrimaryKeyMissing unless each table has one, on which Airflow's migrations and references to rows rely."""
+    without = [table for table in plan.tables.values() if not table.primary_key]
     if without:
         statements = [
-            f"ALTER TABLE {source.schema}.{table.name} ADD PRIMARY KEY ({', '.join(_usual_key(table))});"
+            f"ALTER TABLE {plan.source.schema}.{table.name} ADD PRIMARY KEY ({', '.join(_usual_key(table))});"
             for table in without
         ]
         raise PrimaryKeyMissing(

@@ -13,8 +13,7 @@ from psycopg2 import sql
 
 from mwaa_migrator.airflow_schema.migration_rules import RULES, MigrationRule
 from mwaa_migrator.errors import MigrationWouldFail
-from mwaa_migrator.export.history_cut import HistoryCut, read_cut
-from mwaa_migrator.export.plan import ExportOptions, plan_export
+from mwaa_migrator.export.history_cut import HistoryCut
 from mwaa_migrator.postgres import identifiers
 from mwaa_migrator.postgres.catalog import Table
 from mwaa_migrator.postgres.session import fetch_all
@@ -140,7 +139,11 @@ def name_refused_rows(
         if not rows:
             continue
         names = [name for name in rule.names if name in table.column_names]
-        query = sql.SQL("select left(concat_ws(' ', {}), {}) from {} t where {}{} order by 1 limit {}").format(
+        # A key may have line breaks, and the message is one line.
+        query = sql.SQL(
+            "select regexp_replace(left(concat_ws(' ', {}), {}), '[[:cntrl:]]+', ' ', 'g') from {} t where {}{} "
+            "order by 1 limit {}"
+        ).format(
             identifiers.columns(names, "t"),
             sql.Literal(_EXAMPLE_LENGTH),
             source.table(table.name),
@@ -151,14 +154,6 @@ def name_refused_rows(
         examples = tuple(str(name) for (name,) in fetch_all(source.connection, query))
         found.append(RefusedRows(rule, int(rows), examples))
     return found
-
-
-def check_exportable(source: MetadataDatabase, options: ExportOptions) -> None:
-    """Raises what an export with these options would be refused for, as far as its rows and tables are the reason."""
-    cut = read_cut(plan_export(source, options), options)
-    rules = rules_to_come(source.revision, options.target_version)
-    to_set_aside(find_refused_rows(source, rules.on_the_way, cut), options.set_aside)
-    source.connection.rollback()
 
 
 def to_set_aside(found: Sequence[RefusedRows], kinds: Sequence[str]) -> List[RefusedRows]:

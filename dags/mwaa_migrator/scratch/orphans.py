@@ -17,6 +17,7 @@ from psycopg2 import sql
 from mwaa_migrator.airflow_schema.tables import SET_ASIDE_PREFIX
 from mwaa_migrator.postgres import identifiers
 from mwaa_migrator.postgres.catalog import Constraint, Table
+from mwaa_migrator.postgres.foreign_keys import can_be_cleared, without_parent
 from mwaa_migrator.postgres.session import execute, fetch_all
 
 #: Followed by the table's name. As in the names of Airflow's own tables of this kind, it comes after the last ``__``.
@@ -48,14 +49,7 @@ def set_orphans_aside(connection: Any, schema: str, tables: Dict[str, Table], fi
 
 def _settle(connection: Any, schema: str, table: Table, key: Constraint, parent: Table) -> str | None:
     child = identifiers.qualified(schema, table.name)
-    given = [sql.SQL("{} is not null").format(identifiers.column("t", column)) for column in key.columns]
-    pairs = [
-        sql.SQL("{} = {}").format(identifiers.column("p", theirs), identifiers.column("t", ours))
-        for theirs, ours in zip(key.parent_columns, key.columns)
-    ]
-    orphaned = sql.SQL("{} and not exists (select 1 from {} p where {})").format(
-        sql.SQL(" and ").join(given), identifiers.qualified(schema, parent.name), sql.SQL(" and ").join(pairs)
-    )
+    orphaned = without_parent(schema, key)
     names = table.primary_key or table.column_names[:3]
     query = sql.SQL("select concat_ws(' ', {}) from {} t where {} order by 1 limit {}")
     columns = identifiers.columns(names, "t")
@@ -64,8 +58,7 @@ def _settle(connection: Any, schema: str, table: Table, key: Constraint, parent:
     ]
     if not examples:
         return None
-    clear = key.parent_columns == (parent.surrogate_key,) and not table.column(key.columns[0]).not_null
-    if clear:
+    if can_be_cleared(table, key, parent):
         statement = sql.SQL("update {} t set {} = null where {}").format(
             child, sql.Identifier(key.columns[0]), orphaned
         )

@@ -19,6 +19,7 @@ from migration.airflow import our_dags
 from migration.aws import s3_object
 from migration.checks.check_results import Finding
 from migration.environments import s3_objects
+from migration.environments.bucket_writer import COPIERS
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -92,10 +93,10 @@ def fetch(s3: S3Client, bucket: str, dags_path: str, folder: Path) -> DagFiles:
         return None if stored is None else stored.body
 
     keys = list(_keys(s3, bucket, prefix, found))
-    with ThreadPoolExecutor(s3_objects.COPIERS) as readers:
+    with ThreadPoolExecutor(COPIERS) as readers:
         # Batch by batch, so that no more is in memory than one of them.
-        for start in range(0, len(keys), s3_objects.COPIERS):
-            batch = keys[start : start + s3_objects.COPIERS]
+        for start in range(0, len(keys), COPIERS):
+            batch = keys[start : start + COPIERS]
             for key, content in zip(batch, readers.map(read, batch), strict=True):
                 path = key.removeprefix(prefix)
                 if content is None:

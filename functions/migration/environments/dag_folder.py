@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from botocore.exceptions import ClientError
-
 from migration.airflow.our_dags import NAME
-from migration.environments.s3_objects import COPIERS, Source, copy, delete, folder, refused
+from migration.environments.s3_objects import Source, delete, folder
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
+
+    from migration.environments.bucket_writer import BucketWriter
 
 # Our DAGs, packaged beside the functions.
 DAGS = Path(__file__).parents[2] / "dags"
@@ -21,13 +20,15 @@ AIRFLOWIGNORE = ".airflowignore"
 
 
 def list_objects(s3: S3Client, bucket: str, prefix: str) -> Iterator[Source]:
-    """The current objects under a prefix, with their versions pinned. Ours and folder markers are left out."""
+    """The current objects under a prefix. Ours and folder markers are left out.
+
+    Not from a list of versions: a pipeline that deploys each hour leaves hundreds of them for each file.
+    """
     ours = (f"{prefix}{NAME}/", f"{prefix}{NAME}_")
-    for page in s3.get_paginator("list_object_versions").paginate(Bucket=bucket, Prefix=prefix):
-        for item in page.get("Versions", []):
-            if item["IsLatest"] and not item["Key"].endswith("/") and not item["Key"].startswith(ours):
-                version = item.get("VersionId")
-                yield Source(item["Key"], None if version == "null" else version, item["ETag"], item["Size"])
+    for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
+        for item in page.get("Contents", []):
+            if not item["Key"].endswith("/") and not item["Key"].startswith(ours):
+                yield Source(item["Key"], None, item["ETag"], item["Size"])
 
 
 def names(s3: S3Client, bucket: str, path: str) -> set[str]:
@@ -38,45 +39,38 @@ def names(s3: S3Client, bucket: str, path: str) -> set[str]:
     return {key.removeprefix(prefix) for key in keys if not key.endswith("/")}
 
 
-def copy_folder(s3_source: S3Client, s3_target: S3Client, bucket: str, path: str, to_bucket: str, to_path: str) -> int:
+def copy_folder(s3: S3Client, bucket: str, path: str, writer: BucketWriter, to_path: str) -> int:
     """Copies a DAG folder; objects that the target has with the same content are skipped. Returns the number of all.
 
     Objects that a newer listing of the source no longer has are not deleted in the target: the folder is new there.
     """
     prefix, to_prefix = folder(path), folder(to_path)
-    there = {item.key: item for item in list_objects(s3_target, to_bucket, to_prefix)}
+    there = {item.key: item for item in list_objects(writer.s3, writer.bucket, to_prefix)}
+    objects = list(list_objects(s3, bucket, prefix))
 
-    def one(source: Source) -> None:
-        to_key = to_prefix + source.key.removeprefix(prefix)
-        present = there.get(to_key)
-        if present is None or (present.etag, present.size) != (source.etag, source.size):
-            copy(s3_target, source, bucket, to_bucket, to_key)
+    def is_there(source: Source) -> bool:
+        present = there.get(to_prefix + source.key.removeprefix(prefix))
+        return present is not None and (present.etag, present.size) == (source.etag, source.size)
 
-    with ThreadPoolExecutor(COPIERS) as copiers:
-        return sum(1 for _ in copiers.map(one, list_objects(s3_source, bucket, prefix)))
+    writer.copy_all([source for source in objects if not is_there(source)], bucket, prefix, to_prefix)
+    return len(objects)
 
 
-def put_our_dags(s3: S3Client, bucket: str, path: str) -> int:
+def put_our_dags(writer: BucketWriter, path: str) -> int:
     """Puts our DAG files into a DAG folder. Returns their number."""
     ours = (file for file in DAGS.rglob("*") if file.relative_to(DAGS).parts[0].startswith(NAME))
     files = sorted(file for file in ours if file.suffix == ".py" or file.name == AIRFLOWIGNORE)
 
-    def one(file: Path) -> None:
-        key = folder(path) + file.relative_to(DAGS).as_posix()
-        try:
-            s3.put_object(Bucket=bucket, Key=key, Body=file.read_bytes(), ContentType="text/x-python")
-        except ClientError as error:
-            raise refused(error, file.name, f"s3://{bucket}/{key}") from error
+    def put(some: list[Path]) -> None:
+        contents = ((file.relative_to(DAGS).as_posix(), file.read_bytes()) for file in some)
+        writer.put_all(folder(path), contents, "text/x-python")
 
     # The package first: a DAG file that is parsed before its package would leave an import error. And first of all
     # what keeps Airflow from parsing the package's modules as DAG files.
     package = [file for file in files if file.parent != DAGS]
-    for file in package:
-        if file.name == AIRFLOWIGNORE:
-            one(file)
-    with ThreadPoolExecutor(COPIERS) as writers:
-        list(writers.map(one, [file for file in package if file.name != AIRFLOWIGNORE]))
-        list(writers.map(one, [file for file in files if file.parent == DAGS]))
+    put([file for file in package if file.name == AIRFLOWIGNORE])
+    put([file for file in package if file.name != AIRFLOWIGNORE])
+    put([file for file in files if file.parent == DAGS])
     return len(files)
 
 

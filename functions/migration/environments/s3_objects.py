@@ -1,26 +1,20 @@
-"""Objects of the environments' buckets: copied at a pinned version, read, written and deleted."""
+"""Objects of the environments' buckets: pinned, read and deleted. What writes them is `bucket_writer`."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from botocore.exceptions import ClientError
 
-from migration.aws.client_errors import code_of, is_transient, message_of
-from migration.errors import CopyRefused, DeleteRefused, ResourceMissing
+from migration.aws.client_errors import code_of, is_transient
+from migration.errors import DeleteRefused, ResourceMissing
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 
-# Copies run inside S3 and wait for it: many fit one function.
-COPIERS = 32
-# CopyObject's limit; a larger object is copied in parts by the SDK's transfer manager.
-_ONE_COPY = 5 * 1024**3
-# Tags are not copied: that takes rights of its own to read and to write them, and Airflow knows none.
-_WITHOUT_TAGS: dict[str, Any] = {"TaggingDirective": "REPLACE"}
 # DeleteObjects' limit.
 _ONE_DELETE = 1000
 # DeleteObjects takes its keys as XML, in which most control characters cannot be written.
@@ -28,7 +22,7 @@ _NOT_IN_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
 
 
 class Source(NamedTuple):
-    """An object and the version that is copied."""
+    """An object and the version that is copied; None: the one that is current then."""
 
     key: str
     version: str | None
@@ -39,19 +33,6 @@ class Source(NamedTuple):
 def folder(path: str) -> str:
     """A DAG folder as a prefix with one slash at its end."""
     return path.strip("/") + "/"
-
-
-def copy(s3: S3Client, source: Source, bucket: str, to_bucket: str, to_key: str) -> str | None:
-    """Copies one version inside S3, also between regions (`s3` is the target's). Returns the new version's id."""
-    pinned = {"Bucket": bucket, "Key": source.key} | ({"VersionId": source.version} if source.version else {})
-    try:
-        if source.size > _ONE_COPY:
-            s3.copy(pinned, to_bucket, to_key, ExtraArgs=_WITHOUT_TAGS)  # type: ignore[arg-type]  # a plain dict
-            return s3.head_object(Bucket=to_bucket, Key=to_key).get("VersionId")
-        answer = s3.copy_object(Bucket=to_bucket, Key=to_key, CopySource=pinned, **_WITHOUT_TAGS)  # type: ignore[arg-type]
-        return answer.get("VersionId")
-    except ClientError as error:
-        raise refused(error, f"s3://{bucket}/{source.key}", f"s3://{to_bucket}/{to_key}") from error
 
 
 def pin(s3: S3Client, bucket: str, key: str, version: str | None) -> Source:
@@ -74,14 +55,6 @@ def read(s3: S3Client, bucket: str, source: Source) -> bytes:
     pinned = {"VersionId": source.version} if source.version else {}
     body = s3.get_object(Bucket=bucket, Key=source.key, **pinned)["Body"]  # type: ignore[arg-type]
     return body.read()
-
-
-def write(s3: S3Client, bucket: str, key: str, content: bytes) -> str | None:
-    """Writes a small object, a text in whatever encoding. Returns its version."""
-    try:
-        return s3.put_object(Bucket=bucket, Key=key, Body=content, ContentType="text/plain").get("VersionId")
-    except ClientError as error:
-        raise refused(error, key, f"s3://{bucket}/{key}") from error
 
 
 def remove_folder(s3: S3Client, bucket: str, path: str) -> int:
@@ -125,14 +98,3 @@ def delete(s3: S3Client, bucket: str, keys: Iterable[str]) -> None:
             )
         if failures:
             raise failures[0]
-
-
-def refused(error: ClientError, source: str, target: str) -> Exception:
-    if is_transient(error):
-        return error
-    if code_of(error) in ("NoSuchKey", "NoSuchVersion"):
-        return ResourceMissing(f"{source} disappeared while it was copied. Start the migration again.")
-    return CopyRefused(
-        f"{source} could not be copied to {target}: {code_of(error)}: {message_of(error)}. Give the stack's "
-        "DagBucketArns both buckets, and let the function's role use their KMS keys."
-    )

@@ -19,6 +19,7 @@ from migration.json_schema import Problem
 from migration.model import Migration
 from migration.plan import (
     dag_count,
+    exchange_access,
     execution_roles,
     migration_input,
     migration_plan,
@@ -90,6 +91,16 @@ def look(
     final = plan["target"]["airflowVersion"]
     if versions.parse(final) < MANY_TOGETHER:
         plan["notes"].append(pausing.duration_note(final, count()))
+    for side, settings in ((plan["source"], source), (plan["target"], source | plan["overrides"])):
+        access = exchange_access.Access(
+            environment=side["environment"],
+            region=side["region"],
+            role=side["executionRoleArn"],
+            subnets=settings.get("NetworkConfiguration", {}).get("SubnetIds", []),
+            artifact=plan["artifact"].removeprefix("s3://"),
+            bucket_region=region,
+        )
+        plan["notes"] += exchange_access.notes(access, clients.ec2(side["region"]))
     s3 = {side: clients.s3(side) for side in (source_region, target_region)}
     found += preconditions.place_problems(plan, s3)
     found += execution_roles.problems(plan, clients.iam())

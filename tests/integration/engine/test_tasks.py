@@ -66,6 +66,26 @@ def test_quiesce_pauses_nothing_unless_asked(source: Deployment, tmp_path: Path)
     assert result(tmp_path, "quiesce")["active_dags"] == []
 
 
+def test_a_probe_looks_and_changes_nothing(source: Deployment, tmp_path: Path) -> None:
+    source.execute("insert into variable (key, val, is_encrypted) values ('lost', 'gAAAAAof-a-key-that-is-gone', true)")
+    before = source.content()
+    for task in ("quiesce", "drain", "export"):
+        assert call(source, task, tmp_path, quiesce=True, probe=True) is None
+    assert source.content() == before
+    told = result(tmp_path, "export")
+    assert (told["status"], told["ready"]) == ("done", False)
+    assert [problem["name"] for problem in told["problems"]] == ["UndecryptableSecret"]
+    assert not (tmp_path / "manifest.json").exists()
+
+
+def test_a_secret_that_no_key_decrypts_is_found_before_the_pause(source: Deployment, tmp_path: Path) -> None:
+    source.execute("insert into variable (key, val, is_encrypted) values ('lost', 'gAAAAAof-a-key-that-is-gone', true)")
+    before = source.rows(ACTIVE)
+    raised, message = call(source, "quiesce", tmp_path, quiesce=True)
+    assert (raised, "variable lost (val)" in message) == ("AirflowFailException", True)
+    assert source.rows(ACTIVE) == before
+
+
 def test_resume_puts_back_what_was_active(quiesced: tuple[Deployment, list[str]], tmp_path: Path) -> None:
     source, active = quiesced
     # Paused by its owner before, it stays so.

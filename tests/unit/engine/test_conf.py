@@ -23,6 +23,7 @@ def test_defaults() -> None:
         "skipUndecryptable": False,
         "setAside": [],
         "targetVersion": None,
+        "probe": False,
         "quiesce": False,
         "drainSeconds": 900,
         "drainPolicy": "fail",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import subprocess
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -12,16 +13,14 @@ import psycopg2
 import pytest
 from cryptography.fernet import Fernet
 
-from local.installations import airflow_installation
+from local.installations import airflow_installation, postgres_11
 from local.installations.postgres import PostgresServer
 from local.mwaa.metadata_database import MetadataDatabase
 from sources.deployment import Deployment
 
 OWNER = "airflow_owner"
 
-# As in a new database of PostgreSQL 15 and later, public is whose the database is.
 _GIVE_TO_OWNER = """
-    alter schema public owner to pg_database_owner;
     do $$ declare r record; begin
       for r in select relname from pg_class where relnamespace = 'public'::regnamespace and relkind = 'r' loop
         execute format('alter table public.%I owner to airflow_owner', r.relname); end loop; end $$
@@ -29,49 +28,65 @@ _GIVE_TO_OWNER = """
 
 
 @pytest.fixture(scope="session")
-def empty_airflow(server: PostgresServer, homes: Path) -> Callable[[str], Deployment]:
-    """A database at a version's head, made once for each version; nobody changes it."""
-    made: dict[str, Deployment] = {}
+def server_11() -> Iterator[PostgresServer]:
+    """The oldest server that a source may have; ``public`` belongs to the administrator there."""
+    with (
+        tempfile.TemporaryDirectory(prefix="postgres-11-") as directory,
+        PostgresServer(Path(directory) / "data", programs=postgres_11.server_programs()) as server,
+    ):
+        yield server
 
-    def make(version: str) -> Deployment:
-        if version not in made:
-            database = MetadataDatabase(server, f"empty_{version}")
+
+@pytest.fixture(scope="session")
+def empty_airflow(
+    server: PostgresServer, homes: Path, request: pytest.FixtureRequest
+) -> Callable[[str, str], Deployment]:
+    """A database at a version's head on the newest server or "11", made once for each; nobody changes it."""
+    made: dict[tuple[str, str], Deployment] = {}
+
+    def make(version: str, on: str) -> Deployment:
+        if (version, on) not in made:
+            here = request.getfixturevalue("server_11") if on == "11" else server
+            database = MetadataDatabase(here, f"empty_{version}")
             installation = airflow_installation.install(version)
             key = Fernet.generate_key().decode()
-            deployment = Deployment(installation, server, database.name, homes / version, key)
+            deployment = Deployment(installation, here, database.name, homes / version, key)
             database.create(installation, deployment.environment())
             if not deployment.rows("select from pg_roles where rolname = %s", (OWNER,)):
                 deployment.execute(f"create role {OWNER} login nosuperuser")
             deployment.execute(_GIVE_TO_OWNER)
-            made[version] = deployment.having(user=OWNER)
-        return made[version]
+            if on != "11":
+                # As in a new database of PostgreSQL 15 and later, public is whose the database is.
+                deployment.execute("alter schema public owner to pg_database_owner")
+            made[version, on] = deployment.having(user=OWNER)
+        return made[version, on]
 
     return make
 
 
 @pytest.fixture
-def odd(server: PostgresServer, empty_airflow: Callable[[str], Deployment]) -> Iterator[Callable[..., Deployment]]:
+def odd(empty_airflow: Callable[[str, str], Deployment]) -> Iterator[Callable[..., Deployment]]:
     """Makes a deployment of a version whose database the given files of this folder have changed."""
-    made: list[str] = []
+    made: list[Deployment] = []
     numbers = itertools.count(1)
 
-    def make(version: str, *files: str, encoding: str = "UTF8", **options: str) -> Deployment:
-        like = empty_airflow(version)
+    def make(version: str, *files: str, encoding: str = "UTF8", server: str = "newest", **options: str) -> Deployment:
+        like = empty_airflow(version, server)
         database = f"odd_{next(numbers)}"
         if encoding == "UTF8":
-            server.create_database(database, template=like.database)
+            like.server.create_database(database, template=like.database)
         else:
             create_in_encoding(like, database, encoding)
-        made.append(database)
         deployment = like.having(database=database, options=options)
+        made.append(deployment)
         deployment.execute(f"alter database {database} owner to {OWNER}")
         for file in files:
             run_file(deployment, file)
         return deployment
 
     yield make
-    for database in made:
-        server.drop_database(database)
+    for deployment in made:
+        deployment.server.drop_database(deployment.database)
 
 
 def create_in_encoding(like: Deployment, database: str, encoding: str) -> None:

@@ -1,0 +1,2 @@
+-- The web server's sessions follow the search_path, too.
+alter table airflow.session set schema public;

@@ -1,0 +1,273 @@
+"""What becomes of odd databases: the case, the version of its Airflow, and how a migration to the target's ends.
+
+Each case names the files of this folder that made the source or the target odd; their heads name public reports.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+from sources.deployment import Deployment
+
+TARGET = "2.11.2"
+
+IN_SCHEMA_AIRFLOW = {"database__sql_alchemy_schema": "airflow"}
+
+Rows = list[tuple[Any, ...]]
+
+
+class Refused(NamedTuple):
+    """The export ends with code 3 before anything is written, and its message says what is wrong with what."""
+
+    error: str
+    says: Sequence[str]
+
+
+class Arrives(NamedTuple):
+    """Each row of the source is in the target, proven by verify, but for those ``left_behind``, counted by table.
+
+    ``says`` is what export or import tell of them; ``finds`` are queries in the target with their rows.
+    """
+
+    left_behind: Mapping[str, int] = {}
+    says: Sequence[str] = ()
+    finds: Mapping[str, Rows] = {}
+
+
+class Case(NamedTuple):
+    name: str
+    airflow: str
+    source: Sequence[str]
+    ends: Refused | Arrives
+    target: Sequence[str] = ()
+    export: Sequence[str] = ()
+    #: Of the database that is odd by its server, its encoding or Airflow's configuration.
+    made: Mapping[str, str] = {}
+    made_target: Mapping[str, str] = {}
+
+
+CASES = [
+    # At which revision the tables are.
+    Case("alembic_empty", "2.5.1", ["no_revision"], Refused("RevisionUnclear", ["public.alembic_version is empty"])),
+    Case("alembic_empty", "2.10.3", ["no_revision"], Refused("RevisionUnclear", ["public.alembic_version is empty"])),
+    Case(
+        "alembic_two_rows", "2.5.1", ["two_revisions"],
+        Refused("RevisionUnclear", ["has 2 revisions (1986afd32c1b, 290244fb8b83)"]),
+    ),
+    Case(
+        "alembic_two_rows", "2.10.3", ["two_revisions"],
+        Refused("RevisionUnclear", ["has 2 revisions (1986afd32c1b, "]),
+    ),
+
+    # Where Airflow's tables are.
+    Case(
+        "schema_option_source", "2.10.3", ["tables_in_two_schemas", "session_in_public"],
+        Refused("AirflowTablesMissing", [
+            "alembic_version lies in public, and dag_run, task_instance, xcom, connection, dag and 4 more in airflow"
+        ]),
+        made=IN_SCHEMA_AIRFLOW,
+    ),
+    Case(
+        "schema_option_gone", "2.10.3", ["tables_in_two_schemas"],
+        Refused("AirflowTablesMissing", ["alembic_version lies in public, and dag_run"]),
+    ),
+    Case(
+        "newer_tables_in_users_schema", "2.10.3", ["newer_tables_in_users_schema"],
+        Refused("AirflowTablesMissing", [
+            "by its search_path Airflow finds dataset_event, task_instance_note in airflow_owner"
+        ]),
+    ),
+    Case(
+        "stale_airflow_in_public", "2.10.3", ["stale_airflow_in_public"],
+        Refused("AirflowTablesMissing", [
+            "alembic_version lies in public, and Airflow takes its tables from airflow (sql_alchemy_schema)"
+        ]),
+        made=IN_SCHEMA_AIRFLOW,
+    ),
+    Case(
+        "schema_option_target", "2.8.1", ["clear_trigger_2_8"],
+        Arrives(finds={"select left(kwargs, 6) from airflow.trigger": [("gAAAAA",)]}),
+        target=["target_in_a_schema_of_its_own"], made_target=IN_SCHEMA_AIRFLOW,
+    ),
+
+    # The server, and what stands between it and us.
+    Case("idle_session_target", "1.10.12", ["history_1_10"], Arrives(), target=["closes_idle_sessions"]),
+    Case("idle_session_target", "2.5.1", ["history"], Arrives(), target=["closes_idle_sessions"]),
+    Case("postgres_11_floats", "2.10.3", ["history"], Arrives(), made={"server": "11"}),
+    Case(
+        "latin1_database", "2.10.3", ["history", "latin1_names"],
+        Arrives(finds={
+            "select distinct owner, extra from log where dag_id = 'd'": [("José", '{"a": "é"}')],
+            "select key, description from variable": [("stadt", "Größe")],
+        }),
+        made={"encoding": "LATIN1"},
+    ),
+    Case(
+        "bulk_without_create_on_schema", "2.10.3", ["history", "much_log"], Arrives(),
+        target=["schema_of_the_administrator"],
+    ),
+    Case("bulk_with_a_view_on_a_key", "2.10.3", ["history", "much_log"], Arrives(), target=["view_that_needs_a_key"]),
+
+    # What is in the schema beyond Airflow's, or is not there.
+    Case("unowned_sequences", "2.5.1", ["history", "unowned_sequences"], Arrives()),
+    Case(
+        "unowned_sequences", "2.10.3", ["history", "unowned_sequences"], Arrives(),
+        target=["history", "unowned_sequences"],
+    ),
+    Case("one_sequence_for_two_tables", "2.5.1", ["history", "one_sequence_for_two_tables"], Arrives()),
+    Case(
+        "table_event_enum, table_event_fk", "2.5.1", ["history", "application_table_event"],
+        Arrives(says=['"event": "not a table of this Airflow"', '"page": "not a table of this Airflow"']),
+        target=["application_table_event"],
+    ),
+    Case(
+        "table_event_enum, table_event_fk", "2.5.1", ["history", "application_table_event"], Arrives(),
+        export=["--exclude-tables", "event,page"],
+    ),
+    Case(
+        "handmade_index_name", "2.5.1", ["history", "handmade_indexes"],
+        Arrives(says=['"indexes_left_out": ["idx_log_dttm", "one_description", "slow_runs"]']),
+    ),
+    Case(
+        "ti_without_pk", "2.4.3", ["ti_without_pk"],
+        Refused("PrimaryKeyMissing", ["task_instance", "ADD PRIMARY KEY (dag_id, task_id, run_id, map_index)"]),
+    ),
+    Case(
+        "ti_without_pk", "2.2.2", ["ti_without_pk"],
+        Refused("PrimaryKeyMissing", ["task_instance", "ADD PRIMARY KEY (dag_id, task_id, run_id)"]),
+    ),
+
+    # Rows that a sound database does not have.
+    *(
+        Case(
+            "dangling_2_10", airflow, ["history", "without_parents"],
+            Arrives(
+                {"task_instance": 1},
+                says=[
+                    "1 rows of task_instance whose dag_run is missing, set aside: d t r3 -1",
+                    '"set_aside_reasons": {"its parent is not in the artifact": 1}',
+                ],
+            ),
+            target=target,
+        )
+        for airflow in ("2.5.1", "2.10.3")
+        for target in ([], ["much_log"])
+    ),
+    Case(
+        "xcom_of_a_lost_task", "2.5.1", ["history", "xcom_of_a_lost_task"],
+        Arrives({"xcom": 1}, says=["1 rows of xcom whose task_instance is missing, set aside"]),
+    ),
+    Case(
+        "trigger_other_fernet_key", "2.10.3", ["history", "trigger_other_fernet_key"],
+        Refused("UndecryptableSecret", ["trigger 8 (kwargs)", "--skip-undecryptable"]),
+    ),
+    Case(
+        "trigger_other_fernet_key", "2.10.3", ["history", "trigger_other_fernet_key"],
+        Arrives(
+            {"trigger": 1},
+            says=['["1 rows of task_instance whose trigger is missing, trigger_id was cleared: d t r2 -1"]'],
+            finds={
+                "select count(*) from task_instance where trigger_id is not null": [(2,)],
+                "select count(*) from task_instance": [(4,)],
+            },
+        ),
+        export=["--skip-undecryptable"],
+    ),
+    Case(
+        "trigger_pod_2_8", "2.8.1", ["pod_trigger"],
+        Arrives(
+            {"trigger": 1},
+            says=[
+                '["trigger 1 (own.PodTrigger) of d t r1, set aside: this Airflow cannot read it',
+                '''"set_aside_reasons": {"the target's Airflow cannot read it": 1}''',
+            ],
+            finds={
+                "select classpath from trigger": [("own.Wait",)],
+                "select run_id from task_instance where trigger_id is not null": [("r2",)],
+            },
+        ),
+    ),
+    Case("date_before_year_1_1_10", "1.10.12", ["history_1_10", "date_before_year_1_1_10"], Arrives()),
+    Case("date_before_year_1", "2.10.3", ["time_before_year_1"], Arrives()),
+
+    # Rows that Airflow's migrations do not take.
+    Case(
+        "dup_conn_id_1_10", "1.10.12", ["dup_conn_id_1_10"],
+        Refused("MigrationWouldFail", [
+            "connection (hive_cli node-2 ", "1 rows of connection (typeless ", "--set-aside duplicates,nulls"
+        ]),
+    ),
+    Case(
+        "dup_conn_id_1_10, dup_xcom_1_10", "1.10.12", ["history_1_10", "dup_conn_id_1_10", "dup_xcom_1_10"],
+        Arrives(
+            {"connection": 2, "xcom": 1},
+            says=["set aside: 1 rows of connection (hive_cli node-2 ", "set aside: 1 rows of xcom (d t "],
+            finds={
+                "select conn_id, host from connection": [("hive_cli", "node-1")],
+                "select distinct convert_from(value, 'UTF8') from xcom": [("newest",)],
+            },
+        ),
+        export=["--set-aside", "duplicates,nulls"],
+    ),
+    Case(
+        "dup_xcom_1_10", "1.10.12", ["history_1_10", "dup_xcom_1_10"],
+        Arrives({"xcom": 1}, says=["set aside: 1 rows of xcom (d t "]),
+    ),
+    Case(
+        "hop_xcom_nul", "2.10.3", ["history", "hop_xcom_nul"],
+        Arrives(says=["an upgrade to Airflow 3 would fail: 1 rows of xcom (d t r1 -1 k)", "NUL"]),
+    ),
+    Case(
+        "hop_xcom_nul", "2.10.3", ["history", "hop_xcom_nul"],
+        Refused("MigrationWouldFail", ["1 rows of xcom (d t r1 -1 k)", "NUL", "--set-aside values"]),
+        export=["--target-version", "3.2.1"],
+    ),
+    Case(
+        "hop_xcom_nul", "2.10.3", ["history", "hop_xcom_nul"], Arrives({"xcom": 1}),
+        export=["--target-version", "3.2.1", "--set-aside", "values"],
+    ),
+]  # fmt: skip
+
+
+def named(case: Case) -> str:
+    how = "refused" if isinstance(case.ends, Refused) else "arrives"
+    return "-".join([case.name, case.airflow, *case.target, *case.export, how])
+
+
+@pytest.mark.parametrize("case", CASES, ids=named)
+def test_specification(case: Case, odd: Callable[..., Deployment], tmp_path: Path) -> None:
+    source = odd(case.airflow, *case.source, **case.made)
+    if isinstance(case.ends, Refused):
+        refused = source.run("export", "--to", str(tmp_path), *case.export)
+        assert (refused.code, refused.error) == (3, case.ends.error)
+        assert [text for text in case.ends.says if text not in refused.message] == []
+        assert not list(tmp_path.rglob("manifest.json"))
+        return
+    target = odd(TARGET, *case.target, **case.made_target)
+    exported = source.run("export", "--to", str(tmp_path), *case.export)
+    assert exported.code == 0, exported.stderr
+    imported = target.run("import", "--from", str(tmp_path))
+    assert imported.code == 0, imported.stderr
+    # The target's own triggers are the only rows that Airflow's code, run by verify, could write.
+    schema = case.made_target.get("database__sql_alchemy_schema", "public")
+    triggers = f"select xmin::text, kwargs from {schema}.trigger order by id"
+    before = target.rows(triggers)
+    assert target.succeed("verify", "--from", str(tmp_path))["verified"]
+    assert target.rows(triggers) == before
+    arrived = {name: table["merged"] + table["kept"] for name, table in imported.result["tables"].items()}
+    there = source.counts()
+    expected = {
+        # What the target knows of DAGs its own scheduler writes.
+        name: there[name] - case.ends.left_behind.get(name, 0)
+        for name in exported.result["tables"]
+        if name != "dag"
+    }
+    assert {name: arrived.get(name, 0) for name in expected} == expected
+    told = "\n".join(json.dumps(part.result, ensure_ascii=False) + part.stderr for part in (exported, imported))
+    assert [text for text in case.ends.says if text not in told] == []
+    assert {query: target.rows(query) for query in case.ends.finds} == case.ends.finds
