@@ -23,12 +23,13 @@ from chaos.no_answer import SHORT_TIMEOUTS
 from chaos.task_runner import TaskRunner
 from local.mwaa.airflow_processes import AirflowProcesses
 
-#: Tasks and retries of our DAGs, as dags/mwaa_migrator_*.py have them.
+#: Tasks of our DAGs, as dags/mwaa_migrator_*.py have them, and their retries, which begin at once here.
 TASKS = {
-    "mwaa_migrator_export": (("quiesce", "drain", "export"), 1),
-    "mwaa_migrator_import": (("import", "verify"), 1),
-    "mwaa_migrator_resume": (("resume",), 3),
+    "mwaa_migrator_export": ("quiesce", "drain", "export"),
+    "mwaa_migrator_import": ("import", "verify"),
+    "mwaa_migrator_resume": ("resume",),
 }
+RETRIES = 3
 # The exit code for airflow.exceptions.AirflowFailException; see shim/airflow_task.py.
 _FAILED_FOR_GOOD = 2
 _POLL_SECONDS = 0.2
@@ -117,9 +118,9 @@ class AirflowWithoutScheduler(AirflowProcesses):
 
     def _run(self, dag: str, run: str, conf: Any) -> None:
         self._set(dag, run, "running")
-        tasks, retries = TASKS[dag]
+        tasks = TASKS[dag]
         for task in tasks:
-            for _ in range(1 + retries):
+            for _ in range(1 + RETRIES):
                 self._set_task(dag, run, task, "running")
                 code = self._task(task, run, conf)
                 if self._stopped.is_set():
@@ -136,8 +137,9 @@ class AirflowWithoutScheduler(AirflowProcesses):
         self._set(dag, run, "success")
 
     def _task(self, task: str, run: str, conf: Any) -> int:
+        path = os.pathsep.join([SHORT_TIMEOUTS["PYTHONPATH"], self.environment["PYTHONPATH"]])
         request = {
-            "environment": {**self.environment, **SHORT_TIMEOUTS},
+            "environment": {**self.environment, **SHORT_TIMEOUTS, "PYTHONPATH": path},
             "dags": str(self.home / "dags"),
             "task": task,
             "run_id": run,
@@ -213,7 +215,7 @@ class AirflowWithoutScheduler(AirflowProcesses):
             )
             if not cursor.rowcount:
                 return 1, "", f"airflow.exceptions.DagRunAlreadyExists: A Dag Run already exists for {dag} {run}\n"
-            for task in TASKS[dag][0]:
+            for task in TASKS[dag]:
                 cursor.execute(
                     "insert into task_instance (dag_id, run_id, task_id, map_index, pool, pool_slots) "
                     "values (%s, %s, %s, -1, 'default_pool', 1)",

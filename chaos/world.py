@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -16,6 +16,7 @@ from chaos.no_answer import with_short_timeouts
 from chaos.task_runner import TaskRunner
 from local.aws.arns import s3_arn
 from local.aws.iam.identity import DEFAULT_REGION
+from local.installations import metadata_roles
 from local.installations.airflow_installation import AirflowInstallation, install
 from local.mwaa.aws_with_mwaa import AwsWithMwaa
 from local.mwaa.environment import Environment
@@ -59,8 +60,8 @@ class CopiedDatabase(MetadataDatabase):
     #: Databases by Airflow version.
     templates: ClassVar[dict[str, str]] = {}
 
-    def create(self, installation: AirflowInstallation, environment: dict[str, str]) -> None:
-        self._server.create_database(self.name, template=self.templates[installation.version])
+    def create(self, installation: AirflowInstallation, environment: Mapping[str, str]) -> None:
+        metadata_roles.copy_database(self._server, self.templates[installation.version], self.name)
 
 
 class EnvironmentWithoutScheduler(Environment):

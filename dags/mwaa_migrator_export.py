@@ -10,5 +10,4 @@ dag = make_dag(
     "mwaa_migrator_export",
     "Writes this environment's history and settings into an artifact",
     ["quiesce", "drain", "export"],
-    retries=1,
 )

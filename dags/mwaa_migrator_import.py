@@ -10,5 +10,4 @@ dag = make_dag(
     "mwaa_migrator_import",
     "Merges an artifact into this environment's database and verifies it",
     ["import", "verify"],
-    retries=1,
 )

@@ -10,5 +10,4 @@ dag = make_dag(
     "mwaa_migrator_resume",
     "Puts back the pause states that the export's quiesce changed",
     ["resume"],
-    retries=3,
 )

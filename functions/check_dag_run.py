@@ -90,7 +90,9 @@ def judge(dag: str, run: str, run_state: RunState, found: dict[str, dict[str, An
         raise failure
     if run_state.state == "failed":
         raise errors.DagRunFailed(
-            f"{dag}: run {run} failed without a result (tasks: {run_state.tasks or 'unknown'}). Look at its task logs."
+            f"{dag}: run {run} failed without a result (tasks: {run_state.tasks or 'unknown'}). Look at its task logs: "
+            "StorageUnreachable or MissingRight there means that the environment's tasks do not reach the exchange "
+            "bucket, and the plan's notes may say why."
         )
     if run_state.state == "success":
         raise errors.ResultMissing(

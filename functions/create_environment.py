@@ -52,14 +52,7 @@ def handler(*, execution: str, migration: Migration, files: dict[str, Any]) -> C
         files=Files.of(files),
         tags=environment.tags_of(migration),
     )
-    notes = migration["notes"] + made.notes
-    unread = environment.unread_fields(clients.mwaa(source["region"]), source["environment"])
-    if unread:
-        notes.append(
-            f"The source has {', '.join(unread)}, which the AWS SDK of this function does not know and leaves out: set "
-            "it in the target by hand, and update the SDK."
-        )
-    store.write(layout.CREATION, {"notes": notes})
+    store.write(layout.CREATION, {"notes": migration["notes"] + made.notes})
     try:
         mwaa.create_environment(**made.request)
     except ClientError as error:
@@ -71,10 +64,15 @@ def handler(*, execution: str, migration: Migration, files: dict[str, Any]) -> C
         raise errors.CreateEnvironmentRefused(
             f"{name}: Amazon MWAA refused CreateEnvironment: "
             f"{requests.without_values(message_of(error), made.options)}. Correct target.overrides or "
-            "target.airflowVersion and start again."
+            f"target.airflowVersion and start again.{_about_key(made.request)}"
         ) from error
     logger.info("creating", extra={"environment": name, "airflow_version": migration["importVersion"]})
     return Created(environment=name, created=True)
+
+
+def _about_key(request: dict[str, Any]) -> str:
+    key = request.get("KmsKey")
+    return f" {key} is used in this function's name: the stack's EnvironmentKeyArns must have it." if key else ""
 
 
 def _is_ours(found: dict[str, Any] | None, migration_id: str) -> bool:

@@ -5,6 +5,7 @@ A request is {"environment": {...}, "dags": folder, "task": name, "run_id", "con
 """
 
 import importlib
+import os
 import sys
 import traceback
 from types import SimpleNamespace
@@ -16,7 +17,11 @@ from airflow_process import become
 
 
 def run(request):
-    become(request["environment"])
+    environment = request["environment"]
+    sys.path += [*environment["PYTHONPATH"].split(os.pathsep), f"{environment['AIRFLOW_HOME']}/config"]
+    become(environment)
+    # Amazon MWAA's own, which Airflow imports when it starts.
+    importlib.import_module("airflow_local_settings")
     sys.path.insert(0, request["dags"])
     tasks = importlib.import_module("mwaa_migrator.dag_tasks.tasks")
     dag_run = SimpleNamespace(run_id=request["run_id"], conf=request["conf"])

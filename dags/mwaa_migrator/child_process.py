@@ -11,12 +11,22 @@ import sys
 import threading
 from typing import Any, Callable
 
-#: Puts the folder of this package last on the path, as Airflow does. In front, a ``json.py`` in the DAG folder would
-#: take the place of the standard library's.
-_RUN_MODULE = (
-    "import runpy, sys; sys.path.append(sys.argv.pop(1)); "
-    "runpy.run_module(sys.argv.pop(1), run_name='__main__', alter_sys=True)"
-)
+_PACKAGE = os.path.dirname(os.path.abspath(__file__))
+
+#: Loads this package from its place and leaves the DAG folder off the path, where Airflow will put it last. In front, a
+#: user's ``json.py`` would take the place of the standard library's; before Amazon MWAA's ``config/``, a user's
+#: ``airflow_local_settings.py`` that of the one by which Airflow's engine gets its passwords.
+_RUN_MODULE = """
+import sys
+sys.path[:] = [folder for folder in sys.path if folder]
+import importlib.util, os, runpy
+folder = sys.argv.pop(1)
+spec = importlib.util.spec_from_file_location(
+    "mwaa_migrator", os.path.join(folder, "__init__.py"), submodule_search_locations=[folder])
+sys.modules["mwaa_migrator"] = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(sys.modules["mwaa_migrator"])
+runpy.run_module(sys.argv.pop(1), run_name="__main__", alter_sys=True)
+"""
 
 
 def start(module: str, *arguments: str, **options: Any) -> subprocess.Popen[str]:
@@ -24,14 +34,21 @@ def start(module: str, *arguments: str, **options: Any) -> subprocess.Popen[str]
 
     ``options`` go to ``subprocess.Popen``.
     """
-    folder = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
     return subprocess.Popen(
-        [sys.executable, "-c", _RUN_MODULE, folder, module, *arguments],
+        [sys.executable, "-c", _RUN_MODULE, _PACKAGE, module, *arguments],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         universal_newlines=True,
+        env=dict(os.environ, PYTHONPATH=_python_path()),
         **options,
     )
+
+
+def _python_path() -> str:
+    """PYTHONPATH without the DAG folder, which Amazon MWAA's image of Airflow 2.9.2 has in front."""
+    dag_folder = os.path.realpath(os.path.dirname(_PACKAGE))
+    folders = os.environ.get("PYTHONPATH", "").split(os.pathsep)
+    return os.pathsep.join(folder for folder in folders if folder and os.path.realpath(folder) != dag_folder)
 
 
 def exit_with_parent(handle: Callable[[str], None] = lambda line: None) -> None:

@@ -58,6 +58,10 @@ class StorageUnavailable(Refused):
     """The artifact's location cannot be read or written."""
 
 
+class StorageUnreachable(StorageUnavailable):
+    """The network lets no connection through to the artifact's location."""
+
+
 class ArtifactExists(Refused):
     """A whole artifact of this id is there already."""
 

@@ -22,8 +22,9 @@ class Migration(TypedDict):
     `artifact` is the artifact's URL; `artifactId` names it in run ids and policies; `path` has every Airflow version in
     order; `hops` those that the target is upgraded to after the import. `executionDate` (ISO 8601) is that of our runs.
     `overrides` are the input's and those of a rehearsal's size; `targetClass` is the environment class that follows,
-    `classOnTheDay` that of the migration that is rehearsed, and `notes` says why. `finished` names the phases that an
-    earlier execution of the same attempt has ended; `rollBack` says that this execution only takes the migration back.
+    `classOnTheDay` that of the migration that is rehearsed. `notes` are sentences for people: why that class, how long
+    the cut-over takes, what may keep tasks from the artifact. `finished` names the phases that an earlier execution of
+    the same attempt has ended; `rollBack` says that this execution only takes the migration back.
     """
 
     id: str

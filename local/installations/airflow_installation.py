@@ -56,6 +56,12 @@ class AirflowInstallation:
         """The version for comparisons: (2, 10, 3)."""
         return tuple(int(part) for part in self.version.split("."))
 
+    @property
+    def connection_variable(self) -> str:
+        """The environment variable with the URL of the metadata database."""
+        section = "DATABASE" if self.release >= (2, 3) else "CORE"
+        return f"AIRFLOW__{section}__SQL_ALCHEMY_CONN"
+
     def environment(self, home: Path, sql_alchemy_conn: str, **config: str) -> dict[str, str]:
         """The environment variables of every process of one Airflow deployment.
 
@@ -70,7 +76,6 @@ class AirflowInstallation:
         """
         since_2_3 = "database" if self.release >= (2, 3) else "core"
         options = {
-            f"{since_2_3}__sql_alchemy_conn": sql_alchemy_conn,
             f"{since_2_3}__load_default_connections": "False",
             "core__dags_folder": str(home / "dags"),
             "core__executor": "LocalExecutor",
@@ -90,6 +95,7 @@ class AirflowInstallation:
             # Executors start `airflow` by its name.
             "PATH": f"{self.directory / 'bin'}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
             "AIRFLOW_HOME": str(home),
+            self.connection_variable: sql_alchemy_conn,
             **{f"AIRFLOW__{name.upper()}": value for name, value in options.items()},
         }
 

@@ -9,7 +9,7 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
-from local.installations import airflow_installation
+from local.installations import airflow_installation, metadata_roles
 from local.installations.airflow_installation import AirflowInstallation
 from local.installations.postgres import PostgresServer
 
@@ -24,23 +24,25 @@ class RestoreFailed(Exception):
 def create(
     server: PostgresServer, database: str, installation: AirflowInstallation, environment: Mapping[str, str]
 ) -> None:
-    """Makes a database with Airflow's tables in it.
+    """Makes a database with Airflow's tables in it, owned as on Amazon MWAA (metadata_roles.py).
 
     `airflow db migrate` always makes the same of an empty database, so what it made is loaded the next time.
 
     Args:
-        environment: of an Airflow that has the new database as its metadata database.
+        environment: the variables of an Airflow of that version.
 
     Raises:
         local.installations.airflow_installation.AirflowCommandFailed: the migrations failed.
         RestoreFailed: what was kept could not be loaded.
     """
     kept = airflow_installation.INSTALLATIONS / f"{installation.version}-{_fingerprint(installation)}.sql"
-    server.create_database(database)
+    metadata_roles.create_database(server, database)
     if kept.is_file():
         _load(server, database, kept)
         return
-    installation.migrate_database(environment)
+    installation.migrate_database(
+        {**environment, installation.connection_variable: server.url(database, metadata_roles.OWNER)}
+    )
     partial = kept.with_suffix(f".{os.getpid()}")
     with partial.open("wb") as output:
         _run(server, database, "pg_dump", "--no-owner", "--no-privileges", stdout=output.fileno())
@@ -57,7 +59,7 @@ def _load(server: PostgresServer, database: str, kept: Path) -> None:
 
 
 def run_sql_file(server: PostgresServer, database: str, file: Path) -> None:
-    """Runs a file of SQL, as psql does, in one transaction.
+    """Runs a file of SQL as the tables' owner, in one transaction.
 
     Raises:
         RestoreFailed: a statement failed.
@@ -70,7 +72,7 @@ def run_sql_file(server: PostgresServer, database: str, file: Path) -> None:
 
 def _run(server: PostgresServer, database: str, program: str, *arguments: str, stdout: int) -> None:
     done = subprocess.run(
-        [str(server.program(program)), *arguments, server.dsn(database)],
+        [str(server.program(program)), *arguments, server.dsn(database, metadata_roles.OWNER)],
         stdin=subprocess.DEVNULL,
         stdout=stdout,
         stderr=subprocess.PIPE,

@@ -161,16 +161,18 @@ class PostgresServer:
         """As libpq, psycopg2 and PostgreSQL's programs want it."""
         return f"postgresql://{quote(user or self.user)}@{self.host}:{self.port}/{quote(database, safe='')}"
 
-    def create_database(self, name: str, template: str = "template0") -> None:
+    def create_database(self, name: str, template: str = "template0", owner: str | None = None) -> None:
         """Makes a database, as a copy of the template, to which nobody may be connected."""
-        statement = sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), sql.Identifier(template))
-        with self._administration() as cursor:
+        statement = sql.SQL("CREATE DATABASE {} TEMPLATE {} OWNER {}").format(
+            sql.Identifier(name), sql.Identifier(template), sql.Identifier(owner or self.user)
+        )
+        with self.administration() as cursor:
             cursor.execute(statement)
 
     def drop_database(self, name: str) -> None:
         """Drops a database and ends its sessions. Does nothing where there is none of that name."""
         statement = sql.SQL("DROP DATABASE IF EXISTS {}").format(sql.Identifier(name))
-        with self._administration() as cursor:
+        with self.administration() as cursor:
             if cursor.connection.info.server_version >= 130000:
                 cursor.execute(statement + sql.SQL(" WITH (FORCE)"))
             else:
@@ -182,8 +184,9 @@ class PostgresServer:
         return BIN_DIRECTORY / name
 
     @contextmanager
-    def _administration(self) -> Iterator[psycopg2.extensions.cursor]:
-        connection = psycopg2.connect(self.dsn("postgres"))
+    def administration(self, database: str = "postgres") -> Iterator[psycopg2.extensions.cursor]:
+        """A cursor of the superuser's, outside of any transaction."""
+        connection = psycopg2.connect(self.dsn(database))
         try:
             connection.autocommit = True
             with connection.cursor() as cursor:

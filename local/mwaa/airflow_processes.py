@@ -65,7 +65,7 @@ class AirflowProcesses:
         self._api_port = ports.free_port() if installation.release >= (3,) else None
         #: The environment variables of every process.
         self.environment = airflow_variables.variables(
-            installation, home, database.url, marker, settings, self._api_port
+            installation, home, database.name, marker, settings, self._api_port
         )
 
     def migrate_database(self) -> None:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from local.installations import ports, processes
 from local.installations.airflow_installation import AirflowInstallation
+from local.mwaa import database_access
+from local.mwaa.database_proxy import DatabaseProxy
 
 _SHIM = Path(__file__).parent / "shim"
 
@@ -42,6 +46,7 @@ class AirflowSettings:
         options: AirflowConfigurationOptions: {"core.parallelism": "8"}.
         fernet_key: stays the same over versions, as does `secret_key`.
         aws: the variables of AWS's SDKs: the execution role's credentials, the endpoint, the region.
+        database_proxy: through which Airflow reaches its database.
         task_log_group_arn: where Airflow's own CloudWatch handler writes and reads task logs; None: files only.
     """
 
@@ -49,6 +54,7 @@ class AirflowSettings:
     fernet_key: str
     secret_key: str
     aws: Mapping[str, str]
+    database_proxy: DatabaseProxy
     task_log_group_arn: str | None
 
 
@@ -60,13 +66,14 @@ def has_remote_task_logs(installation: AirflowInstallation) -> bool:
 def variables(
     installation: AirflowInstallation,
     home: Path,
-    database_url: str,
+    database: str,
     marker: str,
     settings: AirflowSettings,
     api_port: int | None,
 ) -> dict[str, str]:
     """
     Args:
+        database: the name of the metadata database.
         marker: by which the processes are found again.
         api_port: of the API server; None before 3.0.
     """
@@ -79,15 +86,34 @@ def variables(
         **_logging(installation, settings.task_log_group_arn),
         **_web_server(installation, home, settings.secret_key, api_port),
     }
-    inherited = installation.environment(home, database_url, **config)
+    access = database_access.of(installation, settings.database_proxy, database)
+    inherited = installation.environment(home, access.url, **{**access.options, **config})
     return {
         **{name: value for name, value in inherited.items() if not name.startswith("AWS_")},
         **settings.aws,
+        **access.variables,
         **(_CONNECTION if installation.release >= (3,) else {}),
-        "PYTHONPATH": str(_SHIM),
+        "PYTHONPATH": python_path(installation, home),
         "PYTHONUNBUFFERED": "1",
         processes.MARKER: marker,
     }
+
+
+def python_path(installation: AirflowInstallation, home: Path) -> str:
+    """As in the images, with our own modules in the place of /python.
+
+    That of 2.9.2 has the DAG folder before the standard library (its Dockerfile.base); those that follow do not.
+    """
+    if installation.release[:2] == (2, 9):
+        return os.pathsep.join([str(home / "config"), str(home / "dags"), str(_SHIM)])
+    return str(_SHIM)
+
+
+def install_local_settings(installation: AirflowInstallation, home: Path) -> None:
+    """Puts Amazon MWAA's own airflow_local_settings.py into config/, where the version's image has it."""
+    shutil.rmtree(home / "config", ignore_errors=True)
+    if database_access.uses_tokens(installation):
+        shutil.copytree(_SHIM / "airflow_home" / "config", home / "config")
 
 
 def _logging(installation: AirflowInstallation, task_log_group_arn: str | None) -> dict[str, str]:

@@ -26,7 +26,7 @@ from local.installations.empty_airflow_database import RestoreFailed
 from local.installations.interpreters import InterpreterNotFound
 from local.installations.postgres import PostgresError
 from local.installations.uv import InstallationFailed
-from local.mwaa import log_groups
+from local.mwaa import airflow_variables, log_groups
 from local.mwaa.airflow_processes import AirflowDidNotStart, AirflowProcesses
 from local.mwaa.airflow_variables import AirflowSettings
 from local.mwaa.cli_endpoint import CliEndpoint
@@ -196,8 +196,10 @@ class Environment:
                 "AWS_EC2_METADATA_DISABLED": "true",
                 "MWAA__CORE__AIRFLOW_ENV_NAME": self.name,
             },
+            surroundings.database_proxy,
             task_group if "TaskLogs" in log_groups.enabled(self.settings) else None,
         )
+        airflow_variables.install_local_settings(installation, self._home)
         return self.airflow_type(installation, self._home, self.database, self._marker, settings)
 
     def _start(self, airflow: AirflowProcesses) -> None:
@@ -237,7 +239,8 @@ class Environment:
             self._install_plugins()
             airflow = self._new_airflow(new)
             if new_version:
-                airflow.migrate_database()
+                with self.database.new_sessions_as_owner():
+                    airflow.migrate_database()
             self._start(airflow)
         except _FAULTS as error:
             logger.warning("%s was not updated: %s", self.name, error)

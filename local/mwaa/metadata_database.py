@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 import psycopg2
+from psycopg2 import sql
 
-from local.installations import empty_airflow_database
+from local.installations import empty_airflow_database, metadata_roles
 from local.installations.airflow_installation import AirflowInstallation
 from local.installations.postgres import PostgresServer
 
@@ -23,13 +26,15 @@ class MetadataDatabase:
 
     @property
     def url(self) -> str:
-        return self._server.url(self.name)
+        """For its owner; Airflow has another one (database_access.py)."""
+        return self._server.url(self.name, metadata_roles.OWNER)
 
     @property
     def dsn(self) -> str:
+        """For a superuser."""
         return self._server.dsn(self.name)
 
-    def create(self, installation: AirflowInstallation, environment: dict[str, str]) -> None:
+    def create(self, installation: AirflowInstallation, environment: Mapping[str, str]) -> None:
         """Makes the database at the version's head.
 
         Raises:
@@ -38,16 +43,30 @@ class MetadataDatabase:
         """
         empty_airflow_database.create(self._server, self.name, installation, environment)
 
+    @contextmanager
+    def new_sessions_as_owner(self) -> Iterator[None]:
+        """Inside the block Airflow's new sessions make what they make for the owner, as Amazon MWAA migrates."""
+        of_role = sql.SQL("ALTER ROLE {} IN DATABASE {}").format(
+            sql.Identifier(metadata_roles.USER), sql.Identifier(self.name)
+        )
+        with self._server.administration() as cursor:
+            cursor.execute(of_role + sql.SQL(" SET role = {}").format(sql.Identifier(metadata_roles.OWNER)))
+        try:
+            yield
+        finally:
+            with self._server.administration() as cursor:
+                cursor.execute(of_role + sql.SQL(" RESET role"))
+
     def take_snapshot(self) -> None:
         """Copies the database, to which nobody may be connected: sessions that are left over are ended."""
         self._server.drop_database(self._snapshot)
         self._end_sessions()
-        self._server.create_database(self._snapshot, template=self.name)
+        metadata_roles.copy_database(self._server, self.name, self._snapshot)
 
     def restore_snapshot(self) -> None:
         """Puts the database back as it was at the snapshot."""
         self._server.drop_database(self.name)
-        self._server.create_database(self.name, template=self._snapshot)
+        metadata_roles.copy_database(self._server, self._snapshot, self.name)
         self.drop_snapshot()
 
     def drop_snapshot(self) -> None:
@@ -58,7 +77,7 @@ class MetadataDatabase:
         self._server.drop_database(self.name)
 
     def run_sql_file(self, file: Path) -> None:
-        """Runs a file of SQL, as psql does, in one transaction.
+        """Runs a file of SQL as the owner, in one transaction.
 
         Raises:
             local.installations.empty_airflow_database.RestoreFailed: a statement failed.

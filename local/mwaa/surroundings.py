@@ -10,6 +10,7 @@ from typing import Any
 from local.aws.certificates import Certificates
 from local.aws.iam.identity import Identities
 from local.installations.postgres import PostgresServer
+from local.mwaa.database_proxy import DatabaseProxy
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,7 @@ class Surroundings:
     folder: Path
     marker: str
     postgres: PostgresServer
+    database_proxy: DatabaseProxy
     certificates: Certificates
     identities: Identities
     endpoint_url: Callable[[], str]

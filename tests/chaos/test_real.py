@@ -12,9 +12,9 @@ from chaos.world import world
 
 @pytest.mark.timeout(1500)
 def test_a_real_source_is_as_it_was_after_a_roll_back() -> None:
-    # Quiesce, drain and export go well; the import and its one retry are killed.
-    killed = Fault("task killed", place=4, times=2, delay=0.0)
+    # Quiesce, drain and export go well; the import and its three retries are killed.
+    killed = Fault("task killed", place=4, times=4, delay=0.0)
     with world(RealWorld) as here:
         outcome = migrate(here, "killed", [killed])
     assert outcome.broken == []
-    assert (outcome.status, outcome.error, killed.struck) == ("FAILED", "DagRunFailed", 2)
+    assert (outcome.status, outcome.error, killed.struck) == ("FAILED", "DagRunFailed", 4)

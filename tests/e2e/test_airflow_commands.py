@@ -51,13 +51,16 @@ class Deployment:
 
     def __init__(self, installation: AirflowInstallation, home: Path, server: PostgresServer) -> None:
         self._installation = installation
+        self._server = server
         self.dags = home / "dags"
         self.dags.mkdir(parents=True)
-        database = f"commands_{installation.version.replace('.', '_')}"
-        self._env = installation.environment(home, server.url(database), core__dags_are_paused_at_creation="True")
-        # It imports Airflow while the database is made.
+        self._database = f"commands_{installation.version.replace('.', '_')}"
+        self._env = installation.environment(home, server.url(self._database), core__dags_are_paused_at_creation="True")
         self._commands = AirflowCommands(installation, self._env, home, home / "commands.log")
-        empty_airflow_database.create(server, database, installation, self._env)
+
+    def make_database(self) -> None:
+        """Makes the database while the process for the commands imports Airflow."""
+        empty_airflow_database.create(self._server, self._database, self._installation, self._env)
 
     def __call__(self, *command: str) -> Answer:
         return _answer(self._commands.run(list(command), timeout=120))
@@ -89,8 +92,11 @@ def server() -> Iterator[PostgresServer]:
 @pytest.fixture
 def deployment(version: str, tmp_path: Path, server: PostgresServer) -> Iterator[Deployment]:
     made = Deployment(install(version), tmp_path, server)
-    yield made
-    made.stop()
+    try:
+        made.make_database()
+        yield made
+    finally:
+        made.stop()
 
 
 @pytest.mark.parametrize("version", VERSIONS)

@@ -45,7 +45,7 @@ ENGINE_LAYERS = (
     ("this_airflow",),
     ("airflow_schema",),
     ("postgres",),
-    ("errors", "options", "progress", "child_process"),
+    ("errors", "options", "progress", "child_process", "waiting"),
 )
 
 

@@ -9,6 +9,9 @@ from mwaa_migrator.artifact.storage import Storage, named_storage_errors
 #: S3 refuses multipart parts under 5 MiB other than the last; 10,000 parts of 8 MiB are 80 GB, far above one of ours.
 MULTIPART_BYTES = 8 * 1024 * 1024
 
+#: How long one try to connect to S3 may take.
+CONNECT_SECONDS = 5
+
 
 class _S3Upload:
     """One object, uploaded in parts while it is written; a small one by a single PutObject."""
@@ -76,7 +79,11 @@ class S3Storage(Storage):
         self.url = "s3://" + "/".join(part for part in (bucket, prefix) if part)
         self._bucket = bucket
         self._prefix = prefix + "/" if prefix else ""
-        self._client = boto3.client("s3", config=Config(retries={"mode": "standard", "max_attempts": 8}))
+        # Eight more tries of botocore's minute each would make a worker without a way to S3 hang for ten.
+        config = Config(
+            connect_timeout=CONNECT_SECONDS, read_timeout=60, retries={"mode": "standard", "max_attempts": 8}
+        )
+        self._client = boto3.client("s3", config=config)
 
     def open_write(self, name: str) -> Any:
         return _S3Upload(self._client, self._bucket, self._prefix + name, self.url)

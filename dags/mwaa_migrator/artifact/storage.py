@@ -11,7 +11,7 @@ import json
 from contextlib import contextmanager
 from typing import Any, Iterator
 
-from mwaa_migrator.errors import MissingRight, StorageUnavailable
+from mwaa_migrator.errors import MigratorError, MissingRight, StorageUnavailable, StorageUnreachable
 
 
 class Storage(abc.ABC):
@@ -69,27 +69,39 @@ class Storage(abc.ABC):
 
 
 _MISSING_RIGHT = {"AccessDenied", "AccessDeniedException", "403", "KMS.AccessDeniedException", "AllAccessDisabled"}
+_NO_CONNECTION = {"ConnectTimeoutError", "EndpointConnectionError", "ProxyConnectionError"}
 
 
 @contextmanager
 def named_storage_errors(url: str) -> Iterator[None]:
-    """Turn the errors of the file system and of S3 into MissingRight or StorageUnavailable."""
+    """Turn the errors of the file system and of S3 into MissingRight, StorageUnreachable or StorageUnavailable."""
     try:
         yield
     except PermissionError as error:
         message = "{} cannot be accessed: {}. Give this user the right and try again."
         raise MissingRight(message.format(url, error.strerror)) from error
-    except OSError as error:
-        if not error.filename and not error.strerror:
-            raise
-        raise StorageUnavailable(f"{url} cannot be used: {error}. Correct the location or the disk.") from error
     except Exception as error:
-        # botocore is not always installed, so no except clause can name its classes.
-        if type(error).__module__.split(".")[0] not in ("botocore", "boto3"):
-            raise
-        code = getattr(error, "response", {}).get("Error", {}).get("Code", "")
-        if code in _MISSING_RIGHT:
-            message = "{} cannot be accessed: {}. Grant this role the action on the bucket and on its key."
-            raise MissingRight(message.format(url, error)) from error
-        message = "{} cannot be used: {}. Correct the location, or try again if S3 was unavailable."
-        raise StorageUnavailable(message.format(url, error)) from error
+        # botocore is not always installed, so no except clause can name its classes; some are OSErrors, too.
+        if type(error).__module__.split(".")[0] in ("botocore", "boto3"):
+            raise _named(error, url) from error
+        if isinstance(error, OSError) and (error.filename or error.strerror):
+            raise StorageUnavailable(f"{url} cannot be used: {error}. Correct the location or the disk.") from error
+        raise
+
+
+def _named(error: Exception, url: str) -> MigratorError:
+    """What an error of botocore means for a location."""
+    code = getattr(error, "response", {}).get("Error", {}).get("Code", "")
+    if code in _MISSING_RIGHT:
+        return MissingRight(
+            f"{url} cannot be accessed: {error}. Grant this role the action on the bucket and on its key, and let the "
+            "policy of the VPC's endpoint for S3 allow it."
+        )
+    if type(error).__name__ in _NO_CONNECTION:
+        return StorageUnreachable(
+            f"{url} cannot be reached: {error}. Give the environment's subnets a way to S3: a gateway endpoint in "
+            "their route tables, or a NAT gateway if the bucket is in another region."
+        )
+    return StorageUnavailable(
+        f"{url} cannot be used: {error}. Correct the location, or try again if S3 was unavailable."
+    )

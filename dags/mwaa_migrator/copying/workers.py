@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import os
 import queue
@@ -19,9 +20,7 @@ import psycopg2.errors
 from mwaa_migrator import child_process, errors
 from mwaa_migrator.postgres.session import remedy
 from mwaa_migrator.this_airflow.database import APPLICATION_NAME
-
-#: Seconds without an answer after which the caller may do something else; a COPY can take an hour.
-PATIENCE = 60.0
+from mwaa_migrator.waiting import arrivals
 
 
 def default_processes() -> int:
@@ -54,7 +53,7 @@ def run_jobs(
 ) -> Iterator[tuple[Job, dict[str, Any]]]:
     """Yield ``(job, result)`` as jobs finish; the first error stops all processes and is raised.
 
-    ``while_waiting`` is called whenever nothing has finished for PATIENCE seconds.
+    ``while_waiting`` is called as in ``waiting.arrivals``.
     """
     if not jobs:
         return
@@ -86,8 +85,7 @@ def run_jobs(
     for thread in threads:
         thread.start()
     try:
-        for _ in range(len(jobs)):
-            finished, answer = _next(answers, while_waiting)
+        for finished, answer in itertools.islice(arrivals(answers, while_waiting), len(jobs)):
             if finished is None:
                 raise answer
             yield finished, answer
@@ -99,13 +97,6 @@ def run_jobs(
     finally:
         for thread in threads:
             thread.join()
-
-
-def _next(answers: queue.Queue[tuple[Job | None, Any]], while_waiting: Callable[[], None]) -> tuple[Job | None, Any]:
-    while True:
-        with contextlib.suppress(queue.Empty):
-            return answers.get(timeout=PATIENCE)
-        while_waiting()
 
 
 class _Process:

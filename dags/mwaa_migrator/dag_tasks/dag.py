@@ -6,7 +6,7 @@ import datetime
 from typing import Any, Sequence
 
 
-def make_dag(dag_id: str, description: str, tasks: Sequence[str], retries: int) -> Any:
+def make_dag(dag_id: str, description: str, tasks: Sequence[str]) -> Any:
     """A DAG without a schedule, whose tasks (names in ``tasks.TASKS``) run one after the other.
 
     It is created active, because a run of a paused DAG waits for ever, and has one run at a time.
@@ -22,8 +22,11 @@ def make_dag(dag_id: str, description: str, tasks: Sequence[str], retries: int) 
         "is_paused_upon_creation": False,
         "default_args": {
             "owner": "mwaa-migrator",
-            "retries": retries,
-            "retry_delay": datetime.timedelta(seconds=15),
+            # A worker whose folder is behind the scheduler's fails a task at once, for as long as a minute.
+            "retries": 3,
+            "retry_delay": datetime.timedelta(seconds=30),
+            # A user's core.default_task_execution_timeout is meant for other tasks than an import of an hour.
+            "execution_timeout": None,
             # Very high: a pool full of waiting tasks must not hold up a migration.
             "priority_weight": 1000,
         },

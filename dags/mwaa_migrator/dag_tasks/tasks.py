@@ -17,7 +17,7 @@ from mwaa_migrator.artifact.storage import Storage
 from mwaa_migrator.copying.workers import default_processes
 from mwaa_migrator.dag_tasks.conf import artifact_url, read_options
 from mwaa_migrator.dag_tasks.quiesce import drain, quiesce, read_open_memory, resume
-from mwaa_migrator.errors import DrainTimedOut, InvalidArguments, MigratorError, Refused
+from mwaa_migrator.errors import DrainTimedOut, InvalidArguments, MigratorError, Refused, StorageUnreachable
 from mwaa_migrator.export.export_artifact import export
 from mwaa_migrator.export.plan import export_options
 from mwaa_migrator.export.source_check import check_source
@@ -28,17 +28,29 @@ from mwaa_migrator.verify.verify_import import verify_import
 
 _log = logging.getLogger(__name__)
 
-Work = Callable[[Storage, Dict[str, Any], Progress], Dict[str, Any]]
+Work = Callable[[Storage, Dict[str, Any], Progress, str], Dict[str, Any]]
 
 
 class Task(NamedTuple):
-    """``options`` are those of its DAG; ``work`` gets their values, and returns the result."""
+    """``options`` are those of its DAG; ``work`` gets their values and the run's id, and returns the result."""
 
     options: Mapping[str, Option]
     work: Work
 
 
-def _export(storage: Storage, options: Dict[str, Any], progress: Progress) -> Dict[str, Any]:
+def _quiesce(storage: Storage, options: Dict[str, Any], progress: Progress, run_id: str) -> Dict[str, Any]:
+    return quiesce(storage, options, progress)
+
+
+def _drain(storage: Storage, options: Dict[str, Any], progress: Progress, run_id: str) -> Dict[str, Any]:
+    return drain(storage, options, progress)
+
+
+def _resume(storage: Storage, options: Dict[str, Any], progress: Progress, run_id: str) -> Dict[str, Any]:
+    return resume(storage, options, progress)
+
+
+def _export(storage: Storage, options: Dict[str, Any], progress: Progress, run_id: str) -> Dict[str, Any]:
     if options["probe"]:
         return check_source(export_options(options), progress)
     if options["quiesce"]:
@@ -46,21 +58,21 @@ def _export(storage: Storage, options: Dict[str, Any], progress: Progress) -> Di
     return summary(export(storage, storage.folder, export_options(options), progress))
 
 
-def _import(storage: Storage, options: Dict[str, Any], progress: Progress) -> Dict[str, Any]:
-    return import_artifact(storage, import_options(options), progress)
+def _import(storage: Storage, options: Dict[str, Any], progress: Progress, run_id: str) -> Dict[str, Any]:
+    return import_artifact(storage, import_options(options), progress, run_id)
 
 
-def _verify(storage: Storage, options: Dict[str, Any], progress: Progress) -> Dict[str, Any]:
-    return verify_import(storage, options["jobs"] or default_processes(), progress)
+def _verify(storage: Storage, options: Dict[str, Any], progress: Progress, run_id: str) -> Dict[str, Any]:
+    return verify_import(storage, options["jobs"] or default_processes(), progress, run_id)
 
 
 TASKS: Mapping[str, Task] = {
-    "quiesce": Task(EXPORT_OPTIONS, quiesce),
-    "drain": Task(EXPORT_OPTIONS, drain),
+    "quiesce": Task(EXPORT_OPTIONS, _quiesce),
+    "drain": Task(EXPORT_OPTIONS, _drain),
     "export": Task(EXPORT_OPTIONS, _export),
     "import": Task(IMPORT_OPTIONS, _import),
     "verify": Task(IMPORT_OPTIONS, _verify),
-    "resume": Task({}, resume),
+    "resume": Task({}, _resume),
 }
 
 
@@ -78,7 +90,7 @@ def run_task(name: str, context: Mapping[str, Any]) -> None:
         options = read_options(dag_run.conf, task.options)
         assert storage is not None
         check_id(storage.folder)
-        result.update(task.work(storage, options, Progress()))
+        result.update(task.work(storage, options, Progress(), dag_run.run_id))
         result.update(status="done", error=None)
     except MigratorError as error:
         _log.error("%s: %s", error.name, error)
@@ -94,7 +106,16 @@ def run_task(name: str, context: Mapping[str, Any]) -> None:
     finally:
         result["seconds"] = round(time.monotonic() - begun, 3)
         if storage is not None:
-            storage.write_json(name + ".json", result)
+            _leave(storage, name, result)
+
+
+def _leave(storage: Storage, name: str, result: Dict[str, Any]) -> None:
+    try:
+        storage.write_json(name + ".json", result)
+    except StorageUnreachable as error:
+        # Nobody but the task's log will tell, and another try takes as long again.
+        _log.error("%s: %s", error.name, error)
+        raise _final_failure()(str(error)) from error
 
 
 def _final_failure() -> Any:

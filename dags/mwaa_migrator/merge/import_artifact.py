@@ -29,7 +29,7 @@ from mwaa_migrator.scratch.upgraded_artifact import (
     upgraded_artifact,
     without_orphans,
 )
-from mwaa_migrator.this_airflow.database import metadata_database
+from mwaa_migrator.this_airflow.database import metadata_database, session_name
 
 
 class ImportOptions(NamedTuple):
@@ -45,15 +45,19 @@ def import_options(values: Mapping[str, Any]) -> ImportOptions:
     return ImportOptions(values["onConflict"], values["pauseState"], values["jobs"] or default_processes())
 
 
-def import_artifact(storage: Storage, options: ImportOptions, progress: Progress) -> dict[str, Any]:
-    """Returns ``{"already_imported", "artifact_id", "source", "target", "tables", "pause_state", "without_parent",
+def import_artifact(
+    storage: Storage, options: ImportOptions, progress: Progress, run_id: str | None = None
+) -> dict[str, Any]:
+    """``run_id`` is that of the DAG run whose task this is.
+
+    Returns ``{"already_imported", "artifact_id", "source", "target", "tables", "pause_state", "without_parent",
     "phases"}``.
 
     Raises what ``errors.py`` lists: a Refused before anything is written, any other MigratorError with the target as it
     was.
     """
     artifact = read_artifact(storage)
-    with metadata_database("mwaa_migrator import") as target, import_lock(target.connection):
+    with metadata_database(session_name("import", run_id)) as target, import_lock(target.connection, run_id):
         check_target(target, artifact)
         receipt = find_receipt(target.connection, artifact.id)
         target.connection.rollback()

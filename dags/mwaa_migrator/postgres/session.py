@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import socket
 from contextlib import closing, contextmanager
 from typing import Any, Iterator, Sequence, Union
 
@@ -64,6 +66,22 @@ def _run(connection: Any, query: Query, parameters: Sequence[Any] | None) -> Any
         cursor.close()
         raise
     return cursor
+
+
+#: Seconds without a packet after which the other end is asked, seconds between questions, and how many may remain
+#: without an answer. As in Amazon MWAA's images from 2.9.2 on; older ones set none, and Linux waits for two hours.
+_KEEPALIVE = (("TCP_KEEPIDLE", 30), ("TCP_KEEPINTVL", 5), ("TCP_KEEPCNT", 5))
+
+
+def set_keepalives(connection: Any) -> None:
+    """Have the system ask whether the other end is there; what lies between forgets silent connections."""
+    with socket.socket(fileno=os.dup(connection.fileno())) as its:
+        if its.family in (socket.AF_INET, socket.AF_INET6):
+            its.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+            for option, value in _KEEPALIVE:
+                # Each is Linux's; some other systems lack one.
+                if hasattr(socket, option):
+                    its.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)
 
 
 def keep_alive(connection: Any) -> None:

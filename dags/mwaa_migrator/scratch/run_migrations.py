@@ -9,13 +9,45 @@ from __future__ import annotations
 import inspect
 import os
 import sys
-from typing import Any
+import threading
+import time
+import weakref
+from contextlib import suppress
+from typing import Any, List
+
+from psycopg2 import Error
+from psycopg2.extensions import TRANSACTION_STATUS_ACTIVE, TRANSACTION_STATUS_INERROR
 
 from mwaa_migrator.child_process import exit_with_parent
-from mwaa_migrator.postgres.session import CLOSES_IDLE_SESSIONS_SINCE
+from mwaa_migrator.postgres.session import CLOSES_IDLE_SESSIONS_SINCE, keep_alive, set_keepalives
+from mwaa_migrator.waiting import PATIENCE
 
 #: Begins the line of output that says why the migrations failed.
 ERROR_MARK = "mwaa_migrator: the migrations failed: "
+
+_BUSY = (TRANSACTION_STATUS_ACTIVE, TRANSACTION_STATUS_INERROR)
+
+
+_connections: List[weakref.ReferenceType[Any]] = []
+
+
+def keep_alive_connections(seconds: float) -> None:
+    """From here on, each connection that waits gets a statement every so many seconds, from a thread.
+
+    One holds Airflow's lock and says nothing while another migrates; a proxy would disconnect it (``keep_alive``).
+    """
+
+    def work() -> None:
+        while True:
+            time.sleep(seconds)
+            for connection in [reference() for reference in list(_connections)]:
+                # psycopg2 has a thread wait for the statement of another; that long, nothing has to be kept alive.
+                is_busy = connection is None or connection.closed or connection.get_transaction_status() in _BUSY
+                if not is_busy:
+                    with suppress(Error):
+                        keep_alive(connection)
+
+    threading.Thread(target=work, daemon=True).start()
 
 
 def confine_connections(scratch: str) -> None:
@@ -31,10 +63,12 @@ def confine_connections(scratch: str) -> None:
             # MWAA's roles may have time-outs that are meant for web requests.
             cursor.execute("set statement_timeout to 0")
             if dbapi_connection.server_version >= CLOSES_IDLE_SESSIONS_SINCE:
-                # One session holds Airflow's lock and says nothing while another migrates.
+                # As keep_alive_connections, for servers without a proxy.
                 cursor.execute("set idle_session_timeout to 0")
         # A rollback undoes a setting of its transaction, and the pool begins every connection with one.
         dbapi_connection.commit()
+        set_keepalives(dbapi_connection)
+        _connections.append(weakref.ref(dbapi_connection))
 
     event.listen(Engine, "connect", set_search_path)
 
@@ -56,6 +90,7 @@ def main() -> None:
     os.environ["AIRFLOW__DATABASE__SQL_ALCHEMY_SCHEMA"] = ""
     sys.excepthook = print_error
     confine_connections(scratch)
+    keep_alive_connections(PATIENCE)
     from airflow import settings
     from airflow.models.base import Base
     from airflow.utils import db

@@ -6,6 +6,7 @@ schema that it finds is therefore left over from one that was killed.
 
 from __future__ import annotations
 
+import time
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, Iterator
@@ -24,6 +25,10 @@ PREFIX = "mwaa_migrator_"
 
 #: Any constant will do; this one is "mwaamigr" in ASCII.
 _LOCK_KEY = 0x6D7761616D696772
+
+#: Seconds for which a task waits for the lock: longer than a session whose try was killed can live.
+_LOCK_PATIENCE = 120.0
+_LOCK_POLL = 0.5
 
 
 @dataclass(frozen=True)
@@ -47,10 +52,19 @@ class ScratchSchema:
 
 
 @contextmanager
-def import_lock(connection: Any) -> Iterator[None]:
-    """Hold the database's lock for imports; raises ImportInProgress if another session holds it."""
-    locked = fetch_value(connection, "select pg_try_advisory_lock(%s)", (_LOCK_KEY,))
-    connection.commit()
+def import_lock(connection: Any, run_id: str | None = None) -> Iterator[None]:
+    """Hold the database's lock for imports; raises ImportInProgress if another session holds it.
+
+    A task of the DAG run ``run_id`` ends the session of an earlier try of its own, which a proxy can keep for a while
+    when the try was killed, and waits for the lock of any other.
+    """
+    locked = _try_lock(connection)
+    if not locked and run_id is not None:
+        _end_earlier_tries(connection)
+        patient_until = time.monotonic() + _LOCK_PATIENCE
+        while not locked and time.monotonic() < patient_until:
+            time.sleep(_LOCK_POLL)
+            locked = _try_lock(connection)
     if not locked:
         raise ImportInProgress(
             "Another import or verify works in this metadata database. Wait until it has ended, and try again."
@@ -63,6 +77,22 @@ def import_lock(connection: Any) -> Iterator[None]:
             connection.rollback()
             execute(connection, "select pg_advisory_unlock(%s)", (_LOCK_KEY,))
             connection.commit()
+
+
+def _try_lock(connection: Any) -> bool:
+    locked = fetch_value(connection, "select pg_try_advisory_lock(%s)", (_LOCK_KEY,))
+    connection.commit()
+    return bool(locked)
+
+
+def _end_earlier_tries(connection: Any) -> None:
+    """End the other sessions of this session's name, which says the task and the run."""
+    execute(
+        connection,
+        "select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() "
+        "and application_name = current_setting('application_name') and pid <> pg_backend_pid()",
+    )
+    connection.commit()
 
 
 def drop_leftovers(connection: Any) -> list[str]:

@@ -16,7 +16,6 @@ from psycopg2 import sql
 
 from mwaa_migrator import child_process
 from mwaa_migrator.airflow_schema.tables import LOG_TEMPLATE_TABLE
-from mwaa_migrator.copying.workers import PATIENCE
 from mwaa_migrator.errors import UpgradeFailed
 from mwaa_migrator.postgres.catalog import read_tables, table_exists
 from mwaa_migrator.postgres.session import execute, fetch_value, keep_alive
@@ -25,6 +24,7 @@ from mwaa_migrator.scratch.orphans import set_orphans_aside
 from mwaa_migrator.scratch.run_migrations import ERROR_MARK
 from mwaa_migrator.scratch.scratch_schema import ScratchSchema
 from mwaa_migrator.scratch.unreadable_triggers import set_unreadable_triggers_aside
+from mwaa_migrator.waiting import arrivals
 
 #: In these the migrations end by adding the rows that Airflow starts with, which are not the source's.
 _FILLED_BY_MIGRATIONS = (LOG_TEMPLATE_TABLE, "slot_pool")
@@ -111,7 +111,7 @@ def error_line(lines: Sequence[str]) -> str:
 
 
 def _output(process: subprocess.Popen[str], while_waiting: Callable[[], None]) -> Iterator[str]:
-    """The lines that the process prints; ``while_waiting`` is called after each PATIENCE seconds without one."""
+    """The lines that the process prints; ``while_waiting`` is called as in ``waiting.arrivals``."""
     read: queue.Queue[str | None] = queue.Queue()
 
     def work() -> None:
@@ -122,12 +122,7 @@ def _output(process: subprocess.Popen[str], while_waiting: Callable[[], None]) -
 
     thread = threading.Thread(target=work, daemon=True)
     thread.start()
-    while True:
-        try:
-            line = read.get(timeout=PATIENCE)
-        except queue.Empty:
-            while_waiting()
-            continue
+    for line in arrivals(read, while_waiting):
         if line is None:
             thread.join()
             return

@@ -6,6 +6,7 @@ knows how to renew.
 
 from __future__ import annotations
 
+import hashlib
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Iterator
@@ -20,12 +21,19 @@ from mwaa_migrator.postgres.session import (
     SESSION_SETTINGS,
     execute,
     named_database_errors,
+    set_keepalives,
 )
 from mwaa_migrator.this_airflow.release import airflow_version
 from mwaa_migrator.this_airflow.schema import airflow_schema, read_revision
 
 #: Shown in pg_stat_activity; an import also finds by it the sessions that a killed one left.
 APPLICATION_NAME = "mwaa_migrator"
+
+
+def session_name(task: str, run_id: str | None) -> str:
+    """The name of the session of a task; tries of the same DAG run have the same."""
+    digest = [hashlib.sha256(run_id.encode("utf-8")).hexdigest()[:16]] if run_id else []
+    return " ".join([APPLICATION_NAME, task, *digest])
 
 
 @dataclass(frozen=True)
@@ -130,6 +138,7 @@ def connect_with(parameters: dict[str, str], application_name: str) -> Any:
 
 
 def _prepare(connection: Any, application_name: str) -> None:
+    set_keepalives(connection)
     # psycopg2 decodes by the encoding that it knows, and does not notice a statement that sets another.
     connection.set_client_encoding("UTF8")
     execute(connection, SESSION_SETTINGS)

@@ -25,20 +25,22 @@ from mwaa_migrator.postgres.session import execute
 from mwaa_migrator.progress import Progress
 from mwaa_migrator.scratch.scratch_schema import import_lock
 from mwaa_migrator.scratch.upgraded_artifact import UpgradedArtifact, check_target, upgraded_artifact
-from mwaa_migrator.this_airflow.database import metadata_database
+from mwaa_migrator.this_airflow.database import metadata_database, session_name
 from mwaa_migrator.verify.changes_by_airflow import accept_changes_by_airflow
 from mwaa_migrator.verify.table_comparison import compare, hash_rows, without_kept
 
 
-def verify_import(storage: Storage, processes: int, progress: Progress) -> dict[str, Any]:
-    """Returns ``{"verified", "artifact_id", "tables", "phases"}``, with tables in the shape of the import's result.
+def verify_import(storage: Storage, processes: int, progress: Progress, run_id: str | None = None) -> dict[str, Any]:
+    """``run_id`` is that of the DAG run whose task this is.
+
+    Returns ``{"verified", "artifact_id", "tables", "phases"}``, with tables in the shape of the import's result.
 
     ``match`` is true for a table if each of its rows is in the target with the same content, except for the rows that
     the import kept as the target had them, or set aside. Raises NotImported if no import was committed, and what
     restoring and upgrading raise.
     """
     artifact = read_artifact(storage)
-    with metadata_database("mwaa_migrator verify") as target, import_lock(target.connection):
+    with metadata_database(session_name("verify", run_id)) as target, import_lock(target.connection, run_id):
         check_target(target, artifact)
         receipt = find_receipt(target.connection, artifact.id)
         target.connection.rollback()

@@ -8,6 +8,7 @@ from __future__ import annotations
 import functools
 from typing import Any, NamedTuple
 
+import boto3
 from botocore.exceptions import EndpointConnectionError
 
 from migration.airflow import pausing, versions
@@ -19,6 +20,7 @@ from migration.json_schema import Problem
 from migration.model import Migration
 from migration.plan import (
     dag_count,
+    exchange_access,
     execution_roles,
     migration_input,
     migration_plan,
@@ -90,6 +92,22 @@ def look(
     final = plan["target"]["airflowVersion"]
     if versions.parse(final) < MANY_TOGETHER:
         plan["notes"].append(pausing.duration_note(final, count()))
+    unread = environment.unread_fields(clients.mwaa(source_region), source["Name"])
+    if unread:
+        plan["notes"].append(
+            f"The source has {', '.join(unread)}, which this AWS SDK ({boto3.__version__}) does not know and leaves "
+            "out: set it in the target by hand, or update the SDK."
+        )
+    for side, settings in ((plan["source"], source), (plan["target"], source | plan["overrides"])):
+        access = exchange_access.Access(
+            environment=side["environment"],
+            region=side["region"],
+            role=side["executionRoleArn"],
+            subnets=settings.get("NetworkConfiguration", {}).get("SubnetIds", []),
+            artifact=plan["artifact"].removeprefix("s3://"),
+            bucket_region=region,
+        )
+        plan["notes"] += exchange_access.notes(access, clients.ec2(side["region"]))
     s3 = {side: clients.s3(side) for side in (source_region, target_region)}
     found += preconditions.place_problems(plan, s3)
     found += execution_roles.problems(plan, clients.iam())

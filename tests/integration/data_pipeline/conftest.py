@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import psycopg2
 import pytest
 
 from data_pipeline import command, reading
@@ -18,6 +18,7 @@ from local.installations.postgres import PostgresServer
 
 from .airflow_runs import Deployment, deployed
 from .local_services import Aws, started_aws
+from .warehouse import DATABASE, run_statement
 
 DEFINITIONS = Path(__file__).parents[2] / "data_pipeline"
 
@@ -34,8 +35,8 @@ def postgres() -> Iterator[PostgresServer]:
 @pytest.fixture(scope="session")
 def warehouse(postgres: PostgresServer) -> str:
     """The DSN of the database that stands for Redshift and for the shop."""
-    postgres.create_database("warehouse")
-    return postgres.dsn("warehouse")
+    postgres.create_database(DATABASE)
+    return postgres.dsn(DATABASE)
 
 
 @pytest.fixture(scope="session")
@@ -59,16 +60,7 @@ Query = Callable[..., list[tuple[Any, ...]]]
 def query(warehouse: str) -> Query:
     """Runs a statement on the warehouse, and gives its rows."""
 
-    def run(statement: str) -> list[tuple[Any, ...]]:
-        connection = psycopg2.connect(warehouse)
-        try:
-            with connection, connection.cursor() as cursor:
-                cursor.execute(statement)
-                return cursor.fetchall() if cursor.description else []
-        finally:
-            connection.close()
-
-    return run
+    return functools.partial(run_statement, warehouse)
 
 
 @pytest.fixture(scope="session", params=["2.11.2", "3.2.1"])

@@ -30,8 +30,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import psycopg2
-
 from data_pipeline import command
 from data_pipeline.options import Options
 from local.installations.postgres import PostgresServer
@@ -40,6 +38,7 @@ from .airflow_runs import Deployment, deployed
 from .effects import Effects
 from .hadoop.script_runner import script_runner
 from .local_services import Aws, started_aws
+from .warehouse import DATABASE, run_statement
 
 _VERSIONS = ("2.11.2", "3.2.1")
 
@@ -73,13 +72,13 @@ def main(definitions: Path, runs_file: Path | None) -> int:
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="pipelines-")))
         postgres = stack.enter_context(PostgresServer(folder / "data"))
-        postgres.create_database("warehouse")
+        postgres.create_database(DATABASE)
         for version in _VERSIONS:
             _print(f"# Airflow {version}")
             airflow = stack.enter_context(deployed(version, folder / f"airflow_{version}", postgres))
             is_fine &= _parses(airflow, definitions)
             for run in runs:
-                with started_aws(folder / f"{version}-{run.dag_id}", postgres.dsn("warehouse")) as aws:
+                with started_aws(folder / f"{version}-{run.dag_id}", postgres.dsn(DATABASE)) as aws:
                     is_fine &= _run(airflow, aws, postgres, run)
             airflow.stop()
     return 0 if is_fine else 1
@@ -115,7 +114,7 @@ def _run(airflow: Deployment, aws: Aws, postgres: PostgresServer, run: Run) -> b
     done = airflow.run(run.dag_id, run.date, environment, _given(aws, postgres, run.params))
     states = {task: str(state).rsplit(".", 1)[-1].lower() for task, state in done["tasks"].items()}
     lines = [f"{task}: {state}" for task, state in sorted(states.items())] + effects.lines()
-    lines += [f"{query}: {row}" for query in run.queries for row in _sql(postgres, query)]
+    lines += [f"{query}: {row}" for query in run.queries for row in run_statement(postgres.dsn(DATABASE), query)]
     lines = [line.replace(_address(postgres), "$postgres").replace("\n", "\\n") for line in lines]
     for line in lines:
         _print(line)
@@ -143,7 +142,7 @@ def _is_as_expected(run: Run, lines: Sequence[str]) -> bool:
 def _prepare(aws: Aws, postgres: PostgresServer, run: Run) -> None:
     """Makes what a run reads."""
     for statement in run.sql:
-        _sql(postgres, statement)
+        run_statement(postgres.dsn(DATABASE), statement)
     for uri, content in _objects(aws, run):
         bucket, _, key = uri.removeprefix("s3://").partition("/")
         s3 = aws.client("s3")
@@ -201,16 +200,6 @@ def _given(aws: Aws, postgres: PostgresServer, texts: Mapping[str, str]) -> dict
 
 def _address(postgres: PostgresServer) -> str:
     return f"127.0.0.1:{postgres.port}"
-
-
-def _sql(postgres: PostgresServer, statement: str) -> list[tuple[Any, ...]]:
-    connection = psycopg2.connect(postgres.dsn("warehouse"))
-    try:
-        with connection, connection.cursor() as cursor:
-            cursor.execute(statement)
-            return cursor.fetchall() if cursor.description else []
-    finally:
-        connection.close()
 
 
 def _print(line: str) -> None:

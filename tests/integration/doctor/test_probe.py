@@ -11,6 +11,7 @@ from typing import Any
 import psycopg2
 import pytest
 
+from local.installations import metadata_roles
 from local.mwaa.aws_with_mwaa import AwsWithMwaa
 from local.mwaa.environment import Environment
 from mwaa_migrator_cli.doctor import probe, probe_dag
@@ -120,17 +121,10 @@ def test_an_interrupted_probe_takes_all_back(
 @pytest.fixture
 def database(aws: AwsWithMwaa) -> Iterator[str]:
     """A database with a table of Airflow's, owned by a role that another is a member of; its DSN as that other."""
-    aws.postgres.create_database("probed")
-    connection = psycopg2.connect(aws.postgres.dsn("probed"))
-    with connection, connection.cursor() as cursor:
-        cursor.execute("create role adminuser; create role airflow_user login in role adminuser")
-        cursor.execute("create table dag_run (id int); alter table dag_run owner to adminuser")
-        cursor.execute("grant create on database probed to airflow_user")
-    yield aws.postgres.dsn("probed", "airflow_user")
-    with connection, connection.cursor() as cursor:
-        cursor.execute("drop table dag_run; revoke all on database probed from airflow_user")
-        cursor.execute("drop role airflow_user; drop role adminuser")
-    connection.close()
+    metadata_roles.create_database(aws.postgres, "probed")
+    with aws.postgres.administration("probed") as cursor:
+        cursor.execute(f"create table dag_run (id int); alter table dag_run owner to {metadata_roles.OWNER}")
+    yield aws.postgres.dsn("probed", metadata_roles.USER)
     aws.postgres.drop_database("probed")
 
 
@@ -141,10 +135,8 @@ def test_the_task_asks_who_it_is_and_whether_it_may_create_a_schema(aws: AwsWith
         "user": "airflow_user", "owner": "adminuser", "isMember": True, "mayWrite": True, "server": "",
     }  # fmt: skip
     assert probe_dag.create_schema(connection) == ""
-    administration = psycopg2.connect(aws.postgres.dsn("probed"))
-    with administration, administration.cursor() as cursor:
-        cursor.execute("revoke create on database probed from airflow_user")
-    administration.close()
+    with aws.postgres.administration() as cursor:
+        cursor.execute(f"alter database probed owner to {aws.postgres.user}")
     assert probe_dag.create_schema(connection) == "permission denied for database probed"
     with connection.cursor() as cursor:
         cursor.execute("select 1 from pg_namespace where nspname = %s", (probe_dag.SCHEMA,))

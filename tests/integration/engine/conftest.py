@@ -11,7 +11,7 @@ import psycopg2
 import pytest
 from cryptography.fernet import Fernet
 
-from local.installations import airflow_installation, empty_airflow_database
+from local.installations import airflow_installation, empty_airflow_database, metadata_roles
 from local.installations.postgres import PostgresServer
 from sources import rows_by_sql
 from sources.deployment import Deployment
@@ -55,10 +55,15 @@ def new_deployment(server: PostgresServer, homes: Path) -> Callable[..., Deploym
     def make(version: str, like: Deployment | None = None) -> Deployment:
         database = f"airflow_{next(numbers)}"
         if like is not None:
-            server.create_database(database, template=like.database)
+            metadata_roles.copy_database(server, like.database, database)
             return like.having(database=database)
         deployment = Deployment(
-            airflow_installation.install(version), server, database, homes / version, Fernet.generate_key().decode()
+            airflow_installation.install(version),
+            server,
+            database,
+            homes / version,
+            Fernet.generate_key().decode(),
+            metadata_roles.USER,
         )
         empty_airflow_database.create(server, database, deployment.installation, deployment.environment())
         return deployment

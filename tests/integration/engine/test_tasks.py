@@ -169,3 +169,30 @@ def test_a_refusal_is_told_and_not_tried_again(target: Deployment, broken: Path)
     assert result(broken, "import")["error"] == {"name": "ArtifactDamaged", "message": message}
     assert call(target, "import", broken, onConflict="guess")[0] == "AirflowFailException"
     assert result(broken, "import")["error"]["name"] == "InvalidArguments"
+
+
+OUR_DAGS = """
+import importlib, json
+from airflow.utils.file import find_path_from_directory
+from mwaa_migrator import child_process
+dags = [importlib.import_module("mwaa_migrator_" + name).dag for name in ("export", "import", "resume")]
+folder = child_process._PACKAGE
+print(json.dumps({
+    "tasks": [
+        [str(task.execution_timeout), task.retries, task.retry_delay.total_seconds()]
+        for dag in dags for task in dag.tasks
+    ],
+    "parsed": [
+        path for syntax in ("regexp", "glob") for path in find_path_from_directory(folder, ".airflowignore", syntax)
+        if path.endswith(".py")
+    ],
+}))
+"""
+
+
+def test_a_users_defaults_do_not_end_our_tasks_and_our_modules_are_no_dags(empty_target: Deployment) -> None:
+    limited = empty_target.having(
+        options={"core__default_task_execution_timeout": "60", "core__default_task_retries": "0"}
+    )
+    found = limited.new_python(OUR_DAGS)
+    assert found == {"tasks": [["None", 3, 30.0]] * 6, "parsed": []}

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import boto3
@@ -16,6 +17,7 @@ from moto.core.models import DEFAULT_ACCOUNT_ID
 
 from migration.report import page
 from mwaa_migrator_cli import account, executions, watching
+from mwaa_migrator_cli.reminder import Reminder
 from tests.unit.functions.conftest import REGION, Environments, tell_dags
 from tools.example_report import example
 
@@ -403,6 +405,56 @@ def test_watch_says_what_it_waits_for(watch: Callable[..., Any]) -> None:
     told = watch(States(running, running, running, {"status": "SUCCEEDED"}, plan=PLAN))
     lines = [line.strip() for line in told.stderr.splitlines()]
     assert [line for line in lines if ": " in line or "..." in line] == ["export: 60 s", "import ..."]
+
+
+class Clock:
+    """Ten seconds go by between two looks at it."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        self.now += 10.0
+        return self.now
+
+
+def test_a_reminder_comes_when_nothing_else_was_said_and_then_more_rarely() -> None:
+    clock = SimpleNamespace(now=0.0)
+    said: list[str] = []
+    reminder = Reminder(said.append, lambda: clock.now)
+    for second in range(1, 201):
+        clock.now = float(second)
+        if second == 20:
+            reminder.wait_for("create target")
+        reminder.remind(lambda: "WaitForTarget")
+    assert said == [
+        "starting ... 15 s, WaitForTarget",
+        *(f"create target ... {seconds} s, WaitForTarget" for seconds in (15, 45, 105)),
+        "create target ... 2 min 45 s, WaitForTarget",
+    ]
+
+
+def test_watch_goes_on_saying_what_it_waits_for(watch: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the state: of a rehearsal that of its migration."""
+    clock = Clock()
+    monkeypatch.setattr("mwaa_migrator_cli.progress.Reminder", lambda say: Reminder(say, clock))
+    phase = {"name": "create target", "started": "2026-11-22T10:00:00.000+00:00", "ended": None, "seconds": 0.0}
+    leave("migrations/m/2/phases/create_target.json", phase)
+    states = States(*[{"status": "RUNNING"}] * 6, {"status": "SUCCEEDED"}, plan=PLAN)
+    history = states.get_execution_history
+
+    def entered(executionArn: str = "", maxResults: int = 0, **more: Any) -> dict[str, Any]:  # noqa: N803
+        if maxResults == 100:
+            return history(executionArn=executionArn)
+        name = "Rehearse" if ":stack-rehearse:" in executionArn else "WaitForTarget"
+        return {"events": [{"id": 1, "stateEnteredEventDetails": {"name": name}}]}
+
+    monkeypatch.setattr(states, "get_execution_history", entered)
+    told = watch(states, EXECUTION.replace(":migrate:", ":stack-rehearse:"))
+    lines = [line.strip() for line in told.stderr.splitlines() if "..." in line]
+    assert lines[0] == "create target ..."
+    assert lines[1].startswith("create target ... ")
+    assert lines[1].endswith(" s, WaitForTarget")
 
 
 @pytest.mark.parametrize(("verdict", "code"), [("pass", 0), ("warn", 0), ("fail", 1)])

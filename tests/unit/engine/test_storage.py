@@ -1,14 +1,22 @@
 from __future__ import annotations
 
 import os
+import socket
+import sys
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import boto3
 import pytest
+from mwaa_migrator.artifact import s3_storage
 from mwaa_migrator.artifact.location import open_storage
 from mwaa_migrator.artifact.s3_storage import MULTIPART_BYTES
 from mwaa_migrator.artifact.storage import Storage
-from mwaa_migrator.errors import InvalidArguments, StorageUnavailable
+from mwaa_migrator.dag_tasks import tasks
+from mwaa_migrator.errors import InvalidArguments, StorageUnavailable, StorageUnreachable
 
 from tests.unit.engine.conftest import BUCKET
 
@@ -88,6 +96,54 @@ def test_a_bucket_that_does_not_exist(bucket: str) -> None:
     ):
         with pytest.raises(StorageUnavailable, match=r"s3://no-such-bucket/prefix cannot be used: .*NoSuchBucket"):
             use()
+
+
+@pytest.fixture(params=["nobody listens", "nobody answers"])
+def no_way_to_s3(request: pytest.FixtureRequest, bucket: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Storage]:
+    """A place in S3 to which no connection is made: it is refused, or nothing ever comes back."""
+    listener = socket.socket()
+    listener.bind(("127.0.0.1", 0))
+    waiting = []
+    if request.param == "nobody answers":
+        listener.listen(0)
+        for _ in range(3):
+            # They fill the queue of those that wait to be accepted; Linux drops what comes then.
+            waiting.append(socket.socket())
+            waiting[-1].setblocking(False)
+            waiting[-1].connect_ex(listener.getsockname())
+    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{listener.getsockname()[1]}")
+    monkeypatch.setattr(s3_storage, "CONNECT_SECONDS", 0.1)
+    monkeypatch.setattr("botocore.endpoint.time.sleep", lambda seconds: None)
+    yield open_storage(bucket)
+    for each in (listener, *waiting):
+        each.close()
+
+
+def test_no_way_to_s3_has_a_name_and_a_remedy(no_way_to_s3: Storage) -> None:
+    uses: list[Callable[[], Any]] = [
+        lambda: no_way_to_s3.size("manifest.json"),
+        lambda: no_way_to_s3.write_bytes("manifest.json", b""),
+    ]
+    for use in uses:
+        begun = time.monotonic()
+        with pytest.raises(
+            StorageUnreachable, match=r"s3://exchange/some/prefix cannot be reached: .*gateway endpoint"
+        ):
+            use()
+        assert time.monotonic() - begun < 20
+
+
+def test_a_task_without_a_way_to_s3_fails_once_by_that_name(
+    no_way_to_s3: Storage, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Final(Exception):
+        """Airflow's AirflowFailException, after which nothing is tried again."""
+
+    monkeypatch.setitem(sys.modules, "airflow.exceptions", SimpleNamespace(AirflowFailException=Final))
+    run = SimpleNamespace(run_id="1", conf={"artifact": no_way_to_s3.url, "options": {"quiesce": True}})
+    with pytest.raises(Final, match="cannot be reached"):
+        tasks.run_task("quiesce", {"dag_run": run})
+    assert "StorageUnreachable: s3://exchange/some/prefix cannot be reached" in caplog.text
 
 
 def test_a_directory_that_cannot_be(tmp_path: Path) -> None:

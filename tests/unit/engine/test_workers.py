@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import queue
+import time
+
 import pytest
+from mwaa_migrator import waiting
 from mwaa_migrator.artifact.parts import PartWriter
 from mwaa_migrator.artifact.storage import Storage
-from mwaa_migrator.copying import workers
 from mwaa_migrator.copying.workers import Job, run_jobs
 
 
@@ -21,7 +24,7 @@ def test_while_nothing_finishes_the_caller_may_do_something(
     directory: Storage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Here what takes its time is the start of the processes."""
-    monkeypatch.setattr(workers, "PATIENCE", 0.005)
+    monkeypatch.setattr(waiting, "PATIENCE", 0.005)
     did: list[str] = []
     jobs = checks(directory, 5)
     finished = [job for job, _ in run_jobs(jobs, 2, directory.url, while_waiting=lambda: did.append("something"))]
@@ -30,10 +33,24 @@ def test_while_nothing_finishes_the_caller_may_do_something(
 
 
 def test_what_the_caller_fails_in_meanwhile_stops_all(directory: Storage, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(workers, "PATIENCE", 0.005)
+    monkeypatch.setattr(waiting, "PATIENCE", 0.005)
 
     def fail() -> None:
         raise ConnectionError("the session was closed")
 
     with pytest.raises(ConnectionError):
         list(run_jobs(checks(directory, 5), 2, directory.url, while_waiting=fail))
+
+
+def test_it_may_do_so_however_much_finishes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A proxy would disconnect the session that waits for many jobs, each of them short."""
+    monkeypatch.setattr(waiting, "PATIENCE", 0.05)
+    incoming: queue.Queue[int] = queue.Queue()
+    did: list[int] = []
+    incoming.put(0)
+    for number in waiting.arrivals(incoming, lambda: did.append(1)):
+        if len(did) == 2:
+            return
+        assert number < 1000
+        incoming.put(number + 1)
+        time.sleep(0.01)

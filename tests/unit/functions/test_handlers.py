@@ -36,7 +36,7 @@ from migration.airflow.endpoint import Answer
 from migration.aws import clients
 from migration.checks import check_results
 from migration.cleanup import cleaning
-from migration.environments import dag_folder
+from migration.environments import dag_folder, environment
 from migration.exchange import grants
 from migration.exchange.store import Store, of_artifact, of_attempt
 from migration.report import contents, price
@@ -79,6 +79,15 @@ def test_plan(planned: Plan) -> None:
     }
     assert planned["target"]["dagsPath"] == "prod-3/dags"
     assert len(json.dumps(planned)) < 4096
+
+
+def test_the_plan_names_what_the_sdk_could_not_read(
+    mwaa: Environments, call: Handler, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(environment, "unread_fields", lambda client, name: [f"{name}.NewField"])
+    (note,) = call(plan, input=document())["notes"]
+    assert note.startswith("The source has prod-2-10.NewField, which this AWS SDK (1.")
+    assert note.endswith("set it in the target by hand, or update the SDK.")
 
 
 def test_the_same_input_goes_on(planned: Plan, mwaa: Environments, call: Handler) -> None:

@@ -55,6 +55,9 @@ def empty_airflow(
             if not deployment.rows("select from pg_roles where rolname = %s", (OWNER,)):
                 deployment.execute(f"create role {OWNER} login nosuperuser")
             deployment.execute(_GIVE_TO_OWNER)
+            if on != "11":
+                # As in a new database of PostgreSQL 15 and later, public is whose the database is.
+                deployment.execute("alter schema public owner to pg_database_owner")
             made[version, on] = deployment.having(user=OWNER)
         return made[version, on]
 
@@ -76,7 +79,6 @@ def odd(empty_airflow: Callable[[str, str], Deployment]) -> Iterator[Callable[..
             create_in_encoding(like, database, encoding)
         deployment = like.having(database=database, options=options)
         made.append(deployment)
-        # Public belongs to pg_database_owner, so it is the role's too.
         deployment.execute(f"alter database {database} owner to {OWNER}")
         for file in files:
             run_file(deployment, file)
