@@ -64,14 +64,15 @@ def test_plan_shows_the_path_the_steps_and_what_differs(run: Run, write: Write, 
     lines = [" ".join(line.split()) for line in told.stdout.splitlines()]
     assert lines[0] == "Airflow 2.10.3 → 2.11.2 → 3.2.1"
     assert "1. create prod-3 at 2.11.2, its DAGs in s3://dags/prod-3/dags" in lines
-    assert "2. ask the target which DAGs it cannot import or has not parsed" in lines
-    assert next(line for line in lines if line.startswith("3. check the DAGs' code")).endswith(
+    assert next(line for line in lines if line.startswith("2. look in the source's database")).endswith("it will need")
+    assert "3. ask the target which DAGs it cannot import or has not parsed" in lines
+    assert next(line for line in lines if line.startswith("4. check the DAGs' code")).endswith(
         "; what fails there and works in the source ends the migration here"
     )
-    assert "4. copy the log events of 14 days of Task, while the source's DAGs go on" in lines
-    assert "5. pause the source's DAGs and wait up to 900 s for running tasks" in lines
-    assert "7. upgrade the target in place to 3.2.1" in lines
-    assert "8. copy what Task got since then" in lines
+    assert "5. copy the log events of 14 days of Task, while the source's DAGs go on" in lines
+    assert "6. pause the source's DAGs and wait up to 900 s for running tasks" in lines
+    assert "8. upgrade the target in place to 3.2.1" in lines
+    assert "9. copy what Task got since then" in lines
     assert "AirflowVersion 2.10.3 3.2.1" in lines
     assert "MaxWorkers 10 5" in lines
     assert "core.parallelism \N{EN DASH} 64" in lines
@@ -115,11 +116,11 @@ def test_plan_of_a_rehearsal_shows_how_large_its_target_is(run: Run, write: Writ
         (
             {"days": None, "groups": ["Task", "Worker"]},
             [
-                "4. copy all log events of Task, Worker, while the source's DAGs go on",
-                "8. copy what Task, Worker got since then",
+                "5. copy all log events of Task, Worker, while the source's DAGs go on",
+                "9. copy what Task, Worker got since then",
             ],
         ),
-        ({"onlyFailed": True}, ["7. copy the log events of 14 days of Task, of failed task instances only"]),
+        ({"onlyFailed": True}, ["8. copy the log events of 14 days of Task, of failed task instances only"]),
         ({"groups": []}, []),
     ],
 )
