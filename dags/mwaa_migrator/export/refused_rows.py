@@ -19,7 +19,7 @@ from mwaa_migrator.postgres.catalog import Table
 from mwaa_migrator.postgres.session import fetch_all
 from mwaa_migrator.this_airflow.database import MetadataDatabase
 from mwaa_migrator.this_airflow.migrations import applied_revisions
-from mwaa_migrator.this_airflow.release import FIRST_TOO_NEW, version_tuple
+from mwaa_migrator.this_airflow.release import AIRFLOW_3, version_tuple
 
 _EXAMPLES = 5
 _EXAMPLE_LENGTH = 120
@@ -73,7 +73,7 @@ def rules_to_come(revision: str, target_version: str | None) -> RulesToCome:
             continue
         if release is None:
             if rule.mended_in is None:
-                (on_the_way if version_tuple(rule.release) < FIRST_TOO_NEW else later).append(rule)
+                (on_the_way if version_tuple(rule.release) < AIRFLOW_3 else later).append(rule)
         elif version_tuple(rule.release) <= release and not _is_mended(rule, release):
             on_the_way.append(rule)
     return RulesToCome(on_the_way, later)
