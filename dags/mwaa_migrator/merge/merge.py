@@ -20,6 +20,7 @@ from mwaa_migrator.comparison.comparable_rows import ComparableRows
 from mwaa_migrator.comparison.temporary_tables import ROWS_NOT_INSERTED
 from mwaa_migrator.errors import ContentDiffers, RowsUnaccounted
 from mwaa_migrator.merge import bulk
+from mwaa_migrator.merge.archives import carry_archives
 from mwaa_migrator.merge.dag_versions import TargetDagVersions
 from mwaa_migrator.merge.key_blocks import KeyBlock
 from mwaa_migrator.merge.log_templates import TargetLogTemplates, default_log_filename
@@ -100,6 +101,7 @@ class Merge:
         states = self._merge_dags(pause_state)
         # 3. Rows that refer to DAGs.
         results.update(self._merge_tables(order.of_dags, in_bulk))
+        carry_archives(self._upgraded)
         self._make_indexes_again(dropped)
         self._log_templates.keep_newest()
         results.update(self._tables_without_a_place())
