@@ -74,11 +74,16 @@ class AirflowProcesses:
         Raises:
             AirflowCommandFailed: the migrations failed.
         """
-        done = self._import_airflow().run(self.installation.migration_command, _MIGRATION_TIMEOUT)
-        if done.returncode != 0:
-            self.stop(patience=0)
-            printed = (done.stdout + done.stderr).decode(errors="replace").strip()
-            raise AirflowCommandFailed(f"the database was not migrated to {self.installation.version}:\n{printed}")
+        self._migrate(self.installation.migration_command, self.installation.version)
+
+    def downgrade_database(self, version: str) -> None:
+        """Takes the database back to the head of an older version, and ends what has imported this one.
+
+        Raises:
+            AirflowCommandFailed: the migrations failed.
+        """
+        self._migrate(["db", "downgrade", "--to-version", version, "--yes"], version)
+        self.stop(patience=0)
 
     def start(self) -> None:
         """Returns when the scheduler (and on 3.x the API server) works.
@@ -132,6 +137,13 @@ class AirflowProcesses:
     def kill(self, component: str) -> None:
         """Kills a process (`scheduler`) as the loss of its container would; its tasks run on."""
         self._processes[component].kill()
+
+    def _migrate(self, command: list[str], version: str) -> None:
+        done = self._import_airflow().run(command, _MIGRATION_TIMEOUT)
+        if done.returncode != 0:
+            self.stop(patience=0)
+            printed = (done.stdout + done.stderr).decode(errors="replace").strip()
+            raise AirflowCommandFailed(f"the database was not migrated to {version}:\n{printed}")
 
     def _import_airflow(self) -> AirflowCommands:
         if self._commands is None:
