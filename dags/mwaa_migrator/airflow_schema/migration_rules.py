@@ -14,6 +14,7 @@ from mwaa_migrator.options import DUPLICATES, NULLS, VALUES
 class MigrationRule(NamedTuple):
     """Rows that the migration ``revision``, of ``release`` and of those before ``mended_in``, does not take.
 
+    Without revision and release it is the target's table that does not take them.
     ``condition`` is SQL on a row with the alias ``t``; ``{table}`` in it is the table. Of duplicates it holds for all
     but the one that stays. ``needs`` are the columns that the rule reads: where the table lacks one, no row breaks it.
     ``names`` are the columns by which people know a row. ``always_aside`` says that the rows are set aside without
@@ -23,7 +24,7 @@ class MigrationRule(NamedTuple):
     revision is; where the source has that constraint, no row breaks the rule.
     """
 
-    revision: str
+    revision: str | None
     release: str
     kind: str
     table: str

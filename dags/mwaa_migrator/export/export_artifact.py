@@ -24,6 +24,7 @@ from mwaa_migrator.artifact.manifest import FORMAT_VERSION, MANIFEST, SCHEMA, TA
 from mwaa_migrator.artifact.storage import Storage
 from mwaa_migrator.copying.workers import Job, Session, run_jobs
 from mwaa_migrator.errors import ArtifactExists, ExportFailed, MigratorError, StorageUnavailable
+from mwaa_migrator.export.column_rules import require_key_space
 from mwaa_migrator.export.dag_list import DAG_LIST, read_dag_list
 from mwaa_migrator.export.export_encrypted import export_encrypted, refuse_undecryptable
 from mwaa_migrator.export.history_cut import HistoryCut, read_cut
@@ -87,8 +88,9 @@ def _write(
     connection = source.connection
     execute(connection, "begin isolation level repeatable read read only")
     snapshot, snapshot_time = fetch_all(connection, "select pg_export_snapshot(), now()")[0]
-    rules = rules_to_come(source.revision, options.target_version)
+    rules = rules_to_come(plan, options.target_version)
     cut, set_aside = _without_refused_rows(read_cut(plan, options), rules, options)
+    require_key_space(cut)
     entries: dict[str, dict[str, Any]] = {
         name: {"columns": list(table.column_names), "rows": 0, "bytes": 0, "parts": []}
         for name, table in plan.tables.items()
