@@ -295,6 +295,20 @@ CASES = [
         "hop_xcom_nul", "2.10.3", ["history", "hop_xcom_nul"], Arrives({"xcom": 1}),
         export=["--target-version", "3.2.1", "--set-aside", "values"],
     ),
+    Case(
+        "what_jsonb_does_not_take", "2.10.3", ["history", "what_jsonb_does_not_take"],
+        Arrives(
+            {"xcom": 5, "dag_run": 2, "task_instance": 2},
+            says=[
+                "1 rows of xcom (d t r1 -1 broken), on which Airflow's migration eed27faa34e3 of 3.0.0 fails",
+                "stack depth limit exceeded", "1 rows of xcom (d t r2 -1 escaped)",
+                "1 rows of xcom (d t r2 -1 fraction)",
+                "invalid byte sequence", "1 rows of dag_run (d r1 ", "hold half a character",
+            ],
+            finds={"select key from xcom order by 1": [("small",), ("text",)]},
+        ),
+        export=["--target-version", "3.2.1", "--set-aside", "values"],
+    ),
 ]  # fmt: skip
 
 
