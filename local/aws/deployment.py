@@ -266,6 +266,7 @@ def _function(
         variables={k: str(v) for k, v in deployed.get("Environment", {}).get("Variables", {}).items()},
         log_group=log_group or f"/aws/lambda/{deployed['FunctionName']}",
         reserved_concurrency=reserved_concurrency,
+        in_vpc=bool(deployed.get("VpcConfig", {}).get("SubnetIds")),
     )
 
 

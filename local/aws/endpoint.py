@@ -29,7 +29,7 @@ from werkzeug.wrappers import Response
 
 from local.aws import alarm_actions, s3_listing
 from local.aws import request as aws_request
-from local.aws.iam import policy_simulation
+from local.aws.iam import policy_simulation, propagation
 from local.aws.iam.authorisation import Authorisation
 from local.aws.iam.call_record import CallRecord
 from local.aws.iam.identity import Identities
@@ -147,6 +147,7 @@ class Endpoint:
         patches.install(self.url, self.identities)
         s3_listing.install()
         policy_simulation.install()
+        propagation.install()
         alarm_actions.install()
         self._thread = threading.Thread(target=self._server.serve_forever, name="endpoint", daemon=True)
         self._thread.start()

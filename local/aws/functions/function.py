@@ -16,6 +16,7 @@ class Function:
         variables: the template's environment variables, resolved.
         reserved_concurrency: invocations that may run at once; None is no limit.
         layers: the folders of its layers; each has what Lambda would put under /opt.
+        in_vpc: whether it has a VPC's subnets.
     """
 
     name: str
@@ -30,3 +31,4 @@ class Function:
     log_group: str = ""
     reserved_concurrency: int | None = None
     layers: tuple[Path, ...] = ()
+    in_vpc: bool = False

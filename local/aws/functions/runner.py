@@ -7,6 +7,7 @@ AWS's own runtime client (awslambdaric) runs the handler. The emulator of aws-sa
 from __future__ import annotations
 
 import base64
+import os
 import socket
 import threading
 import time
@@ -28,6 +29,8 @@ from local.aws.responses import AwsError
 MAX_PROCESSES = 12
 #: Lambda tries a failed asynchronous invocation twice more. It waits minutes in between, these are seconds.
 _ASYNC_RETRY_DELAYS = (1.0, 2.0)
+#: The variable with the state in which functions in a VPC begin: Inactive, as after weeks without an invocation.
+_STATE = "LAMBDA_STATE"
 
 
 class LambdaRunner:
@@ -53,6 +56,7 @@ class LambdaRunner:
         self._idle: dict[str, list[FunctionProcess]] = {}
         self._all: set[FunctionProcess] = set()
         self._busy: dict[str, int] = {}
+        self._inactive: set[str] = set()
         self._lock = threading.Lock()
         self._runtimes = WarmRuntimes(name)
         self._slots = threading.BoundedSemaphore(MAX_PROCESSES)
@@ -64,6 +68,8 @@ class LambdaRunner:
         """Adds a function; one of the same name is replaced, and its idle processes end."""
         with self._lock:
             self._functions[function.name] = function
+            if function.in_vpc and os.environ.get(_STATE) == "Inactive":
+                self._inactive.add(function.name)
             stale = self._idle.pop(function.name, [])
         for process in stale:
             self._discard(process)
@@ -102,9 +108,18 @@ class LambdaRunner:
         """Runs an event to its end; returns its invocation, and what the function printed meanwhile.
 
         Raises:
-            AwsError: TooManyRequestsException, when the function's reserved concurrency is used up.
+            AwsError: TooManyRequestsException, when the function's reserved concurrency is used up;
+                ResourceNotReadyException, once for a function that is inactive.
         """
         with self._lock:
+            if function.name in self._inactive:
+                self._inactive.remove(function.name)
+                raise AwsError(
+                    "ResourceNotReadyException",
+                    "The function is inactive and its VPC connection is no longer available. Wait for the VPC "
+                    "connection to reestablish and try again.",
+                    502,
+                )
             busy = self._busy.get(function.name, 0)
             if function.reserved_concurrency is not None and busy >= function.reserved_concurrency:
                 raise AwsError(
@@ -144,6 +159,9 @@ class LambdaRunner:
         self._trace_sink.close()
 
     def _invoke_with_retries(self, function: Function, event: bytes) -> None:
+        with self._lock:
+            # Lambda keeps the event until the function is ready.
+            self._inactive.discard(function.name)
         for delay in (*_ASYNC_RETRY_DELAYS, None):
             invocation, _ = self.invoke(function, event)
             if not invocation.failed or delay is None:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 from moto.kms.models import kms_backends
 
+from local.aws.iam import propagation
 from local.aws.iam.policy_evaluation import Requirement
 from local.aws.request import AwsRequest
 
@@ -19,7 +20,8 @@ def requirement(action: str, key_id: str, request: AwsRequest, account: str, con
     if key is None:
         return Requirement(action, (key_id if key_id.startswith("arn:") else "*",), context)
     operation = action.partition(":")[2]
-    granted_to = frozenset(g.grantee_principal for g in key.grants.values() if operation in g.operations)
+    grants = [grant for grant in key.grants.values() if operation in grant.operations and propagation.counts(grant)]
+    granted_to = frozenset(grant.grantee_principal for grant in grants)
     # moto keeps the policy as text where KMS's API made the key, and parsed where CloudFormation did.
     policy = key.policy if isinstance(key.policy, Mapping) else json.loads(key.policy)
     return Requirement(action, (key.arn,), context, policy, resource_policy_decides=True, granted_to=granted_to)

@@ -12,7 +12,7 @@ from typing import Any
 from moto.s3.models import s3_backends
 
 from local.aws.arns import partition, s3_arn, url_suffix
-from local.aws.iam import key_permissions
+from local.aws.iam import key_permissions, propagation
 from local.aws.iam.policy_evaluation import Requirement
 from local.aws.request import AwsRequest
 
@@ -101,9 +101,10 @@ def _copy_source(source: str, region: str, account: str, context: Mapping[str, s
 def bucket_policy(region: str, account: str, bucket: str) -> Mapping[str, Any] | None:
     """The policy document of a bucket; None where there is no bucket or no policy."""
     found = s3_backends[account][partition(region)].buckets.get(bucket)
-    if found is None or not found.policy:
+    policy = propagation.policy_that_counts(found) if found is not None else None
+    if not policy:
         return None
-    document: Mapping[str, Any] = json.loads(found.policy)
+    document: Mapping[str, Any] = json.loads(policy)
     return document
 
 

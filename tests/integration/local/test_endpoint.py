@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from botocore.exceptions import ClientError
 
 from local.aws.functions.function import Function
 from local.mwaa.aws_with_mwaa import AwsWithMwaa
+from tests.integration.engine.commands import eventually
 from tests.integration.local.conftest import MakeRole
 
 HANDLER = """
@@ -122,6 +124,29 @@ def test_a_function_may_do_what_its_role_allows(aws: AwsWithMwaa, worker: str) -
     assert decisions["s3:GetObject", "arn:aws:s3:::data/secret/1"] == "not allowed"
 
 
+def test_permissions_arrive_late(aws: AwsWithMwaa, worker: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PERMISSION_DELAY_SECONDS", "1.5")
+    s3, kms = aws.client("s3"), aws.client("kms")
+    role = "arn:aws:iam::123456789012:role/WorkerRole"
+    key = kms.create_key()["KeyMetadata"]["KeyId"]
+    s3.put_object(Bucket="data", Key="late", Body=b"content", ServerSideEncryption="aws:kms", SSEKMSKeyId=key)
+    statement = {"Effect": "Allow", "Principal": {"AWS": role}, "Action": "s3:GetObject", "Resource": "*"}
+    s3.put_bucket_policy(Bucket="data", Policy=json.dumps({"Version": "2012-10-17", "Statement": [statement]}))
+
+    def refused() -> str:
+        error, payload = invoke(aws, worker, {"do": "read", "key": "late"})
+        return payload["errorMessage"].partition("perform: ")[2].split(" ")[0] if error else ""
+
+    assert refused() == "s3:GetObject"
+    eventually(lambda: refused() == "kms:Decrypt")
+    kms.create_grant(KeyId=key, GranteePrincipal=role, Operations=["Decrypt"])
+    assert refused() == "kms:Decrypt"
+    eventually(lambda: refused() == "")
+    s3.delete_bucket_policy(Bucket="data")
+    assert refused() == ""
+    eventually(lambda: refused() == "s3:GetObject")
+
+
 def test_who_may_not_list_a_bucket_is_not_told_what_is_missing(aws: AwsWithMwaa, worker: str) -> None:
     _, payload = invoke(aws, worker, {"do": "read", "key": "allowed/none"})
     assert payload["errorType"] == "AccessDenied"
@@ -221,6 +246,18 @@ def execute(aws: AwsWithMwaa, machine: str, event: dict[str, Any]) -> Any:
 )
 def test_a_state_machine_calls_the_function(aws: AwsWithMwaa, machine: str, do: str, expected: Any) -> None:
     assert execute(aws, machine, {"do": do}) == expected
+
+
+def test_an_inactive_function_fails_once_with_its_name(
+    aws: AwsWithMwaa, machine: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LAMBDA_STATE", "Inactive")
+    (worker,) = [function for function in aws.functions.functions() if function.name == "Worker"]
+    aws.functions.register(replace(worker, in_vpc=True))
+    assert execute(aws, machine, {"do": "nothing"}) == {"error": "Lambda.ResourceNotReadyException"}
+    assert execute(aws, machine, {"do": "nothing"})["remaining"]
+    aws.functions.register(worker)
+    assert execute(aws, machine, {"do": "nothing"})["remaining"]
 
 
 def test_a_state_machine_needs_the_right_to_call_the_function(aws: AwsWithMwaa, machine: str) -> None:
