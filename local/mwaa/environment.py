@@ -43,6 +43,9 @@ _FAULTS = (
     RoleNotFound, UnknownAirflowVersion, ClientError, BotoCoreError, OSError, zipfile.BadZipFile,
 )  # fmt: skip
 
+#: Of an update that somebody has asked for. Which words an account uses is documented nowhere.
+_SOURCE = "UpdateEnvironment"
+
 #: Called with an environment that is about to be deleted.
 BeforeDeletion = Callable[["Environment"], None]
 
@@ -119,9 +122,12 @@ class Environment:
         self._in_background(self._create)
 
     def update(self, changes: Mapping[str, Any]) -> None:
-        """Starts an update; the status becomes AVAILABLE, UPDATE_FAILED (put back), or UNAVAILABLE."""
+        """Starts an update; the status becomes AVAILABLE, UPDATE_FAILED (put back), or UNAVAILABLE.
+
+        A change of version is UPDATING, CREATING_SNAPSHOT and again UPDATING, or ROLLING_BACK before it is put back.
+        """
         self.status = "UPDATING"
-        self.last_update = {"Status": "PENDING", "CreatedAt": time.time()}
+        self.last_update = {"Status": "PENDING", "CreatedAt": time.time(), "Source": _SOURCE}
         self._in_background(lambda: self._update(changes))
 
     def delete(self, before: BeforeDeletion) -> None:
@@ -200,6 +206,8 @@ class Environment:
             task_group if "TaskLogs" in log_groups.enabled(self.settings) else None,
         )
         airflow_variables.install_local_settings(installation, self._home)
+        # Airflow writes its defaults into it, and another version would read them.
+        (self._home / "airflow.cfg").unlink(missing_ok=True)
         return self.airflow_type(installation, self._home, self.database, self._marker, settings)
 
     def _start(self, airflow: AirflowProcesses) -> None:
@@ -225,7 +233,7 @@ class Environment:
             old = airflow_installation.install(before["AirflowVersion"])
             new = airflow_installation.install(after["AirflowVersion"])
         except _FAULTS as error:
-            self.last_update = _failed("INCORRECT_CONFIGURATION", error)
+            self.last_update = {**_failed("INCORRECT_CONFIGURATION", error), "Source": _SOURCE}
             self.status = "AVAILABLE"
             return
         self._stop_airflow()
@@ -237,24 +245,28 @@ class Environment:
             self.settings = after
             self._make_log_groups()
             self._install_plugins()
-            airflow = self._new_airflow(new)
             if new_version:
                 with self.database.new_sessions_as_owner():
+                    if new.release < old.release:
+                        self._new_airflow(old).downgrade_database(new.version)
+                    airflow = self._new_airflow(new)
                     airflow.migrate_database()
+            else:
+                airflow = self._new_airflow(new)
             self._start(airflow)
         except _FAULTS as error:
             logger.warning("%s was not updated: %s", self.name, error)
             self._roll_back(before, old, new_version, error)
             return
         self.database.drop_snapshot()
-        self.last_update = {"Status": "SUCCESS", "CreatedAt": time.time()}
+        self.last_update = {"Status": "SUCCESS", "CreatedAt": time.time(), "Source": _SOURCE}
         self.status = "AVAILABLE"
 
     def _roll_back(
         self, before: dict[str, Any], old: AirflowInstallation, new_version: bool, cause: BaseException
     ) -> None:
         self.status = "ROLLING_BACK"
-        self.last_update = _failed("INTERNAL_ERROR", cause)
+        self.last_update = {**_failed("INTERNAL_ERROR", cause), "Source": _SOURCE}
         try:
             self._stop_airflow()
             if new_version:

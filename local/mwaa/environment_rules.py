@@ -71,7 +71,7 @@ def check_settings(settings: Mapping[str, Any], surroundings: Surroundings) -> N
 
 
 def check_upgrade(current: str, wanted: str | None) -> None:
-    """Whether an environment can be updated to a version; docs/local-aws.md names what an account allows beyond that.
+    """Whether an environment can be updated to a version (user guide, upgrading; 3.x can go back to 2.11).
 
     Raises:
         AwsError: ValidationException.
@@ -80,6 +80,8 @@ def check_upgrade(current: str, wanted: str | None) -> None:
         return
     before, after = (tuple(int(part) for part in version.split(".")) for version in (current, wanted))
     latest = [v for v in airflow_installation.versions() if v.startswith("2.11.")][-1]
+    if before[0] == 3 and wanted == latest:
+        return
     if after < before:
         raise _invalid(f"Downgrading from {current} to {wanted} is not supported here.")
     if after[0] > before[0] and not (before[:2] == _LAST_OF_2 and current == latest):

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from local.aws.functions.function import Function
 from local.aws.functions.invocation import Invocation
 from local.mwaa.aws_with_mwaa import AwsWithMwaa
-from local.mwaa.dag_metric import publish
+from local.mwaa.environment_metrics import publish
 from local.rehearsal.inventory import inventory
 from tools import state_machines
 
@@ -84,7 +84,7 @@ class Stage:
         )
         while self.aws.mwaa.environment(name).status != "AVAILABLE":
             time.sleep(0.02)
-        publish(self.aws.client("cloudwatch"), name, DAGS)
+        publish(self.aws.client("cloudwatch"), name, DAGS, is_alive=True)
         stream = {"logGroupName": f"airflow-{name}-Task", "logStreamName": "dag_id=users_dag/run_id=1/attempt=1.log"}
         logs.create_log_stream(**stream)
         logs.put_log_events(**stream, logEvents=[{"timestamp": int(time.time() * 1000), "message": "done"}])

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from local.aws.responses import AwsError
-from local.mwaa.environment_rules import check_fields, defaults
+from local.mwaa.environment_rules import check_fields, check_upgrade, defaults
 
 TEAMS = {"one": {"SourceBucketArn": "arn:aws:s3:::dags", "DagS3Path": "one"}}
 
@@ -44,3 +44,25 @@ def test_taken(fits: dict[str, Any]) -> None:
 def test_refused(refused: dict[str, Any], says: str) -> None:
     with pytest.raises(AwsError, match=says):
         check_fields(refused)
+
+
+@pytest.mark.parametrize(
+    ("current", "wanted"),
+    [("2.10.3", "2.11.2"), ("2.11.2", "3.2.1"), ("3.0.6", "3.2.1"), ("3.2.1", "2.11.2"), ("3.2.1", None)],
+)
+def test_an_upgrade_or_the_one_downgrade(current: str, wanted: str | None) -> None:
+    check_upgrade(current, wanted)
+
+
+@pytest.mark.parametrize(
+    ("current", "wanted", "says"),
+    [
+        ("2.10.3", "3.2.1", "only from 2.11.2"),
+        ("3.2.1", "3.0.6", "Downgrading from 3.2.1 to 3.0.6"),
+        ("3.2.1", "2.10.3", "Downgrading from 3.2.1 to 2.10.3"),
+        ("2.11.2", "2.10.3", "Downgrading from 2.11.2 to 2.10.3"),
+    ],
+)
+def test_another_change_of_version(current: str, wanted: str, says: str) -> None:
+    with pytest.raises(AwsError, match=says):
+        check_upgrade(current, wanted)
