@@ -8,8 +8,9 @@ from typing import Any
 
 from local.mwaa import airflow_variables, log_groups, requirements_log
 from local.mwaa.airflow_processes import AirflowProcesses
-from local.mwaa.dag_metric import DagMetric
+from local.mwaa.dag_folders import DagFolders
 from local.mwaa.dag_sync import DagSync
+from local.mwaa.environment_metrics import EnvironmentMetrics
 from local.mwaa.log_shipping import LogShipping
 from local.mwaa.metadata_database import MetadataDatabase
 from local.mwaa.surroundings import Surroundings
@@ -41,7 +42,11 @@ class Components:
         self._groups = {log_groups.SUFFIXES[module] for module in log_groups.enabled(settings)}
         version = airflow.installation.version
         self._dag_sync = DagSync(
-            lambda: role_client("s3"), self._bucket, settings["DagS3Path"], home / "dags", surroundings.last_write
+            lambda: role_client("s3"),
+            self._bucket,
+            settings["DagS3Path"],
+            DagFolders.of_home(home),
+            surroundings.last_write,
         )
         self._shipping = LogShipping(
             lambda: surroundings.service_client("logs"),
@@ -50,7 +55,9 @@ class Components:
             self._groups,
             task_files=not airflow_variables.has_remote_task_logs(airflow.installation),
         )
-        self._metric = DagMetric(lambda: surroundings.service_client("cloudwatch"), self._name, database, version)
+        self._metrics = EnvironmentMetrics(
+            lambda: surroundings.service_client("cloudwatch"), self._name, database, version
+        )
 
     def start(self) -> None:
         """Returns when Airflow works.
@@ -63,12 +70,12 @@ class Components:
         self._shipping.start()
         self._log_requirements()
         self.airflow.start()
-        self._metric.start()
+        self._metrics.start()
 
     def stop(self, patience: float) -> None:
         """Ends everything; what of Airflow has not ended after `patience` seconds is killed."""
-        # The metric first: it reads from the database, which is copied or dropped next.
-        self._metric.stop()
+        # The metrics first: they are read from the database, which is copied or dropped next.
+        self._metrics.stop()
         self.airflow.stop(patience)
         self._dag_sync.stop()
         self._shipping.stop()

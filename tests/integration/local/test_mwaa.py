@@ -5,8 +5,11 @@ from __future__ import annotations
 import base64
 import json
 import time
+from collections.abc import Iterator
+from contextlib import closing
 from typing import Any
 
+import psycopg2
 import pytest
 import urllib3
 from botocore.exceptions import ClientError
@@ -14,6 +17,7 @@ from botocore.exceptions import ClientError
 from local.installations import processes
 from local.mwaa.aws_with_mwaa import AwsWithMwaa
 from local.mwaa.environment import Environment
+from tests.integration.engine.commands import eventually
 from tests.integration.local.conftest import MakeRole
 
 NAME = "some-environment"
@@ -39,7 +43,35 @@ with DAG("hello", start_date=datetime(2026, 1, 1), schedule=None) as dag:
     PythonOperator(task_id="greet", python_callable=greet)
 """
 
+LATE = """
+from datetime import datetime, timedelta
+
+from airflow import DAG
+from airflow.operators.python import PythonOperator
+
+import beside
+
+with DAG("late", start_date=datetime(2026, 1, 1), schedule=None, is_paused_upon_creation=False) as dag:
+    PythonOperator(task_id="early", python_callable=beside.work, retries=20, retry_delay=timedelta(seconds=3))
+"""
+OWNERS = "select distinct relowner::regrole::text from pg_class where relnamespace = 'public'::regnamespace"
+BESIDE = """
+from airflow.configuration import conf
+
+
+def work():
+    return conf.get("core", "dags_folder")
+"""
+
 pytestmark = pytest.mark.timeout(900)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def late_folders() -> Iterator[None]:
+    """Workers and web servers get DAG files later than the scheduler parses them."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DAG_FOLDER_DELAY_SECONDS", "25")
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -100,7 +132,7 @@ def test_an_unknown_environment(aws: AwsWithMwaa) -> None:
 
 # The inspection fails, in the thread that deletes the environment.
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
-def test_a_life(aws: AwsWithMwaa, role: str, bucket: str) -> None:
+def test_a_life(aws: AwsWithMwaa, role: str, bucket: str, statuses: list[str]) -> None:
     mwaa = aws.client("mwaa")
     mwaa.create_environment(**request(role, bucket))
     assert wait(aws)[0] == "CREATING"
@@ -118,21 +150,43 @@ def test_a_life(aws: AwsWithMwaa, role: str, bucket: str) -> None:
     assert "first" in printed
     assert any("I am arn:aws:sts::123456789012:assumed-role/ExecutionRole/" in line for line in log(aws))
 
+    run_where_the_files_are_not_yet(aws)
+
     with pytest.raises(ClientError, match=r"can be upgraded to 3.x only from 2\.11"):
         mwaa.update_environment(Name=NAME, AirflowVersion="3.2.1")
+    statuses.clear()
+    mwaa.update_environment(Name=NAME, AirflowVersion="2.11.2", PluginsS3Path="dags/hello.py")
+    wait(aws)
+    assert statuses == ["UPDATING", "CREATING_SNAPSHOT", "UPDATING", "ROLLING_BACK", "UPDATE_FAILED"]
+    put_back = mwaa.get_environment(Name=NAME)["Environment"]
+    assert put_back["AirflowVersion"] == "2.10.3"
+    assert put_back["LastUpdate"]["Error"]["ErrorMessage"] == "File is not a zip file"
     for version in ("2.11.2", "3.2.1"):
+        statuses.clear()
         mwaa.update_environment(Name=NAME, AirflowVersion=version)
-        assert {"UPDATING", "CREATING_SNAPSHOT"} & set(wait(aws))
+        wait(aws)
+        assert statuses == ["UPDATING", "CREATING_SNAPSHOT", "UPDATING", "AVAILABLE"]
         updated = mwaa.get_environment(Name=NAME)["Environment"]
         assert (updated["Status"], updated["AirflowVersion"]) == ("AVAILABLE", version)
-        assert updated["LastUpdate"]["Status"] == "SUCCESS"
-    runs = mwaa.invoke_rest_api(Name=NAME, Path="/dags/hello/dagRuns", Method="GET")["RestApiResponse"]["dag_runs"]
-    assert [(run["dag_run_id"], run["state"]) for run in runs] == [("first", "success")]
+        assert (updated["LastUpdate"]["Status"], updated["LastUpdate"]["Source"]) == ("SUCCESS", "UpdateEnvironment")
+        # Amazon MWAA migrates as the owner; Airflow works as a member of it.
+        database = aws.mwaa.environment(NAME).database
+        assert query(database.dsn, OWNERS) == [("adminuser",)]
+        assert query(database.dsn, "select usename::text from pg_stat_activity where usename = 'adminuser'") == []
+    assert runs(aws) == [("first", "success")]
     # The new version's own log reader finds what the old version's run has written.
     read = mwaa.invoke_rest_api(Name=NAME, Path="/dags/hello/dagRuns/first/taskInstances/greet/logs/1", Method="GET")[
         "RestApiResponse"
     ]
     assert "I am arn:aws:sts::123456789012:assumed-role/ExecutionRole/" in json.dumps(read)
+
+    mwaa.update_environment(Name=NAME, AirflowVersion="2.11.2")
+    wait(aws)
+    assert mwaa.get_environment(Name=NAME)["Environment"]["AirflowVersion"] == "2.11.2"
+    assert runs(aws) == [("first", "success")]
+
+    found = aws.client("cloudwatch").list_metrics(Namespace="AmazonMWAA")["Metrics"]
+    assert {metric["MetricName"] for metric in found} == {"DagBagSize", "SchedulerHeartbeat"}
 
     seen = []
 
@@ -166,6 +220,26 @@ def test_tokens_expire_and_some_commands_are_refused(aws: AwsWithMwaa, role: str
         endpoint.stop()
 
 
+@pytest.fixture
+def statuses(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Each status that an environment gets."""
+    got: list[str] = []
+
+    def set_status(environment: Environment, status: str) -> None:
+        got.append(status)
+        vars(environment)["status"] = status
+
+    status = property(lambda environment: vars(environment)["status"], set_status)
+    monkeypatch.setattr(Environment, "status", status, raising=False)
+    return got
+
+
+def runs(aws: AwsWithMwaa) -> list[tuple[str, str]]:
+    path = "/dags/hello/dagRuns"
+    answer = aws.client("mwaa").invoke_rest_api(Name=NAME, Path=path, Method="GET")["RestApiResponse"]
+    return [(run["dag_run_id"], run["state"]) for run in answer["dag_runs"]]
+
+
 def wait(aws: AwsWithMwaa) -> list[str]:
     """The statuses that the environment goes through until it rests, in order."""
     seen: list[str] = []
@@ -192,6 +266,34 @@ def cli(aws: AwsWithMwaa, command: str) -> tuple[int, str]:
     token = aws.client("mwaa").create_cli_token(Name=NAME)
     answer = post(aws, token["WebServerHostname"], token["CliToken"], command)
     return answer.status, base64.b64decode(answer.json()["stdout"]).decode()
+
+
+def run_where_the_files_are_not_yet(aws: AwsWithMwaa) -> None:
+    """A task whose worker does not know its DAG yet fails, and is retried as any other."""
+    for name, content in (("beside", BESIDE), ("late", LATE)):
+        aws.client("s3").put_object(Bucket="airflow", Key=f"dags/{name}.py", Body=content.encode())
+    eventually(lambda: cli(aws, "dags trigger late --run-id first")[0] == 200, 60)
+    # The web server does not have the file either.
+    assert '"late"' not in cli(aws, "dags list --output json")[1]
+    path = "/dags/late/dagRuns/first/taskInstances/early"
+    found: dict[str, Any] = {}
+
+    def has_succeeded() -> bool:
+        answer = aws.client("mwaa").invoke_rest_api(Name=NAME, Path=path, Method="GET")["RestApiResponse"]
+        found.update(answer)
+        return bool(answer["state"] == "success")
+
+    eventually(has_succeeded, 120)
+    assert found["try_number"] > 1
+    value = aws.client("mwaa").invoke_rest_api(Name=NAME, Path=f"{path}/xcomEntries/return_value", Method="GET")
+    assert value["RestApiResponse"]["value"].endswith("/dags-of-workers")
+    assert '"late"' in cli(aws, "dags list --output json")[1]
+
+
+def query(dsn: str, statement: str) -> list[tuple[Any, ...]]:
+    with closing(psycopg2.connect(dsn)) as connection, connection.cursor() as cursor:
+        cursor.execute(statement)
+        return cursor.fetchall()
 
 
 def unpause(aws: AwsWithMwaa) -> None:
