@@ -71,10 +71,15 @@ def handler(*, execution: str, migration: Migration, files: dict[str, Any]) -> C
         raise errors.CreateEnvironmentRefused(
             f"{name}: Amazon MWAA refused CreateEnvironment: "
             f"{requests.without_values(message_of(error), made.options)}. Correct target.overrides or "
-            "target.airflowVersion and start again."
+            f"target.airflowVersion and start again.{_about_key(made.request)}"
         ) from error
     logger.info("creating", extra={"environment": name, "airflow_version": migration["importVersion"]})
     return Created(environment=name, created=True)
+
+
+def _about_key(request: dict[str, Any]) -> str:
+    key = request.get("KmsKey")
+    return f" {key} is used in this function's name: the stack's EnvironmentKeyArns must have it." if key else ""
 
 
 def _is_ours(found: dict[str, Any] | None, migration_id: str) -> bool:

@@ -15,7 +15,7 @@ import click
 from local.installations.folders import ROOT
 from mwaa_migrator_cli.commands import cli
 from mwaa_migrator_cli.doctor.examination import CHECKS
-from tools import error_tables, example_comparison, schema_tables
+from tools import error_tables, example_comparison, schema_tables, vpc_endpoints
 from tools.markdown_table import cell, table
 from tools.state_machines import definition
 from tools.template import Content, statements, tasks, template
@@ -70,11 +70,8 @@ def _shown(default: Any) -> str:
 
 def functions_in_vpc() -> str:
     """The functions that run in the VPC whose subnets the stack is given."""
-    return "\n".join(
-        f"- `{name}`: {resource['Properties']['Description'][0].lower()}{resource['Properties']['Description'][1:]}"
-        for name, resource in template()["Resources"].items()
-        if "VpcConfig" in resource.get("Properties", {})
-    )
+    described = {name: properties["Description"] for name, properties in vpc_endpoints.functions_in_vpc().items()}
+    return "\n".join(f"- `{name}`: {text[0].lower()}{text[1:]}" for name, text in described.items())
 
 
 def states() -> str:
@@ -180,6 +177,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "commands": commands,
     "parameters": parameters,
     "functions_in_vpc": functions_in_vpc,
+    "vpc_endpoints": vpc_endpoints.page,
     "states": states,
     "log_states": log_states,
     "log_input": lambda: schema_tables.input_reference("logs/copy_logs.schema.json"),

@@ -27,8 +27,11 @@ def _intrinsic(loader: yaml.SafeLoader, suffix: str, node: yaml.Node) -> Any:
         # What matters to a reader is the resource that the stack makes by default.
         return items[1]
     if suffix == "Split":
-        # !Split [",", !Sub ["${Arns}/...", {Arns: ...}]]: a list made of another, the DAG buckets'.
-        return str(items[1][0]).replace("${Arns}", "${DagBucketArns}")
+        # !Split [",", !Sub ["${Arns}/*", {Arns: !Join ["/*,", !Ref DagBucketArns]}]]: a list made of another.
+        text, joined = items[1]
+        for name, (_, of_list) in joined.items():
+            text = text.replace(f"${{{name}}}", of_list)
+        return text.split(",") if "," in text else text
     return items
 
 

@@ -44,17 +44,18 @@ NOT_USED_HERE = {
     # The target has no log group yet, a stream is big.
     "ListLogStreamsFunction": ("logs:CreateLogGroup", "logs:PutRetentionPolicy"),
     "CopyLogEventsFunction": ("logs:GetLogEvents",),
-    # Used by Amazon MWAA in the caller's name, which the local one does not do.
-    "CreateEnvironmentFunction": (
-        "iam:CreateServiceLinkedRole",
+    # The role is there already, and an update does not ask for what a creation does.
+    "CreateEnvironmentFunction": ("iam:CreateServiceLinkedRole",),
+    "UpdateEnvironmentFunction": (
+        "iam:PassRole",
         "s3:GetEncryptionConfiguration",
         "ec2:CreateNetworkInterface",
         "ec2:CreateVpcEndpoint",
-        "kms:CreateGrant",
-        "kms:DescribeKey",
-        "airflow:TagResource",
+        "ec2:DescribeRouteTables",
+        "ec2:DescribeSecurityGroups",
+        "ec2:DescribeSubnets",
+        "ec2:DescribeVpcs",
     ),
-    "UpdateEnvironmentFunction": ("iam:PassRole", "s3:GetEncryptionConfiguration"),
     # This is no rehearsal.
     "PrepareRehearsalFunction": ("s3:GetObject", "s3:ListBucket", "kms:Decrypt", "states:DescribeExecution"),
     "SweepFunction": (

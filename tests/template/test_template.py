@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from migration.environments.environment import THROW_AWAY_TAG
-from tools import dashboard, state_machines
+from tools import dashboard, state_machines, vpc_endpoints
 from tools.generated_docs import PAGES, renewed
-from tools.template import statements, tasks, template
+from tools.template import statements, tasks, template, unconditional_statements
 
 ROOT = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent
@@ -41,7 +41,21 @@ NESTED = {
 SCHEDULED = {"ScheduledRehearsal": "${RehearseStateMachine}", "ScheduledSweep": "${SweepFunction.Arn}"}
 TASKS = {name: state for file in MACHINES for name, state in tasks(file).items()}
 # Statements whose actions have no resources (Service Authorization Reference).
-WITHOUT_RESOURCES = ("Networks", "ListOfEnvironments", "Prices", "NumberOfDags")
+WITHOUT_RESOURCES = ("Networks", "NetworksOfEnvironments", "ListOfEnvironments", "Prices", "NumberOfDags")
+# What Amazon MWAA's user guide gives to whoever creates and updates environments (AmazonMWAAFullApiAccess), besides the
+# calls of its own API and iam:CreateServiceLinkedRole, with the actions that its patterns stand for.
+CALLERS_RIGHTS = {
+    "iam:PassRole",
+    "s3:GetEncryptionConfiguration",
+    "ec2:CreateNetworkInterface",
+    "ec2:CreateVpcEndpoint",
+    *(f"ec2:Describe{what}" for what in ("RouteTables", "SecurityGroups", "Subnets", "Vpcs")),
+}
+CALLERS_RIGHTS_ON_A_KEY = {
+    *(f"kms:{action}" for action in ("CreateGrant", "Decrypt", "DescribeKey", "Encrypt", "ListGrants", "RevokeGrant")),
+    *(f"kms:GenerateDataKey{kind}" for kind in ("", "Pair", "PairWithoutPlaintext", "WithoutPlaintext")),
+    *(f"kms:ReEncrypt{end}" for end in ("From", "To")),
+}
 #: IAM's quota of managed policies for a role, and those that SAM adds: of logs or the VPC, and of traces.
 MANAGED_POLICIES, OF_SAM = 10, 2
 
@@ -163,6 +177,16 @@ def test_a_function_that_calls_web_servers_can_run_in_their_vpc(name: str) -> No
     assert ("airflow:CreateCliToken" in allowed) == calls
 
 
+def test_everything_that_a_function_in_the_vpc_calls_has_its_endpoint() -> None:
+    """An action of a service without one is a KeyError."""
+    found = {endpoint.name: endpoint.functions for endpoint in vpc_endpoints.endpoints()}
+    assert set(found) == {"s3", "airflow.api", "airflow.env", "kms", "sns", "states", "logs", "pricing.api", "xray"}
+    # The tokens of the CLI are what they are in the VPC for.
+    assert found["airflow.env"] == list(vpc_endpoints.functions_in_vpc())
+    assert found["kms"] == ["CleanUpFunction", "SweepFunction"]
+    assert found["pricing.api"] == ["ReportFunction"]
+
+
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_no_function_may_do_everything(name: str) -> None:
     for statement in statements(FUNCTIONS[name]):
@@ -170,6 +194,25 @@ def test_no_function_may_do_everything(name: str) -> None:
         # Keys of DAG buckets and environments are the user's: only through the service that uses them.
         if statement["Resource"] == "*" and statement["Sid"] not in WITHOUT_RESOURCES:
             assert "kms:ViaService" in str(statement["Condition"])
+
+
+@pytest.mark.parametrize("name", ["CreateEnvironmentFunction", "UpdateEnvironmentFunction"])
+def test_who_configures_an_environment_has_the_rights_that_mwaa_documents(name: str) -> None:
+    every_stack = {action for said in unconditional_statements(FUNCTIONS[name]) for action in said["Action"]}
+    assert every_stack >= CALLERS_RIGHTS
+    # The others are those of the exchange bucket's key.
+    assert every_stack & CALLERS_RIGHTS_ON_A_KEY <= {"kms:Decrypt", "kms:GenerateDataKey"}
+    (on_keys,) = [said for said in statements(FUNCTIONS[name]) if said["Sid"] == "EnvironmentKeys"]
+    assert set(on_keys["Action"]) == CALLERS_RIGHTS_ON_A_KEY
+    assert on_keys["Resource"] == "${EnvironmentKeyArns}"
+
+
+def test_a_log_group_is_named_with_or_without_its_streams() -> None:
+    for name in ("ListLogStreamsFunction", "CopyLogEventsFunction", "CheckFilesFunction"):
+        resources = [
+            said["Resource"] for said in statements(FUNCTIONS[name]) if "LogGroupArns" in str(said["Resource"])
+        ]
+        assert resources == [["${LogGroupArns}", "${LogGroupArns}:*"]]
 
 
 @pytest.mark.parametrize("name", SHARED_POLICIES)

@@ -6,6 +6,9 @@ s3_permissions, from the Service Authorization Reference.
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+
+from local.aws.arns import arn
 from local.aws.iam import key_permissions, s3_permissions
 from local.aws.iam.policy_evaluation import Requirement
 from local.aws.iam.resource_arns import resources_of
@@ -41,11 +44,43 @@ def requirements(request: AwsRequest, account: str) -> list[Requirement]:
     needed = [Requirement(action, resources, context)]
     if request.service == "cloudwatch" and "Namespace" in request.parameters:
         context["cloudwatch:namespace"] = str(request.parameters["Namespace"])
+    if request.service == "mwaa" and name == "CreateEnvironment":
+        needed += _of_environment(request, account, context)
     passed = _passed_role(request)
     if passed is not None:
         role, to_service = passed
         needed.append(Requirement("iam:PassRole", (role,), {**context, "iam:passedtoservice": to_service}))
     return needed
+
+
+#: What Amazon MWAA does with an environment's key in the caller's name (user guide, access policies).
+_WITH_KEY = ("DescribeKey", "ListGrants", "CreateGrant", "RevokeGrant", "Decrypt", "Encrypt", "GenerateDataKey")
+
+
+def _of_environment(request: AwsRequest, account: str, context: Mapping[str, str]) -> Iterator[Requirement]:
+    """What Amazon MWAA does and looks at in the name of whoever creates an environment (user guide, access policies).
+
+    The service-linked role is there already.
+    """
+    parameters = request.parameters
+    name = parameters.get("Name")
+    if parameters.get("Tags"):
+        environment = arn("airflow", request.region, account, f"environment/{name}")
+        yield Requirement("airflow:TagResource", (environment,), context)
+    yield Requirement("s3:GetEncryptionConfiguration", (str(parameters.get("SourceBucketArn")),), context)
+    for what in ("RouteTables", "SecurityGroups", "Subnets", "Vpcs"):
+        yield Requirement(f"ec2:Describe{what}", ("*",), context)
+
+    def made(kind: str) -> tuple[str]:
+        return (arn("ec2", request.region, account, f"{kind}/{name}"),)
+
+    for kind in ("vpc-endpoint", "vpc", "subnet", "security-group"):
+        yield Requirement("ec2:CreateVpcEndpoint", made(kind), context)
+    for kind in ("network-interface", "subnet"):
+        yield Requirement("ec2:CreateNetworkInterface", made(kind), context)
+    key = parameters.get("KmsKey")
+    for action in _WITH_KEY if key else ():
+        yield key_permissions.requirement(f"kms:{action}", str(key), request, account, context)
 
 
 def _passed_role(request: AwsRequest) -> tuple[str, str] | None:

@@ -51,15 +51,14 @@ def _logs(request: AwsRequest, account: str) -> tuple[str, ...]:
     group = parameters.get("logGroupIdentifier") or parameters.get("logGroupName") or parameters.get("resourceArn")
     if group is None:
         prefix = parameters.get("logGroupNamePrefix", "")
-        named = _arn(request, account, f"log-group:{prefix}")
-        return (named, f"{named}:log-stream:")
+        return (_arn(request, account, f"log-group:{prefix}:log-stream:"),)
     group = str(group).removesuffix(":*")
     named = group if group.startswith("arn:") else _arn(request, account, f"log-group:{group}")
     stream = parameters.get("logStreamName")
     if stream is not None:
         return (f"{named}:log-stream:{stream}",)
-    # Policies name a group with and without the `:*` that stands for its streams; IAM takes both.
-    return (named, f"{named}:*", f"{named}:log-stream:")
+    # So a policy that names a group without `:*` at its end allows nothing in it (CloudWatch Logs, user guide).
+    return (f"{named}:log-stream:",)
 
 
 def _sns(request: AwsRequest, account: str) -> tuple[str, ...]:
