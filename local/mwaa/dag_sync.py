@@ -36,18 +36,18 @@ _Changes = Mapping[str, "bytes | None"]
 class _Folder:
     """One folder, which changes so many seconds after the bucket was read."""
 
-    def __init__(self, path: Path, delay: float) -> None:
+    def __init__(self, path: Path, delay: Callable[[], float]) -> None:
         self._path = path
         self._delay = delay
         self._expected: deque[tuple[float, _Changes]] = deque()
 
     def expect(self, changes: _Changes) -> None:
-        self._expected.append((time.monotonic() + self._delay, changes))
+        self._expected.append((time.monotonic(), changes))
 
     def change(self, now: float) -> None:
         """Makes the changes that are due."""
         self._path.mkdir(parents=True, exist_ok=True)
-        while self._expected and self._expected[0][0] <= now:
+        while self._expected and self._expected[0][0] + self._delay() <= now:
             for relative, content in self._expected.popleft()[1].items():
                 self._write(self._path / relative, content)
 
@@ -80,9 +80,9 @@ class DagSync:
         self._s3 = functools.cache(s3)
         self._bucket = bucket
         self._prefix = prefix.strip("/") + "/" if prefix.strip("/") else ""
-        delay = dag_folders.delay_seconds()
+        delay = dag_folders.delay_seconds
         self._folders = [
-            _Folder(folders.scheduler, 0), _Folder(folders.workers, delay), _Folder(folders.web_server, delay),
+            _Folder(folders.scheduler, lambda: 0), _Folder(folders.workers, delay), _Folder(folders.web_server, delay),
         ]  # fmt: skip
         self._known: dict[str, str] = {}
         self._last_write = last_write

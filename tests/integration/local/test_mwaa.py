@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import json
 import time
-from collections.abc import Iterator
 from contextlib import closing
 from typing import Any
 
@@ -52,7 +51,7 @@ from airflow.operators.python import PythonOperator
 import beside
 
 with DAG("late", start_date=datetime(2026, 1, 1), schedule=None, is_paused_upon_creation=False) as dag:
-    PythonOperator(task_id="early", python_callable=beside.work, retries=20, retry_delay=timedelta(seconds=3))
+    PythonOperator(task_id="work", python_callable=beside.work, retries=20, retry_delay=timedelta(seconds=3))
 """
 OWNERS = "select distinct relowner::regrole::text from pg_class where relnamespace = 'public'::regnamespace"
 BESIDE = """
@@ -64,14 +63,6 @@ def work():
 """
 
 pytestmark = pytest.mark.timeout(900)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def late_folders() -> Iterator[None]:
-    """Workers and web servers get DAG files later than the scheduler parses them."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("DAG_FOLDER_DELAY_SECONDS", "25")
-        yield
 
 
 @pytest.fixture(scope="module")
@@ -132,7 +123,7 @@ def test_an_unknown_environment(aws: AwsWithMwaa) -> None:
 
 # The inspection fails, in the thread that deletes the environment.
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
-def test_a_life(aws: AwsWithMwaa, role: str, bucket: str, statuses: list[str]) -> None:
+def test_a_life(aws: AwsWithMwaa, role: str, bucket: str, statuses: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     mwaa = aws.client("mwaa")
     mwaa.create_environment(**request(role, bucket))
     assert wait(aws)[0] == "CREATING"
@@ -150,7 +141,7 @@ def test_a_life(aws: AwsWithMwaa, role: str, bucket: str, statuses: list[str]) -
     assert "first" in printed
     assert any("I am arn:aws:sts::123456789012:assumed-role/ExecutionRole/" in line for line in log(aws))
 
-    run_where_the_files_are_not_yet(aws)
+    run_where_the_files_are_not_yet(aws, monkeypatch)
 
     with pytest.raises(ClientError, match=r"can be upgraded to 3.x only from 2\.11"):
         mwaa.update_environment(Name=NAME, AirflowVersion="3.2.1")
@@ -268,25 +259,24 @@ def cli(aws: AwsWithMwaa, command: str) -> tuple[int, str]:
     return answer.status, base64.b64decode(answer.json()["stdout"]).decode()
 
 
-def run_where_the_files_are_not_yet(aws: AwsWithMwaa) -> None:
+def run_where_the_files_are_not_yet(aws: AwsWithMwaa, monkeypatch: pytest.MonkeyPatch) -> None:
     """A task whose worker does not know its DAG yet fails, and is retried as any other."""
+    path = "/dags/late/dagRuns/1/taskInstances/work"
+
+    def told(of: str = "") -> Any:
+        return aws.client("mwaa").invoke_rest_api(Name=NAME, Path=path + of, Method="GET")["RestApiResponse"]
+
+    monkeypatch.setenv("DAG_FOLDER_DELAY_SECONDS", "3600")
     for name, content in (("beside", BESIDE), ("late", LATE)):
         aws.client("s3").put_object(Bucket="airflow", Key=f"dags/{name}.py", Body=content.encode())
-    eventually(lambda: cli(aws, "dags trigger late --run-id first")[0] == 200, 60)
+    eventually(lambda: cli(aws, "dags trigger late --run-id 1")[0] == 200, 60)
+    eventually(lambda: told()["state"] == "up_for_retry", 60)
     # The web server does not have the file either.
     assert '"late"' not in cli(aws, "dags list --output json")[1]
-    path = "/dags/late/dagRuns/first/taskInstances/early"
-    found: dict[str, Any] = {}
-
-    def has_succeeded() -> bool:
-        answer = aws.client("mwaa").invoke_rest_api(Name=NAME, Path=path, Method="GET")["RestApiResponse"]
-        found.update(answer)
-        return bool(answer["state"] == "success")
-
-    eventually(has_succeeded, 120)
-    assert found["try_number"] > 1
-    value = aws.client("mwaa").invoke_rest_api(Name=NAME, Path=f"{path}/xcomEntries/return_value", Method="GET")
-    assert value["RestApiResponse"]["value"].endswith("/dags-of-workers")
+    monkeypatch.setenv("DAG_FOLDER_DELAY_SECONDS", "0")
+    eventually(lambda: told()["state"] == "success", 60)
+    assert told()["try_number"] > 1
+    assert told("/xcomEntries/return_value")["value"].endswith("/dags-of-workers")
     assert '"late"' in cli(aws, "dags list --output json")[1]
 
 
