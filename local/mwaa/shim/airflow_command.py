@@ -9,8 +9,6 @@ import contextlib
 import inspect
 import sys
 
-import dag_folder
-
 try:
     from airflow.bin.cli import CLIFactory  # 1.10
 
@@ -48,6 +46,8 @@ except ImportError:
 
 def run(request):
     if "dag_folder" in request:
+        import dag_folder
+
         dag_folder.use(request["dag_folder"])
         dag_folder.give_to_workers(request["dag_folder_of_workers"])
     sys.argv = ["airflow", *request["arguments"]]
