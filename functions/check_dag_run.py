@@ -1,4 +1,7 @@
-"""CheckExport, CheckImport: how far a run of ours is; what it did is read from S3, whether it lives from the CLI."""
+"""CheckProbe, CheckExport, CheckImport: how far a run of ours is.
+
+What it did is read from S3, whether it lives from the CLI.
+"""
 
 from __future__ import annotations
 
@@ -6,9 +9,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from migration import errors, waiting
-from migration.airflow import runs
+from migration.airflow import our_dags, runs
 from migration.airflow.cli import RunState
 from migration.aws import clients
+from migration.checks import check_results, source_database
 from migration.exchange.store import of_artifact, of_attempt
 from migration.model import Migration
 from migration.observability import logger, state
@@ -24,16 +28,17 @@ class DagRunProgress(Progress):
 
 @state
 def handler(*, migration: Migration, dag: str, waited_seconds: int) -> DagRunProgress:
+    """`dag` names the run (`migration.airflow.runs`)."""
     run = runs.run_id(migration, dag)
     found = runs.results(of_artifact(clients.s3(), migration), dag, run)
     if runs.is_complete(dag, found):
-        of_attempt(clients.s3(), migration).end_phase(runs.PHASES[dag])
+        _end(migration, dag, found)
         return DagRunProgress(**vars(waiting.ready(waited_seconds)), tasks={})
     run_state = _state_of(migration, dag, run, failed=runs.failure(found) is not None)
     # The run may have ended between the two looks.
     found = runs.results(of_artifact(clients.s3(), migration), dag, run)
     if runs.is_complete(dag, found):
-        of_attempt(clients.s3(), migration).end_phase(runs.PHASES[dag])
+        _end(migration, dag, found)
         return DagRunProgress(**vars(waiting.ready(waited_seconds)), tasks=run_state.tasks)
     judge(dag, run, run_state, found)
     logger.info("running", extra={"dag": dag, "tasks": run_state.tasks})
@@ -50,6 +55,15 @@ def handler(*, migration: Migration, dag: str, waited_seconds: int) -> DagRunPro
     return DagRunProgress(**vars(progress), tasks=run_state.tasks)
 
 
+def _end(migration: Migration, dag: str, found: dict[str, dict[str, Any]]) -> None:
+    """Ends the phase. What a probe found is kept for the report, and stops a migration as it would stop its export."""
+    store = of_attempt(clients.s3(), migration)
+    store.end_phase(runs.PHASES[dag])
+    if dag == our_dags.PROBE:
+        check_results.write(store, "source_database", [source_database.check(found["export"])])
+        source_database.require_exportable(found["export"])
+
+
 def _state_of(migration: Migration, dag: str, run: str, *, failed: bool) -> RunState:
     """As the CLI tells it. Where that does not answer, nobody knows, and the run has its time.
 
@@ -58,7 +72,7 @@ def _state_of(migration: Migration, dag: str, run: str, *, failed: bool) -> RunS
     answering is raised: the state machine's retries ask again, for some minutes.
     """
     try:
-        return runs.cli(migration, dag).run_state(dag, run, migration["executionDate"])
+        return runs.cli(migration, dag).run_state(runs.dag_of(dag), run, runs.date_of(migration, dag))
     except (errors.TransientError, errors.CliUnreachable) as error:
         if failed:
             raise

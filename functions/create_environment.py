@@ -52,14 +52,7 @@ def handler(*, execution: str, migration: Migration, files: dict[str, Any]) -> C
         files=Files.of(files),
         tags=environment.tags_of(migration),
     )
-    notes = migration["notes"] + made.notes
-    unread = environment.unread_fields(clients.mwaa(source["region"]), source["environment"])
-    if unread:
-        notes.append(
-            f"The source has {', '.join(unread)}, which the AWS SDK of this function does not know and leaves out: set "
-            "it in the target by hand, and update the SDK."
-        )
-    store.write(layout.CREATION, {"notes": notes})
+    store.write(layout.CREATION, {"notes": migration["notes"] + made.notes})
     try:
         mwaa.create_environment(**made.request)
     except ClientError as error:

@@ -1,4 +1,4 @@
-"""TriggerExport, TriggerImport: makes sure that a run of one of our DAGs exists."""
+"""TriggerProbe, TriggerExport, TriggerImport: makes sure that a run of one of our DAGs exists."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Triggered:
 
 @state
 def handler(*, execution: str, migration: Migration, dag: str) -> Triggered:
-    """A run that has left its results is not triggered again."""
+    """A run that has left its results is not triggered again. `dag` names the run (`migration.airflow.runs`)."""
     require_locks(migration, execution)
     run = runs.run_id(migration, dag)
     if runs.is_complete(dag, runs.results(of_artifact(clients.s3(), migration), dag, run)):
@@ -30,7 +30,7 @@ def handler(*, execution: str, migration: Migration, dag: str) -> Triggered:
     of_attempt(clients.s3(), migration).start_phase(runs.PHASES[dag])
     cli = runs.cli(migration, dag)
     # Our DAGs are not paused when they are first parsed, but a user may have paused one since.
-    cli.unpause(dag)
-    created = cli.trigger(dag, run, migration["executionDate"], runs.conf(migration, dag))
+    cli.unpause(runs.dag_of(dag))
+    created = cli.trigger(runs.dag_of(dag), run, runs.date_of(migration, dag), runs.conf(migration, dag))
     logger.info("triggered", extra={"dag": dag, "run_id": run, "new": created})
     return Triggered(run_id=run, created=created)

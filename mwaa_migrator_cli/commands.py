@@ -21,20 +21,27 @@ if TYPE_CHECKING:
 FINE, FAILED, WRONG_INPUT, NOTEWORTHY = 0, 1, 2, 3
 
 _FILE = click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path)
-_ACCOUNT = (
-    click.option("--stack", default="mwaa-migrator", show_default=True, help="The application's CloudFormation stack."),
-    click.option("--region", help="The stack's region. Default: the SDK's."),
+_STACK = click.option(
+    "--stack", default="mwaa-migrator", show_default=True, help="The application's CloudFormation stack."
+)
+_AWS = (
+    click.option("--region", help="The region. Default: the SDK's."),
     click.option("--profile", help="The SDK's profile with the credentials."),
     click.option("--local", is_flag=True, help="Talk to the local AWS (python -m local up), not to an account."),
     click.option("--local-name", metavar="NAME", help="The same, where several of them run."),
 )
 
 
-def _account_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Gives a command the options that say which stack in which AWS."""
-    for option in reversed(_ACCOUNT):
+def _aws_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Gives a command the options that say which AWS."""
+    for option in reversed(_AWS):
         command = option(command)
     return command
+
+
+def _account_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Gives a command the options that say which stack in which AWS."""
+    return _STACK(_aws_options(command))
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -158,6 +165,28 @@ def doctor(source: str | None, target: str | None, probe: bool, as_json: bool, *
 
 
 @cli.command()
+@click.argument("environment")
+@click.option("--format", "form", type=click.Choice(["cloudformation", "terraform", "cdk"]), required=True,
+              help="The tool that is to take it over.")  # fmt: skip
+@_aws_options
+def iac(environment: str, form: str, **options: Any) -> None:
+    """Print an environment as code, by which your own tool takes it over.
+
+    The code has all that the environment has, so that the import changes nothing. In place of Airflow options that may
+    be secrets it has parameters.
+    """
+    with _explaining_failures():
+        _choose(**options)
+        from .infrastructure_code import environment_code
+
+        code = environment_code.of(environment, form)
+        click.echo(code.text, nl=False)
+        if code.left_out:
+            fields = ", ".join(code.left_out)
+            click.secho(f"Left out, because AWS::MWAA::Environment does not have it: {fields}", fg="yellow", err=True)
+
+
+@cli.command()
 @click.argument("definitions", nargs=-1, metavar="DEFINITION...", type=_FILE)
 @click.option("--id", "ids", multiple=True, metavar="df-...", help="A pipeline of the account. Repeatable.")
 @click.option("--all", "every", is_flag=True, help="Every active pipeline of the account.")
@@ -171,10 +200,7 @@ def doctor(source: str | None, target: str | None, probe: bool, as_json: bool, *
               help="Where work on Amazon EMR runs: on its cluster, or, what can, on EMR Serverless.")  # fmt: skip
 @click.option("--start", type=click.DateTime(["%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d"]), metavar="TIME",
               help="The first scheduled start (UTC) that the DAG takes over; it catches up from there.")  # fmt: skip
-@click.option("--region", help="The pipelines' region. Default: the SDK's.")
-@click.option("--profile", help="The SDK's profile with the credentials.")
-@click.option("--local", is_flag=True, help="Read from the local AWS, not from an account.")
-@click.option("--local-name", metavar="NAME", help="The same, where several of them run.")
+@_aws_options
 def pipeline(
     definitions: tuple[Path, ...],
     ids: tuple[str, ...],
@@ -223,10 +249,7 @@ def pipeline(
 @click.option("--id", "pipeline_id", metavar="df-...", help="The pipeline whose runs to compare.")
 @click.option("--runs", type=_FILE, metavar="FILE",
               help="The DAG's runs, as airflow dags list-runs --output json prints them.")  # fmt: skip
-@click.option("--region", help="The pipeline's region. Default: the SDK's.")
-@click.option("--profile", help="The SDK's profile with the credentials.")
-@click.option("--local", is_flag=True, help="Read from the local AWS, not from an account.")
-@click.option("--local-name", metavar="NAME", help="The same, where several of them run.")
+@_aws_options
 def compare(places: tuple[tuple[str, str], ...], pipeline_id: str | None, runs: Path | None, **options: Any) -> None:
     """Compare a pipeline and its DAG, while both run.
 

@@ -94,6 +94,9 @@ def steps_of(plan: Migration) -> dict[str, list[str]]:
     place = f"s3://{target['bucket']}/{target['dagsPath']}"
     steps = {
         "CreateEnvironment": [f"create {target['environment']} at {plan['importVersion']}, its DAGs in {place}"],
+        "TriggerProbe": [
+            "look in the source's database for what an export would be refused for, and what it will need"
+        ],
         "CopyLogsEarly": [f"{copy}, while the source's DAGs go on"] if early else [],
         "TriggerExport": [
             *([pause] if runs.quiesces(plan) else []),

@@ -16,12 +16,10 @@ from . import account
 from .account import NotFound
 from .exchange import Exchange
 from .progress import summary
-from .watching import plan_of
+from .watching import migration_of, plan_of
 from .watching import watch as follow
 
 _POLL_SECONDS = 3.0
-# The state machines' names behind the stack's.
-_MIGRATE, _REHEARSE = "-migrate", "-rehearse"
 
 
 def start(machine: str, document: dict[str, Any]) -> str:
@@ -42,7 +40,7 @@ def watch(arn: str) -> bool:
 
     def exchange() -> Exchange | None:
         try:
-            plan = plan_of(states, _migration_of(arn))
+            plan = plan_of(states, migration_of(arn))
         except states.exceptions.ExecutionDoesNotExist:
             # A rehearsal's migration starts a little later.
             return None
@@ -68,11 +66,3 @@ def watch(arn: str) -> bool:
     # A bucket that has refused the report leaves the output to tell; who was skipped has neither.
     verdict = facts.verdict(reports[-1]) if reports else output.get("verdict", facts.FAIL)
     return bool(ended["status"] == "SUCCEEDED" and verdict != facts.FAIL)
-
-
-def _migration_of(arn: str) -> str:
-    """The execution of the migrate state machine that an execution is, or that a rehearsal has of the same name."""
-    *above, machine, name = arn.split(":")
-    if machine.endswith(_REHEARSE):
-        machine = f"{machine.removesuffix(_REHEARSE)}{_MIGRATE}"
-    return ":".join([*above, machine, name])

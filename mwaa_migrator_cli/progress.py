@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any
@@ -18,6 +18,8 @@ from migration import wording
 from migration.report import facts
 from migration.report.facts import Finding, Span, TableRow
 
+from .reminder import Reminder
+
 _BAR = 36
 _PLACES = 5
 _TEXT = 2000
@@ -25,13 +27,14 @@ _COLOURS = {facts.PASS: "green", facts.WARN: "dark_orange", facts.FAIL: "red"}
 
 
 class ProgressDisplay:
-    """Live in a terminal; elsewhere a line for each phase that begins, and one when it has ended."""
+    """Live in a terminal; elsewhere a line for each phase that begins, one when it has ended, and reminders between."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
         self._live = Live(console=console, refresh_per_second=4) if console.is_terminal else None
         self._spinner = Spinner("dots")
         self._told: set[str] = set()
+        self._reminder = Reminder(self._say)
 
     def __enter__(self) -> ProgressDisplay:
         if self._live is not None:
@@ -47,22 +50,28 @@ class ProgressDisplay:
         if self._live is not None:
             self._live.stop()
 
-    def show(self, state: str, phases: Sequence[Mapping[str, Any]], rows: Mapping[str, int]) -> None:
+    def show(self, state: Callable[[], str], phases: Sequence[Mapping[str, Any]], rows: Mapping[str, int]) -> None:
         """
         Args:
-            state: the state that the execution is in.
+            state: the state that the execution is in; asked for only if it is shown.
             phases: {"name", "started", "ended" or None, "seconds"}, in order.
             rows: {"exported": 120, "merged": 118}, as far as known.
         """
         if self._live is not None:
-            self._live.update(self._render(state, phases, rows))
+            self._live.update(self._render(state(), phases, rows))
             return
         for phase in phases:
+            name = str(phase["name"])
             took = wording.duration(float(phase["seconds"])) if phase["ended"] else ""
-            line = f"{phase['name']}: {took}" if took else f"{phase['name']} ..."
-            if line not in self._told and phase["name"] not in self._told:
-                self._told.add(phase["name"] if took else line)
-                self._console.print(f"          {line}", highlight=False, markup=False)
+            line = f"{name}: {took}" if took else f"{name} ..."
+            if line not in self._told and name not in self._told:
+                self._told.add(name if took else line)
+                self._say(line)
+                self._reminder.wait_for(f"after {name}" if took else name)
+        self._reminder.remind(state)
+
+    def _say(self, line: str) -> None:
+        self._console.print(f"          {line}", highlight=False, markup=False)
 
     def _render(self, state: str, phases: Sequence[Mapping[str, Any]], rows: Mapping[str, int]) -> RenderableType:
         table = Table(box=None, pad_edge=False, show_header=False, expand=False)

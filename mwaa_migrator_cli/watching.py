@@ -12,6 +12,9 @@ from rich.console import Console
 from .exchange import Exchange
 from .progress import ProgressDisplay
 
+# The state machines' names behind the stack's, and the state of a rehearsal in which its migration runs.
+_MIGRATE, _REHEARSE, _MIGRATING = "-migrate", "-rehearse", "Rehearse"
+
 
 def watch(
     states: Any, execution: str, exchange: Callable[[], Exchange | None], console: Console, seconds: float
@@ -27,11 +30,9 @@ def watch(
     with ProgressDisplay(console) as display:
         while True:
             described: dict[str, Any] = states.describe_execution(executionArn=execution)
-            # Without a terminal nobody sees the state.
-            state = _current_state(states, execution) if console.is_terminal else ""
             found = found or exchange()
-            if found is not None:
-                display.show(state, found.phases(), found.rows())
+            phases, rows = ((), {}) if found is None else (found.phases(), found.rows())
+            display.show(lambda: _current_state(states, execution), phases, rows)
             if described["status"] != "RUNNING":
                 return described
             time.sleep(seconds)
@@ -49,7 +50,27 @@ def plan_of(states: Any, execution: str) -> Mapping[str, Any] | None:
     return None
 
 
+def migration_of(execution: str) -> str:
+    """The execution of the migrate state machine that an execution is, or that a rehearsal has of the same name."""
+    *above, machine, name = execution.split(":")
+    if machine.endswith(_REHEARSE):
+        machine = f"{machine.removesuffix(_REHEARSE)}{_MIGRATE}"
+    return ":".join([*above, machine, name])
+
+
 def _current_state(states: Any, execution: str) -> str:
+    """The state that an execution is in: of a rehearsal, while it migrates, that of its migration."""
+    own, migration = _last_entered(states, execution), migration_of(execution)
+    if own != _MIGRATING or migration == execution:
+        return own
+    try:
+        return _last_entered(states, migration) or own
+    except states.exceptions.ExecutionDoesNotExist:
+        # It starts a little later.
+        return own
+
+
+def _last_entered(states: Any, execution: str) -> str:
     history = states.get_execution_history(
         executionArn=execution, reverseOrder=True, maxResults=25, includeExecutionData=False
     )

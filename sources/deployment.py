@@ -25,7 +25,9 @@ from local.installations.postgres import PostgresServer
 from sources.source import XCom
 
 #: The table's content as a number that does not depend on the rows' order, and what keeps it whole.
-_TABLES = "select relname from pg_class where relnamespace = 'public'::regnamespace and relkind = 'r' order by 1"
+_TABLES = """
+    select relname from pg_class where relnamespace = 'public'::regnamespace and relkind in ('r', 'p') order by 1
+"""
 _ROWS = "select count(*), coalesce(sum(hashtextextended(t::text, 0)), 0)::text from public.{} t"
 _DEFINITIONS = """
     select 'constraint', conrelid::regclass::text, conname::text, pg_get_constraintdef(oid), convalidated

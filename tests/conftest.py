@@ -18,6 +18,8 @@ os.environ |= {
     "POWERTOOLS_METRICS_NAMESPACE": "MwaaMigrator",
     "POWERTOOLS_TRACE_DISABLED": "true",
 }
+# moto's EC2 would make a thousand machine images, with volumes, for each test that asks it for a subnet.
+os.environ["MOTO_EC2_LOAD_DEFAULT_AMIS"] = "false"
 
 _SLOWEST = 20
 _PROCESSOR = "processor seconds"

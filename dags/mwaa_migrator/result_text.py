@@ -34,6 +34,8 @@ def result_text(document: dict[str, Any]) -> str:
     ]
     if document.get("indexes_left_out"):
         lines.append("indexes left out: {}".format(", ".join(document["indexes_left_out"])))
+    if document.get("constraints_left_out"):
+        lines.append("constraints left out: {}".format(", ".join(document["constraints_left_out"])))
     if document.get("already_imported"):
         lines.append("This artifact was imported before; nothing was changed.")
     if document.get("artifact"):

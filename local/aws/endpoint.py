@@ -135,6 +135,8 @@ class Endpoint:
 
     def start(self) -> None:
         IAMBackend._init_aws_policies = _make_managed_policies  # type: ignore[method-assign]
+        # A thousand machine images take a second to make, and nobody starts a machine here.
+        os.environ["MOTO_EC2_LOAD_DEFAULT_AMIS"] = "false"
         _configure_moto(like_aws=True)
         # Whatever another user of this process has left has none of AWS's policies.
         moto_api_backend.reset()

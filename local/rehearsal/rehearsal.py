@@ -28,6 +28,7 @@ from local.rehearsal.target_inspection import TargetInspection
 from local.rehearsal.verdict import check_leftovers, check_old_logs, is_verified
 from mwaa_migrator_cli.exchange import Exchange
 from mwaa_migrator_cli.progress import summary
+from mwaa_migrator_cli.reminder import Reminder, reminding
 from mwaa_migrator_cli.watching import watch
 from tools.packages import PackagingFailed
 
@@ -59,14 +60,22 @@ def run(settings: Settings, console: Console) -> int:
 
 def run_in(aws: AwsWithMwaa, settings: Settings, console: Console) -> int:
     """The same in a local AWS that is there, in which nothing has been deployed."""
-    say = _say(console, time.monotonic())
+    tell = _teller(console, time.monotonic())
+    reminder = Reminder(tell)
+
+    def say(text: str) -> None:
+        tell(text)
+        reminder.wait_for(text)
+
     settings.out.mkdir(parents=True, exist_ok=True)
     say(f"the local AWS listens on {aws.endpoint.url}")
     # Building and deploying take as long as the source does, and neither needs the other.
-    with ThreadPoolExecutor() as pool:
+    with ThreadPoolExecutor() as pool, reminding(reminder):
         background: list[Future[Any]] = [pool.submit(application.deploy, aws)]
         background += [pool.submit(install, version) for version in settings.target_versions()]
         source = demo_source.make(aws, SOURCE_NAME, settings.source, settings.dags, settings.seed_sql, say)
+        if not all(work.done() for work in background):
+            say("waiting until the functions are packaged and deployed, and the target's Airflow is installed")
         for work in background:
             work.result()
     deployment = aws.deployed
@@ -144,11 +153,11 @@ def _explain(console: Console, ended: Mapping[str, Any], report: Mapping[str, An
     console.print(f"The functions' output is in {out / 'functions.log'}, that of the tasks in {out / 'tasks.log'}.")
 
 
-def _say(console: Console, started: float) -> Callable[[str], None]:
-    def say(text: str) -> None:
+def _teller(console: Console, started: float) -> Callable[[str], None]:
+    def tell(text: str) -> None:
         console.print(f"[dim]{time.monotonic() - started:6.1f} s[/]  {text}", highlight=False)
 
-    return say
+    return tell
 
 
 def _keep(console: Console, aws: AwsWithMwaa) -> None:

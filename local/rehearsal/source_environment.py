@@ -38,7 +38,7 @@ def create(aws: AwsWithMwaa, name: str, airflow_version: str, dags: Path, say: C
         SourceBucketArn=s3_arn(aws.region, bucket),
         DagS3Path="source/dags",
         RequirementsS3Path="source/requirements.txt",
-        NetworkConfiguration={"SubnetIds": ["subnet-0a", "subnet-0b"], "SecurityGroupIds": ["sg-0a"]},
+        NetworkConfiguration=_create_network(aws),
         WebserverAccessMode="PUBLIC_ONLY",
         # CleanUp waits for as long as what is left of a task's process may take to end.
         AirflowConfigurationOptions={"core.default_task_retries": "0", "core.killed_task_cleanup_time": "5"},
@@ -54,6 +54,26 @@ def create(aws: AwsWithMwaa, name: str, airflow_version: str, dags: Path, say: C
     if environment.status != "AVAILABLE":
         raise SourceNotReady(f"the source is {environment.status}: {environment.last_update.get('Error')}")
     return environment
+
+
+def _create_network(aws: AwsWithMwaa) -> dict[str, list[str]]:
+    """Creates a VPC without a way to the internet, with an endpoint for S3; a NetworkConfiguration in it."""
+    ec2 = aws.client("ec2")
+    vpc = ec2.create_vpc(CidrBlock="10.192.0.0/16")["Vpc"]["VpcId"]
+    subnets = [
+        ec2.create_subnet(VpcId=vpc, CidrBlock=f"10.192.{20 + number}.0/24", AvailabilityZone=f"{aws.region}{zone}")
+        for number, zone in enumerate("ab")
+    ]
+    group = ec2.create_security_group(GroupName="airflow", Description="of the source", VpcId=vpc)["GroupId"]
+    (table,) = ec2.describe_route_tables(Filters=[{"Name": "vpc-id", "Values": [vpc]}])["RouteTables"]
+    everything = {"Effect": "Allow", "Principal": "*", "Action": "*", "Resource": "*"}
+    ec2.create_vpc_endpoint(
+        VpcId=vpc,
+        ServiceName=f"com.amazonaws.{aws.region}.s3",
+        RouteTableIds=[table["RouteTableId"]],
+        PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [everything]}),
+    )
+    return {"SubnetIds": [made["Subnet"]["SubnetId"] for made in subnets], "SecurityGroupIds": [group]}
 
 
 def create_execution_role(aws: AwsWithMwaa, bucket: str) -> str:

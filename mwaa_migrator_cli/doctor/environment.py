@@ -21,7 +21,7 @@ KEY = Check(
     "Which key does GetEnvironment name?",
     "none where AWS owns the key; else a key of yours that is enabled",
     "CreateEnvironment refuses that key for the target, before anything is paused. Name one of yours in "
-    "target.overrides.KmsKey.",
+    "target.overrides.KmsKey. A key of yours must also be among the stack's EnvironmentKeyArns.",
     stops=True,
 )
 FIELDS = Check(

@@ -32,9 +32,6 @@ NOT_USED_HERE = {
         "s3:DeleteObject",
         "states:DescribeExecution",
         "ec2:DescribeSecurityGroups",
-        # The source's subnets do not exist.
-        "ec2:DescribeRouteTables",
-        "ec2:DescribeVpcEndpoints",
     ),
     # An object of the migration is missing, as in a first attempt that stopped early.
     "CheckParsedFunction": ("s3:ListBucket",),

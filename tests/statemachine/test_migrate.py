@@ -17,6 +17,8 @@ STATES = definition()["States"]
 
 BEFORE_EXPORT = ["Plan", "GrantAccess", "Purpose", "StageSettings", "CreateEnvironment", "PollTarget", "TargetReady"]
 TO_PARSED = [*BEFORE_EXPORT, "StageDags", "CheckParsed", "DagsParsed"]
+TRIGGER_PROBE = ["TriggerProbe", "ProbeStarted"]
+PROBE = ["CheckProbe", "ProbeEnded"]
 CHECKS = ["CheckTarget", "TargetChecked", "CheckFiles", "FilesChecked"]
 FROM_LOGS_TO_VERIFY = [
     *("LogsEarly", "CopyLogsEarly"),
@@ -24,7 +26,7 @@ FROM_LOGS_TO_VERIFY = [
     *("TriggerImport", "CheckImport", "ImportEnded"),
     "Verify",
 ]
-TO_VERIFY = [*TO_PARSED, *CHECKS, *FROM_LOGS_TO_VERIFY]
+TO_VERIFY = [*TO_PARSED, *TRIGGER_PROBE, *CHECKS, *PROBE, *FROM_LOGS_TO_VERIFY]
 HOP = ["NextHop", "StageHop", "UpdateEnvironment", "PollHop", "HopEnded", "NextHop"]
 LOGS = ["Logs", "CopyLogs"]
 CUT_OVER = ["Mode", "CutOver", "CutOverEnded"]
@@ -80,7 +82,7 @@ REHEARSAL = {**MIGRATION, "mode": "rehearse"}
 def test_a_rehearsal_checks_and_does_not_cut_over(execute: Execute) -> None:
     outcome = execute(Plan=REHEARSAL, Report={**WELL["Report"], "verdict": "fail"})
     assert outcome.states == [
-        *(*TO_PARSED, *FROM_LOGS_TO_VERIFY),
+        *(*TO_PARSED, *TRIGGER_PROBE, *PROBE, *FROM_LOGS_TO_VERIFY),
         *(*HOP, *LOGS, "Mode", *CHECKS, *END, "Succeeded"),
     ]
     # The output says that something is wrong.
@@ -116,7 +118,7 @@ def test_a_migration_checks_before_it_pauses_anything(execute: Execute) -> None:
 
 def test_failed_checks_stop_a_migration_before_it_pauses_anything(execute: Execute) -> None:
     outcome = execute(CheckFiles=Fails("ChecksFailed", "what fails"))
-    assert outcome.states == [*TO_PARSED, *CHECKS[:-1], *BACK, *END, "Failed"]
+    assert outcome.states == [*TO_PARSED, *TRIGGER_PROBE, *CHECKS[:-1], *BACK, *END, "Failed"]
     assert (outcome.error, outcome.events("RollBack")[0]["waitedSeconds"]) == ("ChecksFailed", 0)
     (reported,) = outcome.events("Report")
     assert (reported["failure"]["state"], reported["unchecked"]) == ("CheckFiles", [])
@@ -203,6 +205,7 @@ def test_what_each_call_is_about(execute: Execute) -> None:
     polled = [(event["phase"], event["airflowVersion"]) for event in outcome.events("PollEnvironment")]
     assert polled == [("create target", "2.11.2"), ("hop to 3.2.1", "3.2.1")]
     assert [event["dag"] for event in outcome.events("TriggerDagRun")] == [
+        "mwaa_migrator_probe",
         "mwaa_migrator_export",
         "mwaa_migrator_import",
     ]
@@ -214,7 +217,7 @@ def test_what_each_call_is_about(execute: Execute) -> None:
     [
         ("PollEnvironment", "WaitForTarget"),
         ("CheckParsed", "WaitForDags"),
-        ("CheckDagRun", "WaitForExport"),
+        ("CheckDagRun", "WaitForProbe"),
         ("CleanUp", "WaitForCleanUp"),
     ],
 )
@@ -224,8 +227,22 @@ def test_waits_and_looks_again(execute: Execute, function: str, wait: str) -> No
     assert [event["waitedSeconds"] for event in outcome.events(function)][:3] == [0, 60, 60]
 
 
+def test_waits_for_the_export_too(execute: Execute) -> None:
+    outcome = execute(CheckDagRun=[READY, NOT_READY, NOT_READY, READY])
+    assert outcome.states.count("WaitForExport") == 2
+    assert [event["waitedSeconds"] for event in outcome.events("CheckDagRun")][:4] == [0, 0, 60, 60]
+
+
+def test_what_the_source_holds_stops_a_migration_before_it_pauses_anything(execute: Execute) -> None:
+    outcome = execute(CheckTarget=[NOT_READY, READY], CheckDagRun=Fails("MigrationWouldFail", "12 rows of xcom"))
+    assert (outcome.error, "TriggerExport" in outcome.states) == ("MigrationWouldFail", False)
+    # What the checks of the target waited for does not count.
+    assert [event["waitedSeconds"] for event in outcome.events("CheckDagRun")] == [0]
+    assert outcome.events("Report")[0]["failure"]["state"] == "CheckProbe"
+
+
 def test_waits_for_the_import_too(execute: Execute) -> None:
-    outcome = execute(CheckDagRun=[READY, NOT_READY, READY])
+    outcome = execute(CheckDagRun=[READY, READY, NOT_READY, READY])
     assert outcome.states.count("WaitForImport") == 1
 
 
@@ -261,10 +278,12 @@ ROLLED_BACK = {
     "PollTarget": ("PollEnvironment", 0),
     "StageDags": ("StageDags", 0),
     "CheckParsed": ("CheckParsed", 0),
-    "TriggerExport": ("TriggerDagRun", 0),
-    "CheckExport": ("CheckDagRun", 0),
-    "TriggerImport": ("TriggerDagRun", 1),
-    "CheckImport": ("CheckDagRun", 1),
+    "TriggerProbe": ("TriggerDagRun", 0),
+    "CheckProbe": ("CheckDagRun", 0),
+    "TriggerExport": ("TriggerDagRun", 1),
+    "CheckExport": ("CheckDagRun", 1),
+    "TriggerImport": ("TriggerDagRun", 2),
+    "CheckImport": ("CheckDagRun", 2),
     "Verify": ("Verify", 0),
     "StageHop": ("StageSettings", 1),
     "UpdateEnvironment": ("UpdateEnvironment", 0),
@@ -291,6 +310,7 @@ def test_a_failure_rolls_back_and_is_reported(execute: Execute, state: str) -> N
 def test_logs_are_copied_while_the_dags_run_and_at_the_end(execute: Execute) -> None:
     outcome = execute()
     assert [function for function, _ in outcome.calls if "Log" in function or function == "TriggerDagRun"] == [
+        "TriggerDagRun",
         *("ListLogStreams", "CopyLogEvents", "CopyLogEvents", "CollectLogResults"),
         *("TriggerDagRun", "TriggerDagRun"),
         *("ListLogStreams", "CopyLogEvents", "CopyLogEvents", "CollectLogResults"),
@@ -428,7 +448,7 @@ def test_a_fault_that_stays_rolls_back(execute: Execute) -> None:
 def test_every_state_is_reached_by_a_test() -> None:
     reached = {*TO_VERIFY, *BY_HAND, *HOP, *LOGS, *CHECKS, *CUT_OVER, *END, *BACK, "Succeeded", "Failed", "Refused"}
     waits = {"WaitForTarget", "WaitForDags", "WaitForExport", "WaitForImport", "WaitForHop", "WaitForCleanUp"}
-    assert set(STATES) == reached | waits | {"WaitForRollBack", "WaitForCheck", "WaitForCutOver"}
+    assert set(STATES) == reached | waits | {"WaitForRollBack", "WaitForCheck", "WaitForCutOver", "WaitForProbe"}
 
 
 TASKS = {name: state for name, state in STATES.items() if state["Type"] == "Task"}

@@ -18,7 +18,9 @@ class MigrationRule(NamedTuple):
     but the one that stays. ``needs`` are the columns that the rule reads: where the table lacks one, no row breaks it.
     ``names`` are the columns by which people know a row. ``always_aside`` says that the rows are set aside without
     being asked for, because Airflow itself never reads them. ``hint`` is a cheap condition that holds for each of these
-    rows and for few others.
+    rows and for few others; a rule that is ``costly`` has none, and is looked for only where it decides. ``unique`` are
+    columns of which the target has a unique constraint, so that its rows are refused there whatever the source's
+    revision is; where the source has that constraint, no row breaks the rule.
     """
 
     revision: str
@@ -33,6 +35,8 @@ class MigrationRule(NamedTuple):
     mended_in: str | None = None
     always_aside: bool = False
     hint: str = "true"
+    costly: bool = False
+    unique: Tuple[str, ...] = ()
 
 
 _XCOM = ("dag_id", "task_id", "execution_date", "run_id", "map_index", "key")
@@ -49,6 +53,20 @@ _NO_NUMBER = r"([:,\[]\s*|^)(NaN|-?Infinity)(?=\s*[,}\]]|$)"
 _IS_JSON = r"substring(t.value from 1 for 1) not in ('', '\x80')"
 _HAS_ESCAPE = r"position('\x5c75'::bytea in t.value) > 0"
 _HAS_NO_NUMBER = "(position('NaN'::bytea in t.value) > 0 or position('Infinity'::bytea in t.value) > 0)"
+
+#: JSON begins with one of these bytes; of words there are three.
+_BEGINS_NO_JSON = (
+    r"substring(t.value from 1 for 1) not in ('{', '[', '\x22', '-', 'N', 'I', ' ', '\x09', '\x0a', '\x0d', "
+    "'0', '1', '2', '3', '4', '5', '6', '7', '8', '9') and t.value not in ('true', 'false', 'null')"
+)
+#: With an exponent that PostgreSQL's type numeric does not have.
+_TOO_LARGE_NUMBER = (
+    r"[0-9][eE][+]?0*([0-9]{7,}|[2-9][0-9]{5}|1[4-9][0-9]{4}|13[2-9][0-9]{3}|131[1-9][0-9]{2}|1310[89][0-9]|13107[2-9])"
+)
+
+#: A NUL character after others, in a text of less than 256 bytes, as pickle's operation SHORT_BINUNICODE. Its MEMOIZE,
+#: which follows a text, is no printable character.
+_NUL_IN_PICKLE = r"""encode(t.conf, 'escape') ~ '\\214(.|\\[0-7]{3})[ -\[\]-~]+\\000'"""
 
 #: NaN, Infinity and -Infinity as pickle's operation BINFLOAT.
 _NO_NUMBER_IN_PICKLE = (
@@ -94,6 +112,7 @@ RULES: Sequence[MigrationRule] = (
         "exists (select 1 from {table} o where o.conn_id = t.conn_id and o.id < t.id)", ("conn_id", "host", "id"),
         "the unique constraint on conn_id is missing, and 2.9.2 makes it again",
         "Rename or delete all but one of each conn_id.",
+        unique=("conn_id",),
     ),
     MigrationRule(
         "686269002441", "2.9.2", DUPLICATES, "dag_run", ("execution_date", "id"),
@@ -102,6 +121,7 @@ RULES: Sequence[MigrationRule] = (
         _RUN,
         "the unique constraint on their DAG and date is missing, and 2.9.2 makes it again",
         "Delete all but one of the runs of one date.",
+        unique=("dag_id", "execution_date"),
     ),
     MigrationRule(
         "0d9e73a75ee4", "3.0.0", VALUES, "dataset", ("uri",), "length(t.uri) > 1500", ("id", "uri"),
@@ -115,6 +135,20 @@ RULES: Sequence[MigrationRule] = (
         "eed27faa34e3", "3.0.0", VALUES, "xcom", ("value",), "octet_length(t.value) = 0", _XCOM,
         "3.0 looks at the first byte of each XCom, and these have none", "Delete them, or set their value to NULL.",
         hint="octet_length(t.value) = 0",
+    ),
+    MigrationRule(
+        "eed27faa34e3", "3.0.0", VALUES, "xcom", ("value",),
+        rf"{_IS_JSON} and {_BEGINS_NO_JSON}", _XCOM,
+        "3.0 keeps XComs as jsonb, and these are no JSON",
+        "Delete them: a custom XCom backend has written them, say.",
+        hint=_BEGINS_NO_JSON,
+    ),
+    MigrationRule(
+        "eed27faa34e3", "3.0.0", VALUES, "xcom", ("value",),
+        rf"{_IS_JSON} and {_OUTSIDE_STRINGS} ~ '{_TOO_LARGE_NUMBER}'", _XCOM,
+        "3.0 keeps XComs as jsonb, whose numbers have at most 131,072 digits",
+        "Delete them, or write their numbers as text.",
+        costly=True,
     ),
     MigrationRule(
         "eed27faa34e3", "3.0.0", VALUES, "xcom", ("value",),
@@ -149,6 +183,12 @@ RULES: Sequence[MigrationRule] = (
         "3.2 puts quotes around NaN and Infinity inside texts, too, which breaks the JSON",
         "Delete them, or take NaN and Infinity out of their texts.",
         hint=_HAS_NO_NUMBER,
+    ),
+    MigrationRule(
+        "e39a26ac59f6", "3.0.0", VALUES, "dag_run", ("conf",), _NUL_IN_PICKLE, _RUN,
+        "3.0 keeps a run's conf as jsonb, which has no NUL character",
+        "Set the conf of these runs to NULL.",
+        hint=r"position('\x8c'::bytea in t.conf) > 0",
     ),
     MigrationRule(
         "e39a26ac59f6", "3.0.0", VALUES, "dag_run", ("conf",),

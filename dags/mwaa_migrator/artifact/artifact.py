@@ -91,6 +91,7 @@ def summary(artifact: Artifact) -> dict[str, Any]:
         "not_exported": manifest["not_exported"],
         "skipped_undecryptable": manifest["skipped_undecryptable"],
         "indexes_left_out": manifest["indexes_left_out"],
+        "constraints_left_out": manifest["constraints_left_out"],
         "set_aside": manifest["set_aside"],
         "refused_by_airflow_3": manifest["refused_by_airflow_3"],
     }

@@ -104,7 +104,11 @@ class _Sink(io.RawIOBase):
         return True
 
     def write(self, block: Any) -> int:
-        return self._parts.write(bytes(block))
+        # A row of many blocks comes at once, and is not copied at once.
+        view = memoryview(block)
+        for start in range(0, len(view), BLOCK_BYTES):
+            self._parts.write(bytes(view[start : start + BLOCK_BYTES]))
+        return len(view)
 
 
 def row_buffer(parts: PartWriter) -> io.BufferedWriter:

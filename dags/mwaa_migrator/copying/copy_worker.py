@@ -7,6 +7,8 @@ The first line opens: ``{"storage", "session": {"parameters", "application_name"
 ``kind``, with their results:
 
 * ``copy_out``: ``{"query", "prefix"}`` to ``{"rows", "parts"}``
+* ``copy_out_slices``: ``{"table", "columns", "rows", "prefix"}`` to ``{"rows", "parts"}``, for rows with large values;
+  a column is ``[name, is bytea]``, a row its ``ctid``
 * ``copy_in``: ``{"schema", "table", "columns", "part"}`` to ``{"rows"}``
 * ``check_part``: ``{"part"}`` to ``{}``
 * ``checksum``: ``{"query"}`` to ``{"rows", "value"}``
@@ -29,6 +31,7 @@ from psycopg2 import sql
 from mwaa_migrator.artifact.location import open_storage
 from mwaa_migrator.artifact.parts import BLOCK_BYTES, PartReader, PartWriter, check_part, row_buffer
 from mwaa_migrator.child_process import exit_with_parent
+from mwaa_migrator.copying.slices import slices
 from mwaa_migrator.errors import MigratorError
 from mwaa_migrator.postgres import identifiers
 from mwaa_migrator.postgres.session import execute, fetch_all
@@ -61,6 +64,22 @@ class Worker:
             parts.abort()
             raise
         return {"rows": rows, "parts": parts.parts}
+
+    def copy_out_slices(self, job: dict[str, Any]) -> Answer:
+        parts = PartWriter(self._storage, job["prefix"])
+        try:
+            for row in job["rows"]:
+                for number, (column, is_bytea) in enumerate(job["columns"]):
+                    if number:
+                        parts.write(b"\t")
+                    for piece in slices(self._connection, job["table"], row, column, is_bytea):
+                        parts.write(piece)
+                parts.write(b"\n")
+            parts.close()
+        except BaseException:
+            parts.abort()
+            raise
+        return {"rows": len(job["rows"]), "parts": parts.parts}
 
     def copy_in(self, job: dict[str, Any]) -> Answer:
         reader = PartReader(self._storage, job["part"])
@@ -97,6 +116,7 @@ class Worker:
     def handle(self, job: dict[str, Any]) -> Answer:
         kinds: dict[str, Callable[[dict[str, Any]], Answer]] = {
             "copy_out": self.copy_out,
+            "copy_out_slices": self.copy_out_slices,
             "copy_in": self.copy_in,
             "check_part": self.check_part,
             "checksum": self.checksum,

@@ -115,6 +115,7 @@ def _write(
         "tables": entries,
         "not_exported": plan.not_exported,
         "indexes_left_out": plan.indexes_left_out,
+        "constraints_left_out": plan.constraints_left_out,
         "skipped_undecryptable": skipped,
         "set_aside": [rows.as_json() for rows in set_aside],
         "refused_by_airflow_3": [rows.as_json() for rows in refused_later],

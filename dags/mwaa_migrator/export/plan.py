@@ -48,8 +48,9 @@ def export_options(values: Mapping[str, Any]) -> ExportOptions:
 class ExportPlan:
     """
     ``tables`` are those whose rows go into the artifact, ``described`` those that the import makes again: Airflow's
-    migrations expect all of Airflow's tables, with or without rows. ``not_exported`` has the reasons, by table, and
-    ``indexes_left_out`` the indexes that nobody but Airflow's users has made: a later migration may want their names.
+    migrations expect all of Airflow's tables, with or without rows. ``not_exported`` has the reasons, by table.
+    ``indexes_left_out`` are indexes that Airflow's users have made, whose names a later migration may want, and
+    ``constraints_left_out`` their checks and references to other applications' tables.
     """
 
     source: MetadataDatabase
@@ -58,6 +59,7 @@ class ExportPlan:
     schema_description: Dict[str, Any]
     not_exported: Dict[str, str]
     indexes_left_out: List[str]
+    constraints_left_out: List[str]
 
 
 def plan_export(source: MetadataDatabase, options: ExportOptions) -> ExportPlan:
@@ -81,12 +83,15 @@ def plan_export(source: MetadataDatabase, options: ExportOptions) -> ExportPlan:
         and not (name in options.exclude_tables and name in not_exported)
     }
     described, indexes_left_out = _without_handmade_indexes(described)
+    described, constraints_left_out = _without_handmade_constraints(described)
     for name in tables:
         chosen = options.tables is None or name in options.tables
         if name not in not_exported and (name in options.exclude_tables or not chosen):
             not_exported[name] = "left out as asked"
     exported = {name: table for name, table in sorted(tables.items()) if name not in not_exported}
-    return ExportPlan(source, exported, described, describe(described), not_exported, indexes_left_out)
+    return ExportPlan(
+        source, exported, described, describe(described), not_exported, indexes_left_out, constraints_left_out
+    )
 
 
 def require_primary_keys(plan: ExportPlan) -> None:
@@ -124,6 +129,30 @@ def _without_handmade_indexes(tables: Dict[str, Table]) -> Tuple[Dict[str, Table
         left_out += [index.name for index in table.indexes if index not in own]
         kept[name] = table._replace(indexes=own)
     return kept, sorted(left_out)
+
+
+def _without_handmade_constraints(tables: Dict[str, Table]) -> Tuple[Dict[str, Table], List[str]]:
+    """The tables without checks that no migration names and without references to tables that do not come along."""
+    named = names_in_migrations()
+    kept: Dict[str, Table] = {}
+    left_out: List[str] = []
+    for name, table in tables.items():
+        handmade = [
+            constraint
+            for constraint in table.constraints
+            if (constraint.kind == "f" and constraint.parent not in tables)
+            or (constraint.kind in ("c", "x") and not {constraint.name, _without_prefix(name, constraint.name)} & named)
+        ]
+        left_out += [constraint.name for constraint in handmade]
+        constraints = [constraint for constraint in table.constraints if constraint not in handmade]
+        kept[name] = table._replace(constraints=constraints)
+    return kept, sorted(left_out)
+
+
+def _without_prefix(table: str, constraint: str) -> str:
+    """The name that a migration gives a check, before SQLAlchemy's naming convention."""
+    prefix = f"ck_{table}_"
+    return constraint[len(prefix) :] if constraint.startswith(prefix) else constraint
 
 
 def _check_choice(options: ExportOptions, tables: Dict[str, Table], not_exported: Dict[str, str]) -> None:

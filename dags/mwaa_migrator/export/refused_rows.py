@@ -69,11 +69,13 @@ def rules_to_come(revision: str, target_version: str | None) -> RulesToCome:
     on_the_way: List[MigrationRule] = []
     later: List[MigrationRule] = []
     for rule in RULES:
-        if rule.revision in applied:
+        if rule.revision in applied and not rule.unique:
             continue
         if release is None:
-            if rule.mended_in is None:
-                (on_the_way if version_tuple(rule.release) < FIRST_TOO_NEW else later).append(rule)
+            if version_tuple(rule.release) < FIRST_TOO_NEW:
+                on_the_way.append(rule)
+            elif rule.mended_in is None and not rule.costly:
+                later.append(rule)
         elif version_tuple(rule.release) <= release and not _is_mended(rule, release):
             on_the_way.append(rule)
     return RulesToCome(on_the_way, later)
@@ -88,6 +90,8 @@ def by_table(rules: Sequence[MigrationRule], tables: Dict[str, Table]) -> Dict[s
     found: Dict[str, List[MigrationRule]] = {}
     for rule in rules:
         if rule.table not in tables or set(rule.needs) - set(tables[rule.table].column_names):
+            continue
+        if rule.unique in tables[rule.table].unique_keys:
             continue
         of_table = found.setdefault(rule.table, [])
         if rule.condition not in [other.condition for other in of_table]:

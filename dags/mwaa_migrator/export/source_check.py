@@ -67,6 +67,7 @@ def check_source(options: ExportOptions, progress: Progress) -> Dict[str, Any]:
             "tables": tables,
             "not_exported": plan.not_exported,
             "indexes_left_out": plan.indexes_left_out,
+            "constraints_left_out": plan.constraints_left_out,
             "refused": [rows.as_json() for rows in examined.refused if rows not in aside],
             "set_aside": [rows.as_json() for rows in aside],
             "refused_by_airflow_3": [rows.as_json() for rows in examined.later],

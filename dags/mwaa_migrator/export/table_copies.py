@@ -1,4 +1,4 @@
-"""Which jobs copy a table into the artifact: ranges of a big table side by side, and its checksum."""
+"""Which jobs copy a table into the artifact: ranges of it side by side, rows with large values, and its checksum."""
 
 from __future__ import annotations
 
@@ -12,11 +12,21 @@ from mwaa_migrator.copying.workers import Job
 from mwaa_migrator.postgres import identifiers
 from mwaa_migrator.postgres.catalog import Table
 from mwaa_migrator.postgres.checksums import checksum_query
-from mwaa_migrator.postgres.session import fetch_value
+from mwaa_migrator.postgres.session import fetch_all, fetch_value
 from mwaa_migrator.this_airflow.database import MetadataDatabase
 
 #: Heap bytes of one range of a big table.
 RANGE_BYTES = 128 * 1024 * 1024
+
+#: COPY hands over a row as a whole, and libpq, psycopg2 and Python each hold a copy of it. A row with a value of more
+#: bytes is therefore copied in slices.
+LARGE_VALUE_BYTES = 32 * 1024 * 1024
+
+#: How many times its size in the table a value can have at most, because PostgreSQL compresses it.
+_MOST_COMPRESSED = 300
+
+#: Types whose values can be large, and tell their length without being read.
+_LARGE_TYPES = ("bytea", "text", "character varying")
 
 #: Before PostgreSQL 14 a condition on ctid reads the whole table, so a table is one range there.
 RANGES_SINCE = 140000
@@ -38,8 +48,19 @@ def copy_jobs(source: MetadataDatabase, table: Table, condition: sql.Composable 
     jobs = []
     if table.name not in ENCRYPTED_COLUMNS:
         ranges = _ranges(source, name)
+        large = _find_large_rows(source, table, condition)
+        if large:
+            request = {
+                "kind": "copy_out_slices",
+                "table": name,
+                "columns": [[column.name, column.type == "bytea"] for column in table.columns],
+                "rows": large,
+                "prefix": f"{TABLES}/{table.name}/{len(ranges):04d}",
+            }
+            jobs.append(Job(table.name, len(large) * LARGE_VALUE_BYTES, request))
+        not_large = [sql.SQL("t.ctid <> all({}::tid[])").format(sql.Literal(large))] if large else []
         for number, of_range in enumerate(ranges):
-            conditions = ([] if condition is None else [condition]) + of_range
+            conditions = ([] if condition is None else [condition]) + of_range + not_large
             query = select(source, table, sql.SQL(" and ").join(conditions) if conditions else None, table.column_names)
             prefix = f"{TABLES}/{table.name}/{number:04d}"
             request = {"kind": "copy_out", "query": query.as_string(connection), "prefix": prefix}
@@ -49,6 +70,29 @@ def copy_jobs(source: MetadataDatabase, table: Table, condition: sql.Composable 
     checksum = checksum_query(source.table(table.name), columns, source.checksum_algorithm, condition, encoding)
     jobs.append(Job(table.name, size // 2, {"kind": "checksum", "query": checksum.as_string(connection)}))
     return jobs
+
+
+def _find_large_rows(source: MetadataDatabase, table: Table, condition: sql.Composable | None) -> list[str]:
+    """Where the rows are (ctid) that have a large value. Few tables can have one; only these are read."""
+    toast = sql.SQL(
+        "select coalesce(pg_relation_size(nullif(reltoastrelid, 0)), 0) from pg_class where oid = {}::regclass"
+    )
+    name = source.table(table.name).as_string(source.connection)
+    if fetch_value(source.connection, toast.format(sql.Literal(name))) < LARGE_VALUE_BYTES // _MOST_COMPRESSED:
+        return []
+    lengths = [
+        sql.SQL("octet_length({}) > {}").format(identifiers.column("t", column.name), sql.Literal(LARGE_VALUE_BYTES))
+        for column in table.columns
+        if column.type.split("(")[0] in _LARGE_TYPES
+    ]
+    if not lengths:
+        return []
+    query = sql.SQL("select t.ctid::text from {} t where ({})").format(
+        source.table(table.name), sql.SQL(" or ").join(lengths)
+    )
+    if condition is not None:
+        query += sql.SQL(" and ") + condition
+    return [ctid for (ctid,) in fetch_all(source.connection, query)]
 
 
 def _ranges(source: MetadataDatabase, name: str) -> list[list[sql.Composable]]:

@@ -6,6 +6,8 @@ EXPORT = "mwaa_migrator_export"
 IMPORT = "mwaa_migrator_import"
 RESUME = "mwaa_migrator_resume"
 DAGS = (EXPORT, IMPORT, RESUME)
+#: The run of EXPORT that only looks at the source: what an export would be refused for, and what an import will need.
+PROBE = "mwaa_migrator_probe"
 
 #: Everything of ours in a DAG folder has a name that begins so.
 NAME = "mwaa_migrator"

@@ -1,4 +1,7 @@
-"""Our DAG runs: their ids, their conf, and the results that they leave in the exchange bucket."""
+"""Our DAG runs: their ids, their conf, and the results that they leave in the exchange bucket.
+
+A run is named by its DAG, of which an attempt has one; but EXPORT has another one before it, PROBE.
+"""
 
 from __future__ import annotations
 
@@ -8,11 +11,12 @@ from typing import Any
 from migration import errors
 from migration.airflow.cli import AirflowCli
 from migration.airflow.endpoint import Endpoint
-from migration.airflow.our_dags import DAGS, EXPORT, IMPORT, RESUME
+from migration.airflow.our_dags import DAGS, EXPORT, IMPORT, PROBE, RESUME
 from migration.aws import clients
 from migration.exchange import layout
 from migration.exchange.store import Store
 from migration.model import Migration, Side
+from migration.times import shifted
 
 _EXPORT_OPTIONS = (
     "historyDays",
@@ -30,15 +34,30 @@ _EXPORT_OPTIONS = (
 _IMPORT_OPTIONS = ("onConflict", "jobs")
 
 # The results of a DAG's tasks in the order of the tasks; a run has done its work when the last one is there.
-_RESULTS = {EXPORT: ("quiesce", "drain", "export"), IMPORT: ("import", "verify"), RESUME: ("resume",)}
+_RESULTS = {
+    PROBE: ("export",),
+    EXPORT: ("quiesce", "drain", "export"),
+    IMPORT: ("import", "verify"),
+    RESUME: ("resume",),
+}
 # The phase of the report that a run is.
-PHASES = {EXPORT: "export", IMPORT: "import", RESUME: "resume"}
+PHASES = {PROBE: "check source", EXPORT: "export", IMPORT: "import", RESUME: "resume"}
 _OPTIONAL = ("quiesce", "drain")
 
 
 def run_id(migration: Migration, dag: str) -> str:
     """The id of this attempt's run of a DAG: always the same, so a retry finds the run instead of starting another."""
     return f"{dag}__{migration['artifactId']}"
+
+
+def dag_of(run: str) -> str:
+    """The DAG that a run, named as above, is a run of."""
+    return EXPORT if run == PROBE else run
+
+
+def date_of(migration: Migration, run: str) -> str:
+    """Its execution date, by which Airflow knows a run before 2.2: one run of a DAG for each."""
+    return shifted(migration["executionDate"], -60) if run == PROBE else migration["executionDate"]
 
 
 def side_of(migration: Migration, dag: str) -> Side:
@@ -85,20 +104,25 @@ def quiesces(migration: Migration) -> bool:
 def conf(migration: Migration, dag: str) -> dict[str, Any]:
     """The conf that a run is triggered with."""
     options: dict[str, Any] = {}
-    if dag == EXPORT:
+    artifact = migration["artifact"]
+    if dag in (PROBE, EXPORT):
         options = _given(migration["options"], _EXPORT_OPTIONS) | {
             "targetVersion": migration["target"]["airflowVersion"],
-            "quiesce": quiesces(migration),
+            "quiesce": dag == EXPORT and quiesces(migration),
         }
+        if dag == PROBE:
+            options["probe"] = True
+            artifact = f"{artifact}/{layout.PROBE}"
     elif dag == IMPORT:
         # All paused until the cut-over unpauses what was active.
         options = _given(migration["options"], _IMPORT_OPTIONS) | {"pauseState": "all-paused"}
-    return {"artifact": migration["artifact"], "options": options}
+    return {"artifact": artifact, "options": options}
 
 
 def results(artifact: Store, dag: str, run: str) -> dict[str, dict[str, Any]]:
     """The results that a run has left so far, by name. Results of another run do not count."""
-    found = {name: artifact.read(layout.result(name)) for name in _RESULTS[dag]}
+    folder = layout.PROBE if dag == PROBE else ""
+    found = {name: artifact.read(layout.result(name, folder)) for name in _RESULTS[dag]}
     return {name: result for name, result in found.items() if result is not None and result.get("run_id") == run}
 
 

@@ -112,6 +112,7 @@ def cloudwatch(region: str) -> CloudWatchClient:
     return client
 
 
+@functools.cache
 def regions_of_mwaa() -> list[str]:
     """The regions in which the SDK knows Amazon MWAA. It may be older than the newest region."""
     return boto3.session.Session().get_available_regions("mwaa")

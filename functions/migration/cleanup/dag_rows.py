@@ -41,7 +41,8 @@ def delete(migration: Migration, side: Side, waited: float) -> bool:
     patience = seconds_of_jobs(current.get("AirflowConfigurationOptions", {}))
     ours = [dag for dag in DAGS if runs.side_of(migration, dag) == side]
     try:
-        if any(_may_write(cli, migration, dag, waited, patience) for dag in ours):
+        of_ours = [run for run in (our_dags.PROBE, *DAGS) if runs.dag_of(run) in ours]
+        if any(_may_write(cli, migration, run, waited, patience) for run in of_ours):
             return False
         known = [dag for dag in DAGS if cli.delete_dag(dag)]
     except MigrationError as error:
@@ -63,12 +64,12 @@ def _seconds(value: str | None, default: float) -> float:
         return default
 
 
-def _may_write(cli: AirflowCli, migration: Migration, dag: str, waited: float, patience: float) -> bool:
+def _may_write(cli: AirflowCli, migration: Migration, run: str, waited: float, patience: float) -> bool:
     """Whether a task of our run still runs, or its LocalTaskJob may not have ended."""
     if not cli.tells_ends:
         return waited < patience
     try:
-        tasks = cli.tasks(dag, runs.run_id(migration, dag), migration["executionDate"])
+        tasks = cli.tasks(runs.dag_of(run), runs.run_id(migration, run), runs.date_of(migration, run))
     except CommandFailed:
         # There is no such run.
         return False

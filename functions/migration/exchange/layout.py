@@ -9,6 +9,7 @@
         tables/                                 the parts
         dags.json                               the source's DAGs
         <task>.json                             the result of a task of ours: quiesce, drain, export, import...
+        probe/<task>.json                       the same of the run that only looks (`our_dags.PROBE`)
     migrations/<migration id>/
         plan.json                               the plan that every later state works from
         <attempt>/                              what an attempt leaves; a roll back ends it
@@ -73,11 +74,12 @@ def early(attempt: str) -> str:
 # Below an artifact.
 
 MANIFEST = "manifest.json"
+PROBE = "probe"
 DAGS = "dags.json"
 
 
-def result(task: str) -> str:
-    return f"{task}.json"
+def result(task: str, folder: str = "") -> str:
+    return f"{folder}/{task}.json" if folder else f"{task}.json"
 
 
 # Below a migration.

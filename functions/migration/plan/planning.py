@@ -8,6 +8,7 @@ from __future__ import annotations
 import functools
 from typing import Any, NamedTuple
 
+import boto3
 from botocore.exceptions import EndpointConnectionError
 
 from migration.airflow import pausing, versions
@@ -91,6 +92,12 @@ def look(
     final = plan["target"]["airflowVersion"]
     if versions.parse(final) < MANY_TOGETHER:
         plan["notes"].append(pausing.duration_note(final, count()))
+    unread = environment.unread_fields(clients.mwaa(source_region), source["Name"])
+    if unread:
+        plan["notes"].append(
+            f"The source has {', '.join(unread)}, which this AWS SDK ({boto3.__version__}) does not know and leaves "
+            "out: set it in the target by hand, or update the SDK."
+        )
     for side, settings in ((plan["source"], source), (plan["target"], source | plan["overrides"])):
         access = exchange_access.Access(
             environment=side["environment"],

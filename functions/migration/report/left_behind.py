@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from migration import wording
+
 #: Sentences of one kind; a database without any foreign key could have thousands.
 MOST = 20
 
@@ -18,10 +20,11 @@ def notes(results: Mapping[str, Mapping[str, Any]]) -> list[str]:
         f"An upgrade to Airflow 3 would fail on {_rows(entry)}. {entry['remedy']}"
         for entry in exported.get("refused_by_airflow_3", [])[:MOST]
     ]
-    indexes = exported.get("indexes_left_out", [])
-    if indexes:
-        more = f" and {len(indexes) - MOST} more" if len(indexes) > MOST else ""
-        found.append(f"Indexes that are not Airflow's were not made in the target: {', '.join(indexes[:MOST])}{more}.")
+    for what in ("indexes", "constraints"):
+        names = exported.get(f"{what}_left_out", [])
+        if names:
+            listed = wording.listed(names, MOST)
+            found.append(f"{what.capitalize()} that are not Airflow's were not made in the target: {listed}.")
     return found
 
 

@@ -16,6 +16,7 @@ import requests
 from moto.server import ThreadedMotoServer
 from mwaa_migrator.postgres.session import fetch_value, keep_alive
 
+from bench import memory
 from sources.deployment import Deployment, outcome
 from tests.integration.engine.commands import eventually, stopped, wait_for_phase
 
@@ -226,17 +227,34 @@ def test_values_of_50_mb(source: Deployment, target: Deployment, tmp_path: Path)
         update xcom set value = convert_to(repeat(E'line\\n\\\\', 8388608), 'UTF8')
          where dag_id = 'source_dag_1' and run_id = 'custom__1_3' and task_id = 'extract';
         insert into variable (key, val, is_encrypted) values ('big', repeat(E'a\\\\\\n\\tb', 8388608), false);
+        insert into log (dttm, event, owner, extra) values (now(), 'big', null, repeat(E'a\\\\\\n\\tü', 8388608));
         """
     )
     assert source.value("select min(length(val)) from variable where key = 'big'") > 50_000_000 * 5 // 6
-    source.succeed("export", "--to", str(tmp_path), "--tables", "dag_run,task_instance,xcom,variable")
+    source.succeed("export", "--to", str(tmp_path), "--tables", "dag_run,task_instance,xcom,variable,log")
     target = target.having(fernet_key="")
     target.succeed("import", "--from", str(tmp_path))
     digests = """
         select md5(val) from variable where key = 'big' union all select md5(value) from xcom where length(value) > 1e7
+        union all select md5(extra) from log where event = 'big' and owner is null
     """
     assert target.rows(digests) == source.rows(digests)
-    assert len(target.rows(digests)) == 2
+    assert len(target.rows(digests)) == 3
+
+
+def test_a_large_value_takes_at_most_three_times_its_copy_text(source: Deployment, tmp_path: Path) -> None:
+    source.execute(
+        "update xcom set value = "
+        "(select string_agg(decode(md5(n::text), 'hex'), '') from generate_series(1, 4194304) n) "
+        "where dag_id = 'source_dag_1' and run_id = 'custom__1_3' and task_id = 'extract'"
+    )
+    copy_text = 2 * 64 * 1024**2
+    # New interpreters, whose memory is theirs alone.
+    process = source.start("export", "--to", str(tmp_path), "--tables", "dag_run,task_instance,xcom", environment={})
+    with memory.watch(process.pid) as peak:
+        assert outcome(process).code == 0
+    assert peak.looks > 10
+    assert peak.bytes < 3 * copy_text
 
 
 def test_before_2_3_a_runs_log_template_is_the_configurations(

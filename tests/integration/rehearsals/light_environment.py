@@ -16,9 +16,23 @@ from local.mwaa.environment import Environment
 
 _ROWS = {"exported": 3, "merged": 3, "kept": 0, "set_aside": 0, "match": True, "rows": 3}
 _TABLES = {name: {**_ROWS, "checksum_source": "c", "checksum_target": "c"} for name in ("dag", "dag_run")}
-# The results of each of our DAGs, in the order in which its tasks leave them.
+_FOUND = {
+    "airflow_version": "2.10.3",
+    "revision": "5f2621c13b39",
+    "schema": "public",
+    "tables": {"dag_run": {"rows": 3, "bytes": 8192}},
+    "set_aside": [],
+    "undecryptable": [],
+    "without_parent": [],
+    "unfinished": {"dag_runs": 0, "task_instances": 0},
+    "estimate": {"export_seconds": 5, "import_seconds": 15, "verify_seconds": 10, "disk_bytes": 16384},
+    "problems": [],
+    "ready": True,
+}
+# The results of each of our DAGs' runs, in the order in which its tasks leave them.
 _RESULTS: dict[str, dict[str, dict[str, Any]]] = {
     "mwaa_migrator_export": {"export": {"tables": _TABLES, "unfinished": {}}},
+    "mwaa_migrator_probe": {"export": _FOUND},
     "mwaa_migrator_import": {"import": {"tables": _TABLES}, "verify": {"tables": _TABLES, "verified": True}},
 }
 
@@ -68,11 +82,14 @@ class _NoAirflow:
             case ["dags", "unpause", dag]:
                 return _answer("", 0 if dag in self._known else 1)
             case ["dags", "trigger", "--run-id", run, "--conf", conf, dag]:
-                self._runs[run] = dag
-                self._leave_results(dag, run, json.loads(conf)["artifact"])
+                asked = json.loads(conf)
+                self._runs[run] = "mwaa_migrator_probe" if asked["options"].get("probe") else dag
+                self._leave_results(self._runs[run], run, asked["artifact"])
                 return _answer(f"Created <DagRun {dag} @ {run}>")
             case ["tasks", "states-for-dag-run", "--output", "json", dag, run] if run in self._runs:
-                return _answer(json.dumps([{"task_id": name, "state": "success"} for name in _RESULTS[dag]]))
+                return _answer(
+                    json.dumps([{"task_id": name, "state": "success"} for name in _RESULTS[self._runs[run]]])
+                )
             case ["dags", "delete", "--yes", dag]:
                 self._known.discard(dag)
                 return _answer("")

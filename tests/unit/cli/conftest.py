@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import boto3
+import botocore.loaders
+import botocore.session
 import pytest
 from click.testing import CliRunner, Result
 from moto import mock_aws
@@ -30,12 +32,15 @@ TEMPLATE: dict[str, Any] = {
     },
 }
 Run = Callable[..., Result]
+# Commands make sessions of their own, and each would parse the same models again.
+MODELS = botocore.loaders.create_loader()
 
 
 @pytest.fixture(autouse=True)
 def account(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """An account with the stack; the commands may change this process's variables and clients."""
     before = dict(os.environ)
+    monkeypatch.setattr(botocore.session, "create_loader", lambda search_path_string=None: MODELS)
     for name in ("AWS_PROFILE", "AWS_ENDPOINT_URL"):
         monkeypatch.delenv(name, raising=False)
     policy_simulation.install()

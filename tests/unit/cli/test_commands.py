@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import boto3
@@ -16,6 +17,7 @@ from moto.core.models import DEFAULT_ACCOUNT_ID
 
 from migration.report import page
 from mwaa_migrator_cli import account, executions, watching
+from mwaa_migrator_cli.reminder import Reminder
 from tests.unit.functions.conftest import REGION, Environments, tell_dags
 from tools.example_report import example
 
@@ -62,14 +64,15 @@ def test_plan_shows_the_path_the_steps_and_what_differs(run: Run, write: Write, 
     lines = [" ".join(line.split()) for line in told.stdout.splitlines()]
     assert lines[0] == "Airflow 2.10.3 → 2.11.2 → 3.2.1"
     assert "1. create prod-3 at 2.11.2, its DAGs in s3://dags/prod-3/dags" in lines
-    assert "2. ask the target which DAGs it cannot import or has not parsed" in lines
-    assert next(line for line in lines if line.startswith("3. check the DAGs' code")).endswith(
+    assert next(line for line in lines if line.startswith("2. look in the source's database")).endswith("it will need")
+    assert "3. ask the target which DAGs it cannot import or has not parsed" in lines
+    assert next(line for line in lines if line.startswith("4. check the DAGs' code")).endswith(
         "; what fails there and works in the source ends the migration here"
     )
-    assert "4. copy the log events of 14 days of Task, while the source's DAGs go on" in lines
-    assert "5. pause the source's DAGs and wait up to 900 s for running tasks" in lines
-    assert "7. upgrade the target in place to 3.2.1" in lines
-    assert "8. copy what Task got since then" in lines
+    assert "5. copy the log events of 14 days of Task, while the source's DAGs go on" in lines
+    assert "6. pause the source's DAGs and wait up to 900 s for running tasks" in lines
+    assert "8. upgrade the target in place to 3.2.1" in lines
+    assert "9. copy what Task got since then" in lines
     assert "AirflowVersion 2.10.3 3.2.1" in lines
     assert "MaxWorkers 10 5" in lines
     assert "core.parallelism \N{EN DASH} 64" in lines
@@ -113,11 +116,11 @@ def test_plan_of_a_rehearsal_shows_how_large_its_target_is(run: Run, write: Writ
         (
             {"days": None, "groups": ["Task", "Worker"]},
             [
-                "4. copy all log events of Task, Worker, while the source's DAGs go on",
-                "8. copy what Task, Worker got since then",
+                "5. copy all log events of Task, Worker, while the source's DAGs go on",
+                "9. copy what Task, Worker got since then",
             ],
         ),
-        ({"onlyFailed": True}, ["7. copy the log events of 14 days of Task, of failed task instances only"]),
+        ({"onlyFailed": True}, ["8. copy the log events of 14 days of Task, of failed task instances only"]),
         ({"groups": []}, []),
     ],
 )
@@ -402,6 +405,56 @@ def test_watch_says_what_it_waits_for(watch: Callable[..., Any]) -> None:
     told = watch(States(running, running, running, {"status": "SUCCEEDED"}, plan=PLAN))
     lines = [line.strip() for line in told.stderr.splitlines()]
     assert [line for line in lines if ": " in line or "..." in line] == ["export: 60 s", "import ..."]
+
+
+class Clock:
+    """Ten seconds go by between two looks at it."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        self.now += 10.0
+        return self.now
+
+
+def test_a_reminder_comes_when_nothing_else_was_said_and_then_more_rarely() -> None:
+    clock = SimpleNamespace(now=0.0)
+    said: list[str] = []
+    reminder = Reminder(said.append, lambda: clock.now)
+    for second in range(1, 201):
+        clock.now = float(second)
+        if second == 20:
+            reminder.wait_for("create target")
+        reminder.remind(lambda: "WaitForTarget")
+    assert said == [
+        "starting ... 15 s, WaitForTarget",
+        *(f"create target ... {seconds} s, WaitForTarget" for seconds in (15, 45, 105)),
+        "create target ... 2 min 45 s, WaitForTarget",
+    ]
+
+
+def test_watch_goes_on_saying_what_it_waits_for(watch: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the state: of a rehearsal that of its migration."""
+    clock = Clock()
+    monkeypatch.setattr("mwaa_migrator_cli.progress.Reminder", lambda say: Reminder(say, clock))
+    phase = {"name": "create target", "started": "2026-11-22T10:00:00.000+00:00", "ended": None, "seconds": 0.0}
+    leave("migrations/m/2/phases/create_target.json", phase)
+    states = States(*[{"status": "RUNNING"}] * 6, {"status": "SUCCEEDED"}, plan=PLAN)
+    history = states.get_execution_history
+
+    def entered(executionArn: str = "", maxResults: int = 0, **more: Any) -> dict[str, Any]:  # noqa: N803
+        if maxResults == 100:
+            return history(executionArn=executionArn)
+        name = "Rehearse" if ":stack-rehearse:" in executionArn else "WaitForTarget"
+        return {"events": [{"id": 1, "stateEnteredEventDetails": {"name": name}}]}
+
+    monkeypatch.setattr(states, "get_execution_history", entered)
+    told = watch(states, EXECUTION.replace(":migrate:", ":stack-rehearse:"))
+    lines = [line.strip() for line in told.stderr.splitlines() if "..." in line]
+    assert lines[0] == "create target ..."
+    assert lines[1].startswith("create target ... ")
+    assert lines[1].endswith(" s, WaitForTarget")
 
 
 @pytest.mark.parametrize(("verdict", "code"), [("pass", 0), ("warn", 0), ("fail", 1)])

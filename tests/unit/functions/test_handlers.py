@@ -36,7 +36,7 @@ from migration.airflow.endpoint import Answer
 from migration.aws import clients
 from migration.checks import check_results
 from migration.cleanup import cleaning
-from migration.environments import dag_folder
+from migration.environments import dag_folder, environment
 from migration.exchange import grants
 from migration.exchange.store import Store, of_artifact, of_attempt
 from migration.report import contents, price
@@ -79,6 +79,15 @@ def test_plan(planned: Plan) -> None:
     }
     assert planned["target"]["dagsPath"] == "prod-3/dags"
     assert len(json.dumps(planned)) < 4096
+
+
+def test_the_plan_names_what_the_sdk_could_not_read(
+    mwaa: Environments, call: Handler, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(environment, "unread_fields", lambda client, name: [f"{name}.NewField"])
+    (note,) = call(plan, input=document())["notes"]
+    assert note.startswith("The source has prod-2-10.NewField, which this AWS SDK (1.")
+    assert note.endswith("set it in the target by hand, or update the SDK.")
 
 
 def test_the_same_input_goes_on(planned: Plan, mwaa: Environments, call: Handler) -> None:
@@ -475,6 +484,61 @@ def test_a_run_is_triggered_unless_its_result_is_there(planned: Plan, commands: 
     leave(planned, our_dags.EXPORT, "export")
     assert call(trigger_dag_run, **event) == {"runId": run, "created": False}
     assert len(commands.given) == 2
+
+
+FOUND: dict[str, Any] = {
+    "airflow_version": "2.10.3",
+    "revision": "5f2621c13b39",
+    "schema": "public",
+    "tables": {"dag_run": {"rows": 3, "bytes": 2_000_000_000}, "xcom": {"rows": 4, "bytes": 0}},
+    "set_aside": [],
+    "undecryptable": [],
+    "without_parent": [],
+    "unfinished": {"dag_runs": 1, "task_instances": 0},
+    "estimate": {"export_seconds": 5, "import_seconds": 15, "verify_seconds": 10, "disk_bytes": 4_000_000_000},
+    "problems": [],
+    "ready": True,
+}
+REFUSED = {"name": "MigrationWouldFail", "message": "1 rows of xcom (d t r1 -1 k), on which 3.0.0 fails."}
+
+
+def leave_probe(planned: Plan, **content: Any) -> None:
+    run = f"mwaa_migrator_probe__{planned['id']}"
+    result = {"command": "export", "status": "done", "run_id": run, "error": None, **FOUND, **content}
+    of_artifact(clients.s3(), planned).write("probe/export.json", result)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("content", "result", "says"),
+    [
+        ({}, "pass", []),
+        (
+            {"without_parent": ["2 rows of xcom whose dag_run is missing: set aside"], "undecryptable": ["variable a"]},
+            "warn",
+            ["variable a is not decrypted by the source's Fernet key", "2 rows of xcom whose dag_run is missing"],
+        ),
+        ({"problems": [REFUSED], "ready": False}, "fail", ["MigrationWouldFail: 1 rows of xcom (d t r1 -1 k)"]),
+    ],
+)
+def test_what_a_probe_finds_is_a_check_of_the_report(
+    content: dict[str, Any], result: str, says: list[str], planned: Plan, commands: Commands, call: Handler
+) -> None:
+    event = {"migration": planned, "dag": our_dags.PROBE}
+    assert call(trigger_dag_run, **event)["runId"] == f"mwaa_migrator_probe__{planned['id']}"
+    assert commands.given[-1][-1] == our_dags.EXPORT
+    leave_probe(planned, **content)
+    if result == "fail":
+        with pytest.raises(errors.MigrationError, match=r"xcom \(d t r1 -1 k\).* Nothing was paused") as caught:
+            call(check_dag_run, **event, waitedSeconds=0)
+        assert type(caught.value).__name__ == "MigrationWouldFail"
+    else:
+        assert call(check_dag_run, **event, waitedSeconds=0)["ready"]
+    (check,) = check_results.read(of_attempt(clients.s3(), planned))  # type: ignore[arg-type]
+    assert (check["name"], check["result"]) == ("Source database", result)
+    assert "7 rows and 2.0 GB with indexes" in check["message"]
+    assert "the import 15 s, and 4.0 GB of the target's disk" in check["message"]
+    told = " ".join(finding["message"] or "" for finding in check.get("findings", []))
+    assert [text for text in says if text not in told] == []
 
 
 def test_a_run_of_another_attempt_is_not_ours(planned: Plan, commands: Commands, call: Handler) -> None:

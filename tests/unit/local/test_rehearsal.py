@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import time
 from types import SimpleNamespace
 from typing import Any
 
@@ -11,6 +12,7 @@ from rich.console import Console
 
 from local.rehearsal import rehearsal, verdict
 from local.rehearsal.settings import InvalidSettings, Settings
+from mwaa_migrator_cli.reminder import Reminder, reminding
 
 AWS: Any = SimpleNamespace(region="eu-west-1")
 REPORT: dict[str, Any] = {
@@ -70,3 +72,18 @@ def test_what_is_left_is_listed_and_no_success(monkeypatch: pytest.MonkeyPatch) 
     assert said == []
     assert verdict.check_leftovers(AWS, source, {"environment source", "lock of source"}, said.append, console)
     assert said == ["nothing of it is left: the listing of 2 things (environments, objects, grants...) is as before"]
+
+
+def test_what_is_waited_for_is_said_again_meanwhile(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By a thread, because whoever waits is busy."""
+    monkeypatch.setattr("mwaa_migrator_cli.reminder._FIRST", 0.05)
+    monkeypatch.setattr("mwaa_migrator_cli.reminder._TICK", 0.01)
+    said: list[str] = []
+    reminder = Reminder(said.append)
+    reminder.wait_for("creating the source environment at Airflow 2.10.3")
+    with reminding(reminder):
+        time.sleep(0.3)
+    assert said[0].startswith("creating the source environment at Airflow 2.10.3 ... 0.")
+    told = len(said)
+    time.sleep(0.1)
+    assert len(said) == told

@@ -99,6 +99,12 @@ TO_3 = [
     Case("eed27faa34e3", xcom("null")),
     Case("eed27faa34e3", xcom(r"'\x80057d942e'")),
     Case("eed27faa34e3", xcom("''"), 1, "ArraySubscriptError"),
+    Case("eed27faa34e3", json_xcom("plain text"), 1, "InvalidTextRepresentation"),
+    Case("eed27faa34e3", json_xcom("truth"), 1, "InvalidTextRepresentation"),
+    Case("eed27faa34e3", json_xcom("true")),
+    Case("eed27faa34e3", json_xcom('{"a": [1e131071, "1e200000"]}')),
+    Case("eed27faa34e3", json_xcom('{"a": 1e200000}'), 1, "NumericValueOutOfRange"),
+    Case("eed27faa34e3", json_xcom("1E+131072"), 1, "NumericValueOutOfRange"),
     Case("eed27faa34e3", json_xcom(r'{"name": "Foo\u0000bar"}'), 1, "UntranslatableCharacter"),
     Case("eed27faa34e3", json_xcom(r'{"name": "Foo\\\u0000bar"}'), 1, "UntranslatableCharacter"),
     Case("eed27faa34e3", json_xcom(r'{"name": "Foo\\u0000bar, \\ud800"}')),
@@ -110,6 +116,9 @@ TO_3 = [
     Case("eed27faa34e3", json_xcom('"see [NaN, x]"'), 1, "InvalidTextRepresentation"),
     Case("eed27faa34e3", json_xcom(r'"{\"a\": NaN}"'), 1, "InvalidTextRepresentation"),
     Case("e39a26ac59f6", conf(r"\x80057d942e")),
+    # {"a": [140, 16384, "xy"]} and {"a": "x\\0y"}
+    Case("e39a26ac59f6", conf(r"\x80049516000000000000007d948c0161945d94284b8c4d00408c0278799465732e")),
+    Case("e39a26ac59f6", conf(r"\x8004950e000000000000007d948c0161948c0378007994732e"), 1, "InFailedSqlTransaction"),
     # {"a": NaN} and {"a": -Infinity}
     Case("e39a26ac59f6", conf(_PICKLE.format("7ff8000000000000")), 1, "InFailedSqlTransaction"),
     Case("e39a26ac59f6", conf(_PICKLE.format("fff0000000000000")), 1, "InFailedSqlTransaction"),

@@ -142,6 +142,20 @@ CASES = [
         Refused("PrimaryKeyMissing", ["task_instance", "ADD PRIMARY KEY (dag_id, task_id, run_id)"]),
     ),
 
+    Case("partitioned_log", "2.10.3", ["history", "partitioned_log"], Arrives()),
+    Case("inherited_log", "2.10.3", ["history", "inherited_log"], Arrives()),
+    Case("unlogged_and_reordered", "2.10.3", ["history", "unlogged_and_reordered"], Arrives()),
+    Case(
+        "references_an_application", "2.5.1", ["history", "references_an_application"],
+        Arrives(says=['"constraints_left_out": ["task_instance_duration_check", "variable_team_fkey"]']),
+    ),
+    Case("identity_columns", "2.5.1", ["history", "identity_columns"], Arrives(), target=["identity_columns"]),
+    Case("no_numbers_in_target", "2.10.3", ["history"], Arrives(), target=["no_numbers_in_target"]),
+    Case(
+        "row_level_security", "2.10.3", ["history", "row_level_security"],
+        Refused("MissingRight", ["row-level security policy for table \"task_instance\""]),
+    ),
+
     # Rows that a sound database does not have.
     *(
         Case(
@@ -195,7 +209,20 @@ CASES = [
     Case("date_before_year_1_1_10", "1.10.12", ["history_1_10", "date_before_year_1_1_10"], Arrives()),
     Case("date_before_year_1", "2.10.3", ["time_before_year_1"], Arrives()),
 
-    # Rows that Airflow's migrations do not take.
+    # Rows that Airflow's migrations do not take, or set aside.
+    Case(
+        "runs_twice", "2.10.3", ["history", "runs_twice"],
+        Refused("MigrationWouldFail", ["1 rows of dag_run (d r1 ", "--set-aside duplicates"]),
+    ),
+    Case(
+        "runs_twice", "2.10.3", ["history", "runs_twice"], Arrives({"dag_run": 1}),
+        export=["--set-aside", "duplicates"],
+    ),
+    Case(
+        "task_fail_twice, null_pool_slots_1_10, null_run_id_1_10", "1.10.12",
+        ["history_1_10", "task_fail_twice", "null_pool_slots_1_10", "null_run_id_1_10"],
+        Arrives({"dag_run": 1}, says=['"set_aside_reasons": {"moved by Airflow\'s migrations": 1}']),
+    ),
     Case(
         "dup_conn_id_1_10", "1.10.12", ["dup_conn_id_1_10"],
         Refused("MigrationWouldFail", [

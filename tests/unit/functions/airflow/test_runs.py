@@ -20,6 +20,7 @@ def migration(**parts: Any) -> Migration:
         {
             "mode": "migrate",
             "artifactId": "m-2",
+            "executionDate": "2026-11-22T10:00:00+00:00",
             "artifact": "s3://exchange/artifacts/m-2",
             "importVersion": "2.11.2",
             "source": {"environment": "old", "airflowVersion": "2.5.1"},
@@ -59,6 +60,17 @@ def test_conf_of_the_export() -> None:
             "drainPolicy": "fail",
         },
     }
+
+
+def test_a_probe_is_another_run_of_the_export_dag_that_pauses_nothing() -> None:
+    probe, export = our_dags.PROBE, our_dags.EXPORT
+    assert (runs.dag_of(probe), runs.run_id(migration(), probe)) == (export, "mwaa_migrator_probe__m-2")
+    assert runs.side_of(migration(), probe) == runs.side_of(migration(), export)
+    # Before 2.2 Airflow knows a run by its date.
+    assert runs.date_of(migration(), probe) < runs.date_of(migration(), export) == migration()["executionDate"]
+    conf, exports = runs.conf(migration(), probe), runs.conf(migration(), export)
+    assert conf["artifact"] == "s3://exchange/artifacts/m-2/probe"
+    assert conf["options"] == {**exports["options"], "quiesce": False, "probe": True}
 
 
 def test_conf_of_the_import_leaves_all_paused() -> None:
