@@ -34,6 +34,10 @@ class DatabaseUnreachable(Refused):
     """The metadata database of this Airflow does not answer."""
 
 
+class DatabaseOutOfReach(Refused):
+    """On Airflow 3, nothing in the worker's environment leads to the metadata database."""
+
+
 class DatabaseNotSupported(Refused):
     """The metadata database is not PostgreSQL, or too old a PostgreSQL for the artifact."""
 
@@ -88,6 +92,10 @@ class ArtifactChanged(Refused):
 
 class TargetOlderThanSource(Refused):
     """The target's Airflow is older than the source's."""
+
+
+class SourceBelowMigrations(Refused):
+    """The target's own migrations begin at a later release than the source's."""
 
 
 class TargetNotAtHead(Refused):
@@ -159,4 +167,4 @@ class SourceResumed(Refused):
 
 
 class WorkerDied(MigratorError):
-    """A copying process ended without an answer."""
+    """A process of the engine ended without an answer."""

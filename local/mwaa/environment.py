@@ -206,8 +206,6 @@ class Environment:
             task_group if "TaskLogs" in log_groups.enabled(self.settings) else None,
         )
         airflow_variables.install_local_settings(installation, self._home)
-        # Airflow writes its defaults into it, and another version would read them.
-        (self._home / "airflow.cfg").unlink(missing_ok=True)
         return self.airflow_type(installation, self._home, self.database, self._marker, settings)
 
     def _start(self, airflow: AirflowProcesses) -> None:
@@ -249,6 +247,8 @@ class Environment:
                 with self.database.new_sessions_as_owner():
                     if new.release < old.release:
                         self._new_airflow(old).downgrade_database(new.version)
+                        # With the defaults of the newer one, which the older one cannot read.
+                        (self._home / "airflow.cfg").unlink(missing_ok=True)
                     airflow = self._new_airflow(new)
                     airflow.migrate_database()
             else:

@@ -17,7 +17,7 @@ _IDENTITIES: Mapping[str, tuple[str, ...]] = {
 
 #: Tables whose rows the target's Airflow makes as well: a row of the same identity is the same row, whatever its time
 #: stamps say.
-MADE_BY_AIRFLOW_TOO = ("log_template", "dataset", "dataset_alias")
+MADE_BY_AIRFLOW_TOO = ("log_template", "dataset", "dataset_alias", "asset", "asset_alias")
 
 
 def identity_columns(table: Table) -> tuple[str, ...]:

@@ -16,7 +16,8 @@ class Reference(NamedTuple):
 
 
 #: References that no constraint declares, as Airflow's models use them (airflow.models.taskinstance, .dagrun, .xcom,
-#: .trigger, .dataset). Without these entries the columns would point at another environment's rows.
+#: .trigger, .dataset, .asset). No release has all of these columns. Without the entries they would point at another
+#: environment's rows.
 UNDECLARED_REFERENCES = (
     Reference("dag_run", "creating_job_id", "job"),
     Reference("task_instance", "job_id", "job"),
@@ -27,16 +28,25 @@ UNDECLARED_REFERENCES = (
     Reference("trigger", "triggerer_id", "job"),
     Reference("xcom", "dag_run_id", "dag_run"),
     Reference("dataset_event", "dataset_id", "dataset"),
+    Reference("dag_run", "scheduled_by_job_id", "job"),
+    Reference("asset_event", "asset_id", "asset"),
 )
+
+#: Airflow 3's version of the DAG that ran. Before it, no version was kept (``merge/dag_versions.py``).
+DAG_VERSION_REFERENCE = Reference("task_instance", "dag_version_id", "dag_version")
 
 #: The columns, by table, that hold a note's author. The target has other users: the author is matched by user name, or
 #: cleared.
 USER_REFERENCES = (("dag_run_note", "user_id"), ("task_instance_note", "user_id"))
 
 
-def undeclared_references(table: str) -> dict[str, str]:
+def undeclared_references(table: Table) -> dict[str, str]:
     """Column to parent table, for the references that no constraint declares."""
-    return {reference.column: reference.parent for reference in UNDECLARED_REFERENCES if reference.table == table}
+    return {
+        reference.column: reference.parent
+        for reference in UNDECLARED_REFERENCES
+        if reference.table == table.name and reference.column in table.column_names
+    }
 
 
 def surrogate_references(table: Table, tables: dict[str, Table]) -> dict[str, str]:
@@ -44,7 +54,7 @@ def surrogate_references(table: Table, tables: dict[str, Table]) -> dict[str, st
 
     ``tables`` are those of the whole schema: a reference counts whether its parent is merged or not.
     """
-    references = undeclared_references(table.name)
+    references = undeclared_references(table)
     for key in table.foreign_keys:
         parent = tables.get(str(key.parent))
         if len(key.columns) == 1 and parent is not None and key.parent_columns == (parent.surrogate_key,):

@@ -55,6 +55,9 @@ FILLS_ITSELF_PREFIXES = {
 #: Prefix of the tables into which Airflow's migrations move rows that they cannot convert.
 SET_ASIDE_PREFIX = "_airflow_moved"
 
+#: The same, where Airflow 3's migrations put pickled XComs, and the table that they come from.
+ARCHIVES = {"_xcom_archive": "xcom"}
+
 #: The table whose rows the import does not merge: it takes only the pause state of each DAG.
 DAG_TABLE = "dag"
 
@@ -74,11 +77,13 @@ def reason_not_exported(table: str) -> str | None:
     for prefix, reason in FILLS_ITSELF_PREFIXES.items():
         if table.startswith(prefix):
             return reason
-    if table.startswith(SET_ASIDE_PREFIX):
+    if table.startswith(SET_ASIDE_PREFIX) or table in ARCHIVES:
         return "rows that an earlier upgrade of this database set aside"
     return None
 
 
 def set_aside_source(moved_table: str) -> str:
     """The table whose rows a ``_airflow_moved__2_2__dangling__task_instance`` holds: the part after the last ``__``."""
+    if moved_table in ARCHIVES:
+        return ARCHIVES[moved_table]
     return moved_table.rsplit("__", 1)[-1]

@@ -12,11 +12,11 @@ from psycopg2 import sql
 
 from mwaa_migrator.airflow_schema.encryption import ciphertext_columns
 from mwaa_migrator.airflow_schema.identity import MADE_BY_AIRFLOW_TOO, identity_columns
-from mwaa_migrator.airflow_schema.references import USER_REFERENCES, surrogate_references
+from mwaa_migrator.airflow_schema.references import DAG_VERSION_REFERENCE, USER_REFERENCES, surrogate_references
 from mwaa_migrator.airflow_schema.tables import LOG_TEMPLATE_TABLE
 from mwaa_migrator.postgres import identifiers
 from mwaa_migrator.postgres.catalog import Table
-from mwaa_migrator.postgres.checksums import column_values, hashable, row_hash
+from mwaa_migrator.postgres.checksums import hashable, row_hash
 from mwaa_migrator.scratch.upgraded_artifact import UpgradedArtifact
 
 
@@ -43,6 +43,8 @@ class ComparableRows:
         self._references = surrogate_references(table, upgraded.target_tables)
         left_out: set[str | None] = {*ciphertext_columns(table.name), table.surrogate_key, *ignored}
         left_out |= {column for name, column in USER_REFERENCES if name == table.name}
+        if upgraded.gives_dag_versions and table.name == DAG_VERSION_REFERENCE.table:
+            left_out.add(DAG_VERSION_REFERENCE.column)
         if table.name in MADE_BY_AIRFLOW_TOO:
             left_out |= set(table.column_names) - set(self.identity)
         self._columns = [column for column in table.columns if column.name not in left_out]
@@ -53,7 +55,7 @@ class ComparableRows:
 
     def of_source(self) -> sql.Composed:
         """A query for ``row`` (its ctid), ``identity`` and ``content`` (hashes) of each row in the scratch schema."""
-        return self._select(self._upgraded.scratch.name, self._upgraded.artifact.tables)
+        return self._select(self._upgraded.scratch.name, self._upgraded.exported)
 
     def of_target(self) -> sql.Composed:
         """The same for each row in the target."""
@@ -68,7 +70,9 @@ class ComparableRows:
         joins: list[sql.Composable] = []
         values: dict[str, sql.Composable] = {}
         for column in self._columns:
-            value = column_values([column], "t")[0]
+            in_scratch = schema == self._upgraded.scratch.name
+            given = self._upgraded.scratch_value(self.table, column, "t") if in_scratch else None
+            value = hashable(column, given or identifiers.column("t", column.name))
             if column.name in self._references:
                 parent = self._parent_value(schema, column.name, joins, filled)
                 if parent is None:

@@ -18,6 +18,9 @@ def _temporary(name: str) -> sql.Identifier:
 #: Of the merge: see merge/rows_not_inserted.py.
 ROWS_NOT_INSERTED = _temporary("rows_not_inserted")
 
+#: Of the merge: ``dag_id, id`` of the latest version of each DAG in the target.
+LATEST_VERSIONS = _temporary("latest_versions")
+
 #: Of verify: ``row, identity, content`` of each row, as comparable_rows.py selects them.
 SOURCE_ROWS = _temporary("source_rows")
 TARGET_ROWS = _temporary("target_rows")

@@ -35,7 +35,7 @@ from mwaa_migrator.copying.slices import slices
 from mwaa_migrator.errors import MigratorError
 from mwaa_migrator.postgres import identifiers
 from mwaa_migrator.postgres.session import execute, fetch_all
-from mwaa_migrator.this_airflow.database import connect_with
+from mwaa_migrator.this_airflow.place import connect_with
 
 Answer = Dict[str, Any]
 
@@ -44,10 +44,12 @@ class Worker:
     def __init__(self, opening: dict[str, Any]) -> None:
         self._storage = open_storage(opening["storage"])
         self._connection: Any = None
+        self._reads_snapshot = False
         session = opening["session"]
         if session:
             self._connection = connect_with(session["parameters"], session["application_name"])
-            if session["snapshot"]:
+            self._reads_snapshot = bool(session["snapshot"])
+            if self._reads_snapshot:
                 execute(self._connection, "begin isolation level repeatable read read only")
                 execute(self._connection, "set transaction snapshot %s", (session["snapshot"],))
 
@@ -107,6 +109,9 @@ class Worker:
 
     def checksum(self, job: dict[str, Any]) -> Answer:
         ((rows, value),) = fetch_all(self._connection, job["query"])
+        if not self._reads_snapshot:
+            # A proxy can keep the session, and the table's lock with it, for a while after this process has gone.
+            self._connection.rollback()
         return {"rows": rows, "value": value}
 
     def counts(self, job: dict[str, Any]) -> Answer:

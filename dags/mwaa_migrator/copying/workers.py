@@ -19,7 +19,7 @@ import psycopg2.errors
 
 from mwaa_migrator import child_process, errors
 from mwaa_migrator.postgres.session import remedy
-from mwaa_migrator.this_airflow.database import APPLICATION_NAME
+from mwaa_migrator.this_airflow.place import APPLICATION_NAME
 from mwaa_migrator.waiting import arrivals
 
 

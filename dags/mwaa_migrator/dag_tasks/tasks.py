@@ -7,6 +7,7 @@ needs no web server.
 from __future__ import annotations
 
 import logging
+import os
 import time
 from typing import Any, Callable, Dict, Mapping, NamedTuple
 
@@ -17,6 +18,7 @@ from mwaa_migrator.artifact.storage import Storage
 from mwaa_migrator.copying.workers import default_processes
 from mwaa_migrator.dag_tasks.conf import artifact_url, read_options
 from mwaa_migrator.dag_tasks.quiesce import drain, quiesce, read_open_memory, resume
+from mwaa_migrator.dag_tasks.work_process import work_in_process
 from mwaa_migrator.errors import (
     DatabaseUnreachable,
     DrainTimedOut,
@@ -32,6 +34,7 @@ from mwaa_migrator.export.source_check import check_source
 from mwaa_migrator.merge.import_artifact import import_artifact, import_options
 from mwaa_migrator.options import EXPORT_OPTIONS, IMPORT_OPTIONS, Option
 from mwaa_migrator.progress import Progress
+from mwaa_migrator.this_airflow.worker_environment import is_airflow_kept_out
 from mwaa_migrator.verify.verify_import import verify_import
 
 _log = logging.getLogger(__name__)
@@ -98,7 +101,10 @@ def run_task(name: str, context: Mapping[str, Any]) -> None:
         options = read_options(dag_run.conf, task.options)
         assert storage is not None
         check_id(storage.folder)
-        result.update(task.work(storage, options, Progress(), dag_run.run_id))
+        if is_airflow_kept_out(os.environ):
+            result.update(work_in_process(name, storage, options, dag_run.run_id))
+        else:
+            result.update(task.work(storage, options, Progress(), dag_run.run_id))
         result.update(status="done", error=None)
     except MigratorError as error:
         _log.error("%s: %s", error.name, error)

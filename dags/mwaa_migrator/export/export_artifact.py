@@ -44,7 +44,7 @@ from mwaa_migrator.export.unfinished import unfinished
 from mwaa_migrator.postgres.session import execute, fetch_all, fetch_value, keep_alive
 from mwaa_migrator.progress import Progress
 from mwaa_migrator.this_airflow.configuration import fernet, log_filename_template
-from mwaa_migrator.this_airflow.database import connection_parameters, metadata_database
+from mwaa_migrator.this_airflow.database import metadata_database
 
 
 def export(storage: Storage, artifact_id: str, options: ExportOptions, progress: Progress) -> Artifact:
@@ -94,7 +94,7 @@ def _write(
         for name, table in plan.tables.items()
     }
     skipped = _export_encrypted(cut, entries, storage, options)
-    session = Session(connection_parameters(), snapshot=snapshot)
+    session = Session(source.place.connection_parameters(), snapshot=snapshot)
     refused_later = _copy(cut, rules.later, entries, storage, session, options.processes, progress)
     for name, entry in entries.items():
         _check_rows(name, entry)

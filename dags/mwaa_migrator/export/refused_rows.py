@@ -19,7 +19,7 @@ from mwaa_migrator.postgres.catalog import Table
 from mwaa_migrator.postgres.session import fetch_all
 from mwaa_migrator.this_airflow.database import MetadataDatabase
 from mwaa_migrator.this_airflow.migrations import applied_revisions
-from mwaa_migrator.this_airflow.release import FIRST_TOO_NEW, version_tuple
+from mwaa_migrator.this_airflow.release import AIRFLOW_3, version_tuple
 
 _EXAMPLES = 5
 _EXAMPLE_LENGTH = 120
@@ -72,7 +72,7 @@ def rules_to_come(revision: str, target_version: str | None) -> RulesToCome:
         if rule.revision in applied and not rule.unique:
             continue
         if release is None:
-            if version_tuple(rule.release) < FIRST_TOO_NEW:
+            if version_tuple(rule.release) < AIRFLOW_3:
                 on_the_way.append(rule)
             elif rule.mended_in is None and not rule.costly:
                 later.append(rule)

@@ -29,7 +29,8 @@ from mwaa_migrator.scratch.upgraded_artifact import (
     upgraded_artifact,
     without_orphans,
 )
-from mwaa_migrator.this_airflow.database import metadata_database, session_name
+from mwaa_migrator.this_airflow.database import metadata_database
+from mwaa_migrator.this_airflow.place import session_name
 
 
 class ImportOptions(NamedTuple):
@@ -51,7 +52,7 @@ def import_artifact(
     """``run_id`` is that of the DAG run whose task this is.
 
     Returns ``{"already_imported", "artifact_id", "source", "target", "tables", "pause_state", "without_parent",
-    "phases"}``.
+    "changed_values", "given_dag_version", "phases"}``.
 
     Raises what ``errors.py`` lists: a Refused before anything is written, any other MigratorError with the target as it
     was.
@@ -97,10 +98,16 @@ def _merge(upgraded: UpgradedArtifact, options: ImportOptions, progress: Progres
                 "airflow_version": artifact.manifest["airflow_version"],
                 "revision": artifact.manifest["revision"],
             },
-            "target": {"airflow_version": target.airflow_version, "revision": target.revision},
+            "target": {
+                "airflow_version": target.airflow_version,
+                "revision": target.revision,
+                "way_in": target.place.way_in,
+            },
             "tables": {name: dict(table._asdict()) for name, table in merged.tables.items()},
             "pause_state": merged.pause_state,
             "without_parent": list(upgraded.without_parent),
+            "changed_values": list(upgraded.changed_values),
+            "given_dag_version": merged.given_dag_version,
         }
         write_receipt(connection, artifact, result)
         connection.commit()

@@ -1,4 +1,4 @@
-"""Surrogate keys: which numbers the source's rows get in the target.
+"""Surrogate keys: which numbers the source's rows get in the target. UUIDs stay as they are.
 
 A table whose rows are numbered by a sequence gets a block of the target's sequence, as wide as the source's numbers. So
 every number moves by one offset, and a reference to it follows by one addition. The block is taken from the sequence
@@ -45,7 +45,7 @@ def reserve_key_blocks(upgraded: UpgradedArtifact) -> dict[str, KeyBlock]:
     return {
         name: _reserve(upgraded, table, table.surrogate_key)
         for name, table in upgraded.tables.items()
-        if table.surrogate_key is not None
+        if table.surrogate_key is not None and not table.has_uuid_key
     }
 
 

@@ -20,6 +20,8 @@ from mwaa_migrator.comparison.comparable_rows import ComparableRows
 from mwaa_migrator.comparison.temporary_tables import ROWS_NOT_INSERTED
 from mwaa_migrator.errors import ContentDiffers, RowsUnaccounted
 from mwaa_migrator.merge import bulk
+from mwaa_migrator.merge.archives import carry_archives
+from mwaa_migrator.merge.dag_versions import TargetDagVersions
 from mwaa_migrator.merge.key_blocks import KeyBlock
 from mwaa_migrator.merge.log_templates import TargetLogTemplates, default_log_filename
 from mwaa_migrator.merge.order import merge_order
@@ -55,10 +57,14 @@ class TableResult(NamedTuple):
 
 
 class MergeResult(NamedTuple):
-    """``pause_state`` has the choice, and what ``apply_pause_states`` returned."""
+    """``pause_state`` has the choice, and what ``apply_pause_states`` returned.
+
+    ``given_dag_version`` counts the source's task instances that have a DAG version of the target's now.
+    """
 
     tables: Dict[str, TableResult]
     pause_state: Dict[str, Any]
+    given_dag_version: int
 
 
 class Merge:
@@ -72,7 +78,8 @@ class Merge:
         self._progress = progress
         self._algorithm = upgraded.target.checksum_algorithm
         self._log_templates = TargetLogTemplates(upgraded.scratch)
-        self._translation = Translation(upgraded, blocks, self._log_templates)
+        self._dag_versions = TargetDagVersions(upgraded)
+        self._translation = Translation(upgraded, blocks, self._log_templates, self._dag_versions)
         self._rows_not_inserted = RowsNotInserted(upgraded, self._translation, on_conflict)
 
     def run(self, pause_state: str, in_bulk: Sequence[str]) -> MergeResult:
@@ -94,10 +101,11 @@ class Merge:
         states = self._merge_dags(pause_state)
         # 3. Rows that refer to DAGs.
         results.update(self._merge_tables(order.of_dags, in_bulk))
+        carry_archives(self._upgraded)
         self._make_indexes_again(dropped)
         self._log_templates.keep_newest()
         results.update(self._tables_without_a_place())
-        return MergeResult(results, states)
+        return MergeResult(results, states, self._dag_versions.count_given())
 
     def _merges_references_to(self, parent: str) -> bool:
         return any(
@@ -116,7 +124,7 @@ class Merge:
         return results
 
     def _merge_dags(self, pause_state: str) -> dict[str, Any]:
-        if DAG_TABLE not in self._upgraded.artifact.tables:
+        if DAG_TABLE not in self._upgraded.exported:
             return {"choice": pause_state}
         states = apply_pause_states(self._upgraded, pause_state)
         carry_schedules(self._upgraded)
@@ -132,14 +140,14 @@ class Merge:
     def _tables_without_a_place(self) -> dict[str, TableResult]:
         """Tables with rows that the target does not have."""
         results = {}
-        for name, entry in self._upgraded.artifact.tables.items():
-            if name not in self._upgraded.tables and name != DAG_TABLE and entry["rows"]:
-                reason = {"the target's Airflow has no such table": entry["rows"]}
-                results[name] = TableResult(entry["rows"], 0, 0, entry["rows"], reason)
+        for name, rows in self._upgraded.exported.items():
+            if name not in self._upgraded.tables and name != DAG_TABLE and rows:
+                reason = {"the target's Airflow has no such table": rows}
+                results[name] = TableResult(rows, 0, 0, rows, reason)
         return results
 
     def _merge_table(self, table: Table, in_key_order: bool) -> TableResult:
-        exported = self._upgraded.artifact.rows(table.name)
+        exported = self._upgraded.exported[table.name]
         reasons = {reason: rows for reason, rows in self._upgraded.set_aside.get(table.name, {}).items() if rows}
         if not self._upgraded.rows[table.name]:
             return TableResult(exported, 0, 0, sum(reasons.values()), reasons)

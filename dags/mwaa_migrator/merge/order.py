@@ -19,7 +19,7 @@ def merge_order(tables: dict[str, Table]) -> MergeOrder:
     parents = {}
     for name, table in tables.items():
         parents[name] = [key.parent for key in table.foreign_keys if key.parent is not None]
-        parents[name] += undeclared_references(name).values()
+        parents[name] += undeclared_references(table).values()
     order = MergeOrder([], [], [])
     for name in in_foreign_key_order(parents):
         if name == LOG_TEMPLATE_TABLE:

@@ -13,6 +13,7 @@ from psycopg2 import sql
 from mwaa_migrator.airflow_schema.tables import DAG_TABLE, OWN_DAGS
 from mwaa_migrator.options import ALL_PAUSED, KEEP_STATES
 from mwaa_migrator.postgres import identifiers
+from mwaa_migrator.postgres.catalog import Table
 from mwaa_migrator.postgres.session import execute, fetch_all
 from mwaa_migrator.scratch.upgraded_artifact import UpgradedArtifact
 
@@ -42,16 +43,30 @@ def apply_pause_states(upgraded: UpgradedArtifact, choice: str) -> dict[str, Any
             "where d.dag_id = s.dag_id and {not_ours} and d.is_paused is distinct from {paused}"
         ).format(target, source, paused=paused, not_ours=not_ours),
     )
-    columns = upgraded.target_tables[DAG_TABLE].column_names
-    # Not active is how Airflow marks a DAG whose file it has not seen; parsing the file makes it active.
-    special = {"is_active": sql.SQL("false"), "is_paused": paused, "pickle_id": sql.SQL("null")}
-    values = [special.get(column, identifiers.column("s", column)) for column in columns]
+    table = upgraded.target_tables[DAG_TABLE]
+    columns = table.column_names
+    # Neither active nor fresh is a DAG whose file Airflow has not seen; parsing the file makes it so.
+    special = {
+        "is_active": sql.SQL("false"),
+        "is_stale": sql.SQL("true"),
+        "is_paused": paused,
+        "pickle_id": sql.SQL("null"),
+    }
+    values = [special.get(column.name, upgraded.scratch_value(table, column, "s")) for column in table.columns]
     not_parsed = fetch_all(
         upgraded.connection,
         sql.SQL(
-            "insert into {} ({}) select {} from {} s where {} and s.is_active "
+            "insert into {} ({}) select {} from {} s where {} and {} "
             "and not exists (select 1 from {} d where d.dag_id = s.dag_id) order by s.dag_id returning dag_id"
-        ).format(target, identifiers.columns(columns), sql.SQL(", ").join(values), source, not_ours, target),
+        ).format(
+            target,
+            identifiers.columns(columns),
+            sql.SQL(", ").join(values),
+            source,
+            not_ours,
+            _is_active(table, "s"),
+            target,
+        ),
     )
     return {"changed": changed + len(not_parsed), "not_parsed": sorted(dag for (dag,) in not_parsed)}
 
@@ -66,11 +81,17 @@ def carry_schedules(upgraded: UpgradedArtifact) -> int:
     columns = [sql.Identifier(column) for column in _SCHEDULE_COLUMNS if column in target]
     return execute(
         upgraded.connection,
-        sql.SQL(
-            "update {} d set {} from {} s where d.dag_id = s.dag_id and s.next_dagrun is not null and d.is_active"
-        ).format(
+        sql.SQL("update {} d set {} from {} s where d.dag_id = s.dag_id and s.next_dagrun is not null and {}").format(
             upgraded.target.table(DAG_TABLE),
             sql.SQL(", ").join([sql.SQL("{0} = s.{0}").format(column) for column in columns]),
             upgraded.scratch.table(DAG_TABLE),
+            _is_active(upgraded.target_tables[DAG_TABLE], "d"),
         ),
     )
+
+
+def _is_active(table: Table, alias: str) -> sql.Composable:
+    """Whether Airflow has seen the DAG's file; Airflow 3 keeps the opposite."""
+    if "is_stale" in table.column_names:
+        return sql.SQL("not {}").format(identifiers.column(alias, "is_stale"))
+    return identifiers.column(alias, "is_active")

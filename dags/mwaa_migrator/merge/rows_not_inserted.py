@@ -64,8 +64,9 @@ class RowsNotInserted:
 
         Raises RowsConflict if rows differ and the merge was asked to fail then.
         """
-        columns = "source_row tid, target_row tid, source_key bigint, target_key bigint, reason text"
-        temporary_tables.create(self._connection, ROWS_NOT_INSERTED, sql.SQL(columns))
+        columns = "source_row tid, target_row tid, source_key {0}, target_key {0}, reason text"
+        key_type = sql.SQL("uuid" if table.has_uuid_key else "bigint")
+        temporary_tables.create(self._connection, ROWS_NOT_INSERTED, sql.SQL(columns).format(key_type))
         target = self._upgraded.target.table(table.name)
         if fetch_value(self._connection, sql.SQL("select exists (select 1 from {})").format(target)):
             self._add_same_identity(table, source)
@@ -105,7 +106,7 @@ class RowsNotInserted:
 
     def _add_same_identity(self, table: Table, source: sql.Composed) -> None:
         identity = identity_columns(table)
-        content = content_columns(table)
+        content = [column for column in content_columns(table) if not self._translation.gives(table, column)]
         content_hash = row_hash(column_values(content, "x"), self._algorithm)
         equal_content = sql.SQL("row({}) is not distinct from row({})").format(
             sql.SQL(", ").join(column_values(content, "x")), sql.SQL(", ").join(column_values(content, "t"))

@@ -1,7 +1,7 @@
 """A scratch table's rows as the target will hold them.
 
-Surrogate keys move into the block that was taken from the target's sequence, and references follow. All that the merge
-does with a table (compare, insert, overwrite, check) reads this one row source.
+Surrogate keys that are numbers move into the block that was taken from the target's sequence, and references follow.
+All that the merge does with a table (compare, insert, overwrite, check) reads this one row source.
 """
 
 from __future__ import annotations
@@ -11,27 +11,38 @@ from psycopg2 import sql
 from mwaa_migrator.airflow_schema.identity import identity_columns
 from mwaa_migrator.airflow_schema.references import USER_REFERENCES, surrogate_references
 from mwaa_migrator.airflow_schema.tables import LOG_TEMPLATE_TABLE
+from mwaa_migrator.comparison.temporary_tables import LATEST_VERSIONS
+from mwaa_migrator.merge.dag_versions import TargetDagVersions
 from mwaa_migrator.merge.key_blocks import KeyBlock
 from mwaa_migrator.merge.log_templates import TargetLogTemplates
 from mwaa_migrator.postgres import identifiers
-from mwaa_migrator.postgres.catalog import Table
+from mwaa_migrator.postgres.catalog import Column, Table
 from mwaa_migrator.postgres.session import fetch_all
 from mwaa_migrator.scratch.upgraded_artifact import UpgradedArtifact
 
 
 class Translation:
     def __init__(
-        self, upgraded: UpgradedArtifact, blocks: dict[str, KeyBlock], log_templates: TargetLogTemplates
+        self,
+        upgraded: UpgradedArtifact,
+        blocks: dict[str, KeyBlock],
+        log_templates: TargetLogTemplates,
+        dag_versions: TargetDagVersions,
     ) -> None:
         self._upgraded = upgraded
         self._blocks = blocks
         self._log_templates = log_templates
+        self._dag_versions = dag_versions
         self._users = _users_in_target(upgraded)
         self._kept_keys: dict[str, sql.Identifier] = {}
 
     def use_kept_keys(self, table: str, kept_keys: sql.Identifier) -> None:
         """From now on, lead references to the rows in ``kept_keys`` to the target's rows that stand for them."""
         self._kept_keys[table] = kept_keys
+
+    def gives(self, table: Table, column: Column) -> bool:
+        """Whether a column's value comes from the target alone."""
+        return self._dag_versions.gives(table, column)
 
     def rows(self, table: Table) -> sql.Composed:
         """A subquery with the columns of ``table`` and ``source_row``, the row's ctid in the scratch schema."""
@@ -40,14 +51,19 @@ class Translation:
         references = surrogate_references(table, self._upgraded.target_tables)
         for column in table.columns:
             value: sql.Composable = identifiers.column("s", column.name)
-            if column.name == table.surrogate_key:
+            if column.name == table.surrogate_key and table.name in self._blocks:
                 value = self._blocks[table.name].renumber(value)
+            elif self.gives(table, column):
+                joins.append(sql.SQL("left join {} v on v.dag_id = s.dag_id").format(LATEST_VERSIONS))
+                value = identifiers.column("v", "id")
             elif (table.name, column.name) in USER_REFERENCES:
-                value = self._user_reference(value)
+                value = self._user_reference(value, column)
             elif column.name in references:
-                value = self._reference(table, value, references[column.name], joins)
+                value = self._reference(table, column, references[column.name], joins)
                 if references[column.name] == LOG_TEMPLATE_TABLE:
                     value = self._log_templates.or_default(value)
+            else:
+                value = self._upgraded.scratch_value(table, column, "s")
             values.append(sql.SQL("{} as {}").format(value, sql.Identifier(column.name)))
         return sql.SQL("(select {} from {} s {})").format(
             sql.SQL(", ").join(values), self._upgraded.scratch.table(table.name), sql.SQL(" ").join(joins)
@@ -57,27 +73,30 @@ class Translation:
         """The key that a translated row, alias ``x``, had in the source; NULL if the table has none."""
         if not table.surrogate_key:
             return sql.SQL("null::bigint")
-        offset = sql.Literal(self._blocks[table.name].offset)
-        return sql.SQL("{} - {}").format(identifiers.column("x", table.surrogate_key), offset)
+        key = identifiers.column("x", table.surrogate_key)
+        if table.name not in self._blocks:
+            return key
+        return sql.SQL("{} - {}").format(key, sql.Literal(self._blocks[table.name].offset))
 
-    def _reference(
-        self, table: Table, value: sql.Composable, parent: str, joins: list[sql.Composable]
-    ) -> sql.Composable:
+    def _reference(self, table: Table, column: Column, parent: str, joins: list[sql.Composable]) -> sql.Composable:
+        value = identifiers.column("s", column.name)
         if parent not in self._upgraded.tables:
-            return self._reference_by_identity(table, parent, joins)
-        moved = self._blocks[parent].renumber_reference(value)
+            return self._reference_by_identity(table, column, parent, joins)
+        moved = self._blocks[parent].renumber_reference(value) if parent in self._blocks else value
         if parent not in self._kept_keys:
             return moved
         alias = sql.Identifier(f"kept_{len(joins)}")
         joins.append(sql.SQL("left join {0} {1} on {1}.source_key = {2}").format(self._kept_keys[parent], alias, value))
         return sql.SQL("case when {0}.source_key is null then {1} else {0}.target_key end").format(alias, moved)
 
-    def _reference_by_identity(self, table: Table, parent: str, joins: list[sql.Composable]) -> sql.Composable:
+    def _reference_by_identity(
+        self, table: Table, column: Column, parent: str, joins: list[sql.Composable]
+    ) -> sql.Composable:
         """To a row that the artifact does not hold: an XCom has the names of its run, and finds it by them."""
         found = self._upgraded.target_tables.get(parent)
         identity = identity_columns(found) if found is not None else ()
         if found is None or found.surrogate_key is None or not identity or set(identity) - set(table.column_names):
-            return sql.SQL("null::int")
+            return _null(column)
         alias = f"parent_{len(joins)}"
         matches = [
             sql.SQL("{} = {}").format(identifiers.column(alias, name), identifiers.column("s", name))
@@ -90,20 +109,25 @@ class Translation:
         )
         return identifiers.column(alias, found.surrogate_key)
 
-    def _user_reference(self, value: sql.Composable) -> sql.Composable:
+    def _user_reference(self, value: sql.Composable, column: Column) -> sql.Composable:
         if not self._users:
-            return sql.SQL("null::int")
+            return _null(column)
+        # Airflow 3 keeps the number as text.
         cases = [
-            sql.SQL("when {} then {}").format(sql.Literal(source), sql.Literal(target))
+            sql.SQL("when {} then {}::{}").format(sql.Literal(str(source)), sql.Literal(target), sql.SQL(column.type))
             for source, target in sorted(self._users.items())
         ]
-        return sql.SQL("case {} {} end").format(value, sql.SQL(" ").join(cases))
+        return sql.SQL("case {}::text {} end").format(value, sql.SQL(" ").join(cases))
+
+
+def _null(column: Column) -> sql.Composable:
+    return sql.SQL("null::{}").format(sql.SQL(column.type))
 
 
 def _users_in_target(upgraded: UpgradedArtifact) -> dict[int, int]:
     """The source's user ids to the target's, by user name; authors whom the target does not know are left out."""
     authors = upgraded.artifact.manifest["note_authors"]
-    if not authors:
+    if not authors or "ab_user" not in upgraded.target_tables:
         return {}
     query = sql.SQL("select username, id from {} where username = any({})").format(
         upgraded.target.table("ab_user"), sql.Literal(list(authors.values()))

@@ -81,14 +81,23 @@ class Table(NamedTuple):
 
     @property
     def surrogate_key(self) -> str | None:
-        """The primary key's column if it is a single integer that a sequence fills; None otherwise."""
+        """The primary key's column if it says nothing about the row; None otherwise.
+
+        It is a single integer that a sequence fills, or a UUID that is not another table's.
+        """
         if len(self.primary_key) != 1:
             return None
-        (column,) = [column for column in self.columns if column.name == self.primary_key[0]]
+        column = self.column(self.primary_key[0])
         generated = bool(column.identity) or any(sequence.column == column.name for sequence in self.sequences)
         if column.type in ("integer", "bigint", "smallint") and generated:
             return column.name
+        if column.type == "uuid" and all(key.columns != (column.name,) for key in self.foreign_keys):
+            return column.name
         return None
+
+    @property
+    def has_uuid_key(self) -> bool:
+        return self.surrogate_key is not None and self.column(self.surrogate_key).type == "uuid"
 
     def column(self, name: str) -> Column:
         for column in self.columns:

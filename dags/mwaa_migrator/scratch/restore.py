@@ -24,7 +24,6 @@ from mwaa_migrator.progress import Progress
 from mwaa_migrator.scratch.restore_encrypted import restore_encrypted
 from mwaa_migrator.scratch.scratch_schema import ScratchSchema
 from mwaa_migrator.this_airflow.configuration import fernet
-from mwaa_migrator.this_airflow.database import connection_parameters
 
 
 def check_artifact(artifact: Artifact, processes: int, while_waiting: Callable[[], None] = lambda: None) -> None:
@@ -136,6 +135,6 @@ def _check_content(scratch: ScratchSchema, tables: dict[str, Table], processes: 
 
 
 def _run(scratch: ScratchSchema, jobs: list[Job], processes: int) -> Any:
-    session = Session(connection_parameters(), application_name=scratch.name)
+    session = Session(scratch.target.place.connection_parameters(), application_name=scratch.name)
     stay_alive = partial(keep_alive, scratch.connection)
     return run_jobs(jobs, processes, scratch.artifact.storage.url, session, while_waiting=stay_alive)

@@ -20,6 +20,7 @@ from psycopg2.extensions import TRANSACTION_STATUS_ACTIVE, TRANSACTION_STATUS_IN
 
 from mwaa_migrator.child_process import exit_with_parent
 from mwaa_migrator.postgres.session import CLOSES_IDLE_SESSIONS_SINCE, keep_alive, set_keepalives
+from mwaa_migrator.this_airflow.database import this_place
 from mwaa_migrator.waiting import PATIENCE
 
 #: Begins the line of output that says why the migrations failed.
@@ -89,6 +90,7 @@ def main() -> None:
     # own tables, whatever the search_path is.
     os.environ["AIRFLOW__DATABASE__SQL_ALCHEMY_SCHEMA"] = ""
     sys.excepthook = print_error
+    this_place().admit_airflow()
     confine_connections(scratch)
     keep_alive_connections(PATIENCE)
     from airflow import settings

@@ -10,7 +10,7 @@ import queue
 import subprocess
 import threading
 from functools import partial
-from typing import Callable, Iterator, List, Sequence
+from typing import Callable, Iterator, List, NamedTuple, Sequence
 
 from psycopg2 import sql
 
@@ -18,12 +18,15 @@ from mwaa_migrator import child_process
 from mwaa_migrator.airflow_schema.tables import LOG_TEMPLATE_TABLE
 from mwaa_migrator.errors import UpgradeFailed
 from mwaa_migrator.postgres.catalog import read_tables, table_exists
+from mwaa_migrator.postgres.identifiers import qualified
 from mwaa_migrator.postgres.session import execute, fetch_value, keep_alive
 from mwaa_migrator.progress import Progress
 from mwaa_migrator.scratch.orphans import set_orphans_aside
+from mwaa_migrator.scratch.plain_confs import make_confs_plain
 from mwaa_migrator.scratch.run_migrations import ERROR_MARK
 from mwaa_migrator.scratch.scratch_schema import ScratchSchema
 from mwaa_migrator.scratch.unreadable_triggers import set_unreadable_triggers_aside
+from mwaa_migrator.this_airflow.release import AIRFLOW_3, version_tuple
 from mwaa_migrator.waiting import arrivals
 
 #: In these the migrations end by adding the rows that Airflow starts with, which are not the source's.
@@ -33,12 +36,19 @@ _FILLED_BY_MIGRATIONS = (LOG_TEMPLATE_TABLE, "slot_pool")
 _QUOTED_LINES = 15
 
 
-def upgrade(scratch: ScratchSchema, progress: Progress) -> List[str]:
-    """Bring the scratch schema to the target's revision, and commit; raises UpgradeFailed.
+class Upgraded(NamedTuple):
+    """What the user must know of it, in lines.
 
-    Returns a line for each trigger that this Airflow cannot read, and what ``set_orphans_aside`` says of rows without a
-    parent, if the migrations met one.
+    ``without_parent`` names each trigger that this Airflow cannot read, and what ``set_orphans_aside`` met;
+    ``changed_values`` is what ``make_confs_plain`` returned.
     """
+
+    without_parent: List[str]
+    changed_values: List[str]
+
+
+def upgrade(scratch: ScratchSchema, progress: Progress) -> Upgraded:
+    """Bring the scratch schema to the target's revision, and commit; raises UpgradeFailed."""
     connection = scratch.connection
     newest = {
         name: fetch_value(connection, sql.SQL("select coalesce(max(id), 0) from {}").format(scratch.table(name)))
@@ -46,8 +56,10 @@ def upgrade(scratch: ScratchSchema, progress: Progress) -> List[str]:
         if table_exists(connection, scratch.name, name)
     }
     connection.commit()
+    _let_pgcrypto_be_found(scratch)
     lines = set_unreadable_triggers_aside(scratch)
-    for line in lines:
+    changed = make_confs_plain(scratch) if version_tuple(scratch.target.airflow_version) >= AIRFLOW_3 else []
+    for line in lines + changed:
         progress.say(line)
     try:
         _run_migrations(scratch, progress)
@@ -66,7 +78,24 @@ def upgrade(scratch: ScratchSchema, progress: Progress) -> List[str]:
     for name, key in newest.items():
         execute(connection, sql.SQL("delete from {} where id > {}").format(scratch.table(name), sql.Literal(key)))
     connection.commit()
-    return lines
+    return Upgraded(lines, changed)
+
+
+def _let_pgcrypto_be_found(scratch: ScratchSchema) -> None:
+    """Airflow 3's migrations call a function of pgcrypto, which is in the schema that the extension was made in.
+
+    Only where the database has no pgcrypto do they make it, in the scratch schema, and it is dropped with that.
+    """
+    query = """
+        select n.nspname::text from pg_catalog.pg_extension e join pg_catalog.pg_namespace n on n.oid = e.extnamespace
+         where e.extname = 'pgcrypto'
+    """
+    found = fetch_value(scratch.connection, query)
+    if found is not None:
+        statement = "create function {}(integer) returns bytea language sql as 'select {}($1)'"
+        names = scratch.table("gen_random_bytes"), qualified(found, "gen_random_bytes")
+        execute(scratch.connection, sql.SQL(statement).format(*names))
+    scratch.connection.commit()
 
 
 def _run_migrations(scratch: ScratchSchema, progress: Progress) -> None:

@@ -5,43 +5,59 @@ from __future__ import annotations
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Dict, Iterator, Sequence
+from typing import Any, Container, Dict, Iterator, Mapping, Sequence
 
 from psycopg2 import Error as DatabaseError
 from psycopg2 import sql
 
-from mwaa_migrator.airflow_schema.tables import DAG_TABLE, SET_ASIDE_PREFIX, set_aside_source
+from mwaa_migrator.airflow_schema.references import DAG_VERSION_REFERENCE
+from mwaa_migrator.airflow_schema.tables import ARCHIVES, DAG_TABLE, SET_ASIDE_PREFIX, set_aside_source
 from mwaa_migrator.artifact.artifact import Artifact
-from mwaa_migrator.errors import RowsUnaccounted, TargetNotAtHead, TargetOlderThanSource, UpgradeFailed
-from mwaa_migrator.postgres.catalog import Table, read_tables
+from mwaa_migrator.errors import (
+    RowsUnaccounted,
+    SourceBelowMigrations,
+    TargetNotAtHead,
+    TargetOlderThanSource,
+    UpgradeFailed,
+)
+from mwaa_migrator.postgres import identifiers
+from mwaa_migrator.postgres.catalog import Column, Table, read_tables
 from mwaa_migrator.postgres.session import fetch_value, keep_alive
 from mwaa_migrator.progress import Progress
 from mwaa_migrator.scratch import scratch_schema
+from mwaa_migrator.scratch.names_after_upgrade import names_after_upgrade, table_oids
 from mwaa_migrator.scratch.orphans import ORPHANS_PREFIX, set_orphans_aside
 from mwaa_migrator.scratch.restore import check_artifact, restore
 from mwaa_migrator.scratch.scratch_schema import ScratchSchema
 from mwaa_migrator.scratch.unreadable_triggers import UNREADABLE_PREFIX
-from mwaa_migrator.scratch.upgrade import upgrade
+from mwaa_migrator.scratch.upgrade import Upgraded, upgrade
 from mwaa_migrator.this_airflow.database import MetadataDatabase
-from mwaa_migrator.this_airflow.migrations import head_revision
+from mwaa_migrator.this_airflow.migrations import first_version, head_revision, known_revisions
 from mwaa_migrator.this_airflow.release import version_tuple
 
 
 @dataclass(frozen=True)
 class UpgradedArtifact:
     """
-    ``target_tables`` are all of the target's, ``tables`` those that the merge writes: in the artifact, in the scratch
-    schema and in the target. ``rows`` counts each table after the upgrade; ``set_aside`` counts, by reason, the rows
-    that were set aside before the merge, by the table that they came from. ``without_parent`` has a line for each
-    foreign key that rows broke, and for each trigger that this Airflow cannot read.
+    Tables have the names that they have after the upgrade, to which ``names`` leads from those in the artifact.
+    ``target_tables`` are all of the target's, ``scratch_tables`` all of the scratch schema's, and ``tables``, as the
+    target has them, those that the merge writes: in the artifact, in the scratch schema and in the target.
+    ``exported`` counts the rows of each table in the artifact, ``rows`` those of each table after the upgrade;
+    ``set_aside`` counts, by reason, the rows that were set aside before the merge, by the table that they came from.
+    ``without_parent`` has a line for each foreign key that rows broke, and for each trigger that this Airflow cannot
+    read.
     """
 
     scratch: ScratchSchema
+    names: Mapping[str, str]
     target_tables: Dict[str, Table]
+    scratch_tables: Dict[str, Table]
     tables: Dict[str, Table]
+    exported: Dict[str, int]
     rows: Dict[str, int]
     set_aside: Dict[str, Dict[str, int]]
     without_parent: Sequence[str]
+    changed_values: Sequence[str]
 
     @property
     def connection(self) -> Any:
@@ -55,9 +71,29 @@ class UpgradedArtifact:
     def artifact(self) -> Artifact:
         return self.scratch.artifact
 
+    @property
+    def gives_dag_versions(self) -> bool:
+        """Whether the source knew no versions of DAGs, and the target does."""
+        table, column, parent = DAG_VERSION_REFERENCE
+        return parent not in self.exported and table in self.tables and column in self.tables[table].column_names
+
+    def scratch_value(self, table: Table, column: Column, alias: str) -> sql.Composable:
+        """A column of the table in the scratch schema, in the type that it has in the target.
+
+        Airflow 3's migrations make jsonb of some columns that its models make json.
+        """
+        value = identifiers.column(alias, column.name)
+        found = self.scratch_tables[table.name].column(column.name).type
+        if found != column.type and {found, column.type} == {"json", "jsonb"}:
+            return sql.SQL("{}::{}").format(value, sql.SQL(column.type))
+        return value
+
 
 def check_target(target: MetadataDatabase, artifact: Artifact) -> None:
-    """Raises TargetOlderThanSource, TargetNotAtHead, or AirflowNotSupported if this Airflow has no single head."""
+    """Raises TargetOlderThanSource, TargetNotAtHead or SourceBelowMigrations.
+
+    AirflowNotSupported if this Airflow has no single head.
+    """
     source_version = artifact.manifest["airflow_version"]
     if version_tuple(target.airflow_version) < version_tuple(source_version):
         message = "The artifact is of Airflow {0} and the target is {1}: rows cannot go back. Import into {0} or newer."
@@ -66,6 +102,12 @@ def check_target(target: MetadataDatabase, artifact: Artifact) -> None:
     if target.revision != head:
         message = "The target's database is at revision {}, and its Airflow {} is at {}. Run airflow db migrate first."
         raise TargetNotAtHead(message.format(target.revision, target.airflow_version, head))
+    if artifact.manifest["revision"] not in known_revisions():
+        message = (
+            "Airflow {}'s own migrations begin at {}, and the artifact is of {}. Migrate it through 2.11: import it "
+            "into Airflow 2.11, and upgrade that."
+        )
+        raise SourceBelowMigrations(message.format(target.airflow_version, first_version(), source_version))
 
 
 @contextmanager
@@ -87,8 +129,9 @@ def upgraded_artifact(
         with progress.phase("restore"):
             restore(scratch, upgrade_follows, processes, progress)
         with progress.phase("upgrade"):
-            lines = upgrade(scratch, progress) if upgrade_follows else []
-            upgraded = _read(scratch, lines)
+            oids = table_oids(scratch)
+            done = upgrade(scratch, progress) if upgrade_follows else Upgraded([], [])
+            upgraded = _read(scratch, names_after_upgrade(scratch, oids), done)
             if has_orphans:
                 upgraded = without_orphans(upgraded, progress)
         yield upgraded
@@ -110,28 +153,32 @@ def without_orphans(upgraded: UpgradedArtifact, progress: Progress) -> UpgradedA
     """The same without the rows that have no parent in it; they are set aside, or their reference is cleared."""
     scratch = upgraded.scratch
     tables = {name: upgraded.target_tables[name] for name in upgraded.tables}
-    lines = set_orphans_aside(scratch.connection, scratch.name, tables, scratch.artifact.tables)
+    lines = set_orphans_aside(scratch.connection, scratch.name, tables, upgraded.exported)
     for line in lines:
         progress.say(line)
-    return _read(scratch, [*upgraded.without_parent, *lines])
+    done = Upgraded([*upgraded.without_parent, *lines], list(upgraded.changed_values))
+    return _read(scratch, upgraded.names, done)
 
 
-def _read(scratch: ScratchSchema, without_parent: Sequence[str]) -> UpgradedArtifact:
+def _read(scratch: ScratchSchema, names: Mapping[str, str], done: Upgraded) -> UpgradedArtifact:
     """What the upgrade has led to, with every exported row accounted for and every column in its place."""
     target_tables = read_tables(scratch.connection, scratch.target.schema)
     upgraded = read_tables(scratch.connection, scratch.name)
-    rows, set_aside = _count_rows(scratch, upgraded)
-    _check_columns(scratch.artifact, upgraded, target_tables)
+    exported = {names[name]: int(entry["rows"]) for name, entry in scratch.artifact.tables.items()}
+    rows, set_aside = _count_rows(scratch, names, upgraded, exported)
+    _check_columns(exported, upgraded, target_tables)
     scratch.connection.rollback()
     tables = {
         name: target_tables[name]
-        for name in scratch.artifact.tables
+        for name in exported
         if name in target_tables and name in upgraded and name != DAG_TABLE
     }
-    return UpgradedArtifact(scratch, target_tables, tables, rows, set_aside, without_parent)
+    return UpgradedArtifact(scratch, names, target_tables, upgraded, tables, exported, rows, set_aside, *done)
 
 
-def _count_rows(scratch: ScratchSchema, upgraded: Dict[str, Table]) -> tuple[Dict[str, int], Dict[str, Dict[str, int]]]:
+def _count_rows(
+    scratch: ScratchSchema, names: Mapping[str, str], upgraded: Dict[str, Table], exported: Mapping[str, int]
+) -> tuple[Dict[str, int], Dict[str, Dict[str, int]]]:
     """Rows by table, and rows set aside by the table they came from and the reason.
 
     Raises RowsUnaccounted if some are missing.
@@ -142,19 +189,24 @@ def _count_rows(scratch: ScratchSchema, upgraded: Dict[str, Table]) -> tuple[Dic
     }
     set_aside: Dict[str, Dict[str, int]] = {}
     for name, rows in counted.items():
-        if name.startswith(SET_ASIDE_PREFIX):
-            reasons = set_aside.setdefault(set_aside_source(name), {})
+        if name.startswith(SET_ASIDE_PREFIX) or name in ARCHIVES:
+            reasons = set_aside.setdefault(_present(names, set_aside_source(name)), {})
             reasons[_reason(name)] = reasons.get(_reason(name), 0) + rows
     problems = []
-    for name, entry in scratch.artifact.tables.items():
+    for name, of_artifact in exported.items():
         aside = sum(set_aside.get(name, {}).values())
-        if name in counted and counted[name] + aside != entry["rows"]:
+        if name in counted and counted[name] + aside != of_artifact:
             problem = "{}: {} rows were exported, {} are left and {} set aside"
-            problems.append(problem.format(name, entry["rows"], counted[name], aside))
+            problems.append(problem.format(name, of_artifact, counted[name], aside))
     if problems:
         message = "Airflow's migrations changed the number of rows ({}). Nothing was merged; report this as a defect."
         raise RowsUnaccounted(message.format("; ".join(problems)))
     return counted, set_aside
+
+
+def _present(names: Mapping[str, str], name: str) -> str:
+    """``set_aside_source`` may name a table as it is called now."""
+    return names.get(name, name)
 
 
 def _reason(moved_table: str) -> str:
@@ -162,14 +214,16 @@ def _reason(moved_table: str) -> str:
         return "its parent is not in the artifact"
     if moved_table.startswith(UNREADABLE_PREFIX):
         return "the target's Airflow cannot read it"
+    if moved_table in ARCHIVES:
+        return f"pickled; Airflow's migrations put it into {moved_table}"
     return "moved by Airflow's migrations"
 
 
-def _check_columns(artifact: Artifact, upgraded: Dict[str, Table], target_tables: Dict[str, Table]) -> None:
+def _check_columns(exported: Container[str], upgraded: Dict[str, Table], target_tables: Dict[str, Table]) -> None:
     """Raises UpgradeFailed if a table that would be merged has a column on one side only."""
     differences = []
-    for name in artifact.tables:
-        if name in upgraded and name in target_tables:
+    for name in upgraded:
+        if name in exported and name in target_tables:
             only = set(upgraded[name].column_names) ^ set(target_tables[name].column_names)
             differences += [f"{name}.{column}" for column in sorted(only)]
     if differences:

@@ -37,6 +37,20 @@ def head_revision() -> str:
     return heads.pop()
 
 
+def known_revisions() -> set[str]:
+    """The revisions that this Airflow's migrations begin at, lead through and lead to."""
+    return {found["revision"] for found in (dict(_assignments(text)) for text in _migrations()) if "revision" in found}
+
+
+def first_version() -> str:
+    """The release of the migration that follows no other: the oldest schema that this Airflow upgrades."""
+    for text in _migrations():
+        found = dict(_assignments(text))
+        if "revision" in found and found.get("down_revision") is None:
+            return str(found.get("airflow_version", "an older release"))
+    return "an older release"
+
+
 def applied_revisions(revision: str) -> set[str]:
     """The revisions that a database at ``revision`` has been through, as far as this Airflow knows them."""
     before: dict[str, Any] = {}
@@ -142,7 +156,7 @@ def _migrations() -> Iterator[str]:
 
 
 def _assignments(text: str) -> Iterator[tuple[str, Any]]:
-    """The revisions that a module assigns, with or without a type."""
+    """What a module assigns to ``revision``, ``down_revision`` and ``airflow_version``, with or without a type."""
     for statement in ast.parse(text).body:
         if isinstance(statement, ast.Assign):
             targets = statement.targets
@@ -151,5 +165,5 @@ def _assignments(text: str) -> Iterator[tuple[str, Any]]:
         else:
             continue
         for target in targets:
-            if isinstance(target, ast.Name) and target.id in ("revision", "down_revision"):
+            if isinstance(target, ast.Name) and target.id in ("revision", "down_revision", "airflow_version"):
                 yield target.id, ast.literal_eval(statement.value)

@@ -5,8 +5,10 @@ from __future__ import annotations
 from mwaa_migrator.errors import AirflowNotSupported
 
 OLDEST = (1, 10, 12)
-#: From Airflow 3 on, tasks have no access to the metadata database, and MWAA upgrades in place.
-FIRST_TOO_NEW = (3, 0, 0)
+FIRST_TOO_NEW = (4, 0, 0)
+
+#: From here on Airflow keeps tasks out of the metadata database, and upgrades from 2.6.2 or 2.7.0 on only.
+AIRFLOW_3 = (3, 0, 0)
 
 
 def version_tuple(version: str) -> tuple[int, ...]:
@@ -23,12 +25,9 @@ def version_tuple(version: str) -> tuple[int, ...]:
 
 
 def airflow_version() -> str:
-    """Raises AirflowNotSupported outside of 1.10.12 to 2.x."""
+    """Raises AirflowNotSupported outside of 1.10.12 to 3.x."""
     from airflow import __version__ as version
 
     if not OLDEST <= version_tuple(version) < FIRST_TOO_NEW:
-        raise AirflowNotSupported(
-            f"Airflow {version} is not supported. Run the engine inside Airflow 1.10.12 to 2.11; a 3.x environment is "
-            "reached by importing at 2.11 and upgrading in place."
-        )
+        raise AirflowNotSupported(f"Airflow {version} is not supported. Run the engine inside Airflow 1.10.12 to 3.x.")
     return str(version)

@@ -29,7 +29,7 @@ CONNECTIONS = """
 import json, os, socket, time
 from airflow import settings
 from mwaa_migrator.scratch import run_migrations
-from mwaa_migrator.this_airflow import database
+from mwaa_migrator.this_airflow import database, place
 
 def keepalives(connection):
     with socket.socket(fileno=os.dup(connection.fileno())) as its:
@@ -37,10 +37,11 @@ def keepalives(connection):
         return [its.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)] + [
             its.getsockopt(socket.IPPROTO_TCP, name) for name in names]
 
-session = database.connect()
-parameters = database.connection_parameters()
+here = database.this_place()
+session = here.connect()
+parameters = here.connection_parameters()
 parameters["password"] = "some secret"
-copying = database.connect_with(parameters, "copying")
+copying = place.connect_with(parameters, "copying")
 found = [keepalives(session), keepalives(copying)]
 run_migrations.confine_connections("public")
 run_migrations.keep_alive_connections(0.5)

@@ -12,6 +12,7 @@ from mwaa_migrator.dag_tasks.dag_states import active_dags, count_running_tasks
 from mwaa_migrator.merge.receipts import find_receipt
 from mwaa_migrator.postgres.catalog import read_tables, table_exists
 from mwaa_migrator.postgres.session import execute, fetch_all, fetch_value, keep_alive, search_path
+from mwaa_migrator.this_airflow.airflows_engine import AirflowsEngine
 from mwaa_migrator.this_airflow.database import MetadataDatabase
 from psycopg2.extensions import TRANSACTION_STATUS_IDLE, TRANSACTION_STATUS_INTRANS
 
@@ -25,7 +26,7 @@ def database(filled_source: Deployment) -> Iterator[MetadataDatabase]:
     with closing(psycopg2.connect(filled_source.dsn)) as connection:
         execute(connection, "set search_path to elsewhere, public")
         connection.commit()
-        yield MetadataDatabase(connection, "2.10.3", "public", "")
+        yield MetadataDatabase(AirflowsEngine(), connection, "2.10.3", "public", "")
 
 
 @pytest.mark.parametrize(

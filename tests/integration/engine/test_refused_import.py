@@ -113,8 +113,8 @@ def test_target_without_airflows_tables(target: Deployment, artifact: Path) -> N
     assert_refused(target, artifact, "AirflowNotSupported")
 
 
-def test_target_of_airflow_3(target: Deployment, artifact: Path) -> None:
-    assert_refused(target.having(installation=airflow_installation.install("3.2.1")), artifact, "AirflowNotSupported")
+def test_target_of_airflow_3_with_a_database_of_2(target: Deployment, artifact: Path) -> None:
+    assert_refused(target.having(installation=airflow_installation.install("3.2.1")), artifact, "TargetNotAtHead")
 
 
 def test_target_on_sqlite(target: Deployment, artifact: Path, tmp_path: Path) -> None:

@@ -103,7 +103,7 @@ CASES = [
         "latin1_database", "2.10.3", ["history", "latin1_names"],
         Arrives(finds={
             "select distinct owner, extra from log where dag_id = 'd'": [("José", '{"a": "é"}')],
-            "select key, description from variable": [("stadt", "Größe")],
+            "select key, description, val is not null from variable": [("stadt", "Größe", True)],
         }),
         made={"encoding": "LATIN1"},
     ),
