@@ -1,8 +1,9 @@
 """Makes the definitions that are deployed from those that are read: `make generate`. A test fails when one is stale.
 
-A source, `statemachine/NAME.yaml`, is in the Amazon States Language, but a state may name what it retries and catches;
-the names are in `statemachine/failures.yaml`. What is deployed is JSON, because CloudFormation's reader of a definition
-resolves neither anchors nor tags of YAML.
+A source, `statemachine/NAME.yaml`, is in the Amazon States Language, but for two things. A state may name what it
+retries and catches; the names are in `statemachine/failures.yaml`. And a state with a `Function` is a task that invokes
+it with the execution's name and the state's `Payload`, and outputs the answer unless it has an `Output`. What is
+deployed is JSON, because CloudFormation's reader of a definition resolves neither anchors nor tags of YAML.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ Content = dict[str, Any]
 
 
 class InvalidSource(Exception):
-    """A source has something twice, or a name that failures.yaml does not define."""
+    """A source has something twice, lacks something, or has a name that failures.yaml does not define."""
 
 
 class _Loader(yaml.SafeLoader):
@@ -43,7 +44,7 @@ def definition(name: str) -> Content:
     """A state machine with what its states name in its place.
 
     Raises:
-        InvalidSource: a key is there twice, or a name is not defined.
+        InvalidSource: a key is there twice or missing, or a name is not defined.
     """
     content = _read(SOURCES / f"{name}.yaml")
     _resolve(content["States"], _read(SOURCES / "failures.yaml"))
@@ -69,12 +70,35 @@ def _read(file: Path) -> Content:
 
 def _resolve(states: Content, named: Content) -> None:
     for state_name, state in states.items():
+        if "Function" in state:
+            states[state_name] = state = _invocation(state_name, state)
         for key in state.keys() & {"Retry", "Catch"}:
             unknown = [item for item in state[key] if isinstance(item, str) and item not in named[key]]
             if unknown:
                 raise InvalidSource(f"{state_name} has the {key} {unknown[0]!r}, which failures.yaml does not define")
             state[key] = [one for item in state[key] for one in (named[key][item] if isinstance(item, str) else [item])]
         _resolve(state.get("ItemProcessor", {}).get("States", {}), named)
+
+
+def _invocation(name: str, state: Content) -> Content:
+    """The task that a state with a `Function` is."""
+    rest = dict(state)
+    missing = [key for key in ("Comment", "TimeoutSeconds") if key not in rest]
+    if missing:
+        raise InvalidSource(f"{name} invokes a function and has no {' and no '.join(missing)}")
+    arguments = {
+        "FunctionName": f"${{{rest.pop('Function')}FunctionArn}}",
+        "Payload": {"execution": "{% $states.context.Execution.Name %}", **rest.pop("Payload", {})},
+    }
+    return {
+        "Type": "Task",
+        "Comment": rest.pop("Comment"),
+        "Resource": "arn:${Partition}:states:::lambda:invoke",
+        "TimeoutSeconds": rest.pop("TimeoutSeconds"),
+        "Arguments": arguments,
+        "Output": rest.pop("Output", "{% $states.result.Payload %}"),
+        **rest,
+    }
 
 
 def main() -> None:

@@ -9,7 +9,8 @@ import os
 import subprocess
 import sys
 import threading
-from typing import Any, Callable
+from contextlib import contextmanager
+from typing import Any, Callable, Iterator
 
 _PACKAGE = os.path.dirname(os.path.abspath(__file__))
 
@@ -42,6 +43,21 @@ def start(module: str, *arguments: str, **options: Any) -> subprocess.Popen[str]
         env=dict(os.environ, PYTHONPATH=_python_path()),
         **options,
     )
+
+
+@contextmanager
+def killed_on_error(process: subprocess.Popen[str]) -> Iterator[None]:
+    """Kill a process that ``start`` has started if its parent's work with it fails, and close its pipes in the end."""
+    try:
+        yield
+    except BaseException:
+        process.kill()
+        process.wait()
+        raise
+    finally:
+        for stream in (process.stdin, process.stdout):
+            assert stream
+            stream.close()
 
 
 def _python_path() -> str:

@@ -16,6 +16,8 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Protocol, runtime_checkable
 from wsgiref.types import StartResponse
 
+import boto3
+from botocore.config import Config
 from moto.core.config import default_user_config
 from moto.iam.access_control import PermissionResult
 from moto.iam.aws_managed_policies import aws_managed_policies_data
@@ -32,7 +34,7 @@ from local.aws import request as aws_request
 from local.aws.iam import policy_simulation, propagation
 from local.aws.iam.authorisation import Authorisation
 from local.aws.iam.call_record import CallRecord
-from local.aws.iam.identity import Identities
+from local.aws.iam.identity import Credentials, Identities
 from local.aws.iam.policy_evaluation import Principal
 from local.aws.request import AwsRequest, UnknownOperation
 from local.aws.responses import AwsError, error_response
@@ -129,13 +131,25 @@ class Endpoint:
             raise RuntimeError("the endpoint is not started")
         return f"http://127.0.0.1:{self._server.port}"
 
+    def client(self, service: str, credentials: Credentials, region: str, **config: Any) -> Any:
+        """A client of boto3's that talks to this endpoint; `config` has further settings of its Config."""
+        return boto3.client(
+            service,  # type: ignore[call-overload]  # a name that is not a literal
+            region_name=region,
+            endpoint_url=self.url,
+            aws_access_key_id=credentials.access_key_id,
+            aws_secret_access_key=credentials.secret_access_key,
+            aws_session_token=credentials.session_token,
+            config=Config(inject_host_prefix=False, **config),
+        )
+
     def last_write(self, bucket: str) -> int:
         """Another number after each request that may have changed something in a bucket."""
         return self._last_write.get(bucket, 0)
 
     def start(self) -> None:
         IAMBackend._init_aws_policies = _make_managed_policies  # type: ignore[method-assign]
-        # A thousand machine images take a second to make, and nobody starts a machine here.
+        # A thousand machine images take a second to make. Whoever starts a machine here registers its own.
         os.environ["MOTO_EC2_LOAD_DEFAULT_AMIS"] = "false"
         _configure_moto(like_aws=True)
         # Whatever another user of this process has left has none of AWS's policies.

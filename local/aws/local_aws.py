@@ -12,9 +12,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-import boto3
-from botocore.config import Config
-
 from local.aws import certificates, deployment
 from local.aws.deployment import Deployment, DeploymentFailed
 from local.aws.endpoint import Endpoint
@@ -115,19 +112,10 @@ class LocalAws:
         # boto3's default session is not for many threads at once; the clients it makes are.
         with self._making_client:
             if (service, chosen) not in self._clients:
-                self._clients[service, chosen] = self._new_client(service, chosen)
+                self._clients[service, chosen] = self.endpoint.client(
+                    service, chosen, self.region, retries={"total_max_attempts": 2}, read_timeout=300
+                )
             return self._clients[service, chosen]
-
-    def _new_client(self, service: str, chosen: Credentials) -> Any:
-        return boto3.client(
-            service,  # type: ignore[call-overload]  # a name that is not a literal
-            region_name=self.region,
-            endpoint_url=self.endpoint.url,
-            aws_access_key_id=chosen.access_key_id,
-            aws_secret_access_key=chosen.secret_access_key,
-            aws_session_token=chosen.session_token,
-            config=Config(inject_host_prefix=False, retries={"total_max_attempts": 2}, read_timeout=300),
-        )
 
     def variables(self) -> dict[str, str]:
         """The environment variables that point the AWS CLI and every SDK here, as the administrator."""

@@ -14,15 +14,18 @@ from local.installations.postgres import PostgresServer
 OWNER = "adminuser"
 USER = "airflow_user"
 
-_CREATE_ROLES = f"""
+_NAMES = {"owner": sql.Identifier(OWNER), "user": sql.Identifier(USER), "user_s_name": sql.Literal(USER)}
+_CREATE_ROLES = sql.SQL(
+    """
     DO $$ BEGIN
-        PERFORM pg_advisory_xact_lock(hashtext('{OWNER}'));
-        IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '{USER}') THEN
-            CREATE ROLE {OWNER} LOGIN CREATEDB CREATEROLE;
-            CREATE ROLE {USER} LOGIN IN ROLE {OWNER};
+        PERFORM pg_advisory_xact_lock(hashtext({user_s_name}));
+        IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = {user_s_name}) THEN
+            CREATE ROLE {owner} LOGIN CREATEDB CREATEROLE;
+            CREATE ROLE {user} LOGIN IN ROLE {owner};
         END IF;
     END $$
-"""
+    """
+).format(**_NAMES)
 
 
 def create_database(server: PostgresServer, name: str) -> None:
@@ -32,7 +35,7 @@ def create_database(server: PostgresServer, name: str) -> None:
     server.create_database(name, owner=OWNER)
     with server.administration(name) as cursor:
         cursor.execute(sql.SQL("ALTER SCHEMA public OWNER TO {}").format(sql.Identifier(server.user)))
-        cursor.execute(f"GRANT ALL ON SCHEMA public TO {OWNER}, {USER}")
+        cursor.execute(sql.SQL("GRANT ALL ON SCHEMA public TO {owner}, {user}").format(**_NAMES))
 
 
 def copy_database(server: PostgresServer, template: str, name: str) -> None:

@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any
 
-import boto3
 import pytest
 from moto.stepfunctions.parser.asl.component.common.retry import retrier_decl
 from moto.stepfunctions.parser.asl.component.state.exec.state_task.service import state_task_service_callback
@@ -179,13 +178,7 @@ def machines(aws: tuple[Endpoint, Functions]) -> tuple[Any, dict[str, str]]:
     administrator = endpoint.identities.administrator
 
     def client(service: str) -> Any:
-        return boto3.client(
-            service,  # type: ignore[call-overload]
-            region_name=REGION,
-            endpoint_url=endpoint.url,
-            aws_access_key_id=administrator.access_key_id,
-            aws_secret_access_key=administrator.secret_access_key,
-        )
+        return endpoint.client(service, administrator, REGION)
 
     iam, states, s3 = client("iam"), client("stepfunctions"), client("s3")
     s3.create_bucket(Bucket="exchange", CreateBucketConfiguration={"LocationConstraint": REGION})

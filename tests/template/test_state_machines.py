@@ -88,9 +88,45 @@ States:
     }
 
 
+def test_a_state_with_a_function_invokes_it(sources: Path) -> None:
+    (sources / "one.yaml").write_text("""
+States:
+  Work:
+    Comment: Works
+    Function: DoWork
+    TimeoutSeconds: 70
+    Payload: {size: 1}
+    Assign: {answer: 2}
+    Next: More
+  More:
+    Comment: Works more
+    Function: DoMore
+    TimeoutSeconds: 80
+    Output: 3
+    End: true
+""")
+    work, more = definition("one")["States"].values()
+    assert work == {
+        "Type": "Task",
+        "Comment": "Works",
+        "Resource": "arn:${Partition}:states:::lambda:invoke",
+        "TimeoutSeconds": 70,
+        "Arguments": {
+            "FunctionName": "${DoWorkFunctionArn}",
+            "Payload": {"execution": "{% $states.context.Execution.Name %}", "size": 1},
+        },
+        "Output": "{% $states.result.Payload %}",
+        "Assign": {"answer": 2},
+        "Next": "More",
+    }
+    assert more["Arguments"]["Payload"] == {"execution": "{% $states.context.Execution.Name %}"}
+    assert (more["Output"], more["End"]) == (3, True)
+
+
 @pytest.mark.parametrize(
     ("states", "message"),
     [
+        ("  Work: {Function: Work, Comment: Works}", "Work invokes a function and has no TimeoutSeconds"),
         ("  Work: {Retry: [end]}", "Work has the Retry 'end', which failures.yaml does not define"),
         ("  Work: {Type: Pass}\n  Work: {Type: Fail}", "Work is there twice"),
     ],

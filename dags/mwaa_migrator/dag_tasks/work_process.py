@@ -29,7 +29,7 @@ def work_in_process(name: str, storage: Storage, options: Dict[str, Any], run_id
     assert process.stdin
     assert process.stdout
     answer: Dict[str, Any] | None = None
-    try:
+    with child_process.killed_on_error(process):
         request = {"task": name, "storage": storage.url, "options": options, "run_id": run_id}
         process.stdin.write(json.dumps(request) + "\n")
         process.stdin.flush()
@@ -39,13 +39,6 @@ def work_in_process(name: str, storage: Storage, options: Dict[str, Any], run_id
             else:
                 _log.info(line.rstrip())
         code = process.wait()
-    except BaseException:
-        process.kill()
-        process.wait()
-        raise
-    finally:
-        process.stdin.close()
-        process.stdout.close()
     if answer is None:
         raise WorkerDied(f"The process of the task {name} ended with code {code} before it had answered. Try again.")
     if "error" in answer:

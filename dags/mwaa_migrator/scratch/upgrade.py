@@ -103,20 +103,12 @@ def _run_migrations(scratch: ScratchSchema, progress: Progress) -> None:
         "mwaa_migrator.scratch.run_migrations", scratch.name, stderr=subprocess.STDOUT, errors="replace"
     )
     lines: list[str] = []
-    try:
+    with child_process.killed_on_error(process):
         for line in _output(process, partial(keep_alive, scratch.connection)):
             lines.append(line)
             if "Running upgrade" in line:
                 progress.say("upgrade: " + line.split("Running upgrade ", 1)[-1])
         code = process.wait()
-    except BaseException:
-        process.kill()
-        process.wait()
-        raise
-    finally:
-        for stream in (process.stdin, process.stdout):
-            assert stream
-            stream.close()
     if code != 0:
         message = (
             "Airflow's migrations failed in the scratch schema (exit code {}): {}. Nothing was merged. Unless the "

@@ -189,7 +189,7 @@ def _given(aws: Aws, postgres: PostgresServer, texts: Mapping[str, str]) -> dict
     there = {
         "$subnet": ec2.describe_subnets()["Subnets"][0]["SubnetId"],
         "$group": ec2.describe_security_groups()["SecurityGroups"][0]["GroupId"],
-        "$image": ec2.describe_images()["Images"][0]["ImageId"],
+        "$image": ec2.register_image(Name="linux")["ImageId"],
         "$postgres": _address(postgres),
     }
     found = dict(texts)

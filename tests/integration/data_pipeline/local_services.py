@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import boto3
 from werkzeug.wrappers import Response
 
 from local.aws.endpoint import Endpoint
@@ -50,14 +49,7 @@ class Aws:
         )
 
     def client(self, service: str, region: str = REGION) -> Any:
-        keys = self.endpoint.identities.administrator
-        return boto3.client(
-            service,  # type: ignore[call-overload]
-            region_name=region,
-            endpoint_url=self.endpoint.url,
-            aws_access_key_id=keys.access_key_id,
-            aws_secret_access_key=keys.secret_access_key,
-        )
+        return self.endpoint.client(service, self.endpoint.identities.administrator, region)
 
     def empty_bucket(self, name: str) -> Any:
         """A client for S3, where a bucket of that name is there and has nothing in it."""

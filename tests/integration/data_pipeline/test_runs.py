@@ -96,7 +96,7 @@ def test_shell_in_parallel(airflow: Deployment, aws: Aws) -> None:
     network = aws.client("ec2")
     subnet = network.describe_subnets()["Subnets"][0]["SubnetId"]
     group = network.describe_security_groups()["SecurityGroups"][0]["GroupId"]
-    image = network.describe_images()["Images"][0]["ImageId"]
+    image = network.register_image(Name="linux")["ImageId"]
     aws.calls.clear()
     found = run(
         airflow,

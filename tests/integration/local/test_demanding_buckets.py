@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import boto3
 import pytest
 from botocore.exceptions import ClientError
 
@@ -44,14 +43,7 @@ class World:
         self.s3 = self.client("s3", endpoint.identities.assume_role(role, "function"))
 
     def client(self, service: str, credentials: Credentials) -> Any:
-        return boto3.client(
-            service,  # type: ignore[call-overload]
-            region_name=REGION,
-            endpoint_url=self._endpoint.url,
-            aws_access_key_id=credentials.access_key_id,
-            aws_secret_access_key=credentials.secret_access_key,
-            aws_session_token=credentials.session_token,
-        )
+        return self._endpoint.client(service, credentials, REGION)
 
     def make_bucket(self, *statements: dict[str, Any], default: dict[str, str] | None = None) -> str:
         """A bucket whose policy has statements about its objects, with a default encryption. Returns its name."""

@@ -6,9 +6,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-import boto3
 import pytest
-from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from local.aws.endpoint import Endpoint
@@ -42,15 +40,7 @@ class Caller:
     def client(self, service: str, *, administrator: bool = False) -> Any:
         identities = self._endpoint.identities
         credentials = identities.administrator if administrator else identities.assume_role(self._role, "caller")
-        return boto3.client(
-            service,  # type: ignore[call-overload]
-            region_name=REGION,
-            endpoint_url=self._endpoint.url,
-            aws_access_key_id=credentials.access_key_id,
-            aws_secret_access_key=credentials.secret_access_key,
-            aws_session_token=credentials.session_token,
-            config=Config(inject_host_prefix=False),
-        )
+        return self._endpoint.client(service, credentials, REGION)
 
     def may(self, *actions: str, on: Any = "*") -> None:
         statement = {"Effect": "Allow", "Action": list(actions), "Resource": on}

@@ -7,7 +7,6 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
-import boto3
 import pytest
 
 from local.aws.endpoint import Endpoint
@@ -34,13 +33,7 @@ def history() -> Iterator[Any]:
     administrator = endpoint.identities.administrator
 
     def client(service: str) -> Any:
-        return boto3.client(
-            service,  # type: ignore[call-overload]
-            region_name=REGION,
-            endpoint_url=endpoint.url,
-            aws_access_key_id=administrator.access_key_id,
-            aws_secret_access_key=administrator.secret_access_key,
-        )
+        return endpoint.client(service, administrator, REGION)
 
     role = client("iam").create_role(RoleName="machine", AssumeRolePolicyDocument='{"Statement": []}')["Role"]["Arn"]
     states = client("stepfunctions")

@@ -6,9 +6,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-import boto3
 import pytest
-from botocore.config import Config
 from botocore.exceptions import ClientError
 from werkzeug.wrappers import Response
 
@@ -41,15 +39,7 @@ def mwaa() -> Iterator[Any]:
     endpoint.start()
 
     def client(service: str, credentials: Any) -> Any:
-        return boto3.client(
-            service,  # type: ignore[call-overload]
-            region_name=REGION,
-            endpoint_url=endpoint.url,
-            aws_access_key_id=credentials.access_key_id,
-            aws_secret_access_key=credentials.secret_access_key,
-            aws_session_token=credentials.session_token,
-            config=Config(inject_host_prefix=False),
-        )
+        return endpoint.client(service, credentials, REGION)
 
     iam = client("iam", endpoint.identities.administrator)
     role = iam.create_role(RoleName="sweep", AssumeRolePolicyDocument='{"Version": "2012-10-17", "Statement": []}')
