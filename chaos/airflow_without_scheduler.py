@@ -124,7 +124,7 @@ class AirflowWithoutScheduler(AirflowProcesses):
         for task in tasks:
             for _ in range(1 + RETRIES):
                 self._set_task(dag, run, task, "running")
-                code = self._task(task, run, conf)
+                code = self._task(dag, task, run, conf)
                 if self._stopped.is_set():
                     return
                 if code in (0, _FAILED_FOR_GOOD):
@@ -139,8 +139,11 @@ class AirflowWithoutScheduler(AirflowProcesses):
                 return
         self._set(dag, run, "success")
 
-    def _task(self, task: str, run: str, conf: Any) -> int:
+    def _task(self, dag: str, task: str, run: str, conf: Any) -> int:
         folders = DagFolders.of_home(self.home)
+        if not (folders.workers / f"{dag}.py").exists():
+            # The worker has not got it yet; a real Airflow's task fails as well, before it has done anything.
+            return 1
         on_worker = folders.environment(self.environment, folders.workers)
         path = os.pathsep.join([SHORT_TIMEOUTS["PYTHONPATH"], on_worker["PYTHONPATH"]])
         request = {
