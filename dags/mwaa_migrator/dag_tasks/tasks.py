@@ -24,6 +24,7 @@ from mwaa_migrator.errors import (
     DrainTimedOut,
     InvalidArguments,
     MigratorError,
+    MissingRight,
     Refused,
     StorageUnavailable,
     StorageUnreachable,
@@ -123,8 +124,9 @@ def run_task(name: str, context: Mapping[str, Any]) -> None:
 
 
 def _is_final(error: MigratorError) -> bool:
-    if isinstance(error, (DatabaseUnreachable, StorageUnavailable)):
-        # They may answer in half a minute, unless the network is in the way.
+    if isinstance(error, (DatabaseUnreachable, MissingRight, StorageUnavailable)):
+        # They may answer in half a minute, and a bucket's policy or a key's grant may have arrived by then, unless the
+        # network is in the way.
         return isinstance(error, StorageUnreachable)
     # After a drain's time-out the DAGs run again: another try would take the first quiet moment for the end of it.
     return isinstance(error, (Refused, InvalidArguments, DrainTimedOut))
