@@ -51,7 +51,7 @@ class ExportPlan:
     ``tables`` are those whose rows go into the artifact, ``described`` those that the import makes again: Airflow's
     migrations expect all of Airflow's tables, with or without rows. ``not_exported`` has the reasons, by table.
     ``columns_left_out`` are columns that Airflow's users have added. ``indexes_left_out`` are indexes of theirs, whose
-    names a later migration may want, ``constraints_left_out`` their checks and references to other applications' tables.
+    names a later migration may want, ``constraints_left_out`` are checks, and references to other applications' tables.
     """
 
     source: MetadataDatabase
