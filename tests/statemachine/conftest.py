@@ -32,6 +32,7 @@ MIGRATION: Event = {
     "bucket": "exchange",
     "importVersion": "2.11.2",
     "hops": HOPS,
+    "direct": False,
     "finished": [],
     "rollBack": False,
     "options": {"logs": {"groups": ["Task"], "onlyFailed": False}},

@@ -76,6 +76,29 @@ def test_within_2_there_is_no_hop(execute: Execute) -> None:
     assert outcome.states == [*TO_VERIFY, "NextHop", *LOGS, *CUT_OVER, *END, "Succeeded"]
 
 
+DIRECT = {**MIGRATION, "direct": True, "importVersion": "3.2.1", "hops": []}
+TARGET_PROBE = ["TriggerTargetProbe", "CheckTargetProbe", "TargetProbeEnded"]
+
+
+def test_directly_there_is_no_hop_and_the_target_is_probed_before_anything_is_paused(execute: Execute) -> None:
+    outcome = execute(Plan=DIRECT, CheckDagRun=[READY, NOT_READY, READY])
+    assert outcome.states == [
+        *(*TO_PARSED, *TRIGGER_PROBE, *CHECKS, *PROBE),
+        *(*TARGET_PROBE, "WaitForTargetProbe", *TARGET_PROBE[1:]),
+        *(*FROM_LOGS_TO_VERIFY, "NextHop", *LOGS, *CUT_OVER, *END, "Succeeded"),
+    ]
+    of_target = [event for event in outcome.events("CheckDagRun") if event["dag"] == "mwaa_migrator_target_probe"]
+    assert [event["waitedSeconds"] for event in of_target] == [0, 60]
+
+
+@pytest.mark.parametrize("state", TARGET_PROBE[:2])
+def test_a_target_that_lets_no_task_in_is_rolled_back_before_anything_is_paused(execute: Execute, state: str) -> None:
+    function = "TriggerDagRun" if state == "TriggerTargetProbe" else "CheckDagRun"
+    outcome = execute(Plan=DIRECT, **{function: [READY, Fails("DatabaseOutOfReach")]})
+    assert outcome.states[outcome.states.index(state) :] == [state, *BACK, *END, "Failed"]
+    assert (outcome.error, "TriggerExport" in outcome.states) == ("DatabaseOutOfReach", False)
+
+
 REHEARSAL = {**MIGRATION, "mode": "rehearse"}
 
 
@@ -448,6 +471,7 @@ def test_a_fault_that_stays_rolls_back(execute: Execute) -> None:
 def test_every_state_is_reached_by_a_test() -> None:
     reached = {*TO_VERIFY, *BY_HAND, *HOP, *LOGS, *CHECKS, *CUT_OVER, *END, *BACK, "Succeeded", "Failed", "Refused"}
     waits = {"WaitForTarget", "WaitForDags", "WaitForExport", "WaitForImport", "WaitForHop", "WaitForCleanUp"}
+    reached |= {*TARGET_PROBE, "WaitForTargetProbe"}
     assert set(STATES) == reached | waits | {"WaitForRollBack", "WaitForCheck", "WaitForCutOver", "WaitForProbe"}
 
 

@@ -1,0 +1,31 @@
+"""What the probe found in an Airflow 3 that imports directly, before anything is paused: as a check of the report."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from migration import errors
+from migration.airflow import path
+from migration.checks.check_results import Check
+
+NAME = "Target database"
+
+
+def check(found: Mapping[str, Any]) -> Check:
+    """From the result of the engine's check."""
+    return Check(
+        name=NAME,
+        result="pass",
+        message=f"A task of Airflow {found['airflow_version']} reaches the metadata database ({found['way_in']}), and "
+        "its migrations begin at or below the source's schema.",
+    )
+
+
+def explained(failure: errors.MigrationError) -> errors.MigrationError:
+    """The engine's refusal, under its name, with what to do about it here."""
+    return errors.named(
+        type(failure).__name__,
+        f"check of the target: {failure} Nothing was paused. Start again with {path.THROUGH} as options.path, and "
+        "another target or this one deleted.",
+    )
