@@ -64,6 +64,7 @@ WELL: dict[str, Any] = {
     "CheckDagRun": READY,
     "Verify": {"tables": 1, "rows": 1},
     "UpdateEnvironment": {"updating": True},
+    "FallBack": {**READY, "migration": MIGRATION},
     "ListLogStreams": LISTED,
     "CopyLogEvents": {"ready": True, "waitSeconds": 0},
     "CollectLogResults": {"streams": 2},

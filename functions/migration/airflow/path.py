@@ -32,8 +32,10 @@ def of(source: str, target: str, way: str, import_version: str) -> list[str]:
 
 
 def is_direct(source: str, target: str, way: str) -> bool:
-    """Whether the target is created at its final version."""
-    return not is_at_airflow_3(target) or way == DIRECT
+    """Whether the target is created at its final version: on AUTO where its own migrations take the source."""
+    if way == AUTO and is_at_airflow_3(target):
+        return versions.parse(source) >= oldest_source(target)
+    return way != THROUGH or not is_at_airflow_3(target)
 
 
 def is_at_airflow_3(version: str) -> bool:

@@ -215,10 +215,12 @@ WORLD = {
     ),
     "downgrade": Case("Downgrade", "target.airflowVersion", "only goes forward", {"target.airflowVersion": "2.9.2"}),
     "import before the source": Case(
-        "ImportVersionUnfit", "options.importVersion", "2.10.3 and 3.0", {"options.importVersion": "2.9.2"}
+        "ImportVersionUnfit", "options.importVersion", "2.10.3 and 3.0",
+        {"options.path": "through-2.11", "options.importVersion": "2.9.2"},
     ),
     "import at 3.x": Case(
-        "ImportVersionUnfit", "options.importVersion", "2.10.3 and 3.0", {"options.importVersion": "3.0.6"}
+        "ImportVersionUnfit", "options.importVersion", "2.10.3 and 3.0",
+        {"options.path": "through-2.11", "options.importVersion": "3.0.6"},
     ),
     "directly from below": Case(
         "PathUnfit", "options.path", "3.2.1's own migrations begin at 2.6.2, and the source runs 2.5.1",
