@@ -6,6 +6,8 @@ with the schema on the search_path, so that they name no schema and can be repla
 
 from __future__ import annotations
 
+import math
+import re
 from typing import Any, NamedTuple
 
 from mwaa_migrator.postgres.session import fetch_all, fetch_value, search_path
@@ -19,6 +21,14 @@ class Column(NamedTuple):
     default: str | None
     identity: str
     comment: str | None = None
+
+    @property
+    def most_characters(self) -> float | None:
+        """How many characters of text it takes, which may be infinity; None if it is no text of variable length."""
+        if self.type in ("text", "character varying"):
+            return math.inf
+        length = re.match(r"character varying\((\d+)\)$", self.type)
+        return int(length.group(1)) if length else None
 
 
 class Constraint(NamedTuple):

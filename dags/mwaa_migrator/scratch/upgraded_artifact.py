@@ -35,6 +35,9 @@ from mwaa_migrator.this_airflow.database import MetadataDatabase
 from mwaa_migrator.this_airflow.migrations import first_version, head_revision, known_revisions
 from mwaa_migrator.this_airflow.release import version_tuple
 
+#: When a scheduler last looked at a run.
+_LAST_LOOKED_AT = ("dag_run", "last_scheduling_decision")
+
 
 @dataclass(frozen=True)
 class UpgradedArtifact:
@@ -78,11 +81,18 @@ class UpgradedArtifact:
         return parent not in self.exported and table in self.tables and column in self.tables[table].column_names
 
     def scratch_value(self, table: Table, column: Column, alias: str) -> sql.Composable:
-        """A column of the table in the scratch schema, in the type that it has in the target.
+        """A column of the table in the scratch schema, as the target is to have it.
 
         Airflow 3's migrations make jsonb of some columns that its models make json.
+
+        No scheduler of the target has looked at the runs that go on there. Said so, it leaves them alone until their
+        DAG is unpaused. Otherwise it would end those whose tasks have ended within a minute, with the DAG's callbacks
+        (``SchedulerJobRunner._update_dag_run_state_for_paused_dags``).
         """
         value = identifiers.column(alias, column.name)
+        if (table.name, column.name) == _LAST_LOOKED_AT:
+            goes_on = sql.SQL("{} is not distinct from 'running'").format(identifiers.column(alias, "state"))
+            return sql.SQL("case when not {} then {} end").format(goes_on, value)
         found = self.scratch_tables[table.name].column(column.name).type
         if found != column.type and {found, column.type} == {"json", "jsonb"}:
             return sql.SQL("{}::{}").format(value, sql.SQL(column.type))

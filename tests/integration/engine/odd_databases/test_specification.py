@@ -22,7 +22,15 @@ Rows = list[tuple[Any, ...]]
 
 
 class Refused(NamedTuple):
-    """The export ends with code 3 before anything is written, and its message says what is wrong with what."""
+    """The export ends with ``code`` before anything is written, and its message says what is wrong with what."""
+
+    error: str
+    says: Sequence[str]
+    code: int = 3
+
+
+class ImportFails(NamedTuple):
+    """The import ends with code 4 and a message that says what is wrong with what; the target is as it was."""
 
     error: str
     says: Sequence[str]
@@ -43,7 +51,7 @@ class Case(NamedTuple):
     name: str
     airflow: str
     source: Sequence[str]
-    ends: Refused | Arrives
+    ends: Refused | ImportFails | Arrives
     target: Sequence[str] = ()
     export: Sequence[str] = ()
     #: Of the database that is odd by its server, its encoding or Airflow's configuration.
@@ -156,6 +164,35 @@ CASES = [
         Refused("MissingRight", ["row-level security policy for table \"task_instance\""]),
     ),
 
+    # Columns that somebody has changed.
+    Case(
+        "widened_columns", "2.10.3", ["history", "widened_columns"],
+        Refused("MigrationWouldFail", [
+            "1 rows of task_instance (d t r1 -1): the target's column operator takes 1,000 characters",
+            "1 rows of task_instance (d t r2 -1): the target's column pid is an integer",
+            "1 rows of task_instance (d t r3 -1): the target's column pool takes no NULL",
+            "): the target's column event takes 60 characters", "--set-aside nulls,values",
+        ]),
+    ),
+    Case(
+        "widened_columns", "2.10.3", ["history", "widened_columns"], Arrives({"task_instance": 3, "log": 1}),
+        export=["--set-aside", "nulls,values"],
+    ),
+    Case(
+        "log_ids_apart", "2.10.3", ["history", "log_ids_apart"],
+        Refused("KeySpaceExhausted", ["log.id runs from 1 to 3,000,000,000", "--days"], code=4),
+    ),
+    Case(
+        "strict_target", "2.10.3", ["history", "for_a_strict_target"],
+        ImportFails("RowsDoNotFit", [
+            "4 rows of task_instance (d t r1 -1, d t r2 -1, ",
+            "): the target's column operator takes 3 characters",
+            "1 rows of log (1): the target's column extra takes no NULL",
+            "5 rows of log (1, 2, 3, 4, 5): the target asks for CHECK (dag_id",
+        ]),
+        target=["strict_target"],
+    ),
+
     # Rows that a sound database does not have.
     *(
         Case(
@@ -258,11 +295,25 @@ CASES = [
         "hop_xcom_nul", "2.10.3", ["history", "hop_xcom_nul"], Arrives({"xcom": 1}),
         export=["--target-version", "3.2.1", "--set-aside", "values"],
     ),
+    Case(
+        "what_jsonb_does_not_take", "2.10.3", ["history", "what_jsonb_does_not_take"],
+        Arrives(
+            {"xcom": 5, "dag_run": 2, "task_instance": 2},
+            says=[
+                "1 rows of xcom (d t r1 -1 broken), on which Airflow's migration eed27faa34e3 of 3.0.0 fails",
+                "stack depth limit exceeded", "1 rows of xcom (d t r2 -1 escaped)",
+                "1 rows of xcom (d t r2 -1 fraction)",
+                "invalid byte sequence", "1 rows of dag_run (d r1 ", "hold half a character",
+            ],
+            finds={"select key from xcom order by 1": [("small",), ("text",)]},
+        ),
+        export=["--target-version", "3.2.1", "--set-aside", "values"],
+    ),
 ]  # fmt: skip
 
 
 def named(case: Case) -> str:
-    how = "refused" if isinstance(case.ends, Refused) else "arrives"
+    how = {Refused: "refused", ImportFails: "fails", Arrives: "arrives"}[type(case.ends)]
     return "-".join([case.name, case.airflow, *case.target, *case.export, how])
 
 
@@ -271,13 +322,20 @@ def test_specification(case: Case, odd: Callable[..., Deployment], tmp_path: Pat
     source = odd(case.airflow, *case.source, **case.made)
     if isinstance(case.ends, Refused):
         refused = source.run("export", "--to", str(tmp_path), *case.export)
-        assert (refused.code, refused.error) == (3, case.ends.error)
+        assert (refused.code, refused.error) == (case.ends.code, case.ends.error)
         assert [text for text in case.ends.says if text not in refused.message] == []
         assert not list(tmp_path.rglob("manifest.json"))
         return
     target = odd(TARGET, *case.target, **case.made_target)
     exported = source.run("export", "--to", str(tmp_path), *case.export)
     assert exported.code == 0, exported.stderr
+    if isinstance(case.ends, ImportFails):
+        content = target.content()
+        failed = target.run("import", "--from", str(tmp_path))
+        assert (failed.code, failed.error) == (4, case.ends.error)
+        assert [text for text in case.ends.says if text not in failed.message] == []
+        assert target.content() == content
+        return
     imported = target.run("import", "--from", str(tmp_path))
     assert imported.code == 0, imported.stderr
     # The target's own triggers are the only rows that Airflow's code, run by verify, could write.
