@@ -22,14 +22,16 @@ from chaos import task_starts
 from chaos.no_answer import SHORT_TIMEOUTS
 from chaos.task_runner import TaskRunner
 from local.mwaa.airflow_processes import AirflowProcesses
+from local.mwaa.dag_folders import DagFolders
 
-#: Tasks of our DAGs, as dags/mwaa_migrator_*.py have them, and their retries, which begin at once here.
+#: Tasks of our DAGs, as dags/mwaa_migrator_*.py have them, and their retries, which begin sooner here.
 TASKS = {
     "mwaa_migrator_export": ("quiesce", "drain", "export"),
     "mwaa_migrator_import": ("import", "verify"),
     "mwaa_migrator_resume": ("resume",),
 }
 RETRIES = 3
+_RETRY_SECONDS = 1.0
 # The exit code for airflow.exceptions.AirflowFailException; see shim/airflow_task.py.
 _FAILED_FOR_GOOD = 2
 _POLL_SECONDS = 0.2
@@ -122,12 +124,13 @@ class AirflowWithoutScheduler(AirflowProcesses):
         for task in tasks:
             for _ in range(1 + RETRIES):
                 self._set_task(dag, run, task, "running")
-                code = self._task(task, run, conf)
+                code = self._task(dag, task, run, conf)
                 if self._stopped.is_set():
                     return
                 if code in (0, _FAILED_FOR_GOOD):
                     break
                 self._set_task(dag, run, task, "up_for_retry")
+                self._stopped.wait(_RETRY_SECONDS)
             self._set_task(dag, run, task, "failed" if code else "success")
             if code:
                 for following in tasks[tasks.index(task) + 1 :]:
@@ -136,11 +139,16 @@ class AirflowWithoutScheduler(AirflowProcesses):
                 return
         self._set(dag, run, "success")
 
-    def _task(self, task: str, run: str, conf: Any) -> int:
-        path = os.pathsep.join([SHORT_TIMEOUTS["PYTHONPATH"], self.environment["PYTHONPATH"]])
+    def _task(self, dag: str, task: str, run: str, conf: Any) -> int:
+        folders = DagFolders.of_home(self.home)
+        if not (folders.workers / f"{dag}.py").exists():
+            # The worker has not got it yet; a real Airflow's task fails as well, before it has done anything.
+            return 1
+        on_worker = folders.environment(self.environment, folders.workers)
+        path = os.pathsep.join([SHORT_TIMEOUTS["PYTHONPATH"], on_worker["PYTHONPATH"]])
         request = {
-            "environment": {**self.environment, **SHORT_TIMEOUTS, "PYTHONPATH": path},
-            "dags": str(self.home / "dags"),
+            "environment": {**on_worker, **SHORT_TIMEOUTS, "PYTHONPATH": path},
+            "dags": str(folders.workers),
             "task": task,
             "run_id": run,
             "conf": conf,

@@ -10,7 +10,7 @@ import sys
 from typing import Any
 
 from local.installations.folders import ROOT
-from tools.template import template, unconditional_statements
+from tools.template import statements, template
 
 FILE = ROOT / "mwaa_migrator_cli" / "doctor" / "function_rights.json"
 
@@ -18,7 +18,12 @@ FILE = ROOT / "mwaa_migrator_cli" / "doctor" / "function_rights.json"
 def text() -> str:
     """JSON: each function's statements with `actions`, `resources` and `context`, with the template's references."""
     rights = {
-        name: [_right(statement) for statement in unconditional_statements(resource["Properties"])]
+        name: [
+            _right(statement)
+            for statement in statements(resource["Properties"])
+            # Roles in other accounts, which an input names and no environment.
+            if statement["Resource"] != "${LogRoleArns}"
+        ]
         for name, resource in template()["Resources"].items()
         if resource["Type"] == "AWS::Serverless::Function"
     }

@@ -115,7 +115,7 @@ class UndecryptableSecret(Refused):
 
 
 class MigrationWouldFail(Refused):
-    """The source has rows that Airflow's own migrations do not take."""
+    """The source has rows that Airflow's own migrations, or the target's tables, do not take."""
 
 
 class PrimaryKeyMissing(Refused):
@@ -140,6 +140,10 @@ class RestoreFailed(MigratorError):
 
 class UpgradeFailed(MigratorError):
     """Airflow's own migrations failed in the scratch schema, or led to other columns than the target has."""
+
+
+class RowsDoNotFit(MigratorError):
+    """The target's tables do not take some rows: a text or a number too large, NULL, or against a constraint."""
 
 
 class RowsUnaccounted(MigratorError):

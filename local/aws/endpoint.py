@@ -5,6 +5,7 @@ What no service that was added handles goes to moto.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import itertools
 import json
@@ -112,6 +113,8 @@ class Endpoint:
         #: For injecting faults: answers in place of the service, from the request, its caller and what would carry it
         #: out; or raises AwsError.
         self.interceptor: Interceptor | None = None
+        # moto looks at the condition of a write and writes then; in between another may do the same.
+        self._conditional_writes = threading.Lock()
         self._writes = itertools.count(1)
         self._last_write: dict[str, int] = {}
         self._services: list[Service] = []
@@ -199,7 +202,9 @@ class Endpoint:
         service = next((service for service in self._services if service.handles(request)), None)
         if service is not None:
             return service.answer(request, environ, principal)
-        response = Response.from_app(_moto(), environ)
+        is_conditional = request.service == "s3" and ("HTTP_IF_MATCH" in environ or "HTTP_IF_NONE_MATCH" in environ)
+        with self._conditional_writes if is_conditional else contextlib.nullcontext():
+            response = Response.from_app(_moto(), environ)
         if request.service == "s3" and environ["REQUEST_METHOD"] not in ("GET", "HEAD"):
             self._last_write[str(request.parameters.get("Bucket"))] = next(self._writes)
         missing = request.operation.name in ("GetObject", "HeadObject") and response.status_code == 404

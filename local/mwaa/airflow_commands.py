@@ -7,9 +7,11 @@ import subprocess
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from local.installations.airflow_installation import AirflowInstallation
 from local.installations.fork_server import ForkedProcess, ForkServer, ForkServerDied
+from local.mwaa.dag_folders import DagFolders
 
 _WORKER = Path(__file__).parent / "shim" / "airflow_command.py"
 
@@ -45,12 +47,22 @@ class AirflowCommands:
             printed = [file.read_bytes() if file.exists() else b"" for file in (out, err)]
         return subprocess.CompletedProcess(["airflow", *arguments], code, *printed)
 
-    def start(self, arguments: list[str], output: Path) -> subprocess.Popen[bytes] | ForkedProcess:
-        """Starts `airflow <arguments>`, which runs on in a process group of its own; `output` gets what it prints."""
+    def start(
+        self, arguments: list[str], output: Path, folders: DagFolders | None = None
+    ) -> subprocess.Popen[bytes] | ForkedProcess:
+        """Starts `airflow <arguments>`, which runs on in a process group of its own.
+
+        Args:
+            output: gets what it prints.
+            folders: for what is not on the web server.
+        """
+        request: dict[str, Any] = {"arguments": arguments}
+        if folders is not None:
+            request |= {"dag_folder": str(folders.scheduler), "dag_folder_of_workers": str(folders.workers)}
         # A process without Airflow says why it cannot be imported.
         with contextlib.suppress(ForkServerDied):
             self._server.wait()
-            return self._server.start({"arguments": arguments}, output)
+            return self._server.start(request, output)
         with output.open("ab") as file:
             return subprocess.Popen(
                 [str(self._installation.airflow), *arguments],

@@ -16,6 +16,7 @@ from local.installations.fork_server import ForkedProcess
 from local.mwaa import airflow_variables
 from local.mwaa.airflow_commands import AirflowCommands
 from local.mwaa.airflow_variables import AirflowSettings
+from local.mwaa.dag_folders import DagFolders
 from local.mwaa.metadata_database import MetadataDatabase
 
 logger = logging.getLogger(__name__)
@@ -56,6 +57,7 @@ class AirflowProcesses:
         self.installation = installation
         self.home = home
         self.output = home / "processes"
+        self._folders = DagFolders.of_home(home)
         self._database = database
         self._marker = marker
         self._processes: dict[str, subprocess.Popen[bytes] | ForkedProcess] = {}
@@ -93,7 +95,7 @@ class AirflowProcesses:
         """
         self._import_airflow()
         for name in self._components():
-            self._start(name, name)
+            self._start_component(name)
         deadline = time.monotonic() + _START_TIMEOUT
         started = time.monotonic()
         while True:
@@ -148,7 +150,8 @@ class AirflowProcesses:
     def _import_airflow(self) -> AirflowCommands:
         if self._commands is None:
             self.output.mkdir(parents=True, exist_ok=True)
-            self._commands = AirflowCommands(self.installation, self.environment, self.home, self.output / "cli.log")
+            on_web_server = self._folders.environment(self.environment, self._folders.web_server)
+            self._commands = AirflowCommands(self.installation, on_web_server, self.home, self.output / "cli.log")
         return self._commands
 
     def _restart_ended(self) -> None:
@@ -156,7 +159,7 @@ class AirflowProcesses:
             process = self._processes[name]
             if process.poll() is not None:
                 logger.warning("%s of %s ended with %s", name, self.home.parent.name, process.returncode)
-                self._start(name, name)
+                self._start_component(name)
 
     def command(self, arguments: list[str], timeout: float) -> subprocess.CompletedProcess[bytes]:
         """Runs `airflow <arguments>` to its end.
@@ -180,7 +183,7 @@ class AirflowProcesses:
         if self._web_port is None:
             self._web_port = ports.free_port()
             (self.home / "webserver_config.py").write_text(_WEB_SERVER_CONFIGURATION)
-            self._start("webserver", "webserver", "--port", str(self._web_port), "--workers", "1")
+            self._start("webserver", ["webserver", "--port", str(self._web_port), "--workers", "1"], None)
             deadline = time.monotonic() + _START_TIMEOUT
             while not ports.is_open(self._web_port):
                 self._check_alive()
@@ -195,9 +198,16 @@ class AirflowProcesses:
             return ("api-server", "scheduler", "dag-processor", "triggerer")
         return ("scheduler", "triggerer") if release >= (2, 2) else ("scheduler",)
 
-    def _start(self, name: str, *arguments: str) -> None:
+    def _start_component(self, name: str) -> None:
+        arguments = [name]
+        if name == "scheduler" and self.installation.release < (3,):
+            # By default it is the folder that the process had when it imported Airflow.
+            arguments += ["--subdir", str(self._folders.scheduler)]
+        self._start(name, arguments, None if name == "api-server" else self._folders)
+
+    def _start(self, name: str, arguments: list[str], folders: DagFolders | None) -> None:
         assert self._commands is not None
-        self._processes[name] = self._commands.start(list(arguments), self.output / f"{name}.log")
+        self._processes[name] = self._commands.start(arguments, self.output / f"{name}.log", folders)
 
     def _check_alive(self) -> None:
         for name, process in self._processes.items():

@@ -8,6 +8,7 @@ from typing import Any
 
 from local.mwaa import airflow_variables, log_groups, requirements_log
 from local.mwaa.airflow_processes import AirflowProcesses
+from local.mwaa.dag_folders import DagFolders
 from local.mwaa.dag_sync import DagSync
 from local.mwaa.environment_metrics import EnvironmentMetrics
 from local.mwaa.log_shipping import LogShipping
@@ -41,7 +42,11 @@ class Components:
         self._groups = {log_groups.SUFFIXES[module] for module in log_groups.enabled(settings)}
         version = airflow.installation.version
         self._dag_sync = DagSync(
-            lambda: role_client("s3"), self._bucket, settings["DagS3Path"], home / "dags", surroundings.last_write
+            lambda: role_client("s3"),
+            self._bucket,
+            settings["DagS3Path"],
+            DagFolders.of_home(home),
+            surroundings.last_write,
         )
         self._shipping = LogShipping(
             lambda: surroundings.service_client("logs"),

@@ -1,11 +1,17 @@
-"""Keeps an environment's DAG folder as it is in S3: every second, where MWAA does it every thirty."""
+"""Keeps an environment's DAG folders as the one in S3 is: every second, where Amazon MWAA does it every thirty.
+
+On Amazon MWAA the scheduler, each worker and the web server synchronise for themselves. Here the scheduler comes first.
+"""
 
 from __future__ import annotations
 
 import functools
 import logging
+import math
+import time
 import zipfile
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Mapping
 from io import BytesIO
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
@@ -13,6 +19,8 @@ from typing import TYPE_CHECKING
 from botocore.exceptions import BotoCoreError, ClientError
 
 from local.aws.repeating import Repeating
+from local.mwaa import dag_folders
+from local.mwaa.dag_folders import DagFolders
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -21,12 +29,49 @@ logger = logging.getLogger(__name__)
 
 _INTERVAL = 1.0
 
+#: The contents of files by their path in the folder; None for those that are gone.
+_Changes = Mapping[str, "bytes | None"]
+
+
+class _Folder:
+    """One folder, which changes so many seconds after the bucket was read."""
+
+    def __init__(self, path: Path, delay: Callable[[], float]) -> None:
+        self._path = path
+        self._delay = delay
+        self._expected: deque[tuple[float, _Changes]] = deque()
+
+    def expect(self, changes: _Changes) -> None:
+        self._expected.append((time.monotonic(), changes))
+
+    def change(self, now: float) -> None:
+        """Makes the changes that are due."""
+        self._path.mkdir(parents=True, exist_ok=True)
+        while self._expected and self._expected[0][0] + self._delay() <= now:
+            for relative, content in self._expected.popleft()[1].items():
+                self._write(self._path / relative, content)
+
+    def _write(self, file: Path, content: bytes | None) -> None:
+        if content is None:
+            file.unlink(missing_ok=True)
+            return
+        file.parent.mkdir(parents=True, exist_ok=True)
+        # Nobody must see half a file.
+        partial = file.with_name(f".{file.name}.partial")
+        partial.write_bytes(content)
+        partial.replace(file)
+
 
 class DagSync:
     """Copies what is new or changed under a prefix, and removes what is gone from there."""
 
     def __init__(
-        self, s3: Callable[[], S3Client], bucket: str, prefix: str, folder: Path, last_write: Callable[[str], int]
+        self,
+        s3: Callable[[], S3Client],
+        bucket: str,
+        prefix: str,
+        folders: DagFolders,
+        last_write: Callable[[str], int],
     ) -> None:
         """
         Args:
@@ -35,20 +80,23 @@ class DagSync:
         self._s3 = functools.cache(s3)
         self._bucket = bucket
         self._prefix = prefix.strip("/") + "/" if prefix.strip("/") else ""
-        self._folder = folder
+        delay = dag_folders.delay_seconds
+        self._folders = [
+            _Folder(folders.scheduler, lambda: 0), _Folder(folders.workers, delay), _Folder(folders.web_server, delay),
+        ]  # fmt: skip
         self._known: dict[str, str] = {}
         self._last_write = last_write
         self._synchronised: int | None = None
         self._following = Repeating(self._follow, _INTERVAL, f"DAGs of {bucket}")
 
     def start(self) -> None:
-        """Returns after the first synchronisation; the others happen in the background.
+        """Returns when all folders are as the bucket; what changes later arrives in the background.
 
         Raises:
             botocore.exceptions.ClientError: the execution role cannot read the folder.
         """
-        self._folder.mkdir(parents=True, exist_ok=True)
         self._synchronise()
+        self._change_folders(math.inf)
         self._following.start()
 
     def stop(self) -> None:
@@ -58,6 +106,7 @@ class DagSync:
         try:
             if self._last_write(self._bucket) != self._synchronised:
                 self._synchronise()
+            self._change_folders(time.monotonic())
         except (ClientError, BotoCoreError) as error:
             logger.warning("DAGs of s3://%s/%s: %s", self._bucket, self._prefix, error)
 
@@ -72,18 +121,17 @@ class DagSync:
                 relative = stored["Key"][len(self._prefix) :]
                 if relative and not relative.endswith("/") and _stays_inside(relative):
                     found[relative] = stored["ETag"]
+        changes: dict[str, bytes | None] = dict.fromkeys(self._known.keys() - found.keys())
         for relative in [name for name, etag in found.items() if self._known.get(name) != etag]:
-            content = client.get_object(Bucket=self._bucket, Key=self._prefix + relative)["Body"].read()
-            file = self._folder / relative
-            file.parent.mkdir(parents=True, exist_ok=True)
-            # The scheduler must never see half a file.
-            partial = file.with_name(f".{file.name}.partial")
-            partial.write_bytes(content)
-            partial.replace(file)
-        for relative in self._known.keys() - found.keys():
-            (self._folder / relative).unlink(missing_ok=True)
+            changes[relative] = client.get_object(Bucket=self._bucket, Key=self._prefix + relative)["Body"].read()
+        for folder in self._folders:
+            folder.expect(changes)
         self._known = found
         self._synchronised = written
+
+    def _change_folders(self, now: float) -> None:
+        for folder in self._folders:
+            folder.change(now)
 
 
 def unpack_plugins(s3: S3Client, bucket: str, key: str, version: str | None, folder: Path) -> None:

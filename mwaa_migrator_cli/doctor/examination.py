@@ -44,7 +44,7 @@ def findings(stack: str, names: Sequence[str], probing: Callable[[str], None] | 
         if settings is None:
             raise NotFound(f"There is no environment {name} in {region}. Give its name and --region.")
         yield from environment.findings(mwaa, clients.kms(), settings)
-        yield from rights.findings(clients.iam(), functions, resources, settings)
+        yield from rights.findings(clients.iam(), clients.kms(), functions, resources, settings)
         yield from cli_endpoint.findings(mwaa, name, settings["AirflowVersion"])
         if probing is not None:
             exchange = probe.Exchange(resources.physical_id("ExchangeBucket"), resources.key)

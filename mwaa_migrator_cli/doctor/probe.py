@@ -1,6 +1,6 @@
 """Checks by a DAG of ours in the environment: what a task of a migration would find there.
 
-The DAG's file, the access to one key of the exchange bucket, the answer and the DAG's rows are taken back in any case.
+The DAG's files, the access to one key of the exchange bucket, the answer and the DAG's rows are taken back in any case.
 What a killed probe has left, the next one takes back: its names are always the same.
 """
 
@@ -55,7 +55,7 @@ TASK = Check(
 WAY_IN = Check(
     "probe-way-in",
     "By which way do tasks reach the metadata database?",
-    "Airflow's engine on 2.x; on 3.x the worker's environment, or none",
+    "Airflow's engine on 2.x; on 3.x one of those that the worker's environment leads to, or none",
     "On 2.x neither export nor import can run. On 3.x nothing is lost: the target is filled at 2.11.",
     stops=False,
 )
@@ -83,6 +83,8 @@ IDLE = Check(
 CHECKS = (TRIGGER, TASK, WAY_IN, ROLE, SCHEMA, IDLE)
 
 _DAG = "mwaa_migrator_probe"
+# By their names in the DAG folder, in the order in which they come there.
+_FILES = {f"{_DAG}_ways.py": "ways_in.py", f"{_DAG}.py": "probe_dag.py"}
 _ANSWER = "probe.json"
 _PAUSE = 5.0
 # How long after its end a task's own process may write rows, with Airflow's defaults (LocalTaskJob).
@@ -154,7 +156,7 @@ class _Probe:
         self._name, self._role = settings["Name"], settings["ExecutionRoleArn"]
         self._cli = AirflowCli(Endpoint(mwaa, self._name), settings["AirflowVersion"])
         self._id = f"doctor-{self._name}"
-        self._file = (bucket_name(settings["SourceBucketArn"]), f"{folder(settings['DagS3Path'])}{_DAG}.py")
+        self._bucket, self._folder = bucket_name(settings["SourceBucketArn"]), folder(settings["DagS3Path"])
         self._answer = f"{layout.artifact(self._id)}/{_ANSWER}"
 
     def run(self) -> dict[str, Any]:
@@ -168,14 +170,15 @@ class _Probe:
                 self._take_back()
 
     def _put(self) -> None:
-        bucket, key = self._file
         grants.grant(
             self._s3, self._kms, self._exchange.bucket, self._exchange.key_arn, layout.artifact(self._id), self._id,
             [self._role],
         )  # fmt: skip
         self._s3.delete_object(Bucket=self._exchange.bucket, Key=self._answer)
-        content = files(__package__).joinpath("probe_dag.py").read_bytes()
-        BucketWriter.of(self._s3, bucket).put(key, content, "text/x-python")
+        writer = BucketWriter.of(self._s3, self._bucket)
+        for name, module in _FILES.items():
+            content = files(__package__).joinpath(module).read_bytes()
+            writer.put(self._folder + name, content, "text/x-python")
 
     def _trigger(self) -> None:
         self._say(f"{self._name}: waiting until Airflow knows {_DAG}, up to {_PARSED_WITHIN / 60:.0f} minutes")
@@ -207,8 +210,8 @@ class _Probe:
 
     def _take_back(self) -> None:
         self._say(f"{self._name}: taking the DAG back, for {_SETTLED_AFTER:.0f} seconds")
-        bucket, key = self._file
-        self._s3.delete_object(Bucket=bucket, Key=key)
+        for name in reversed(_FILES):
+            self._s3.delete_object(Bucket=self._bucket, Key=self._folder + name)
         self._s3.delete_object(Bucket=self._exchange.bucket, Key=self._answer)
         grants.revoke(self._s3, self._kms, self._exchange.bucket, self._exchange.key_arn, self._id)
         self._wait(_SETTLED_AFTER)

@@ -1,14 +1,14 @@
 """A DAG that doctor puts into an environment's DAG folder, and takes back: what a task of a migration would find there.
 
 Its one run is triggered with conf {"bucket": ..., "key": ..., "idleSeconds": [...]}, and leaves its answers there.
-It stands alone, and runs in any Airflow from 1.10.12 on, so in Python 3.7, too.
+It needs only the engine's ways_in.py, which doctor puts beside it as mwaa_migrator_probe_ways.py, and runs in any
+Airflow from 1.10.12 on, so in Python 3.7, too.
 """
 
 from __future__ import annotations
 
 import datetime
 import json
-import os
 import time
 from typing import Any, Dict, List
 
@@ -17,15 +17,16 @@ SCHEMA = "mwaa_migrator_doctor"
 
 def connect() -> Dict[str, Any]:
     """The ways into the metadata database that work: by name, a function that makes a connection."""
-    ways = {"Airflow's engine": _by_engine, "the worker's environment": _by_environment}
     import psycopg2
+    from mwaa_migrator_probe_ways import WAYS, Unusable  # type: ignore[import-not-found]
 
+    ways: Dict[str, Any] = {"Airflow's engine": _by_engine, **{way.name: way.connect for way in WAYS}}
     open_ways = {}
     for name, way in ways.items():
         try:
             way().close()
-        # A task of 3.x has no engine, or one that refuses; a worker of 2.x has no such variables.
-        except (AttributeError, ImportError, LookupError, RuntimeError, ValueError, psycopg2.Error):
+        # A task of 3.x has no engine, or one that refuses.
+        except (AttributeError, ImportError, RuntimeError, psycopg2.Error, Unusable):
             continue
         open_ways[name] = way
     return open_ways
@@ -43,23 +44,6 @@ def _by_engine() -> Any:
     raw = getattr(pooled, "driver_connection", None) or pooled.connection
     pooled.detach()
     return raw
-
-
-def _by_environment() -> Any:
-    """Airflow 3.x: the coordinates that Amazon MWAA's images give their workers."""
-    import psycopg2
-
-    environment = os.environ
-    credentials = environment.get("MWAA__DB__CREDENTIALS") or environment["DB_SECRETS"]
-    secret = json.loads(credentials)
-    return psycopg2.connect(
-        host=environment.get("MWAA__DB__POSTGRES_HOST") or environment["POSTGRES_HOST"],
-        port=environment.get("MWAA__DB__POSTGRES_PORT") or environment.get("POSTGRES_PORT") or "5432",
-        dbname=environment.get("MWAA__DB__POSTGRES_DB") or environment["POSTGRES_DB"],
-        user=secret["username"],
-        password=secret["password"],
-        sslmode=environment.get("MWAA__DB__POSTGRES_SSLMODE") or environment.get("SSL_MODE") or "prefer",
-    )
 
 
 def who(connection: Any) -> Dict[str, Any]:

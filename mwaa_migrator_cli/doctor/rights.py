@@ -8,10 +8,15 @@ from collections.abc import Iterator, Mapping
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
+from botocore.exceptions import ClientError
+
+from migration.aws.client_errors import code_of
+
 from .finding import Check, Finding, as_expected, asking
 
 if TYPE_CHECKING:
     from mypy_boto3_iam import IAMClient
+    from mypy_boto3_kms import KMSClient
     from mypy_boto3_lambda import LambdaClient
 
     from .stack_resources import StackResources
@@ -21,32 +26,37 @@ RIGHTS = Check(
     "May each function do with this environment what the template says?",
     "each action is allowed",
     "A migration fails in the state of that function, and is rolled back. Look at the permissions boundary, at the "
-    "organization's service control policies, and at the stack's parameters DagBucketArns, ExecutionRoleArns and "
-    "LogGroupArns: they must include this environment's.",
+    "organization's service control policies, and at the stack's parameters DagBucketArns, ExecutionRoleArns, "
+    "LogGroupArns and EnvironmentKeyArns: they must include this environment's.",
     stops=True,
 )
 CHECKS = (RIGHTS,)
 
+# Only an environment with a key of its owner's needs these rights.
+_KEYS = "${EnvironmentKeyArns}"
 _REFERENCE = re.compile(r"\$\{([\w:.]+)\}")
 # Stands for whatever a pattern leaves open.
 _ANY = "mwaa-migrator-doctor"
 
 
 def findings(
-    iam: IAMClient, functions: LambdaClient, resources: StackResources, settings: Mapping[str, Any]
+    iam: IAMClient, kms: KMSClient, functions: LambdaClient, resources: StackResources, settings: Mapping[str, Any]
 ) -> Iterator[Finding]:
     """Asks for all functions and one environment, given as GetEnvironment has it."""
-    yield from asking(RIGHTS, settings["Name"], lambda: _rights(iam, functions, resources, settings))
+    yield from asking(RIGHTS, settings["Name"], lambda: _rights(iam, kms, functions, resources, settings))
 
 
-def _rights(iam: IAMClient, functions: LambdaClient, resources: StackResources, settings: Mapping[str, Any]) -> Finding:
-    values = {**resources.references(), **_of_environment(settings)}
+def _rights(
+    iam: IAMClient, kms: KMSClient, functions: LambdaClient, resources: StackResources, settings: Mapping[str, Any]
+) -> Finding:
+    values = {**resources.references(), **_of_environment(settings), **_key(kms, settings.get("KmsKey"))}
     wanted = json.loads(files(__package__).joinpath("function_rights.json").read_text(encoding="utf-8"))
     missing = []
     for name, statements in wanted.items():
         role = functions.get_function_configuration(FunctionName=resources.physical_id(name))["Role"]
         for statement in statements:
-            missing += [f"{name} {denied}" for denied in _denied(iam, role, statement, values)]
+            if _KEYS not in statement["resources"] or _KEYS[2:-1] in values:
+                missing += [f"{name} {denied}" for denied in _denied(iam, role, statement, values)]
     found = "; ".join(missing) or f"all that {len(wanted)} functions need"
     return as_expected(RIGHTS, settings["Name"], not missing, found)
 
@@ -58,15 +68,14 @@ def _denied(iam: IAMClient, role: str, statement: Mapping[str, Any], values: Map
     ]
     # Resources of one statement need not be all of each action's.
     for resource in statement["resources"]:
+        concrete = _concrete(resource, values)
         answer = iam.simulate_principal_policy(
-            PolicySourceArn=role,
-            ActionNames=statement["actions"],
-            ResourceArns=[_concrete(resource, values)],
-            ContextEntries=context,
+            PolicySourceArn=role, ActionNames=statement["actions"], ResourceArns=[concrete], ContextEntries=context
         )
-        for result in answer["EvaluationResults"]:
-            if result["EvalDecision"] != "allowed":
-                yield f"may not {result['EvalActionName']} on {result.get('EvalResourceName', resource)}"
+        results = answer["EvaluationResults"]
+        denied = [result["EvalActionName"] for result in results if result["EvalDecision"] != "allowed"]
+        if denied:
+            yield f"may not {', '.join(denied)} on {concrete}"
 
 
 def _of_environment(settings: Mapping[str, Any]) -> dict[str, str]:
@@ -78,6 +87,19 @@ def _of_environment(settings: Mapping[str, Any]) -> dict[str, str]:
         "ExecutionRoleArns": settings["ExecutionRoleArn"],
         "LogGroupArns": group or f"arn:{partition}:logs:*:*:log-group:airflow-{settings['Name']}-Task",
     }
+
+
+def _key(kms: KMSClient, key: str | None) -> dict[str, str]:
+    """The environment's own key, which EnvironmentKeyArns must include; nothing for one that kms-key refuses."""
+    if not key:
+        return {}
+    try:
+        found = kms.describe_key(KeyId=key)["KeyMetadata"]
+    except ClientError as error:
+        if code_of(error) != "NotFoundException":
+            raise
+        return {}
+    return {} if found.get("KeyManager") == "AWS" else {_KEYS[2:-1]: found["Arn"]}
 
 
 def _concrete(pattern: str, values: Mapping[str, str]) -> str:

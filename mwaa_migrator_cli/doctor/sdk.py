@@ -25,7 +25,7 @@ SDK = Check(
 CHECKS = (SDK,)
 
 # What a function writes can arrive after its answer.
-_INVOCATIONS = 2
+_MOST_INVOCATIONS = 5
 # Each line of the functions' logs has it.
 _VERSION = re.compile(r'"sdk":\s*"([\d.]+)"')
 
@@ -36,12 +36,13 @@ def findings(functions: LambdaClient, name: str) -> Iterator[Finding]:
 
 
 def _sdk(functions: LambdaClient, name: str) -> Finding:
-    found = None
-    for _ in range(_INVOCATIONS):
+    for _ in range(_MOST_INVOCATIONS):
         answer = functions.invoke(FunctionName=name, Payload=b"{}", LogType="Tail")
         log = base64.b64decode(answer.get("LogResult", "")).decode("utf-8", "replace")
-        found = found or _VERSION.search(log)
-    if found is None:
+        found = _VERSION.search(log)
+        if found is not None:
+            break
+    else:
         return Finding(SDK, "functions", "unknown", "the function's log does not say")
     is_new_enough = _numbers(found[1]) >= _numbers(boto3.__version__)
     return as_expected(SDK, "functions", is_new_enough, f"{found[1]}, and this command {boto3.__version__}")

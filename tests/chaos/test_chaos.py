@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psycopg2
@@ -17,6 +17,7 @@ from chaos.injection import Injection
 from chaos.real_kinds import REAL_KINDS
 from chaos.run import Outcome, execute, migrate
 from chaos.world import World, world
+from local.aws.iam import propagation
 
 #: What a LocalTaskJob leaves that ends after the rows of its DAG were deleted.
 OUR_JOB = "insert into job (dag_id, job_type, state) values ('mwaa_migrator_export', 'LocalTaskJob', 'success')"
@@ -32,8 +33,28 @@ def here() -> Iterator[World]:
         yield made
 
 
+@pytest.fixture
+def late_permissions(here: World, monkeypatch: pytest.MonkeyPatch) -> Callable[[], int]:
+    """What a migration grants arrives only after a task of ours was refused; returns how many calls were."""
+
+    def refused() -> int:
+        return sum(times for call, times in here.aws.endpoint.record.calls().items() if call.decision != "allowed")
+
+    before = refused()
+    monkeypatch.setattr(propagation, "_has_arrived", lambda made: refused() > before)
+    return lambda: refused() - before
+
+
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize("seed", [4, 8, 9, 16])  # 9 goes on to Airflow 3
+def test_permissions_that_arrive_late_are_waited_for(here: World, late_permissions: Callable[[], int]) -> None:
+    outcome = migrate(here, "s4", faults.plan(4))
+    assert (outcome.broken, outcome.status) == ([], "SUCCEEDED")
+    assert outcome.struck
+    assert late_permissions() > 0
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("seed", [8, 9, 16])  # 9 goes on to Airflow 3
 def test_everything_arrives_or_the_source_is_as_it_was(here: World, seed: int) -> None:
     outcome = migrate(here, f"s{seed}", faults.plan(seed), hop=faults.hops(seed))
     assert outcome.broken == []

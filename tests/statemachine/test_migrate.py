@@ -10,6 +10,7 @@ import pytest
 
 from mwaa_migrator_cli import dry_run
 from mwaa_migrator_cli.state_order import STATES as STATE_ORDER
+from tools.template import template
 
 from .conftest import MIGRATION, NOT_READY, READY, WELL, Event, Execute, Fails, Outcome, definition
 
@@ -427,6 +428,21 @@ def test_a_fault_that_passes_is_retried(execute: Execute, fault: str) -> None:
 def test_a_function_that_is_not_ready_is_waited_for(execute: Execute, fault: str) -> None:
     outcome = execute(GrantAccess=[Fails(fault), Fails(fault), WELL["GrantAccess"]])
     assert (outcome.status, len(outcome.events("GrantAccess"))) == ("SUCCEEDED", 3)
+
+
+@pytest.mark.parametrize("verified", [True, False])
+def test_a_migration_whose_functions_were_idle_for_weeks(execute: Execute, verified: bool) -> None:
+    """Each function in a VPC is Inactive at first, as under LAMBDA_STATE=Inactive, also those that roll back."""
+    resources = template()["Resources"].items()
+    in_vpc = {name.removesuffix("Function") for name, resource in resources if "VpcConfig" in resource["Properties"]}
+    idle = {name: [Fails("Lambda.ResourceNotReadyException"), WELL[name]] for name in in_vpc & WELL.keys()}
+    outcome = execute(**idle, **({} if verified else {"Verify": Fails("VerificationFailed")}))
+    assert outcome.error == (None if verified else "VerificationFailed")
+    assert outcome.states[-1] == ("Succeeded" if verified else "Failed")
+    woken = {name for name, answers in idle.items() if len(answers) == 1}
+    assert woken == {"CheckParsed", "TriggerDagRun", "CheckDagRun", "CheckTarget", "Report", "CleanUp"} | {
+        "CutOver" if verified else "RollBack"
+    }
 
 
 def test_while_the_source_is_paused_a_web_server_gets_ten_minutes(execute: Execute) -> None:

@@ -14,6 +14,7 @@ from mwaa_migrator.options import DUPLICATES, NULLS, VALUES
 class MigrationRule(NamedTuple):
     """Rows that the migration ``revision``, of ``release`` and of those before ``mended_in``, does not take.
 
+    Without revision and release it is the target's table that does not take them.
     ``condition`` is SQL on a row with the alias ``t``; ``{table}`` in it is the table. Of duplicates it holds for all
     but the one that stays. ``needs`` are the columns that the rule reads: where the table lacks one, no row breaks it.
     ``names`` are the columns by which people know a row. ``always_aside`` says that the rows are set aside without
@@ -23,7 +24,7 @@ class MigrationRule(NamedTuple):
     revision is; where the source has that constraint, no row breaks the rule.
     """
 
-    revision: str
+    revision: str | None
     release: str
     kind: str
     table: str
@@ -39,6 +40,10 @@ class MigrationRule(NamedTuple):
     unique: Tuple[str, ...] = ()
 
 
+#: The migrations of 3.0 that make ``jsonb`` of an XCom's value and of a run's conf. Their rules say why a row fails;
+#: which rows do is tried where it decides (export/jsonb_conversion.py).
+XCOMS_TO_JSONB, CONFS_TO_JSONB = "eed27faa34e3", "e39a26ac59f6"
+
 _XCOM = ("dag_id", "task_id", "execution_date", "run_id", "map_index", "key")
 _RUN = ("dag_id", "run_id", "execution_date")
 
@@ -48,11 +53,11 @@ _ESCAPES = r"replace(encode(t.value, 'escape'), '\\\\', '')"
 #: The same without its strings.
 _OUTSIDE_STRINGS = rf"""regexp_replace({_ESCAPES}, '"([^"\\]|\\\\.|\\[0-7][0-7][0-7])*"', '""', 'g')"""
 #: What Airflow 3's migration puts quotes around, wherever it stands.
-_NO_NUMBER = r"([:,\[]\s*|^)(NaN|-?Infinity)(?=\s*[,}\]]|$)"
+NO_NUMBER = r"([:,\[]\s*|^)(NaN|-?Infinity)(?=\s*[,}\]]|$)"
 #: Neither empty nor a pickle.
 _IS_JSON = r"substring(t.value from 1 for 1) not in ('', '\x80')"
 _HAS_ESCAPE = r"position('\x5c75'::bytea in t.value) > 0"
-_HAS_NO_NUMBER = "(position('NaN'::bytea in t.value) > 0 or position('Infinity'::bytea in t.value) > 0)"
+HAS_NO_NUMBER = "(position('NaN'::bytea in t.value) > 0 or position('Infinity'::bytea in t.value) > 0)"
 
 #: JSON begins with one of these bytes; of words there are three.
 _BEGINS_NO_JSON = (
@@ -76,7 +81,7 @@ _NO_NUMBER_IN_PICKLE = (
 
 
 def _without_no_numbers(text: str) -> str:
-    return rf"length(regexp_replace({text}, '{_NO_NUMBER}', '', 'g'))"
+    return rf"length(regexp_replace({text}, '{NO_NUMBER}', '', 'g'))"
 
 
 RULES: Sequence[MigrationRule] = (
@@ -132,33 +137,33 @@ RULES: Sequence[MigrationRule] = (
         "3.0 allows 1,500 characters for an alias's name", "Shorten the names in the DAGs, or delete the rows.",
     ),
     MigrationRule(
-        "eed27faa34e3", "3.0.0", VALUES, "xcom", ("value",), "octet_length(t.value) = 0", _XCOM,
+        XCOMS_TO_JSONB, "3.0.0", VALUES, "xcom", ("value",), "octet_length(t.value) = 0", _XCOM,
         "3.0 looks at the first byte of each XCom, and these have none", "Delete them, or set their value to NULL.",
         hint="octet_length(t.value) = 0",
     ),
     MigrationRule(
-        "eed27faa34e3", "3.0.0", VALUES, "xcom", ("value",),
+        XCOMS_TO_JSONB, "3.0.0", VALUES, "xcom", ("value",),
         rf"{_IS_JSON} and {_BEGINS_NO_JSON}", _XCOM,
         "3.0 keeps XComs as jsonb, and these are no JSON",
         "Delete them: a custom XCom backend has written them, say.",
         hint=_BEGINS_NO_JSON,
     ),
     MigrationRule(
-        "eed27faa34e3", "3.0.0", VALUES, "xcom", ("value",),
+        XCOMS_TO_JSONB, "3.0.0", VALUES, "xcom", ("value",),
         rf"{_IS_JSON} and {_OUTSIDE_STRINGS} ~ '{_TOO_LARGE_NUMBER}'", _XCOM,
         "3.0 keeps XComs as jsonb, whose numbers have at most 131,072 digits",
         "Delete them, or write their numbers as text.",
         costly=True,
     ),
     MigrationRule(
-        "eed27faa34e3", "3.0.0", VALUES, "xcom", ("value",),
+        XCOMS_TO_JSONB, "3.0.0", VALUES, "xcom", ("value",),
         rf"{_IS_JSON} and {_HAS_ESCAPE} and {_ESCAPES} ~ '\\\\u0000'", _XCOM,
         "3.0 keeps XComs as jsonb, which has no NUL character (\\u0000)",
         "Delete them, or take the character out of their values.",
         hint=_HAS_ESCAPE,
     ),
     MigrationRule(
-        "eed27faa34e3", "3.0.0", VALUES, "xcom", ("value",),
+        XCOMS_TO_JSONB, "3.0.0", VALUES, "xcom", ("value",),
         rf"{_IS_JSON} and {_HAS_ESCAPE} and "
         rf"regexp_replace({_ESCAPES}, '\\\\u[dD][89abAB]..\\\\u[dD][c-fC-F]..', '', 'g') ~ '\\\\u[dD][89a-fA-F]'",
         _XCOM,
@@ -167,31 +172,31 @@ RULES: Sequence[MigrationRule] = (
         hint=_HAS_ESCAPE,
     ),
     MigrationRule(
-        "eed27faa34e3", "3.0.0", VALUES, "xcom", ("value",),
-        rf"{_IS_JSON} and {_HAS_NO_NUMBER} and {_OUTSIDE_STRINGS} ~ '(NaN|Infinity)'", _XCOM,
+        XCOMS_TO_JSONB, "3.0.0", VALUES, "xcom", ("value",),
+        rf"{_IS_JSON} and {HAS_NO_NUMBER} and {_OUTSIDE_STRINGS} ~ '(NaN|Infinity)'", _XCOM,
         "3.0 keeps XComs as jsonb, which has neither NaN nor Infinity",
         "Delete them, or migrate to Airflow 3.2 or later, which makes text of them.",
         mended_in="3.2.0",
-        hint=_HAS_NO_NUMBER,
+        hint=HAS_NO_NUMBER,
     ),
     MigrationRule(
-        "eed27faa34e3", "3.2.0", VALUES, "xcom", ("value",),
-        rf"{_IS_JSON} and {_HAS_NO_NUMBER} and "
+        XCOMS_TO_JSONB, "3.2.0", VALUES, "xcom", ("value",),
+        rf"{_IS_JSON} and {HAS_NO_NUMBER} and "
         rf"length({_ESCAPES}) - {_without_no_numbers(_ESCAPES)} "
         rf"<> length({_OUTSIDE_STRINGS}) - {_without_no_numbers(_OUTSIDE_STRINGS)}",
         _XCOM,
         "3.2 puts quotes around NaN and Infinity inside texts, too, which breaks the JSON",
         "Delete them, or take NaN and Infinity out of their texts.",
-        hint=_HAS_NO_NUMBER,
+        hint=HAS_NO_NUMBER,
     ),
     MigrationRule(
-        "e39a26ac59f6", "3.0.0", VALUES, "dag_run", ("conf",), _NUL_IN_PICKLE, _RUN,
+        CONFS_TO_JSONB, "3.0.0", VALUES, "dag_run", ("conf",), _NUL_IN_PICKLE, _RUN,
         "3.0 keeps a run's conf as jsonb, which has no NUL character",
         "Set the conf of these runs to NULL.",
         hint=r"position('\x8c'::bytea in t.conf) > 0",
     ),
     MigrationRule(
-        "e39a26ac59f6", "3.0.0", VALUES, "dag_run", ("conf",),
+        CONFS_TO_JSONB, "3.0.0", VALUES, "dag_run", ("conf",),
         _NO_NUMBER_IN_PICKLE,
         _RUN,
         "3.0 keeps a run's conf as jsonb, which has neither NaN nor Infinity",

@@ -19,7 +19,16 @@ from mwaa_migrator.copying.workers import default_processes
 from mwaa_migrator.dag_tasks.conf import artifact_url, read_options
 from mwaa_migrator.dag_tasks.quiesce import drain, quiesce, read_open_memory, resume
 from mwaa_migrator.dag_tasks.work_process import work_in_process
-from mwaa_migrator.errors import DrainTimedOut, InvalidArguments, MigratorError, Refused, StorageUnreachable
+from mwaa_migrator.errors import (
+    DatabaseUnreachable,
+    DrainTimedOut,
+    InvalidArguments,
+    MigratorError,
+    MissingRight,
+    Refused,
+    StorageUnavailable,
+    StorageUnreachable,
+)
 from mwaa_migrator.export.export_artifact import export
 from mwaa_migrator.export.plan import export_options
 from mwaa_migrator.export.source_check import check_source
@@ -80,7 +89,7 @@ TASKS: Mapping[str, Task] = {
 
 
 def run_task(name: str, context: Mapping[str, Any]) -> None:
-    """Do a task's work and write its result, ``<name>.json``; a refusal fails the task without a retry."""
+    """Do a task's work and write its result, ``<name>.json``; a refusal that stays fails the task without a retry."""
     task = TASKS[name]
     dag_run = context["dag_run"]
     begun = time.monotonic()
@@ -101,8 +110,7 @@ def run_task(name: str, context: Mapping[str, Any]) -> None:
     except MigratorError as error:
         _log.error("%s: %s", error.name, error)
         result["error"] = {"name": error.name, "message": str(error)}
-        # After a drain's time-out the DAGs run again: another try would take the first quiet moment for the end of it.
-        if isinstance(error, (Refused, InvalidArguments, DrainTimedOut)):
+        if _is_final(error):
             raise _final_failure()(str(error)) from error
         raise
     except BaseException as error:
@@ -113,6 +121,15 @@ def run_task(name: str, context: Mapping[str, Any]) -> None:
         result["seconds"] = round(time.monotonic() - begun, 3)
         if storage is not None:
             _leave(storage, name, result)
+
+
+def _is_final(error: MigratorError) -> bool:
+    if isinstance(error, (DatabaseUnreachable, MissingRight, StorageUnavailable)):
+        # They may answer in half a minute, and a bucket's policy or a key's grant may have arrived by then, unless the
+        # network is in the way.
+        return isinstance(error, StorageUnreachable)
+    # After a drain's time-out the DAGs run again: another try would take the first quiet moment for the end of it.
+    return isinstance(error, (Refused, InvalidArguments, DrainTimedOut))
 
 
 def _leave(storage: Storage, name: str, result: Dict[str, Any]) -> None:

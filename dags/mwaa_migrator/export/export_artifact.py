@@ -24,9 +24,11 @@ from mwaa_migrator.artifact.manifest import FORMAT_VERSION, MANIFEST, SCHEMA, TA
 from mwaa_migrator.artifact.storage import Storage
 from mwaa_migrator.copying.workers import Job, Session, run_jobs
 from mwaa_migrator.errors import ArtifactExists, ExportFailed, MigratorError, StorageUnavailable
+from mwaa_migrator.export.column_rules import require_key_space
 from mwaa_migrator.export.dag_list import DAG_LIST, read_dag_list
 from mwaa_migrator.export.export_encrypted import export_encrypted, refuse_undecryptable
 from mwaa_migrator.export.history_cut import HistoryCut, read_cut
+from mwaa_migrator.export.jsonb_conversion import exact_rules
 from mwaa_migrator.export.plan import ExportOptions, ExportPlan, plan_export, require_primary_keys
 from mwaa_migrator.export.refused_rows import (
     RefusedRows,
@@ -87,8 +89,9 @@ def _write(
     connection = source.connection
     execute(connection, "begin isolation level repeatable read read only")
     snapshot, snapshot_time = fetch_all(connection, "select pg_export_snapshot(), now()")[0]
-    rules = rules_to_come(source.revision, options.target_version)
+    rules = rules_to_come(plan, options.target_version)
     cut, set_aside = _without_refused_rows(read_cut(plan, options), rules, options)
+    require_key_space(cut)
     entries: dict[str, dict[str, Any]] = {
         name: {"columns": list(table.column_names), "rows": 0, "bytes": 0, "parts": []}
         for name, table in plan.tables.items()
@@ -114,6 +117,7 @@ def _write(
         "note_authors": _note_authors(plan),
         "tables": entries,
         "not_exported": plan.not_exported,
+        "columns_left_out": plan.columns_left_out,
         "indexes_left_out": plan.indexes_left_out,
         "constraints_left_out": plan.constraints_left_out,
         "skipped_undecryptable": skipped,
@@ -138,7 +142,7 @@ def _without_refused_rows(
 ) -> tuple[HistoryCut, list[RefusedRows]]:
     """The cut without the rows that are set aside, and those rows; raises MigrationWouldFail if others are refused."""
     source, tables = cut.plan.source, cut.plan.tables
-    found = find_refused_rows(source, rules.on_the_way, cut)
+    found = find_refused_rows(source, exact_rules(cut, rules.on_the_way, options.target_version), cut)
     set_aside = to_set_aside(found, options.set_aside)
     conditions = {
         name: sql.SQL("({})").format(

@@ -13,7 +13,9 @@ from psycopg2 import sql
 
 from mwaa_migrator.airflow_schema.migration_rules import RULES, MigrationRule
 from mwaa_migrator.errors import MigrationWouldFail
+from mwaa_migrator.export.column_rules import column_rules
 from mwaa_migrator.export.history_cut import HistoryCut
+from mwaa_migrator.export.plan import ExportPlan
 from mwaa_migrator.postgres import identifiers
 from mwaa_migrator.postgres.catalog import Table
 from mwaa_migrator.postgres.session import fetch_all
@@ -43,10 +45,8 @@ class RefusedRows(NamedTuple):
     def line(self) -> str:
         """What, which table, which rows, and why."""
         rule, more = self.rule, "" if self.rows == len(self.examples) else ", ..."
-        return (
-            f"{self.rows} rows of {rule.table} ({', '.join(self.examples)}{more}), on which Airflow's migration "
-            f"{rule.revision} of {rule.release} fails: {rule.reason}"
-        )
+        where = f", on which Airflow's migration {rule.revision} of {rule.release} fails" if rule.revision else ""
+        return f"{self.rows} rows of {rule.table} ({', '.join(self.examples)}{more}){where}: {rule.reason}"
 
     def as_json(self) -> Dict[str, Any]:
         rule = self.rule
@@ -56,15 +56,15 @@ class RefusedRows(NamedTuple):
             "rows": self.rows,
             "examples": list(self.examples),
             "revision": rule.revision,
-            "release": rule.release,
+            "release": rule.release or None,
             "reason": rule.reason,
             "remedy": rule.remedy,
         }
 
 
-def rules_to_come(revision: str, target_version: str | None) -> RulesToCome:
-    """The rules for a source at ``revision`` on its way to a version; None: to any 2.x."""
-    applied = applied_revisions(revision)
+def rules_to_come(plan: ExportPlan, target_version: str | None) -> RulesToCome:
+    """The rules for the plan's source on its way to a version; None: to any 2.x."""
+    applied = applied_revisions(plan.source.revision)
     release = version_tuple(target_version) if target_version else None
     on_the_way: List[MigrationRule] = []
     later: List[MigrationRule] = []
@@ -78,6 +78,8 @@ def rules_to_come(revision: str, target_version: str | None) -> RulesToCome:
                 later.append(rule)
         elif version_tuple(rule.release) <= release and not _is_mended(rule, release):
             on_the_way.append(rule)
+    changed_columns = column_rules(plan.tables)
+    on_the_way += [rule for rule in changed_columns if release is None or not _is_mended(rule, release)]
     return RulesToCome(on_the_way, later)
 
 

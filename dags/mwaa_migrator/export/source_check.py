@@ -7,8 +7,10 @@ from typing import Any, Callable, Dict, List, NamedTuple, Tuple
 from psycopg2 import sql
 
 from mwaa_migrator.errors import MigratorError
+from mwaa_migrator.export.column_rules import require_key_space
 from mwaa_migrator.export.export_encrypted import find_undecryptable, refuse_undecryptable
 from mwaa_migrator.export.history_cut import HistoryCut, read_cut
+from mwaa_migrator.export.jsonb_conversion import exact_rules
 from mwaa_migrator.export.plan import ExportOptions, plan_export, require_primary_keys
 from mwaa_migrator.export.refused_rows import RefusedRows, find_refused_rows, rules_to_come, to_set_aside
 from mwaa_migrator.export.unfinished import unfinished
@@ -66,6 +68,7 @@ def check_source(options: ExportOptions, progress: Progress) -> Dict[str, Any]:
             "target_version": options.target_version,
             "tables": tables,
             "not_exported": plan.not_exported,
+            "columns_left_out": plan.columns_left_out,
             "indexes_left_out": plan.indexes_left_out,
             "constraints_left_out": plan.constraints_left_out,
             "refused": [rows.as_json() for rows in examined.refused if rows not in aside],
@@ -85,12 +88,13 @@ def check_source(options: ExportOptions, progress: Progress) -> Dict[str, Any]:
 def _examine(source: MetadataDatabase, options: ExportOptions, with_later: bool) -> _Examined:
     plan = plan_export(source, options)
     cut = read_cut(plan, options)
-    rules = rules_to_come(source.revision, options.target_version)
-    refused = find_refused_rows(source, rules.on_the_way, cut)
+    rules = rules_to_come(plan, options.target_version)
+    refused = find_refused_rows(source, exact_rules(cut, rules.on_the_way, options.target_version), cut)
     later = find_refused_rows(source, rules.later, cut) if with_later else []
     undecryptable = find_undecryptable(cut, fernet())
     problems = [
         _raised(lambda: require_primary_keys(plan)),
+        _raised(lambda: require_key_space(cut)),
         _raised(lambda: to_set_aside(refused, options.set_aside)),
         _raised(lambda: refuse_undecryptable([] if options.skip_undecryptable else undecryptable)),
     ]

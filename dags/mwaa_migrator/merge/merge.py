@@ -29,6 +29,7 @@ from mwaa_migrator.merge.pause_states import apply_pause_states, carry_schedules
 from mwaa_migrator.merge.receipts import note_not_written
 from mwaa_migrator.merge.rows_not_inserted import DIFFERS, SAME, NotInserted, RowsNotInserted
 from mwaa_migrator.merge.translation import Translation
+from mwaa_migrator.merge.unfit_rows import require_fit
 from mwaa_migrator.options import OVERWRITE
 from mwaa_migrator.postgres import identifiers
 from mwaa_migrator.postgres.catalog import Table
@@ -83,10 +84,13 @@ class Merge:
         self._rows_not_inserted = RowsNotInserted(upgraded, self._translation, on_conflict)
 
     def run(self, pause_state: str, in_bulk: Sequence[str]) -> MergeResult:
-        """Merge everything; raises RowsConflict, RowsUnaccounted or ContentDiffers, and then nothing may be committed.
+        """Merge everything; if it raises, nothing may be committed.
+
+        Raises RowsDoNotFit, RowsConflict, RowsUnaccounted or ContentDiffers.
 
         ``in_bulk`` are the tables that are merged without their indexes.
         """
+        require_fit(self._upgraded, self._translation)
         order = merge_order(self._upgraded.tables)
         dropped = bulk.drop_indexes(self._upgraded, in_bulk)
         if dropped is None:

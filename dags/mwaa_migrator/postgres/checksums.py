@@ -25,7 +25,7 @@ HASH_RECORD = "hash_record_extended"
 MD5 = "md5"
 
 #: Server encodings in which text is stored as its client sent it, which is UTF-8.
-_STORED_AS_UTF8 = ("UTF8", "SQL_ASCII")
+STORED_AS_UTF8 = ("UTF8", "SQL_ASCII")
 _TEXT = ("text", "character varying", "character", "name")
 _FLOATS = {"double precision": sql.SQL("float8send"), "real": sql.SQL("float4send")}
 
@@ -90,7 +90,7 @@ def _independent(column: Column, algorithm: str, server_encoding: str) -> sql.Co
     kind = column.type.split("(")[0]
     if algorithm == MD5:
         return sql.SQL("{}({})").format(_FLOATS[kind], value) if kind in _FLOATS else hashable(column, value)
-    if server_encoding in _STORED_AS_UTF8 or (kind in _HASHABLE and kind not in _TEXT):
+    if server_encoding in STORED_AS_UTF8 or (kind in _HASHABLE and kind not in _TEXT):
         return hashable(column, value)
     # PostgreSQL hashes text by its bytes, and these bytes as it hashes the same text in UTF-8.
     return sql.SQL("convert_to(({})::text, 'UTF8')").format(value)

@@ -13,9 +13,9 @@ from typing import Any, Dict, List, Tuple
 
 from psycopg2 import sql
 
+from mwaa_migrator.airflow_schema.plain_values import NotPlain, unpickle
 from mwaa_migrator.postgres.catalog import read_tables
 from mwaa_migrator.postgres.session import execute
-from mwaa_migrator.scratch.plain_values import NotPlain, unpickle
 from mwaa_migrator.scratch.scratch_schema import ScratchSchema
 
 _RUN = "dag_run"

@@ -2,15 +2,18 @@
 
 The reasons are in docs/decisions.md, "No execution role is edited".
 
-The bucket's side is one policy statement per migration, the key's side a KMS grant per role. Both name the roles by
+The bucket's side is two policy statements per migration, the key's side a KMS grant per role. Both name the roles by
 ARN and suffice within an account, so nobody edits a role. Grants are objects of their own; the bucket policy is one
-document, so a change is read back, and made again when another migration's change got in between.
+document, which S3 replaces unconditionally and may show as it was for a while (S3 User Guide, "Amazon S3 data
+consistency model"). So the statements of all migrations are kept in an object, which is written only over the version
+that was read, and the policy is made from it: a migration that has put an old policy sees so, and puts the new one.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import random
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +21,7 @@ from botocore.exceptions import ClientError
 
 from migration.aws.client_errors import code_of
 from migration.errors import RoleNotFound, TransientError
+from migration.exchange import json_object, layout
 
 if TYPE_CHECKING:
     from mypy_boto3_kms import KMSClient
@@ -26,8 +30,9 @@ if TYPE_CHECKING:
 Statement = dict[str, Any]
 
 _SIDS = ("MigrationObjects", "MigrationList")
-_ATTEMPTS = 5
-_PAUSE = 1.0
+_ATTEMPTS = 20
+#: Seconds, at random up to this, so that migrations which got into each other's way do not do so again.
+_PAUSE = 2.0
 
 
 def statement_ids(artifact_id: str) -> tuple[str, str]:
@@ -77,9 +82,7 @@ def grant(s3: S3Client, kms: KMSClient, bucket: str, key: str, prefix: str, arti
     Raises:
         RoleNotFound: one of the roles does not exist.
     """
-    # The bucket is encrypted with the key, so both are in one partition.
-    partition = key.split(":")[1]
-    _change_policy(s3, bucket, artifact_id, statements(partition, bucket, prefix, artifact_id, roles))
+    # Before the policy, because a role that does not exist would spoil it for every other migration.
     for role in sorted(set(roles)):
         try:
             # One name, one grant: KMS answers a repetition with the grant that is there.
@@ -93,6 +96,9 @@ def grant(s3: S3Client, kms: KMSClient, bucket: str, key: str, prefix: str, arti
             if code_of(error) == "InvalidArnException":
                 raise RoleNotFound(f"KMS does not know the execution role {role}. Does it still exist?") from error
             raise
+    # The bucket is encrypted with the key, so both are in one partition.
+    partition = key.split(":")[1]
+    _change_policy(s3, bucket, artifact_id, statements(partition, bucket, prefix, artifact_id, roles))
 
 
 def revoke(s3: S3Client, kms: KMSClient, bucket: str, key: str, artifact_id: str) -> None:
@@ -110,27 +116,55 @@ def _grant_name(artifact_id: str) -> str:
 
 def _change_policy(s3: S3Client, bucket: str, artifact_id: str, wanted: list[Statement]) -> None:
     """Makes `wanted` this migration's statements in the bucket policy; all others stay as they are."""
-    ours = statement_ids(artifact_id)
-    for attempt in range(_ATTEMPTS):
-        policy = _policy(s3, bucket)
-        if _same([item for item in policy["Statement"] if item.get("Sid") in ours], wanted):
+    for _ in range(_ATTEMPTS):
+        if _try_to_change_policy(s3, bucket, statement_ids(artifact_id), wanted):
             return
-        changed = [item for item in policy["Statement"] if item.get("Sid") not in ours and not _is_dead(item)] + wanted
+        time.sleep(random.uniform(0, _PAUSE))
+    raise TransientError(f"The policy of {bucket} was changed by other migrations {_ATTEMPTS} times.")
+
+
+def _try_to_change_policy(s3: S3Client, bucket: str, ours: tuple[str, str], wanted: list[Statement]) -> bool:
+    """Returns False if another migration, or S3 itself, got in between."""
+    policy = _policy(s3, bucket)
+    kept = json_object.read(s3, bucket, layout.STATEMENTS)
+    before: list[Statement] = [] if kept is None else kept.content
+    gone = {*ours, *(item["Sid"] for item in policy["Statement"] if _is_dead(item))}
+    after = [item for item in before if item["Sid"] not in gone] + wanted
+    if after != before:
+        kept = json_object.write(s3, bucket, layout.STATEMENTS, after, over=kept)
+        if kept is None:
+            return False
+    made = [item for item in policy["Statement"] if not _is_a_migrations(item)] + after
+    # What S3 shows may be old: after a change the policy is put whatever it looks like.
+    if after != before or not _same(policy["Statement"], made):
         try:
-            if changed:
-                s3.put_bucket_policy(Bucket=bucket, Policy=json.dumps({**policy, "Statement": changed}))
-            else:
-                s3.delete_bucket_policy(Bucket=bucket)
+            _put_policy(s3, bucket, {**policy, "Statement": made})
         except ClientError as error:
-            if code_of(error) == "MalformedPolicy":
-                raise RoleNotFound(
-                    f"S3 does not accept the execution roles in the policy of {bucket}. Does each still exist?"
-                ) from error
-            if code_of(error) not in ("OperationAborted", "ConflictException"):
+            if code_of(error) in ("OperationAborted", "ConflictException"):
+                return False
+            if code_of(error) != "MalformedPolicy":
                 raise
-        time.sleep(_PAUSE * attempt)
-    # Each look comes before a change, so reaching this means that every change was overwritten.
-    raise TransientError(f"The policy of {bucket} was changed by somebody else {_ATTEMPTS} times.")
+            # It would be in the policy of every other migration, too.
+            _forget(s3, bucket, ours)
+            raise RoleNotFound(
+                f"S3 does not accept the execution roles in the policy of {bucket}. Does each still exist?"
+            ) from error
+    # Who has changed the statements meanwhile may have put its policy before ours.
+    return json_object.read(s3, bucket, layout.STATEMENTS) == kept
+
+
+def _put_policy(s3: S3Client, bucket: str, policy: dict[str, Any]) -> None:
+    if policy["Statement"]:
+        s3.put_bucket_policy(Bucket=bucket, Policy=json.dumps(policy))
+    else:
+        s3.delete_bucket_policy(Bucket=bucket)
+
+
+def _forget(s3: S3Client, bucket: str, ours: tuple[str, str]) -> None:
+    while (kept := json_object.read(s3, bucket, layout.STATEMENTS)) is not None:
+        others = [item for item in kept.content if item["Sid"] not in ours]
+        if json_object.write(s3, bucket, layout.STATEMENTS, others, over=kept) is not None:
+            return
 
 
 def _is_dead(statement: Statement) -> bool:
@@ -140,8 +174,12 @@ def _is_dead(statement: Statement) -> bool:
     """
     named = statement.get("Principal")
     roles = named.get("AWS", []) if isinstance(named, dict) else []
-    ours = str(statement.get("Sid", "")).startswith(_SIDS)
-    return ours and any(not role.startswith("arn:") for role in ([roles] if isinstance(roles, str) else roles))
+    is_id = any(not role.startswith("arn:") for role in ([roles] if isinstance(roles, str) else roles))
+    return _is_a_migrations(statement) and is_id
+
+
+def _is_a_migrations(statement: Statement) -> bool:
+    return str(statement.get("Sid", "")).startswith(_SIDS)
 
 
 def _policy(s3: S3Client, bucket: str) -> dict[str, Any]:

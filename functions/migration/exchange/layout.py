@@ -3,6 +3,7 @@
     inputs/                                     inputs of rehearsals, which the user has put there
     locks/<region>/<environment>.json           which migration works on an environment (`locks`)
     log-copies/<region>/<environment>.json      which copy writes to an environment's log groups (`logs.target_lock`)
+    bucket-policy/statements.json               the migrations' statements of the bucket's policy (`grants`)
     rehearsals/<region>/<source>.json           a source's last rehearsals (`report.rehearsal_history`)
     artifacts/<artifact id>/                    the artifact
         manifest.json                           its tables and their parts
@@ -37,6 +38,7 @@ import hashlib
 INPUTS = "inputs/"
 LOCKS = "locks"
 LOG_COPIES = "log-copies"
+STATEMENTS = "bucket-policy/statements.json"
 MIGRATIONS = "migrations"
 ARTIFACTS = "artifacts"
 

@@ -1,11 +1,12 @@
 """Bucket policies and KMS grants that take their time to arrive.
 
 KMS says so of grants (developer guide, "Eventual consistency"), IAM of its policies. A change counts from
-PERMISSION_DELAY_SECONDS after it was made; by default at once.
+PERMISSION_DELAY_SECONDS after it was made, as long as they are when somebody asks; by default at once.
 """
 
 from __future__ import annotations
 
+import math
 import os
 import time
 from typing import Any
@@ -13,7 +14,7 @@ from typing import Any
 from moto.kms.models import Grant, Key
 from moto.s3.models import FakeBucket, S3Backend
 
-_BEFORE, _ARRIVES = "policy_before", "arrives"
+_BEFORE, _MADE = "policy_before", "made"
 _put_bucket_policy = S3Backend.put_bucket_policy
 _delete_bucket_policy = S3Backend.delete_bucket_policy
 _add_grant = Key.add_grant
@@ -28,13 +29,13 @@ def install() -> None:
 
 def policy_that_counts(bucket: FakeBucket) -> Any:
     """A bucket's policy document, as text; None where there is none."""
-    before, until = getattr(bucket, _BEFORE, (None, 0.0))
-    return before if time.monotonic() < until else bucket.policy
+    before, made = getattr(bucket, _BEFORE, (None, -math.inf))
+    return bucket.policy if _has_arrived(made) else before
 
 
 def counts(grant: Grant) -> bool:
     """Whether a grant has arrived."""
-    return bool(time.monotonic() >= getattr(grant, _ARRIVES, 0.0))
+    return _has_arrived(getattr(grant, _MADE, -math.inf))
 
 
 def _put_policy(self: S3Backend, bucket_name: str, policy: bytes) -> None:
@@ -48,15 +49,15 @@ def _delete_policy(self: S3Backend, bucket_name: str) -> None:
 
 
 def _keep_policy(bucket: FakeBucket) -> None:
-    setattr(bucket, _BEFORE, (policy_that_counts(bucket), _arrival()))
+    setattr(bucket, _BEFORE, (policy_that_counts(bucket), time.monotonic()))
 
 
 def _add_dated_grant(self: Key, *arguments: Any, **named: Any) -> Grant:
     grant = _add_grant(self, *arguments, **named)
-    if not hasattr(grant, _ARRIVES):
-        setattr(grant, _ARRIVES, _arrival())
+    if not hasattr(grant, _MADE):
+        setattr(grant, _MADE, time.monotonic())
     return grant
 
 
-def _arrival() -> float:
-    return time.monotonic() + float(os.environ.get("PERMISSION_DELAY_SECONDS", "0"))
+def _has_arrived(made: float) -> bool:
+    return time.monotonic() >= made + float(os.environ.get("PERMISSION_DELAY_SECONDS", "0"))

@@ -1,4 +1,6 @@
-"""Runs an airflow command, {"arguments": [...]}, by the same code as the `airflow` program, with Airflow imported.
+"""Runs an airflow command by the same code as the `airflow` program, with Airflow imported.
+
+A request is {"arguments": [...]}, for what is not on the web server with "dag_folder" and "dag_folder_of_workers".
 
 For 1.10.12 to 3.x; Python 3.7 has to be able to run this.
 """
@@ -43,6 +45,11 @@ except ImportError:
 
 
 def run(request):
+    if "dag_folder" in request:
+        import dag_folder
+
+        dag_folder.use(request["dag_folder"])
+        dag_folder.give_to_workers(request["dag_folder_of_workers"])
     sys.argv = ["airflow", *request["arguments"]]
     main()
     return 0

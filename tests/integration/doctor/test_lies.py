@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 import time
 from collections.abc import Callable
 from typing import Any
@@ -136,6 +137,16 @@ def test_rights_that_a_boundary_takes(doctor: Doctor, aws: AwsWithMwaa) -> None:
     (found,) = [one["found"] for one in findings if one["check"] == "rights"]
     assert "CutOverFunction may not airflow:CreateCliToken on arn:aws:airflow:" in found
     assert "s3:" not in found
+
+
+def test_a_key_that_the_stack_was_not_given(doctor: Doctor, aws: AwsWithMwaa, lie: Lie) -> None:
+    key = aws.client("kms").create_key()["KeyMetadata"]
+    lie("GetEnvironment", lambda content: content["Environment"].update(KmsKey=key["KeyId"]))
+    code, findings = doctor()
+    assert (unexpected(findings), code) == ([("rights", "different", True)], 1)
+    (found,) = [one["found"] for one in findings if one["check"] == "rights"]
+    missing = re.findall(r"(\w+) may not kms:CreateGrant, [^;]* on ([^;]*)", found)
+    assert missing == [(name, key["Arn"]) for name in ("CreateEnvironmentFunction", "UpdateEnvironmentFunction")]
 
 
 def test_an_alarm_that_the_key_does_not_let_through(doctor: Doctor, aws: AwsWithMwaa) -> None:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import os
 import signal
+import sys
 from collections.abc import Iterator
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import psycopg2
@@ -14,7 +16,7 @@ import pytest
 from local.installations import metadata_roles
 from local.mwaa.aws_with_mwaa import AwsWithMwaa
 from local.mwaa.environment import Environment
-from mwaa_migrator_cli.doctor import probe, probe_dag
+from mwaa_migrator_cli.doctor import probe, probe_dag, ways_in
 
 from .conftest import Doctor
 from .light_airflow import ANSWERS, EnvironmentWithAirflow
@@ -152,9 +154,30 @@ def test_the_task_finds_how_long_an_idle_connection_lives(database: str) -> None
     assert probe_dag.idle(lambda: psycopg2.connect(database), [0.1, 0.3]) == 0.3
 
 
-def test_the_task_finds_the_way_in_of_a_worker_of_airflow_3(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def worker(database: str, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    """In the environment of a worker of Airflow 3, which has the coordinates; its probe's DAG folder is on the path."""
+    monkeypatch.setitem(sys.modules, "mwaa_migrator_probe_ways", ways_in)
     parameters = psycopg2.extensions.parse_dsn(database)
-    monkeypatch.setenv("DB_SECRETS", json.dumps({"username": parameters["user"], "password": ""}))
     for name, key in (("HOST", "host"), ("PORT", "port"), ("DB", "dbname")):
         monkeypatch.setenv(f"POSTGRES_{name}", str(parameters[key]))
-    assert list(probe_dag.connect()) == ["the worker's environment"]
+    return parameters
+
+
+def test_the_task_finds_the_way_in_of_a_worker_of_airflow_3(
+    worker: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DB_SECRETS", json.dumps({"username": worker["user"], "password": ""}))
+    assert list(probe_dag.connect()) == ["DB_SECRETS"]
+
+
+def test_the_task_finds_the_way_in_by_a_token(worker: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of the image's own making, where the password is of no use."""
+    monkeypatch.setenv("USE_IAM_CREDENTIALS", "true")
+    assert list(probe_dag.connect()) == []
+    provider = SimpleNamespace(get_token=lambda: "token")
+    image = SimpleNamespace(RDSIAMCredentialProvider=provider)
+    for name, module in (("mwaa", ModuleType("mwaa")), ("mwaa.config", ModuleType("mwaa.config"))):
+        monkeypatch.setitem(sys.modules, name, module)
+    monkeypatch.setitem(sys.modules, "mwaa.config.rds_iam_credentials", image)
+    assert list(probe_dag.connect()) == ["IAM token"]

@@ -171,6 +171,12 @@ def test_a_refusal_is_told_and_not_tried_again(target: Deployment, broken: Path)
     assert result(broken, "import")["error"]["name"] == "InvalidArguments"
 
 
+def test_a_database_that_does_not_answer_is_asked_again(target: Deployment, broken: Path) -> None:
+    name, message = call(target.having(user="nobody"), "import", broken)
+    assert name == "DatabaseUnreachable"
+    assert result(broken, "import")["error"] == {"name": name, "message": message}
+
+
 OUR_DAGS = """
 import importlib, json
 from airflow.utils.file import find_path_from_directory

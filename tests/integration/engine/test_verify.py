@@ -134,6 +134,49 @@ def test_what_the_targets_airflow_goes_on_with_is_no_difference(
     assert told["checksum_source"] == told["checksum_target"]
 
 
+# What the target's scheduler does each minute.
+EACH_MINUTE = """
+import json
+from datetime import datetime, timezone
+from airflow import DAG
+from airflow.jobs.job import Job
+from airflow.jobs.scheduler_job_runner import SchedulerJobRunner
+from airflow.operators.empty import EmptyOperator
+
+class Dags:
+    def get_dag(self, dag_id, session=None):
+        with DAG(dag_id, start_date=datetime(2026, 1, 1, tzinfo=timezone.utc), schedule=None) as dag:
+            EmptyOperator(task_id="extract") >> EmptyOperator(task_id="wait") >> EmptyOperator(task_id="load")
+        return dag
+
+runner = SchedulerJobRunner(Job())
+runner.dagbag = Dags()
+runner._update_dag_run_state_for_paused_dags()
+print(json.dumps(None))
+"""
+
+
+def test_the_targets_scheduler_leaves_runs_alone_whose_dag_is_paused(
+    source: Deployment, target: Deployment, tmp_path: Path
+) -> None:
+    """The source's DAGs were paused when their tasks had ended and no scheduler had looked at their runs since."""
+    source.execute(
+        """
+        update dag set is_paused = true;
+        update task_instance t set state = 'success', trigger_id = null, next_kwargs = null from dag_run r
+         where (r.dag_id, r.run_id) = (t.dag_id, t.run_id) and r.state = 'running'
+        """
+    )
+    source.succeed("export", "--to", str(tmp_path), "--id", "again")
+    target.succeed("import", "--from", str(tmp_path / "again"), "--pause-state", "source")
+    states = "select state, count(*), count(end_date) from dag_run group by 1 order by 1"
+    before = target.rows(states)
+    assert ("running", 10, 0) in before
+    target.python(EACH_MINUTE)
+    assert target.rows(states) == before
+    assert target.succeed("verify", "--from", str(tmp_path / "again"))["verified"]
+
+
 @pytest.mark.parametrize(
     ("table", "statement"),
     [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from tests.integration.local.conftest import MakeRole
 HANDLER = """
 import os
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import boto3
 
@@ -268,3 +270,20 @@ def test_a_state_machine_needs_the_right_to_call_the_function(aws: AwsWithMwaa, 
         assert "AccessDenied" in execute(aws, machine, {"do": "nothing"})["error"]
     finally:
         iam.put_role_policy(RoleName="MachineRole", PolicyName="permissions", PolicyDocument=json.dumps(policy))
+
+
+def test_of_many_conditional_writes_one_succeeds(aws: AwsWithMwaa) -> None:
+    s3 = aws.client("s3")
+    s3.create_bucket(Bucket="contended", CreateBucketConfiguration={"LocationConstraint": aws.region})
+
+    def is_written(number: int) -> bool:
+        try:
+            s3.put_object(Bucket="contended", Key="lock", Body=str(number).encode(), IfNoneMatch="*")
+        except ClientError as error:
+            if error.response["Error"]["Code"] != "PreconditionFailed":
+                raise
+            return False
+        return True
+
+    with ThreadPoolExecutor(8) as pool:
+        assert sum(pool.map(is_written, range(40))) == 1

@@ -16,6 +16,7 @@ from botocore.exceptions import ClientError
 from local.installations import processes
 from local.mwaa.aws_with_mwaa import AwsWithMwaa
 from local.mwaa.environment import Environment
+from tests.integration.engine.commands import eventually
 from tests.integration.local.conftest import MakeRole
 
 NAME = "some-environment"
@@ -41,7 +42,25 @@ with DAG("hello", start_date=datetime(2026, 1, 1), schedule=None) as dag:
     PythonOperator(task_id="greet", python_callable=greet)
 """
 
+LATE = """
+from datetime import datetime, timedelta
+
+from airflow import DAG
+from airflow.operators.python import PythonOperator
+
+import beside
+
+with DAG("late", start_date=datetime(2026, 1, 1), schedule=None, is_paused_upon_creation=False) as dag:
+    PythonOperator(task_id="work", python_callable=beside.work, retries=20, retry_delay=timedelta(seconds=3))
+"""
 OWNERS = "select distinct relowner::regrole::text from pg_class where relnamespace = 'public'::regnamespace"
+BESIDE = """
+from airflow.configuration import conf
+
+
+def work():
+    return conf.get("core", "dags_folder")
+"""
 
 pytestmark = pytest.mark.timeout(900)
 
@@ -104,7 +123,7 @@ def test_an_unknown_environment(aws: AwsWithMwaa) -> None:
 
 # The inspection fails, in the thread that deletes the environment.
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
-def test_a_life(aws: AwsWithMwaa, role: str, bucket: str, statuses: list[str]) -> None:
+def test_a_life(aws: AwsWithMwaa, role: str, bucket: str, statuses: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     mwaa = aws.client("mwaa")
     mwaa.create_environment(**request(role, bucket))
     assert wait(aws)[0] == "CREATING"
@@ -121,6 +140,8 @@ def test_a_life(aws: AwsWithMwaa, role: str, bucket: str, statuses: list[str]) -
     assert status == 200
     assert "first" in printed
     assert any("I am arn:aws:sts::123456789012:assumed-role/ExecutionRole/" in line for line in log(aws))
+
+    run_where_the_files_are_not_yet(aws, monkeypatch)
 
     with pytest.raises(ClientError, match=r"can be upgraded to 3.x only from 2\.11"):
         mwaa.update_environment(Name=NAME, AirflowVersion="3.2.1")
@@ -236,6 +257,27 @@ def cli(aws: AwsWithMwaa, command: str) -> tuple[int, str]:
     token = aws.client("mwaa").create_cli_token(Name=NAME)
     answer = post(aws, token["WebServerHostname"], token["CliToken"], command)
     return answer.status, base64.b64decode(answer.json()["stdout"]).decode()
+
+
+def run_where_the_files_are_not_yet(aws: AwsWithMwaa, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A task whose worker does not know its DAG yet fails, and is retried as any other."""
+    path = "/dags/late/dagRuns/1/taskInstances/work"
+
+    def told(of: str = "") -> Any:
+        return aws.client("mwaa").invoke_rest_api(Name=NAME, Path=path + of, Method="GET")["RestApiResponse"]
+
+    monkeypatch.setenv("DAG_FOLDER_DELAY_SECONDS", "3600")
+    for name, content in (("beside", BESIDE), ("late", LATE)):
+        aws.client("s3").put_object(Bucket="airflow", Key=f"dags/{name}.py", Body=content.encode())
+    eventually(lambda: cli(aws, "dags trigger late --run-id 1")[0] == 200, 60)
+    eventually(lambda: told()["state"] == "up_for_retry", 60)
+    # The web server does not have the file either.
+    assert '"late"' not in cli(aws, "dags list --output json")[1]
+    monkeypatch.setenv("DAG_FOLDER_DELAY_SECONDS", "0")
+    eventually(lambda: told()["state"] == "success", 60)
+    assert told()["try_number"] > 1
+    assert told("/xcomEntries/return_value")["value"].endswith("/dags-of-workers")
+    assert '"late"' in cli(aws, "dags list --output json")[1]
 
 
 def query(dsn: str, statement: str) -> list[tuple[Any, ...]]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from mwaa_migrator.scratch.plain_values import NotPlain, unpickle
+from mwaa_migrator.airflow_schema.plain_values import NotPlain, unpickle
 
 
 class Writes:

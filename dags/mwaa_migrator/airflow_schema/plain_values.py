@@ -10,7 +10,7 @@ import io
 import math
 import pickle
 import pickletools
-from typing import Any, Dict, NamedTuple
+from typing import Any, Dict, NamedTuple, Tuple
 
 #: Containers within containers. Airflow's own JSON encoder gives up at Python's recursion limit.
 _MOST_DEPTH = 100
@@ -29,6 +29,10 @@ _ANY_FAILURE = (
 
 class NotPlain(Exception):
     """The pickle holds something that JSON, or jsonb, does not have; the message says what."""
+
+
+class NotInJsonb(NotPlain):
+    """It is text that JSON has and jsonb does not."""
 
 
 class PlainValue(NamedTuple):
@@ -51,6 +55,24 @@ class _Unpickler(pickle.Unpickler):
 
 def unpickle(data: bytes) -> PlainValue:
     """Raises NotPlain, also for what is no pickle."""
+    plain, conversion = _convert(data)
+    return PlainValue(plain, conversion.is_changed)
+
+
+def jsonb_problem(data: bytes) -> str | None:
+    """What Airflow makes JSON of in this pickle, and PostgreSQL no jsonb; None if there is nothing of the kind.
+
+    What Airflow makes no JSON of either it clears.
+    """
+    try:
+        return "NaN or Infinity" if _convert(data)[1].has_no_number else None
+    except NotInJsonb as problem:
+        return str(problem)
+    except NotPlain:
+        return None
+
+
+def _convert(data: bytes) -> Tuple[Any, _Conversion]:
     try:
         for operation, argument, _ in pickletools.genops(data):
             # A memo has room for the highest number that is asked for.
@@ -62,13 +84,12 @@ def unpickle(data: bytes) -> PlainValue:
     except _ANY_FAILURE as error:
         raise NotPlain("no pickle of Python's") from error
     conversion = _Conversion(_MOST_PARTS + len(data))
-    plain = conversion.convert(value, 0)
-    return PlainValue(plain, conversion.is_changed)
+    return conversion.convert(value, 0), conversion
 
 
 class _Conversion:
     def __init__(self, parts: int) -> None:
-        self.is_changed = False
+        self.is_changed = self.has_no_number = False
         self._parts_left = parts
 
     def convert(self, value: Any, depth: int) -> Any:
@@ -86,7 +107,7 @@ class _Conversion:
         if isinstance(value, float):
             if math.isfinite(value):
                 return value
-            self.is_changed = True
+            self.is_changed = self.has_no_number = True
             return {"nan": "NaN", "inf": "Infinity", "-inf": "-Infinity"}[str(value)]
         if isinstance(value, (list, tuple)):
             self.is_changed |= isinstance(value, tuple)
@@ -114,7 +135,7 @@ class _Conversion:
     def _text(self, value: str) -> str:
         self._take(len(value))
         if "\0" in value:
-            raise NotPlain("a NUL character")
+            raise NotInJsonb("a NUL character")
         try:
             value.encode("utf-8")
             return value
@@ -124,7 +145,7 @@ class _Conversion:
             # Two halves that belong together are one character; JSON's escapes say it so as well.
             return value.encode("utf-16-le", "surrogatepass").decode("utf-16-le")
         except UnicodeDecodeError:
-            raise NotPlain("half a character") from None
+            raise NotInJsonb("half a character") from None
 
     def _take(self, parts: int) -> None:
         self._parts_left -= parts

@@ -1,0 +1,1 @@
+../../dags/mwaa_migrator/this_airflow/ways_in.py
