@@ -26,7 +26,7 @@ def notes(results: Mapping[str, Mapping[str, Any]]) -> list[str]:
             f"{wording.counted(imported['given_dag_version'], 'task instance')} of before Airflow 3 got the target's "
             "latest version of their DAG, so that they can be cleared and run again. It is not the version that ran."
         )
-    for what in ("indexes", "constraints"):
+    for what in ("columns", "indexes", "constraints"):
         names = exported.get(f"{what}_left_out", [])
         if names:
             listed = wording.listed(names, MOST)
