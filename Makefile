@@ -21,8 +21,8 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 unexport PYTHONDONTWRITEBYTECODE
 
 CHECKED := $(wildcard local functions data_pipeline mwaa_migrator_cli tools tests bench chaos matrix sources)
-# With one more than there are cores, real Airflows miss the times that the tests allow.
-WORKERS ?= $(shell $(PYTHON) -c 'import os; print(os.cpu_count())')
+# One for each core, and a spare one that keeps busy the cores that wait (tests/scheduling.py).
+WORKERS ?= $(shell $(PYTHON) -c 'import os; print((os.cpu_count() or 1) + 1)')
 LOCK := pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	--custom-compile-command "make lock"
 

@@ -32,6 +32,8 @@ def result_text(document: dict[str, Any]) -> str:
         "{rows} rows of {table} would fail an upgrade to Airflow 3: {reason}".format(**rows)
         for rows in document.get("refused_by_airflow_3", [])
     ]
+    if document.get("columns_left_out"):
+        lines.append("columns left out: {}".format(", ".join(document["columns_left_out"])))
     if document.get("indexes_left_out"):
         lines.append("indexes left out: {}".format(", ".join(document["indexes_left_out"])))
     if document.get("constraints_left_out"):

@@ -90,6 +90,7 @@ def summary(artifact: Artifact) -> dict[str, Any]:
         "unfinished": {name: count for name, count in manifest["unfinished"].items() if name != "listed"},
         "not_exported": manifest["not_exported"],
         "skipped_undecryptable": manifest["skipped_undecryptable"],
+        "columns_left_out": manifest["columns_left_out"],
         "indexes_left_out": manifest["indexes_left_out"],
         "constraints_left_out": manifest["constraints_left_out"],
         "set_aside": manifest["set_aside"],

@@ -117,6 +117,7 @@ def _write(
         "note_authors": _note_authors(plan),
         "tables": entries,
         "not_exported": plan.not_exported,
+        "columns_left_out": plan.columns_left_out,
         "indexes_left_out": plan.indexes_left_out,
         "constraints_left_out": plan.constraints_left_out,
         "skipped_undecryptable": skipped,

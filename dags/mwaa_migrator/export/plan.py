@@ -8,10 +8,11 @@ from typing import Any, Dict, List, Mapping, NamedTuple, Sequence, Tuple
 from mwaa_migrator.airflow_schema.tables import REVISION_TABLE, SET_ASIDE_PREFIX, reason_not_exported
 from mwaa_migrator.artifact.schema_description import describe
 from mwaa_migrator.copying.workers import default_processes
-from mwaa_migrator.errors import InvalidArguments, PrimaryKeyMissing
+from mwaa_migrator.errors import InvalidArguments, PrimaryKeyMissing, RevisionUnclear
 from mwaa_migrator.postgres.catalog import Table, read_tables
 from mwaa_migrator.this_airflow.database import MetadataDatabase
-from mwaa_migrator.this_airflow.migrations import names_in_migrations, unknown_tables
+from mwaa_migrator.this_airflow.migrations import known_revisions, names_in_migrations, unknown_tables
+from mwaa_migrator.this_airflow.release import AIRFLOW_3, version_tuple
 
 
 class ExportOptions(NamedTuple):
@@ -49,8 +50,8 @@ class ExportPlan:
     """
     ``tables`` are those whose rows go into the artifact, ``described`` those that the import makes again: Airflow's
     migrations expect all of Airflow's tables, with or without rows. ``not_exported`` has the reasons, by table.
-    ``indexes_left_out`` are indexes that Airflow's users have made, whose names a later migration may want, and
-    ``constraints_left_out`` their checks and references to other applications' tables.
+    ``columns_left_out`` are columns that Airflow's users have added. ``indexes_left_out`` are indexes of theirs, whose
+    names a later migration may want, ``constraints_left_out`` are checks, and references to other applications' tables.
     """
 
     source: MetadataDatabase
@@ -58,12 +59,14 @@ class ExportPlan:
     described: Dict[str, Table]
     schema_description: Dict[str, Any]
     not_exported: Dict[str, str]
+    columns_left_out: List[str]
     indexes_left_out: List[str]
     constraints_left_out: List[str]
 
 
 def plan_export(source: MetadataDatabase, options: ExportOptions) -> ExportPlan:
-    """Raises InvalidArguments for a choice that cannot be, and ColumnTypeUnknown."""
+    """Raises RevisionUnclear, InvalidArguments for a choice that cannot be, and ColumnTypeUnknown."""
+    _require_known_revision(source)
     tables = read_tables(source.connection, source.schema)
     source.connection.rollback()
     unknown = unknown_tables(name for name in tables if reason_not_exported(name) is None)
@@ -82,16 +85,34 @@ def plan_export(source: MetadataDatabase, options: ExportOptions) -> ExportPlan:
         and not name.startswith(SET_ASIDE_PREFIX)
         and not (name in options.exclude_tables and name in not_exported)
     }
+    described, columns_left_out = _without_handmade_columns(source, described)
     described, indexes_left_out = _without_handmade_indexes(described)
     described, constraints_left_out = _without_handmade_constraints(described)
     for name in tables:
         chosen = options.tables is None or name in options.tables
         if name not in not_exported and (name in options.exclude_tables or not chosen):
             not_exported[name] = "left out as asked"
-    exported = {name: table for name, table in sorted(tables.items()) if name not in not_exported}
+    exported = {name: described[name] for name in sorted(tables) if name not in not_exported}
     return ExportPlan(
-        source, exported, described, describe(described), not_exported, indexes_left_out, constraints_left_out
+        source,
+        exported,
+        described,
+        describe(described),
+        not_exported,
+        columns_left_out,
+        indexes_left_out,
+        constraints_left_out,
     )
+
+
+def _require_known_revision(source: MetadataDatabase) -> None:
+    """Raises RevisionUnclear unless this Airflow's migrations lead to the database's revision."""
+    if source.revision not in known_revisions():
+        raise RevisionUnclear(
+            f"{source.schema}.{REVISION_TABLE} has the revision {source.revision}, which Airflow "
+            f"{source.airflow_version} does not know: a newer Airflow has migrated this database, or another product. "
+            "Export with that Airflow, or bring the database back to this one's revision (airflow db downgrade)."
+        )
 
 
 def require_primary_keys(plan: ExportPlan) -> None:
@@ -116,6 +137,31 @@ def _usual_key(table: Table) -> Sequence[str]:
     run = "dag_run_id" if "dag_run_id" in table.column_names else "run_id"
     usual = ("dag_id", "task_id", run, "execution_date", "map_index", "key")
     return [name for name in usual if name in table.column_names] or ("...",)
+
+
+def _without_handmade_columns(source: MetadataDatabase, tables: Dict[str, Table]) -> Tuple[Dict[str, Table], List[str]]:
+    """The tables without the columns that no migration names or that are generated, and those columns.
+
+    A column of the primary key stays.
+
+    Airflow 3's migrations begin with tables that they do not spell out, so all of its columns stay.
+    """
+    if version_tuple(source.airflow_version) >= AIRFLOW_3:
+        return tables, []
+    named = names_in_migrations()
+    kept: Dict[str, Table] = {}
+    left_out: List[str] = []
+    for name, table in tables.items():
+        handmade = [
+            column.name
+            for column in table.columns
+            if (column.name not in named or column.generated)
+            and column.name not in table.primary_key
+            and reason_not_exported(name) is None
+        ]
+        left_out += [f"{name}.{column}" for column in handmade]
+        kept[name] = table.without(handmade)
+    return kept, sorted(left_out)
 
 
 def _without_handmade_indexes(tables: Dict[str, Table]) -> Tuple[Dict[str, Table], List[str]]:

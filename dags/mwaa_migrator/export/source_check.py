@@ -68,6 +68,7 @@ def check_source(options: ExportOptions, progress: Progress) -> Dict[str, Any]:
             "target_version": options.target_version,
             "tables": tables,
             "not_exported": plan.not_exported,
+            "columns_left_out": plan.columns_left_out,
             "indexes_left_out": plan.indexes_left_out,
             "constraints_left_out": plan.constraints_left_out,
             "refused": [rows.as_json() for rows in examined.refused if rows not in aside],

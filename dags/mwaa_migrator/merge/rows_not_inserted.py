@@ -177,7 +177,8 @@ class RowsNotInserted:
             nullable = not table.column(column).not_null
             if nullable and (parent not in self._upgraded.tables or (column,) not in declared):
                 continue
-            if self._has_all_rows(parent):
+            # Of a reference that no constraint declares, nothing says that its row has ever been there.
+            if self._has_all_rows(parent) and (nullable or (column,) in declared):
                 continue
             # The reference is translated by now, and NULL if its row is not there.
             missing = sql.SQL(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import re
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Sequence
 
 from mwaa_migrator.postgres.session import fetch_all, fetch_value, search_path
 
@@ -21,6 +21,7 @@ class Column(NamedTuple):
     default: str | None
     identity: str
     comment: str | None = None
+    generated: bool = False
 
     @property
     def most_characters(self) -> float | None:
@@ -109,6 +110,17 @@ class Table(NamedTuple):
     def has_uuid_key(self) -> bool:
         return self.surrogate_key is not None and self.column(self.surrogate_key).type == "uuid"
 
+    def without(self, names: Sequence[str]) -> Table:
+        """The table without these columns, and without what refers to them."""
+        if not names:
+            return self
+        return self._replace(
+            columns=[column for column in self.columns if column.name not in names],
+            constraints=[one for one in self.constraints if not set(one.columns) & set(names)],
+            indexes=[index for index in self.indexes if not set(index.columns) & set(names)],
+            sequences=[sequence for sequence in self.sequences if sequence.column not in names],
+        )
+
     def column(self, name: str) -> Column:
         for column in self.columns:
             if column.name == name:
@@ -116,9 +128,11 @@ class Table(NamedTuple):
         raise KeyError(name)
 
 
+# PostgreSQL 11 has no generated columns, and no attgenerated.
 _COLUMNS = """
     select c.relname, a.attname, format_type(a.atttypid, a.atttypmod), tn.nspname, a.attnotnull,
-           pg_get_expr(d.adbin, d.adrelid, true), a.attidentity::text, col_description(c.oid, a.attnum)
+           pg_get_expr(d.adbin, d.adrelid, true), a.attidentity::text, col_description(c.oid, a.attnum),
+           coalesce(to_jsonb(a) ->> 'attgenerated', '') <> ''
       from pg_catalog.pg_class c
       join pg_catalog.pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
       join pg_catalog.pg_type t on t.oid = a.atttypid

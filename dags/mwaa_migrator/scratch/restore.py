@@ -51,6 +51,7 @@ def restore(scratch: ScratchSchema, upgrade_follows: bool, processes: int, progr
     """
     connection, artifact = scratch.connection, scratch.artifact
     tables = described_tables(read_schema(artifact.storage, artifact.manifest))
+    tables = {name: _with_room_for_secrets(table) for name, table in tables.items()}
     try:
         create_tables(connection, scratch.name, list(tables.values()), unlogged=not upgrade_follows)
     except OperationalError:
@@ -75,6 +76,17 @@ def restore(scratch: ScratchSchema, upgrade_follows: bool, processes: int, progr
         except DatabaseError as error:
             raise _not_made_again("constraints and indexes", error) from error
     connection.commit()
+
+
+def _with_room_for_secrets(table: Table) -> Table:
+    """The table with columns of any length for secrets: encrypted they are longer, and the source's may be in clear."""
+    encrypted = [column.column for column in ENCRYPTED_COLUMNS.get(table.name, ())]
+    return table._replace(
+        columns=[
+            column._replace(type="text") if column.name in encrypted and column.most_characters else column
+            for column in table.columns
+        ]
+    )
 
 
 def _not_made_again(what: str, error: DatabaseError) -> RestoreFailed:

@@ -10,7 +10,7 @@ import queue
 import subprocess
 import threading
 from functools import partial
-from typing import Callable, Iterator, List, NamedTuple, Sequence
+from typing import Callable, Iterator, List, NamedTuple, Sequence, Tuple
 
 from psycopg2 import sql
 
@@ -25,6 +25,7 @@ from mwaa_migrator.scratch.orphans import set_orphans_aside
 from mwaa_migrator.scratch.plain_confs import make_confs_plain
 from mwaa_migrator.scratch.run_migrations import ERROR_MARK
 from mwaa_migrator.scratch.scratch_schema import ScratchSchema
+from mwaa_migrator.scratch.stand_ins import make_stand_in
 from mwaa_migrator.scratch.unreadable_triggers import set_unreadable_triggers_aside
 from mwaa_migrator.this_airflow.release import AIRFLOW_3, version_tuple
 from mwaa_migrator.waiting import arrivals
@@ -61,24 +62,37 @@ def upgrade(scratch: ScratchSchema, progress: Progress) -> Upgraded:
     changed = make_confs_plain(scratch) if version_tuple(scratch.target.airflow_version) >= AIRFLOW_3 else []
     for line in lines + changed:
         progress.say(line)
-    try:
-        _run_migrations(scratch, progress)
-    except UpgradeFailed as error:
-        if "ForeignKeyViolation" not in str(error):
-            raise
+    mended: List[str] = []
+    while True:
+        try:
+            _run_migrations(scratch, progress)
+            break
+        except UpgradeFailed as error:
+            orphans, stand_ins = _mend(scratch, str(error))
+            done = [line for line in orphans + stand_ins if line not in mended]
+            if not done:
+                raise
         # The migration that failed was rolled back, and those before it were not: it goes on from there.
-        tables = read_tables(connection, scratch.name)
-        orphans = set_orphans_aside(connection, scratch.name, tables, scratch.artifact.tables)
-        if not orphans:
-            raise
-        for line in orphans:
+        for line in done:
             progress.say(line)
+        mended += done
         lines += orphans
-        _run_migrations(scratch, progress)
     for name, key in newest.items():
         execute(connection, sql.SQL("delete from {} where id > {}").format(scratch.table(name), sql.Literal(key)))
     connection.commit()
     return Upgraded(lines, changed)
+
+
+def _mend(scratch: ScratchSchema, failure: str) -> Tuple[List[str], List[str]]:
+    """Remove the reason for which the migrations failed, if it is one that can be; what was done about it, in lines.
+
+    The first are about rows without a parent, the others about names of constraints and indexes.
+    """
+    if "ForeignKeyViolation" in failure:
+        tables = read_tables(scratch.connection, scratch.name)
+        return set_orphans_aside(scratch.connection, scratch.name, tables, scratch.artifact.tables), []
+    line = make_stand_in(scratch, failure)
+    return [], [] if line is None else [line]
 
 
 def _let_pgcrypto_be_found(scratch: ScratchSchema) -> None:

@@ -11,7 +11,13 @@ from psycopg2 import Error as DatabaseError
 from psycopg2 import sql
 
 from mwaa_migrator.airflow_schema.references import DAG_VERSION_REFERENCE
-from mwaa_migrator.airflow_schema.tables import ARCHIVES, DAG_TABLE, SET_ASIDE_PREFIX, set_aside_source
+from mwaa_migrator.airflow_schema.tables import (
+    ARCHIVES,
+    DAG_TABLE,
+    SET_ASIDE_PREFIX,
+    reason_not_exported,
+    set_aside_source,
+)
 from mwaa_migrator.artifact.artifact import Artifact
 from mwaa_migrator.errors import (
     RowsUnaccounted,
@@ -32,7 +38,7 @@ from mwaa_migrator.scratch.scratch_schema import ScratchSchema
 from mwaa_migrator.scratch.unreadable_triggers import UNREADABLE_PREFIX
 from mwaa_migrator.scratch.upgrade import Upgraded, upgrade
 from mwaa_migrator.this_airflow.database import MetadataDatabase
-from mwaa_migrator.this_airflow.migrations import first_version, head_revision, known_revisions
+from mwaa_migrator.this_airflow.migrations import first_version, head_revision, known_revisions, names_in_migrations
 from mwaa_migrator.this_airflow.release import version_tuple
 
 #: When a scheduler last looked at a run.
@@ -83,7 +89,7 @@ class UpgradedArtifact:
     def scratch_value(self, table: Table, column: Column, alias: str) -> sql.Composable:
         """A column of the table in the scratch schema, as the target is to have it.
 
-        Airflow 3's migrations make jsonb of some columns that its models make json.
+        Airflow 3's migrations make jsonb of some columns that its models make json, and people change columns' types.
 
         No scheduler of the target has looked at the runs that go on there. Said so, it leaves them alone until their
         DAG is unpaused. Otherwise it would end those whose tasks have ended within a minute, with the DAG's callbacks
@@ -93,10 +99,12 @@ class UpgradedArtifact:
         if (table.name, column.name) == _LAST_LOOKED_AT:
             goes_on = sql.SQL("{} is not distinct from 'running'").format(identifiers.column(alias, "state"))
             return sql.SQL("case when not {} then {} end").format(goes_on, value)
-        found = self.scratch_tables[table.name].column(column.name).type
-        if found != column.type and {found, column.type} == {"json", "jsonb"}:
-            return sql.SQL("{}::{}").format(value, sql.SQL(column.type))
-        return value
+        found = self.scratch_tables[table.name].column(column.name)
+        if found.type == column.type or (found.most_characters and column.most_characters):
+            return value
+        # A cast to a text of a certain length would cut it off.
+        wanted = "text" if column.most_characters is not None else column.type
+        return sql.SQL("{}::{}").format(value, sql.SQL(wanted)) if column.type_schema == "pg_catalog" else value
 
 
 def check_target(target: MetadataDatabase, artifact: Artifact) -> None:
@@ -172,7 +180,7 @@ def without_orphans(upgraded: UpgradedArtifact, progress: Progress) -> UpgradedA
 
 def _read(scratch: ScratchSchema, names: Mapping[str, str], done: Upgraded) -> UpgradedArtifact:
     """What the upgrade has led to, with every exported row accounted for and every column in its place."""
-    target_tables = read_tables(scratch.connection, scratch.target.schema)
+    target_tables = _without_handmade_columns(read_tables(scratch.connection, scratch.target.schema))
     upgraded = read_tables(scratch.connection, scratch.name)
     exported = {names[name]: int(entry["rows"]) for name, entry in scratch.artifact.tables.items()}
     rows, set_aside = _count_rows(scratch, names, upgraded, exported)
@@ -227,6 +235,25 @@ def _reason(moved_table: str) -> str:
     if moved_table in ARCHIVES:
         return f"pickled; Airflow's migrations put it into {moved_table}"
     return "moved by Airflow's migrations"
+
+
+def _without_handmade_columns(tables: Dict[str, Table]) -> Dict[str, Table]:
+    """The target's tables without columns that no migration names, where a row can do without a value of them."""
+    named = names_in_migrations()
+    return {
+        name: table.without(
+            [
+                column.name
+                for column in table.columns
+                if column.name not in named
+                and column.name not in table.primary_key
+                and (not column.not_null or column.default or column.identity)
+            ]
+        )
+        if reason_not_exported(name) is None
+        else table
+        for name, table in tables.items()
+    }
 
 
 def _check_columns(exported: Container[str], upgraded: Dict[str, Table], target_tables: Dict[str, Table]) -> None:

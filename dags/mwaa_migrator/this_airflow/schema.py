@@ -26,6 +26,10 @@ _TABLES_ELSEWHERE = """
        and n.nspname not in ('pg_catalog', 'information_schema')
      order by 2, 1
 """
+_VIEWS_OF_SCHEMA = """
+    select c.relname::text from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+     where n.nspname = %s and c.relkind in ('v', 'm', 'f')
+"""
 _TABLES_OF_SCHEMA = """
     select c.relname::text from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
      where n.nspname = %s and c.relkind in ('r', 'p')
@@ -65,7 +69,10 @@ def _check_tables_together(connection: Any, schema: str) -> None:
             f"{_some(names)} in {other}"
             for other, names in _by_schema([(m, other) for m in missing for name, other, _ in elsewhere if name == m])
         ]
-        nowhere = set(missing) - {name for name, _, _ in elsewhere}
+        views = {name for (name,) in fetch_all(connection, _VIEWS_OF_SCHEMA, (schema,))} & set(missing)
+        if views:
+            places.append(f"{_some(sorted(views))} is no table there but a view or a foreign table")
+        nowhere = set(missing) - {name for name, _, _ in elsewhere} - views
         if nowhere:
             places.append(f"{_some(sorted(nowhere))} in no schema that this user sees")
         message = "{} lies in {}, and {}. {}"

@@ -20,7 +20,7 @@ def notes(results: Mapping[str, Mapping[str, Any]]) -> list[str]:
         f"An upgrade to Airflow 3 would fail on {_rows(entry)}. {entry['remedy']}"
         for entry in exported.get("refused_by_airflow_3", [])[:MOST]
     ]
-    for what in ("indexes", "constraints"):
+    for what in ("columns", "indexes", "constraints"):
         names = exported.get(f"{what}_left_out", [])
         if names:
             listed = wording.listed(names, MOST)

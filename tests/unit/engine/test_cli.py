@@ -73,7 +73,8 @@ def test_inspect_says_what_is_missing(tmp_path: Path, capsys: pytest.CaptureFixt
     part = {"name": "tables/log/0000-0000.copy.gz", "rows": 3, "bytes": 30, "stored_bytes": 20, "sha256": ""}
     table = {"columns": [], "rows": 3, "bytes": 30, "parts": [part], "checksum": "7"}
     rest = {"options": {}, "unfinished": {"listed": {}}, "not_exported": {}, "skipped_undecryptable": []}
-    rest |= {"indexes_left_out": [], "constraints_left_out": [], "set_aside": [], "refused_by_airflow_3": []}
+    rest |= {"columns_left_out": [], "indexes_left_out": [], "constraints_left_out": []}
+    rest |= {"set_aside": [], "refused_by_airflow_3": []}
     storage.write_json("manifest.json", {**MANIFEST, **rest, "tables": {"log": table}})
     storage.write_bytes(str(part["name"]), b"short")
     assert main(["inspect", "--from", str(tmp_path), "--json"]) == 0
