@@ -21,8 +21,8 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 unexport PYTHONDONTWRITEBYTECODE
 
 CHECKED := $(wildcard local functions data_pipeline mwaa_migrator_cli tools tests bench chaos matrix sources)
-# With one more than there are cores, real Airflows miss the times that the tests allow.
-WORKERS ?= $(shell $(PYTHON) -c 'import os; print(os.cpu_count())')
+# One for each core, and a spare one that keeps busy the cores that wait (tests/scheduling.py).
+WORKERS ?= $(shell $(PYTHON) -c 'import os; print((os.cpu_count() or 1) + 1)')
 LOCK := pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	--custom-compile-command "make lock"
 
@@ -66,7 +66,7 @@ e2e: $(READY) ## The end-to-end tests alone
 	$(BIN)/pytest -q tests/e2e
 
 .PHONY: rehearsal
-rehearsal: $(READY) ## A rehearsal on this machine: SOURCE= TARGET= DAGS= SEED_SQL= OUT= KEEP=1 MODE=migrate
+rehearsal: $(READY) ## A rehearsal on this machine: SOURCE= TARGET= PATH_TO_3= DAGS= SEED_SQL= OUT= KEEP=1 MODE=migrate
 	$(PY) -m local rehearsal
 
 .PHONY: pipelines

@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Generator
+from typing import Any
 
 import psutil
 import pytest
 
 from tests import durations
 from tests.durations import Cost, file_of
+from tests.scheduling import SpareWorkerScheduling, yield_if_spare
 
 # Powertools reads these when a function is imported, whichever file of tests imports one first.
 os.environ |= {
@@ -33,6 +35,15 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     config.stash[_RUN_BEGAN] = time.monotonic(), _busy_seconds()
+    if hasattr(config, "workerinput"):
+        yield_if_spare(config.workerinput["workerid"])
+
+
+# Not known to pytest where xdist is switched off.
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> SpareWorkerScheduling | None:
+    by_file = config.getoption("dist") == "loadfile"
+    return SpareWorkerScheduling(config, log) if by_file else None
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
