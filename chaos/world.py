@@ -199,9 +199,10 @@ def _execute(dsn: str, statements: str, parameters: dict[str, Any] | None = None
 
 
 def document(source: str, target: str, version: str) -> dict[str, Any]:
-    """The input of a migration between two environments of a world, to an Airflow version."""
+    """The input of a migration between two environments of a world, to an Airflow version, if to 3.x by a hop."""
+    by_hop = {"path": "through-2.11"} if version == HOP_VERSION else {}
     return {
         "source": {"environment": source},
         "target": {"environment": target, "airflowVersion": version},
-        "options": {"pollSeconds": 1, "dagRunTimeoutSeconds": 120, "parseTimeoutSeconds": 120},
+        "options": {"pollSeconds": 1, "dagRunTimeoutSeconds": 120, "parseTimeoutSeconds": 120, **by_hop},
     }

@@ -1,4 +1,4 @@
-"""CheckProbe, CheckExport, CheckImport: how far a run of ours is.
+"""CheckProbe, CheckTargetProbe, CheckExport, CheckImport: how far a run of ours is.
 
 What it did is read from S3, whether it lives from the CLI.
 """
@@ -12,7 +12,7 @@ from migration import errors, waiting
 from migration.airflow import our_dags, runs
 from migration.airflow.cli import RunState
 from migration.aws import clients
-from migration.checks import check_results, source_database
+from migration.checks import check_results, source_database, target_database
 from migration.exchange.store import of_artifact, of_attempt
 from migration.model import Migration
 from migration.observability import logger, state
@@ -62,6 +62,8 @@ def _end(migration: Migration, dag: str, found: dict[str, dict[str, Any]]) -> No
     if dag == our_dags.PROBE:
         check_results.write(store, "source_database", [source_database.check(found["export"])])
         source_database.require_exportable(found["export"])
+    elif dag == our_dags.TARGET_PROBE:
+        check_results.write(store, "target_database", [target_database.check(found["import"])])
 
 
 def _state_of(migration: Migration, dag: str, run: str, *, failed: bool) -> RunState:
@@ -87,7 +89,7 @@ def judge(dag: str, run: str, run_state: RunState, found: dict[str, dict[str, An
     """
     failure = runs.failure(found)
     if failure is not None and run_state.state != "running":
-        raise failure
+        raise target_database.explained(failure) if dag == our_dags.TARGET_PROBE else failure
     if run_state.state == "failed":
         raise errors.DagRunFailed(
             f"{dag}: run {run} failed without a result (tasks: {run_state.tasks or 'unknown'}). Look at its task logs: "

@@ -29,13 +29,13 @@ class Created:
 
 
 @state
-def handler(*, execution: str, migration: Migration, files: dict[str, Any]) -> Created:
+def handler(*, execution: str, migration: Migration, phase: str, files: dict[str, Any]) -> Created:
     """`files` is what StageSettings has staged. A target that this migration has made is found again."""
     require_locks(migration, execution)
     source, target = migration["source"], migration["target"]
     mwaa = clients.mwaa(target["region"])
     store = of_attempt(clients.s3(), migration)
-    store.start_phase("create target")
+    store.start_phase(phase)
     name = target["environment"]
     if _is_ours(environment.get(mwaa, name), migration["id"]):
         return Created(environment=name, created=False)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from migration.airflow import constraints, pip_requirements, versions
+from migration.airflow import constraints, pip_requirements
 from migration.aws import clients
 from migration.environments import dag_folder, environment, requests, s3_objects
 from migration.environments.bucket_writer import BucketWriter
@@ -26,7 +26,7 @@ class StagedSettings:
 
 @state
 def handler(*, execution: str, migration: Migration, airflow_version: str) -> StagedSettings:
-    """What was staged for that version before is found again. Before a hop to 3.x our DAGs leave the target."""
+    """What was staged for that version before is found again. Before a hop our DAGs leave the target."""
     require_locks(migration, execution)
     store = of_attempt(clients.s3(), migration)
     staged = store.read(layout.staged(airflow_version))
@@ -35,8 +35,8 @@ def handler(*, execution: str, migration: Migration, airflow_version: str) -> St
         staged = {"files": files._asdict(), "notes": notes}
         store.write(layout.staged(airflow_version), staged)
     target = migration["target"]
-    if versions.parse(airflow_version).major >= 3:
-        # Our DAGs read the metadata database, which no task reaches there: they would only be import errors.
+    if airflow_version in migration["hops"]:
+        # They have done their work.
         dag_folder.remove_our_dags(clients.s3(target["region"]), target["bucket"], target["dagsPath"])
     return StagedSettings(files=staged["files"])
 

@@ -1,4 +1,4 @@
-"""TriggerProbe, TriggerExport, TriggerImport: makes sure that a run of one of our DAGs exists."""
+"""TriggerProbe, TriggerTargetProbe, TriggerExport, TriggerImport: makes sure that a run of our DAGs exists."""
 
 from __future__ import annotations
 

@@ -97,6 +97,7 @@ def steps_of(plan: Migration) -> dict[str, list[str]]:
         "TriggerProbe": [
             "look in the source's database for what an export would be refused for, and what it will need"
         ],
+        "TriggerTargetProbe": ["look whether the target lets its tasks into its database"] if plan["direct"] else [],
         "CopyLogsEarly": [f"{copy}, while the source's DAGs go on"] if early else [],
         "TriggerExport": [
             *([pause] if runs.quiesces(plan) else []),

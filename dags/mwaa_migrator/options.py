@@ -121,6 +121,13 @@ EXPORT_OPTIONS: Mapping[str, Option] = {
         "V",
         "the Airflow that the rows will end in: 3.x also refuses what its own migrations do not take (default: 2.x)",
     ),
+    "importVersion": Option(
+        None,
+        _VERSION,
+        "--import-version",
+        "V",
+        "the Airflow that will import them (default: a 2.x); a 3.x mends some of what an upgrade to it does not take",
+    ),
     "probe": Option(False, SWITCH),
     "quiesce": Option(False, SWITCH),
     "drainSeconds": Option(900, _SECONDS),
@@ -146,6 +153,7 @@ IMPORT_OPTIONS: Mapping[str, Option] = {
         help="which DAGs are paused afterwards (default: as the target has it)",
     ),
     "jobs": _PROCESSES,
+    "probe": Option(False, SWITCH),
 }
 
 VERIFY_OPTIONS: Mapping[str, Option] = {"jobs": _PROCESSES}

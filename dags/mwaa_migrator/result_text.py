@@ -26,6 +26,9 @@ def result_text(document: dict[str, Any]) -> str:
         if reason == "not a table of this Airflow":
             lines.append(f"{name:32} not exported: {reason}")
     lines += document.get("without_parent", [])
+    lines += document.get("changed_values", [])
+    if document.get("given_dag_version"):
+        lines.append("{given_dag_version} task instances got the target's own version of their DAG".format(**document))
     lines += ["{rows} rows of {table} refused: {reason}".format(**rows) for rows in document.get("refused", [])]
     lines += ["{rows} rows of {table} set aside: {reason}".format(**rows) for rows in document.get("set_aside", [])]
     lines += [

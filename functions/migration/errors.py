@@ -61,6 +61,10 @@ class ImportVersionUnfit(MigrationError):
     """The version to import at is not between the source's and the target's."""
 
 
+class PathUnfit(MigrationError):
+    """The source is too old to go to the target's version directly."""
+
+
 class TargetExists(MigrationError):
     """An environment of the target's name exists and was not made by this migration."""
 

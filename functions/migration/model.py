@@ -20,11 +20,12 @@ class Migration(TypedDict):
     """The plan. It is small and travels through the state machine; what can grow lies in S3.
 
     `artifact` is the artifact's URL; `artifactId` names it in run ids and policies; `path` has every Airflow version in
-    order; `hops` those that the target is upgraded to after the import. `executionDate` (ISO 8601) is that of our runs.
-    `overrides` are the input's and those of a rehearsal's size; `targetClass` is the environment class that follows,
-    `classOnTheDay` that of the migration that is rehearsed. `notes` are sentences for people: why that class, how long
-    the cut-over takes, what may keep tasks from the artifact. `finished` names the phases that an earlier execution of
-    the same attempt has ended; `rollBack` says that this execution only takes the migration back.
+    order; `hops` those that the target is upgraded to after the import; `direct` says that the import runs in Airflow
+    3. `executionDate` (ISO 8601) is that of our runs. `overrides` are the input's and those of a rehearsal's size;
+    `targetClass` is the environment class that follows, `classOnTheDay` that of the migration that is rehearsed.
+    `notes` are sentences for people: why that class, how long the cut-over takes, what may keep tasks from the
+    artifact. `finished` names the phases that an earlier execution of the same attempt has ended; `rollBack` says that
+    this execution only takes the migration back.
     """
 
     id: str
@@ -43,6 +44,7 @@ class Migration(TypedDict):
     importVersion: str
     path: list[str]
     hops: list[str]
+    direct: bool
     options: dict[str, Any]
     finished: list[str]
     rollBack: bool

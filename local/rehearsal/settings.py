@@ -8,6 +8,7 @@ from pathlib import Path
 
 from local.installations import airflow_installation
 from local.installations.folders import BUILD
+from migration.airflow import path
 
 SOURCE_NAME = "rehearsal-source"
 #: Of a migration; a rehearsal's target is given a name of its own.
@@ -26,6 +27,7 @@ class Settings:
     Attributes:
         source: an Airflow version, as is `target`.
         dags: a folder of the user's own DAGs; None for the demo's.
+        path: the input's options.path.
         seed_sql: a file of SQL that is run in the source's database.
         out: the folder for the report and the logs.
         keep: whether the local AWS runs on afterwards.
@@ -33,6 +35,7 @@ class Settings:
 
     source: str = "2.10.3"
     target: str = "3.2.1"
+    path: str = path.AUTO
     dags: Path | None = None
     seed_sql: Path | None = None
     out: Path = BUILD / "rehearsal"
@@ -46,6 +49,7 @@ class Settings:
         return cls(
             source=given.get("SOURCE", cls.source),
             target=given.get("TARGET", cls.target),
+            path=given.get("PATH_TO_3", cls.path),
             dags=Path(given["DAGS"]).resolve() if "DAGS" in given else None,
             seed_sql=Path(given["SEED_SQL"]).resolve() if "SEED_SQL" in given else None,
             out=Path(given["OUT"]).resolve() if "OUT" in given else cls.out,
@@ -64,6 +68,8 @@ class Settings:
             for name, version in (("SOURCE", self.source), ("TARGET", self.target))
             if version not in known
         ]
+        if self.path not in path.WAYS:
+            problems.append(f"PATH_TO_3 is {self.path}; it must be {' or '.join(path.WAYS)}")
         if self.source.startswith("3."):
             problems.append(f"SOURCE is {self.source}: sources are 2.x at most, because tasks of 3.x see no database")
         if self.dags is not None and not self.dags.is_dir():
@@ -77,6 +83,6 @@ class Settings:
 
     def target_versions(self) -> set[str]:
         """The versions that the target has on its way."""
-        if not self.target.startswith("3."):
-            return {self.target}
-        return {[v for v in airflow_installation.versions() if v.startswith("2.11.")][-1], self.target}
+        latest_2_11 = [v for v in airflow_installation.versions() if v.startswith("2.11.")][-1]
+        _, *versions = path.of(self.source, self.target, self.path, latest_2_11)
+        return set(versions)

@@ -1,4 +1,4 @@
-"""A migration to Airflow 3 as a user starts it, and taken back by hand: what is in the target, the source, nowhere.
+"""A migration directly to Airflow 3, as a user starts it, and taken back by hand: what is in target, source, nowhere.
 
 Meanwhile some of its DAGs have a run each minute: none is lost, none done twice, and the source runs nothing.
 """
@@ -41,18 +41,10 @@ NOT_USED_HERE = {
     # The target has no log group yet, a stream is big.
     "ListLogStreamsFunction": ("logs:CreateLogGroup", "logs:PutRetentionPolicy"),
     "CopyLogEventsFunction": ("logs:GetLogEvents",),
-    # The role is there already, and an update does not ask for what a creation does.
+    # The role is there already.
     "CreateEnvironmentFunction": ("iam:CreateServiceLinkedRole",),
-    "UpdateEnvironmentFunction": (
-        "iam:PassRole",
-        "s3:GetEncryptionConfiguration",
-        "ec2:CreateNetworkInterface",
-        "ec2:CreateVpcEndpoint",
-        "ec2:DescribeRouteTables",
-        "ec2:DescribeSecurityGroups",
-        "ec2:DescribeSubnets",
-        "ec2:DescribeVpcs",
-    ),
+    # Nothing is upgraded in place (test_rehearsal.py does that), so our DAGs need not leave the target before.
+    "StageSettingsFunction": ("s3:DeleteObject",),
     # This is no rehearsal.
     "PrepareRehearsalFunction": ("s3:GetObject", "s3:ListBucket", "kms:Decrypt", "states:DescribeExecution"),
     "SweepFunction": (
@@ -72,6 +64,8 @@ NOT_USED_HERE = {
         "logs:DeleteLogGroup",
     ),
 }
+# Those of the path through 2.11 (test_rehearsal.py), and of the way to it (rehearsals/test_mishaps.py).
+NOT_CALLED_HERE = ("UpdateEnvironmentFunction", "FallBackFunction")
 OPTIONS = {"pollSeconds": 1, "artifact": "delete", "targetOnFailure": "delete"}
 
 
@@ -271,6 +265,6 @@ def test_what_is_allowed_is_used_and_what_is_used_is_allowed(migrated: Migrated)
     for name, function in migrated.aws.deployed.functions.items():
         used = {call.action for call in calls if call.role_arn == function.role_arn}
         left = sorted(allowed_actions(template()["Resources"][name]) - used)
-        if left:
+        if left and name not in NOT_CALLED_HERE:
             not_used[name] = left
     assert not_used == {name: sorted(actions) for name, actions in NOT_USED_HERE.items()}

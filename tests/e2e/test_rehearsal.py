@@ -1,7 +1,7 @@
 """Two rehearsals of one source, and what a missing permission looks like.
 
-The first is what `make rehearsal` runs, in its smallest form. In the second a DAG does not fit the target:
-what it finds, and that it says so everywhere.
+The first is what `make rehearsal` runs, in its smallest form. The second goes to Airflow 3 through 2.11, and a DAG does
+not fit the target: what it finds, and that it says so everywhere.
 """
 
 from __future__ import annotations
@@ -180,7 +180,7 @@ def rehearsed(command: Command, aws: AwsWithMwaa, tmp_path_factory: pytest.TempP
     document = {
         "source": {"environment": SOURCE_NAME},
         "target": {"environment": TARGET, "airflowVersion": "3.2.1"},
-        "options": {"pollSeconds": 1, "smokeTest": list(DAGS), "smokeTestMinutes": 3},
+        "options": {"pollSeconds": 1, "path": "through-2.11", "smokeTest": list(DAGS), "smokeTestMinutes": 3},
     }
     runs: dict[str, str] = {}
     ended = threading.Event()
@@ -314,11 +314,32 @@ def test_the_target_has_a_price(rehearsed: Rehearsed) -> None:
     assert " hours of mw1.medium in eu-west-1 at 0.74 USD an hour. " in rehearsed.report["price_basis"]
 
 
+# An update does not ask for what a creation does.
+NOT_USED_BY_AN_UPDATE = {
+    "iam:PassRole",
+    "s3:GetEncryptionConfiguration",
+    "ec2:CreateNetworkInterface",
+    "ec2:CreateVpcEndpoint",
+    "ec2:DescribeRouteTables",
+    "ec2:DescribeSecurityGroups",
+    "ec2:DescribeSubnets",
+    "ec2:DescribeVpcs",
+}
+
+
 @pytest.mark.timeout(900)
-@pytest.mark.parametrize("function", ["CheckFilesFunction", "CheckTargetFunction"])
-def test_what_the_function_may_do_is_what_it_does(rehearsed: Rehearsed, function: str) -> None:
+@pytest.mark.parametrize(
+    ("function", "not_used"),
+    [
+        ("CheckFilesFunction", set()),
+        ("CheckTargetFunction", set()),
+        ("StageSettingsFunction", set()),
+        ("UpdateEnvironmentFunction", NOT_USED_BY_AN_UPDATE),
+    ],
+)
+def test_what_the_function_may_do_is_what_it_does(rehearsed: Rehearsed, function: str, not_used: set[str]) -> None:
     calls = rehearsed.aws.endpoint.record.calls()
     assert [call for call in calls if call.decision != "allowed"] == []
     role = rehearsed.aws.deployed.functions[function].role_arn
     used = {call.action for call in calls if call.role_arn == role}
-    assert allowed_actions(template()["Resources"][function]) <= used
+    assert allowed_actions(template()["Resources"][function]) - used <= not_used

@@ -77,6 +77,63 @@ def test_within_2_there_is_no_hop(execute: Execute) -> None:
     assert outcome.states == [*TO_VERIFY, "NextHop", *LOGS, *CUT_OVER, *END, "Succeeded"]
 
 
+DIRECT = {**MIGRATION, "direct": True, "importVersion": "3.2.1", "hops": []}
+TARGET_PROBE = ["TriggerTargetProbe", "CheckTargetProbe", "TargetProbeEnded"]
+
+
+def test_directly_there_is_no_hop_and_the_target_is_probed_before_anything_is_paused(execute: Execute) -> None:
+    outcome = execute(Plan=DIRECT, CheckDagRun=[READY, NOT_READY, READY])
+    assert outcome.states == [
+        *(*TO_PARSED, *TRIGGER_PROBE, *CHECKS, *PROBE),
+        *(*TARGET_PROBE, "WaitForTargetProbe", *TARGET_PROBE[1:]),
+        *(*FROM_LOGS_TO_VERIFY, "NextHop", *LOGS, *CUT_OVER, *END, "Succeeded"),
+    ]
+    of_target = [event for event in outcome.events("CheckDagRun") if event["dag"] == "mwaa_migrator_target_probe"]
+    assert [event["waitedSeconds"] for event in of_target] == [0, 60]
+
+
+@pytest.mark.parametrize("state", TARGET_PROBE[:2])
+def test_a_target_that_lets_no_task_in_is_rolled_back_before_anything_is_paused(execute: Execute, state: str) -> None:
+    function = "TriggerDagRun" if state == "TriggerTargetProbe" else "CheckDagRun"
+    outcome = execute(Plan=DIRECT, **{function: [READY, Fails("DatabaseOutOfReach")]})
+    after = [] if state == "TriggerTargetProbe" else ["MayFallBack"]
+    assert outcome.states[outcome.states.index(state) :] == [state, *after, *BACK, *END, "Failed"]
+    assert (outcome.error, "TriggerExport" in outcome.states) == ("DatabaseOutOfReach", False)
+
+
+FALL_BACK = ["MayFallBack", "FallBack", "FellBack"]
+AUTO = {**DIRECT, "options": {**DIRECT["options"], "path": "auto"}}
+
+
+def test_where_it_may_it_falls_back_to_the_path_through_2_11(execute: Execute) -> None:
+    through = {**MIGRATION, "options": AUTO["options"]}
+    outcome = execute(
+        Plan=AUTO,
+        CheckDagRun=[READY, Fails("DatabaseOutOfReach", "no way in"), READY],
+        FallBack=[{**NOT_READY, "migration": through}, {**READY, "migration": through}],
+    )
+    again = [*BEFORE_EXPORT[3:], "StageDags", "CheckParsed", "DagsParsed", *TRIGGER_PROBE, *CHECKS, *PROBE]
+    assert outcome.states == [
+        *(*TO_PARSED, *TRIGGER_PROBE, *CHECKS, *PROBE, *TARGET_PROBE[:2]),
+        *(*FALL_BACK, "WaitForFallBack", *FALL_BACK[1:]),
+        *(*again, *FROM_LOGS_TO_VERIFY, *HOP, *LOGS, *CUT_OVER, *END, "Succeeded"),
+    ]
+    assert [(event["waitedSeconds"], "no way in" in event["cause"]) for event in outcome.events("FallBack")] == [
+        (0, True), (60, True),
+    ]  # fmt: skip
+    assert [event["phase"] for event in outcome.events("CreateEnvironment")] == ["create target", "fall back"]
+    # It is no failure any more.
+    assert (outcome.events("Report")[0]["failure"], outcome.events("CleanUp")[0]["failed"]) == ({}, False)
+
+
+def test_a_fall_back_that_fails_rolls_back(execute: Execute) -> None:
+    outcome = execute(
+        Plan=AUTO, CheckDagRun=[READY, Fails("SourceBelowMigrations")], FallBack=Fails("ImportVersionUnfit")
+    )
+    assert outcome.states[-8:] == ["MayFallBack", "FallBack", *BACK, *END[:3], "Outcome", "Failed"][-8:]
+    assert outcome.error == "ImportVersionUnfit"
+
+
 REHEARSAL = {**MIGRATION, "mode": "rehearse"}
 
 
@@ -464,6 +521,7 @@ def test_a_fault_that_stays_rolls_back(execute: Execute) -> None:
 def test_every_state_is_reached_by_a_test() -> None:
     reached = {*TO_VERIFY, *BY_HAND, *HOP, *LOGS, *CHECKS, *CUT_OVER, *END, *BACK, "Succeeded", "Failed", "Refused"}
     waits = {"WaitForTarget", "WaitForDags", "WaitForExport", "WaitForImport", "WaitForHop", "WaitForCleanUp"}
+    reached |= {*TARGET_PROBE, *FALL_BACK, "WaitForTargetProbe", "WaitForFallBack"}
     assert set(STATES) == reached | waits | {"WaitForRollBack", "WaitForCheck", "WaitForCutOver", "WaitForProbe"}
 
 
@@ -494,7 +552,8 @@ def test_every_task_retries_what_passes_and_catches_the_rest(name: str) -> None:
     assert {"Lambda.TooManyRequestsException", "Lambda.ServiceException", "TransientError"} <= set(
         common[0]["ErrorEquals"]
     )
-    before = [["ChecksFailed"]] if name == "CheckFiles" else []
+    named = {"CheckFiles": [["ChecksFailed"]], "CheckTargetProbe": [["DatabaseOutOfReach", "SourceBelowMigrations"]]}
+    before = named.get(name, [])
     assert [caught["ErrorEquals"] for caught in task["Catch"]] == [*before, ["States.ALL"]]
     assert task["TimeoutSeconds"] > 0
 

@@ -75,7 +75,8 @@ def test_make_template_fails_for_one(monkeypatch: pytest.MonkeyPatch, capsys: py
 CAUSE = json.dumps({"Error": "TransientError", "Cause": "once", "Status": "FAILED"})
 MIGRATION = {
     "id": "prod-1", "bucket": "exchange", "mode": "migrate", "importVersion": "2.11.2", "hops": ["3.0.6", "3.2.1"],
-    "finished": ["verify"], "rollBack": None, "options": {"logs": {"groups": ["Task"], "onlyFailed": False}},
+    "direct": False, "finished": ["verify"], "rollBack": None,
+    "options": {"logs": {"groups": ["Task"], "onlyFailed": False}},
 }  # fmt: skip
 FILLED: dict[str, Any] = {
     "states": {
@@ -98,7 +99,8 @@ FILLED: dict[str, Any] = {
 # The same with what is missing when something has failed early, and with a cause that is no JSON.
 BARE = FILLED | {
     "states": FILLED["states"] | {"errorOutput": {"Error": "States.Timeout"}, "result": {"Payload": {}}},
-    "migration": MIGRATION | {"finished": [], "hops": [], "options": {"logs": {"groups": [], "onlyFailed": True}}},
+    "migration": MIGRATION
+    | {"finished": [], "hops": [], "direct": True, "options": {"logs": {"groups": [], "onlyFailed": True}}},
     "failed": False, "hop": 0, "unchecked": [{"state": "CheckFiles"}], "failure": {},
 }  # fmt: skip
 ABORTED = FILLED | {

@@ -21,7 +21,8 @@ class MigrationRule(NamedTuple):
     being asked for, because Airflow itself never reads them. ``hint`` is a cheap condition that holds for each of these
     rows and for few others; a rule that is ``costly`` has none, and is looked for only where it decides. ``unique`` are
     columns of which the target has a unique constraint, so that its rows are refused there whatever the source's
-    revision is; where the source has that constraint, no row breaks the rule.
+    revision is; where the source has that constraint, no row breaks the rule. ``import_mends`` says that an import at
+    Airflow 3 changes these rows before its migrations see them (scratch/plain_confs.py).
     """
 
     revision: str | None
@@ -38,6 +39,7 @@ class MigrationRule(NamedTuple):
     hint: str = "true"
     costly: bool = False
     unique: Tuple[str, ...] = ()
+    import_mends: bool = False
 
 
 #: The migrations of 3.0 that make ``jsonb`` of an XCom's value and of a run's conf. Their rules say why a row fails;
@@ -194,6 +196,7 @@ RULES: Sequence[MigrationRule] = (
         "3.0 keeps a run's conf as jsonb, which has no NUL character",
         "Set the conf of these runs to NULL.",
         hint=r"position('\x8c'::bytea in t.conf) > 0",
+        import_mends=True,
     ),
     MigrationRule(
         CONFS_TO_JSONB, "3.0.0", VALUES, "dag_run", ("conf",),
@@ -202,5 +205,6 @@ RULES: Sequence[MigrationRule] = (
         "3.0 keeps a run's conf as jsonb, which has neither NaN nor Infinity",
         "Set the conf of these runs to NULL.",
         hint=_NO_NUMBER_IN_PICKLE,
+        import_mends=True,
     ),
 )  # fmt: skip

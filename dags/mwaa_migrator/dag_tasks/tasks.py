@@ -33,6 +33,7 @@ from mwaa_migrator.export.export_artifact import export
 from mwaa_migrator.export.plan import export_options
 from mwaa_migrator.export.source_check import check_source
 from mwaa_migrator.merge.import_artifact import import_artifact, import_options
+from mwaa_migrator.merge.target_probe import probe_target
 from mwaa_migrator.options import EXPORT_OPTIONS, IMPORT_OPTIONS, Option
 from mwaa_migrator.progress import Progress
 from mwaa_migrator.this_airflow.worker_environment import is_airflow_kept_out
@@ -71,10 +72,14 @@ def _export(storage: Storage, options: Dict[str, Any], progress: Progress, run_i
 
 
 def _import(storage: Storage, options: Dict[str, Any], progress: Progress, run_id: str) -> Dict[str, Any]:
+    if options["probe"]:
+        return probe_target(storage, progress)
     return import_artifact(storage, import_options(options), progress, run_id)
 
 
 def _verify(storage: Storage, options: Dict[str, Any], progress: Progress, run_id: str) -> Dict[str, Any]:
+    if options["probe"]:
+        return {}
     return verify_import(storage, options["jobs"] or default_processes(), progress, run_id)
 
 

@@ -89,7 +89,7 @@ def _write(
     connection = source.connection
     execute(connection, "begin isolation level repeatable read read only")
     snapshot, snapshot_time = fetch_all(connection, "select pg_export_snapshot(), now()")[0]
-    rules = rules_to_come(plan, options.target_version)
+    rules = rules_to_come(plan, options)
     cut, set_aside = _without_refused_rows(read_cut(plan, options), rules, options)
     require_key_space(cut)
     entries: dict[str, dict[str, Any]] = {

@@ -15,7 +15,7 @@ from mwaa_migrator.airflow_schema.migration_rules import RULES, MigrationRule
 from mwaa_migrator.errors import MigrationWouldFail
 from mwaa_migrator.export.column_rules import column_rules
 from mwaa_migrator.export.history_cut import HistoryCut
-from mwaa_migrator.export.plan import ExportPlan
+from mwaa_migrator.export.plan import ExportOptions, ExportPlan
 from mwaa_migrator.postgres import identifiers
 from mwaa_migrator.postgres.catalog import Table
 from mwaa_migrator.postgres.session import fetch_all
@@ -62,14 +62,15 @@ class RefusedRows(NamedTuple):
         }
 
 
-def rules_to_come(plan: ExportPlan, target_version: str | None) -> RulesToCome:
-    """The rules for the plan's source on its way to a version; None: to any 2.x."""
+def rules_to_come(plan: ExportPlan, options: ExportOptions) -> RulesToCome:
+    """The rules for the plan's source on its way to ``target_version``; None: to any 2.x."""
     applied = applied_revisions(plan.source.revision)
-    release = version_tuple(target_version) if target_version else None
+    release = version_tuple(options.target_version) if options.target_version else None
+    imported_at_3 = options.import_version is not None and version_tuple(options.import_version) >= AIRFLOW_3
     on_the_way: List[MigrationRule] = []
     later: List[MigrationRule] = []
     for rule in RULES:
-        if rule.revision in applied and not rule.unique:
+        if (rule.revision in applied and not rule.unique) or (rule.import_mends and imported_at_3):
             continue
         if release is None:
             if version_tuple(rule.release) < AIRFLOW_3:

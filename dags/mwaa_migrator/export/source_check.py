@@ -88,7 +88,7 @@ def check_source(options: ExportOptions, progress: Progress) -> Dict[str, Any]:
 def _examine(source: MetadataDatabase, options: ExportOptions, with_later: bool) -> _Examined:
     plan = plan_export(source, options)
     cut = read_cut(plan, options)
-    rules = rules_to_come(plan, options.target_version)
+    rules = rules_to_come(plan, options)
     refused = find_refused_rows(source, exact_rules(cut, rules.on_the_way, options.target_version), cut)
     later = find_refused_rows(source, rules.later, cut) if with_later else []
     undecryptable = find_undecryptable(cut, fernet())

@@ -59,7 +59,7 @@ def import_artifact(
     """
     artifact = read_artifact(storage)
     with metadata_database(session_name("import", run_id)) as target, import_lock(target.connection, run_id):
-        check_target(target, artifact)
+        check_target(target, artifact.manifest["airflow_version"], artifact.manifest["revision"])
         receipt = find_receipt(target.connection, artifact.id)
         target.connection.rollback()
         if receipt is not None:

@@ -107,22 +107,21 @@ class UpgradedArtifact:
         return sql.SQL("{}::{}").format(value, sql.SQL(wanted)) if column.type_schema == "pg_catalog" else value
 
 
-def check_target(target: MetadataDatabase, artifact: Artifact) -> None:
+def check_target(target: MetadataDatabase, source_version: str, source_revision: str) -> None:
     """Raises TargetOlderThanSource, TargetNotAtHead or SourceBelowMigrations.
 
     AirflowNotSupported if this Airflow has no single head.
     """
-    source_version = artifact.manifest["airflow_version"]
     if version_tuple(target.airflow_version) < version_tuple(source_version):
-        message = "The artifact is of Airflow {0} and the target is {1}: rows cannot go back. Import into {0} or newer."
+        message = "The source is Airflow {0} and the target {1}: rows cannot go back. Import into {0} or newer."
         raise TargetOlderThanSource(message.format(source_version, target.airflow_version))
     head = head_revision()
     if target.revision != head:
         message = "The target's database is at revision {}, and its Airflow {} is at {}. Run airflow db migrate first."
         raise TargetNotAtHead(message.format(target.revision, target.airflow_version, head))
-    if artifact.manifest["revision"] not in known_revisions():
+    if source_revision not in known_revisions():
         message = (
-            "Airflow {}'s own migrations begin at {}, and the artifact is of {}. Migrate it through 2.11: import it "
+            "Airflow {}'s own migrations begin at {}, and the source is at {}. Migrate it through 2.11: import it "
             "into Airflow 2.11, and upgrade that."
         )
         raise SourceBelowMigrations(message.format(target.airflow_version, first_version(), source_version))

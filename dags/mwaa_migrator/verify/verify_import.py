@@ -42,7 +42,7 @@ def verify_import(storage: Storage, processes: int, progress: Progress, run_id: 
     """
     artifact = read_artifact(storage)
     with metadata_database(session_name("verify", run_id)) as target, import_lock(target.connection, run_id):
-        check_target(target, artifact)
+        check_target(target, artifact.manifest["airflow_version"], artifact.manifest["revision"])
         receipt = find_receipt(target.connection, artifact.id)
         target.connection.rollback()
         if receipt is None or receipt["manifest_sha256"] != artifact.manifest["sha256"]:

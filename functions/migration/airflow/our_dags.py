@@ -8,6 +8,8 @@ RESUME = "mwaa_migrator_resume"
 DAGS = (EXPORT, IMPORT, RESUME)
 #: The run of EXPORT that only looks at the source: what an export would be refused for, and what an import will need.
 PROBE = "mwaa_migrator_probe"
+#: The run of IMPORT that only looks whether an Airflow 3 lets the import into its database.
+TARGET_PROBE = "mwaa_migrator_target_probe"
 
 #: Everything of ours in a DAG folder has a name that begins so.
 NAME = "mwaa_migrator"

@@ -1,6 +1,7 @@
 """Our DAG runs: their ids, their conf, and the results that they leave in the exchange bucket.
 
-A run is named by its DAG, of which an attempt has one; but EXPORT has another one before it, PROBE.
+A run is named by its DAG, of which an attempt has one; but EXPORT has another one before it, PROBE, and IMPORT has
+TARGET_PROBE.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from typing import Any
 from migration import errors
 from migration.airflow.cli import AirflowCli
 from migration.airflow.endpoint import Endpoint
-from migration.airflow.our_dags import DAGS, EXPORT, IMPORT, PROBE, RESUME
+from migration.airflow.our_dags import DAGS, EXPORT, IMPORT, PROBE, RESUME, TARGET_PROBE
 from migration.aws import clients
 from migration.exchange import layout
 from migration.exchange.store import Store
@@ -36,13 +37,21 @@ _IMPORT_OPTIONS = ("onConflict", "jobs")
 # The results of a DAG's tasks in the order of the tasks; a run has done its work when the last one is there.
 _RESULTS = {
     PROBE: ("export",),
+    TARGET_PROBE: ("import",),
     EXPORT: ("quiesce", "drain", "export"),
     IMPORT: ("import", "verify"),
     RESUME: ("resume",),
 }
 # The phase of the report that a run is.
-PHASES = {PROBE: "check source", EXPORT: "export", IMPORT: "import", RESUME: "resume"}
+PHASES = {
+    PROBE: "check source",
+    TARGET_PROBE: "check target",
+    EXPORT: "export",
+    IMPORT: "import",
+    RESUME: "resume",
+}
 _OPTIONAL = ("quiesce", "drain")
+_DAG_OF_PROBE = {PROBE: EXPORT, TARGET_PROBE: IMPORT}
 
 
 def run_id(migration: Migration, dag: str) -> str:
@@ -52,22 +61,22 @@ def run_id(migration: Migration, dag: str) -> str:
 
 def dag_of(run: str) -> str:
     """The DAG that a run, named as above, is a run of."""
-    return EXPORT if run == PROBE else run
+    return _DAG_OF_PROBE.get(run, run)
 
 
 def date_of(migration: Migration, run: str) -> str:
     """Its execution date, by which Airflow knows a run before 2.2: one run of a DAG for each."""
-    return shifted(migration["executionDate"], -60) if run == PROBE else migration["executionDate"]
+    return shifted(migration["executionDate"], -60) if run in _DAG_OF_PROBE else migration["executionDate"]
 
 
 def side_of(migration: Migration, dag: str) -> Side:
-    """The environment that a DAG of ours runs in."""
-    return migration["target"] if dag == IMPORT else migration["source"]
+    """The environment that a run of ours is in."""
+    return migration["target"] if dag_of(dag) == IMPORT else migration["source"]
 
 
 def version_of(migration: Migration, dag: str) -> str:
     """The Airflow version of that environment at that time: the import runs before the hops."""
-    return migration["importVersion"] if dag == IMPORT else migration["source"]["airflowVersion"]
+    return migration["importVersion"] if dag_of(dag) == IMPORT else migration["source"]["airflowVersion"]
 
 
 def cli(migration: Migration, dag: str) -> AirflowCli:
@@ -108,20 +117,21 @@ def conf(migration: Migration, dag: str) -> dict[str, Any]:
     if dag in (PROBE, EXPORT):
         options = _given(migration["options"], _EXPORT_OPTIONS) | {
             "targetVersion": migration["target"]["airflowVersion"],
+            "importVersion": migration["importVersion"],
             "quiesce": dag == EXPORT and quiesces(migration),
         }
-        if dag == PROBE:
-            options["probe"] = True
-            artifact = f"{artifact}/{layout.PROBE}"
     elif dag == IMPORT:
         # All paused until the cut-over unpauses what was active.
         options = _given(migration["options"], _IMPORT_OPTIONS) | {"pauseState": "all-paused"}
+    if dag in _DAG_OF_PROBE:
+        options["probe"] = True
+        artifact = f"{artifact}/{layout.PROBE}"
     return {"artifact": artifact, "options": options}
 
 
 def results(artifact: Store, dag: str, run: str) -> dict[str, dict[str, Any]]:
     """The results that a run has left so far, by name. Results of another run do not count."""
-    folder = layout.PROBE if dag == PROBE else ""
+    folder = layout.PROBE if dag in _DAG_OF_PROBE else ""
     found = {name: artifact.read(layout.result(name, folder)) for name in _RESULTS[dag]}
     return {name: result for name, result in found.items() if result is not None and result.get("run_id") == run}
 

@@ -47,7 +47,7 @@ def clean(migration: Migration, held: Collection[Place], call: Call) -> bool:
         target_lock.forget(clients.s3(), migration)
     throw_away = migration["target"] in sides and deletes_target(migration, call.failed)
     kept = [side for side in sides if side != migration["target"] or not throw_away]
-    deleted = not throw_away or _delete_target(migration)
+    deleted = not throw_away or delete_target(migration)
     return _delete_rows(migration, kept, call.waited) and deleted
 
 
@@ -71,7 +71,7 @@ def _delete_rows(migration: Migration, sides: list[Side], waited: int) -> bool:
     return [side for side in sides if not dag_rows.delete(migration, side, waited)] == []
 
 
-def _delete_target(migration: Migration) -> bool:
+def delete_target(migration: Migration) -> bool:
     """Asks Amazon MWAA to delete the target as soon as it can be deleted. Returns whether it is gone."""
     target = migration["target"]
     mwaa = clients.mwaa(target["region"])

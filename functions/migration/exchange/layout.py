@@ -10,7 +10,7 @@
         tables/                                 the parts
         dags.json                               the source's DAGs
         <task>.json                             the result of a task of ours: quiesce, drain, export, import...
-        probe/<task>.json                       the same of the run that only looks (`our_dags.PROBE`)
+        probe/<task>.json                       the same of the runs that only look (`our_dags`)
     migrations/<migration id>/
         plan.json                               the plan that every later state works from
         <attempt>/                              what an attempt leaves; a roll back ends it

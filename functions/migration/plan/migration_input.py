@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from migration import wording
+from migration.airflow import path
 from migration.json_schema import Problem, completed, expression_problems, problems_of
 
 SCHEMA_FILE = Path(__file__).with_name("input.schema.json")
@@ -68,9 +69,15 @@ def _contradictions(document: dict[str, Any]) -> Iterator[Problem]:
         yield Problem(
             "InvalidValue", "options.smokeTest", "runs DAGs in a rehearsal's target; leave it out of any other"
         )
-    version = document.get("target", {}).get("airflowVersion", "3.0.0")
-    if options.get("importVersion") and int(version.split(".")[0]) < 3:
-        yield Problem("InvalidValue", "options.importVersion", f"is for a 3.x target; {version} is imported at itself")
+    version, way = document.get("target", {}).get("airflowVersion", "3.0.0"), options.get("path")
+    if int(version.split(".")[0]) < 3:
+        for name in ("importVersion", "path"):
+            if options.get(name) and options[name] != path.AUTO:
+                yield Problem(
+                    "InvalidValue", f"options.{name}", f"is for a 3.x target; {version} is imported at itself"
+                )
+    elif options.get("importVersion") and way == path.DIRECT:
+        yield Problem("InvalidValue", "options.importVersion", "is for the path through 2.11, and path is direct")
 
 
 def with_defaults(document: dict[str, Any]) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from migration.airflow import versions
+from migration.airflow import path
 from migration.environments import environment
 from migration.exchange import layout
 from migration.model import Migration, Side
@@ -31,7 +31,8 @@ def make(
     overrides = {**size.fields, **given}
     its_class = source.get("EnvironmentClass", "")
     source_region, target_region = migration_input.regions(document, region)
-    path = versions.path(source["AirflowVersion"], request["airflowVersion"], import_version)
+    way = document["options"]["path"]
+    versions = path.of(source["AirflowVersion"], request["airflowVersion"], way, import_version)
     artifact_id = migration_id if attempt == 1 else f"{migration_id}-{attempt}"
     source_bucket = environment.bucket_name(source["SourceBucketArn"])
     target_bucket = environment.bucket_name(overrides.get("SourceBucketArn", source["SourceBucketArn"]))
@@ -65,9 +66,10 @@ def make(
         targetClass=overrides.get("EnvironmentClass", its_class),
         classOnTheDay=given.get("EnvironmentClass", its_class),
         notes=[size.note] if size.note else [],
-        importVersion=path[1],
-        path=path,
-        hops=path[2:],
+        importVersion=versions[1],
+        path=versions,
+        hops=versions[2:],
+        direct=path.is_at_airflow_3(versions[1]),
         options=document["options"],
         finished=[],
         rollBack=False,

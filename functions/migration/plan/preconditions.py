@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from migration import errors
-from migration.airflow import versions
+from migration.airflow import path, versions
 from migration.aws.client_errors import code_of, is_transient
 from migration.environments import environment, requests
 from migration.environments.s3_objects import folder
@@ -51,7 +51,8 @@ def environment_problems(
         yield _problem(errors.SameEnvironment, "target.environment", f"{name} is the source; name a new environment")
     elif target is not None:
         yield from _target_problems(target, migration_id)
-    yield from _version_problems(source["AirflowVersion"], request["airflowVersion"], import_version)
+    way = document["options"]["path"]
+    yield from _version_problems(source["AirflowVersion"], request["airflowVersion"], way, import_version)
     yield from _override_problems(request["overrides"], source, target_region != source_region, shape)
     yield from _too_early(request["overrides"], request["airflowVersion"])
 
@@ -81,7 +82,7 @@ def _target_problems(target: dict[str, Any], migration_id: str) -> Iterator[Prob
         )
 
 
-def _version_problems(source: str, target: str, import_version: str) -> Iterator[Problem]:
+def _version_problems(source: str, target: str, way: str, import_version: str) -> Iterator[Problem]:
     old, new, between = (versions.parse(text) for text in (source, target, import_version))
     where = "target.airflowVersion"
     if old.major >= 3:
@@ -101,7 +102,15 @@ def _version_problems(source: str, target: str, import_version: str) -> Iterator
         yield _problem(
             errors.Downgrade, where, f"{target} is older than the source's {source}; history only goes forward"
         )
-    elif new.major >= 3 and not (old <= between < versions.Version(3, 0, 0)):
+    elif new.major >= 3 and way == path.DIRECT:
+        if old < path.oldest_source(target):
+            yield _problem(
+                errors.PathUnfit,
+                "options.path",
+                f"Airflow {target}'s own migrations begin at {path.oldest_source(target)}, and the source runs "
+                f"{source}; leave path out, or give {path.THROUGH}",
+            )
+    elif not path.is_direct(source, target, way) and not (old <= between < versions.Version(3, 0, 0)):
         yield _problem(
             errors.ImportVersionUnfit,
             "options.importVersion",

@@ -20,6 +20,12 @@ def notes(results: Mapping[str, Mapping[str, Any]]) -> list[str]:
         f"An upgrade to Airflow 3 would fail on {_rows(entry)}. {entry['remedy']}"
         for entry in exported.get("refused_by_airflow_3", [])[:MOST]
     ]
+    found += [f"Changed by the import: {line}." for line in imported.get("changed_values", [])[:MOST]]
+    if imported.get("given_dag_version"):
+        found.append(
+            f"{wording.counted(imported['given_dag_version'], 'task instance')} of before Airflow 3 got the target's "
+            "latest version of their DAG, so that they can be cleared and run again. It is not the version that ran."
+        )
     for what in ("columns", "indexes", "constraints"):
         names = exported.get(f"{what}_left_out", [])
         if names:

@@ -33,12 +33,20 @@ _FOUND = {
 _RESULTS: dict[str, dict[str, dict[str, Any]]] = {
     "mwaa_migrator_export": {"export": {"tables": _TABLES, "unfinished": {}}},
     "mwaa_migrator_probe": {"export": _FOUND},
+    "mwaa_migrator_target_probe": {"import": {"airflow_version": "3.2.1", "revision": "r", "way_in": "IAM token"}},
     "mwaa_migrator_import": {"import": {"tables": _TABLES}, "verify": {"tables": _TABLES, "verified": True}},
 }
 
 
+# The result of a task that Airflow 3 keeps out.
+_OUT_OF_REACH = {"status": "failed", "error": {"name": "DatabaseOutOfReach", "message": "No way leads there."}}
+
+
 class LightEnvironment(Environment):
     """Is created, updated and deleted in no time."""
+
+    #: Names of environments whose Airflow 3 keeps its tasks out of the database contain one of these.
+    closed: tuple[str, ...] = ()
 
     #: Names of environments that cannot be created contain one of these.
     doomed: tuple[str, ...] = ()
@@ -64,7 +72,7 @@ class LightEnvironment(Environment):
 
 
 class _NoAirflow:
-    """Answers the commands that a migration gives, of Airflow 2.5 and later."""
+    """Answers the commands that a migration gives, of Airflow 2.5 and later and of Airflow 3."""
 
     def __init__(self, environment: LightEnvironment) -> None:
         self._environment = environment
@@ -81,15 +89,14 @@ class _NoAirflow:
                 return _answer("None" if dag in self._known else "")
             case ["dags", "unpause", dag]:
                 return _answer("", 0 if dag in self._known else 1)
-            case ["dags", "trigger", "--run-id", run, "--conf", conf, dag]:
-                asked = json.loads(conf)
-                self._runs[run] = "mwaa_migrator_probe" if asked["options"].get("probe") else dag
-                self._leave_results(self._runs[run], run, asked["artifact"])
+            case ["dags", "trigger", "--run-id", run, *_, "--conf", conf, dag]:
+                # Which of our runs it is: their ids begin so.
+                self._runs[run] = run.partition("__")[0]
+                self._leave_results(self._runs[run], run, json.loads(conf)["artifact"])
                 return _answer(f"Created <DagRun {dag} @ {run}>")
             case ["tasks", "states-for-dag-run", "--output", "json", dag, run] if run in self._runs:
-                return _answer(
-                    json.dumps([{"task_id": name, "state": "success"} for name in _RESULTS[self._runs[run]]])
-                )
+                state = "failed" if self._is_kept_out(self._runs[run]) else "success"
+                return _answer(json.dumps([{"task_id": name, "state": state} for name in _RESULTS[self._runs[run]]]))
             case ["dags", "delete", "--yes", dag]:
                 self._known.discard(dag)
                 return _answer("")
@@ -98,6 +105,10 @@ class _NoAirflow:
             case ["dags", "list-import-errors", "--output", "json"]:
                 return _answer("[]")
         return _answer("not known here", 1)
+
+    def _is_kept_out(self, dag: str) -> bool:
+        closed = any(part in self._environment.name for part in self._environment.closed)
+        return closed and dag == "mwaa_migrator_target_probe"
 
     def _parse(self) -> None:
         """Knows the DAGs in the folder, and goes on to know those that were there: what deletes them is a command."""
@@ -112,6 +123,8 @@ class _NoAirflow:
         s3 = self._environment.client("s3")
         for name, content in _RESULTS[dag].items():
             result = {"command": name, "status": "done", "run_id": run, "seconds": 1.0, "error": None, **content}
+            if self._is_kept_out(dag):
+                result.update(_OUT_OF_REACH)
             s3.put_object(Bucket=bucket, Key=f"{prefix}/{name}.json", Body=json.dumps(result).encode())
 
 

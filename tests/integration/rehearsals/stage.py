@@ -108,17 +108,17 @@ class Stage:
 
     # ------------------------------------------------------------------------------------------------- executions
 
-    def document(self, source: str) -> Event:
+    def document(self, source: str, path: str = "through-2.11") -> Event:
         return {
             "source": {"environment": source},
             "target": {"airflowVersion": "3.2.1"},
-            "options": {"pollSeconds": 1},
+            "options": {"pollSeconds": 1, "path": path},
         }
 
-    def start(self, source: str) -> str:
+    def start(self, source: str, path: str = "through-2.11") -> str:
         """Starts a rehearsal; the execution's ARN."""
         machine = self._machines["RehearseStateMachine"]
-        started = self.states.start_execution(stateMachineArn=machine, input=json.dumps(self.document(source)))
+        started = self.states.start_execution(stateMachineArn=machine, input=json.dumps(self.document(source, path)))
         return str(started["executionArn"])
 
     def rehearsals(self) -> set[str]:

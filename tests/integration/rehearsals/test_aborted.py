@@ -15,6 +15,8 @@ from .stage import Event, Intervention, Stage, task_states
 
 # A rehearsal quiesces nothing, cuts nothing over, and rolls back only what has failed.
 NOT_REACHED = ("StageRollBack", "CutOver", "RollBack")
+# The direct path has these states and no hop.
+ON_THE_DIRECT_PATH = ("TriggerTargetProbe", "CheckTargetProbe")
 # Each needs processes of its own for the functions, which take longer to start than to work.
 AT_ONCE = 3
 STATES = [state for state in (*task_states("migrate"), *task_states("copy_logs")) if state not in NOT_REACHED]
@@ -60,7 +62,7 @@ def abort(stage: Stage, wanted: str, source: str, outer: bool) -> tuple[Event, E
         stage.stop_migration(stage.migration_of(started.result()))
 
     stage.interventions[source] = Intervention(wanted, stop)
-    started.set_result(stage.start(source))
+    started.set_result(stage.start(source, "direct" if wanted in ON_THE_DIRECT_PATH else "through-2.11"))
     rehearsal = stage.ended(started.result())
     return rehearsal, stage.ended(stage.migration_of(started.result()))
 

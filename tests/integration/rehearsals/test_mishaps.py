@@ -10,6 +10,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from local.mwaa.aws_with_mwaa import AwsWithMwaa
+from tests.e2e.test_migration import allowed_actions
+from tools.template import template
 
 from .light_environment import LightEnvironment
 from .stage import Event, Intervention, Stage
@@ -22,13 +24,19 @@ def rehearse(stage: Stage) -> Callable[..., Event]:
     rehearse(letter, state, act, lost): in `state`, `act` happens. `lost` is in the names of what it takes away.
     """
 
-    def run(letter: str, state: str = "", act: Callable[[], None] | None = None, lost: str = "nothing at all") -> Event:
+    def run(
+        letter: str,
+        state: str = "",
+        act: Callable[[], None] | None = None,
+        lost: str = "nothing at all",
+        path: str = "through-2.11",
+    ) -> Event:
         source = f"src-{letter}-mishap"
         stage.make_source(source)
         if act is not None:
             stage.interventions[source] = Intervention(state, act)
         before = stage.listed()
-        ended = stage.ended(stage.start(source))
+        ended = stage.ended(stage.start(source, path))
         assert source not in stage.interventions
         assert stage.listed() == {thing for thing in before if lost not in thing}
         return ended
@@ -48,6 +56,29 @@ def test_one_that_goes_well(rehearse: Callable[..., Event], stage: Stage) -> Non
     assert [target["EnvironmentClass"] for target in made] == ["mw1.medium"]
     assert (report["environment_class"], report["environment_class_on_the_day"]) == ("mw1.medium", "mw1.large")
     assert 0 <= report["price_usd"] <= report["price_on_the_day_usd"]
+
+
+@pytest.mark.parametrize("path", ["auto", "direct"])
+def test_the_target_lets_no_task_into_its_database(
+    rehearse: Callable[..., Event], stage: Stage, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    """It falls back to the path through 2.11 where it may, and ends by name before anything is paused where not."""
+    monkeypatch.setattr(LightEnvironment, "closed", ("src-o-", "src-p-"))
+    ended = rehearse("o" if path == "auto" else "p", path=path)
+    if path == "direct":
+        assert (ended["status"], ended["error"]) == ("FAILED", "DatabaseOutOfReach")
+        assert "Nothing was paused. With auto as options.path the migration goes through 2.11 then." in ended["cause"]
+        return
+    report = report_of(stage, json.loads(ended["output"]))
+    assert (report["status"], report["verified"], report["path"]) == ("SUCCEEDED", True, ["2.10.3", "2.11.2", "3.2.1"])
+    assert {"create target", "check target", "fall back", "hop to 3.2.1"} <= {one["name"] for one in report["phases"]}
+    (check,) = [check for check in report["checks"] if check["name"] == "Target database"]
+    assert (check["result"], "No way leads there." in check["message"]) == ("warn", True)
+    assert any("because it let no task into its database" in note for note in report["notes"])
+    role = stage.aws.deployed.functions["FallBackFunction"].role_arn
+    used = {call.action for call in stage.aws.endpoint.record.calls() if call.role_arn == role}
+    # An object that is missing, and a lock.
+    assert allowed_actions(template()["Resources"]["FallBackFunction"]) - used <= {"s3:ListBucket"}
 
 
 @pytest.mark.parametrize(

@@ -59,7 +59,7 @@ def test_plan_shows_the_path_the_steps_and_what_differs(run: Run, write: Write, 
     mwaa.all["prod-2-10"]["AirflowConfigurationOptions"]["webserver.secret_key"] = "hunter2"
     overrides = {"MaxWorkers": 5, "AirflowConfigurationOptions": {"core.parallelism": "64"}}
     target = {"environment": "prod-3", "airflowVersion": "3.2.1", "overrides": overrides}
-    told = run("plan", write(target=target))
+    told = run("plan", write(target=target, options={"path": "through-2.11"}))
     assert told.exit_code == 0, told.output
     lines = [" ".join(line.split()) for line in told.stdout.splitlines()]
     assert lines[0] == "Airflow 2.10.3 → 2.11.2 → 3.2.1"
@@ -83,6 +83,14 @@ def test_plan_shows_the_path_the_steps_and_what_differs(run: Run, write: Write, 
     assert lines[-1] == "Nothing speaks against it."
     assert "hunter2" not in told.output
     assert not [line for line in lines if line.startswith(("Arn", "CreatedAt", "team", "NetworkConfiguration"))]
+
+
+def test_plan_of_the_direct_path_has_no_upgrade_in_place(run: Run, write: Write) -> None:
+    lines = [" ".join(line.split()) for line in run("plan", write()).stdout.splitlines()]
+    assert lines[0] == "Airflow 2.10.3 → 3.2.1"
+    assert "1. create prod-3 at 3.2.1, its DAGs in s3://dags/prod-3/dags" in lines
+    assert "5. look whether the target lets its tasks into its database" in lines
+    assert not [line for line in lines if "in place" in line]
 
 
 def test_plan_changes_nothing(run: Run, write: Write, mwaa: Environments) -> None:

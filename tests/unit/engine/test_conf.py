@@ -23,6 +23,7 @@ def test_defaults() -> None:
         "skipUndecryptable": False,
         "setAside": [],
         "targetVersion": None,
+        "importVersion": None,
         "probe": False,
         "quiesce": False,
         "drainSeconds": 900,
@@ -32,6 +33,7 @@ def test_defaults() -> None:
         "onConflict": "keep",
         "pauseState": "keep",
         "jobs": None,
+        "probe": False,
     }
 
 

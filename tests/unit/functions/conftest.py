@@ -216,7 +216,12 @@ def tell_dags(dags: int, environment: str = "prod-2-10", ago: timedelta = timede
 
 
 def document(**parts: Any) -> dict[str, Any]:
-    return {
+    """An input for the path through 2.11, which has every state's work."""
+    made = {
         "source": {"environment": "prod-2-10"},
         "target": {"environment": "prod-3", "airflowVersion": "3.2.1"},
     } | parts
+    options = made.setdefault("options", {})
+    if made["target"]["airflowVersion"].startswith("3") and isinstance(options, dict):
+        made["options"] = {"path": "through-2.11"} | options
+    return made

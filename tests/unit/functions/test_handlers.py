@@ -18,6 +18,7 @@ import check_parsed
 import clean_up
 import create_environment
 import cut_over
+import fall_back
 import grant_access
 import plan
 import poll_environment
@@ -79,6 +80,15 @@ def test_plan(planned: Plan) -> None:
     }
     assert planned["target"]["dagsPath"] == "prod-3/dags"
     assert len(json.dumps(planned)) < 4096
+
+
+def test_a_plan_goes_directly_where_the_target_takes_the_source(mwaa: Environments, call: Handler) -> None:
+    direct = call(plan, input=document(options={"path": "auto"}))
+    assert (direct["path"], direct["importVersion"]) == (["2.10.3", "3.2.1"], "3.2.1")
+    assert (direct["hops"], direct["direct"]) == ([], True)
+    mwaa.all["prod-2-10"]["AirflowVersion"] = "2.5.1"
+    older = call(plan, input=document(options={"path": "auto"}, migrationId="older"))
+    assert (older["path"], older["direct"]) == (["2.5.1", "2.11.2", "3.2.1"], False)
 
 
 def test_the_plan_names_what_the_sdk_could_not_read(
@@ -337,6 +347,49 @@ def test_before_a_hop_to_3_our_dags_leave_the_target(planned: Plan, call: Handle
     assert len(keys("dags/")) == 3
 
 
+# FallBack
+
+CAUSE = json.dumps({"errorMessage": "No way leads from this worker to the metadata database.", "errorType": "X"})
+
+
+@pytest.fixture
+def kept_out(mwaa: Environments, call: Handler) -> Plan:
+    """The plan of a direct migration whose target has been created."""
+    planned = call(plan, input=document(options={"path": "auto"}))
+    tags = {"mwaa-migrator:migration": planned["id"]}
+    mwaa.all["prod-3"] = {"Name": "prod-3", "Status": "AVAILABLE", "AirflowVersion": "3.2.1", "Tags": tags}
+    return planned
+
+
+def test_a_fall_back_deletes_the_target_and_plans_the_path_through_2_11(
+    mwaa: Environments, kept_out: Plan, call: Handler
+) -> None:
+    first = call(fall_back, migration=kept_out, cause=CAUSE, waitedSeconds=0)
+    assert (first["ready"], mwaa.all["prod-3"]["Status"]) == (False, "DELETING")
+    del mwaa.all["prod-3"]
+    planned = call(fall_back, migration=kept_out, cause=CAUSE, waitedSeconds=first["waitedSeconds"])["migration"]
+    assert (planned["path"], planned["importVersion"], planned["hops"], planned["direct"]) == (
+        ["2.10.3", "2.11.2", "3.2.1"],
+        "2.11.2",
+        ["3.2.1"],
+        False,
+    )
+    assert planned["notes"][-1].startswith("The target was created at Airflow 3.2.1, and again at 2.11.2")
+    (check,) = check_results.read(of_attempt(clients.s3(), planned))
+    assert (check["result"], "No way leads from this worker" in check["message"]) == ("warn", True)
+    # Another execution of the same input goes on from there.
+    assert call(plan, input=document(options={"path": "auto"}))["path"] == planned["path"]
+
+
+def test_a_fall_back_deletes_nothing_where_2_11_does_not_take_the_source(
+    mwaa: Environments, kept_out: Plan, call: Handler
+) -> None:
+    kept_out["source"]["airflowVersion"] = "2.11.3"
+    with pytest.raises(errors.ImportVersionUnfit, match=r"2\.11\.2 does not take the source's 2\.11\.3, and .*No way"):
+        call(fall_back, migration=kept_out, cause=CAUSE, waitedSeconds=0)
+    assert mwaa.all["prod-3"]["Status"] == "AVAILABLE"
+
+
 # CreateEnvironment, PollEnvironment, UpdateEnvironment
 
 
@@ -344,22 +397,28 @@ FILES = {"dags": "prod-3/dags", "requirements": ["prod-3/2.11.2/requirements.txt
 
 
 def test_the_target_is_made_once(mwaa: Environments, planned: Plan, call: Handler) -> None:
-    assert call(create_environment, migration=planned, files=FILES) == {"environment": "prod-3", "created": True}
+    assert call(create_environment, phase="create target", migration=planned, files=FILES) == {
+        "environment": "prod-3",
+        "created": True,
+    }
     made = mwaa.all["prod-3"]
     assert (made["AirflowVersion"], made["RequirementsS3ObjectVersion"]) == ("2.11.2", "v1")
     assert made["Tags"] == {"mwaa-migrator:migration": planned["id"]}
-    assert call(create_environment, migration=planned, files=FILES) == {"environment": "prod-3", "created": False}
+    assert call(create_environment, phase="create target", migration=planned, files=FILES) == {
+        "environment": "prod-3",
+        "created": False,
+    }
 
 
 def test_a_rehearsals_target_is_marked(mwaa: Environments, planned: Plan, call: Handler) -> None:
-    call(create_environment, migration=planned | {"mode": "rehearse"}, files=FILES)
+    call(create_environment, phase="create target", migration=planned | {"mode": "rehearse"}, files=FILES)
     assert mwaa.all["prod-3"]["Tags"]["mwaa-migrator:throw-away"] == "true"
 
 
 def test_a_refused_target_says_why(mwaa: Environments, planned: Plan, call: Handler) -> None:
     mwaa.all["prod-3"] = {"Name": "prod-3", "Status": "AVAILABLE", "Tags": {}}
     with pytest.raises(errors.CreateEnvironmentRefused, match="prod-3: Amazon MWAA refused CreateEnvironment: no"):
-        call(create_environment, migration=planned, files=FILES)
+        call(create_environment, phase="create target", migration=planned, files=FILES)
 
 
 @pytest.mark.parametrize("code", ["ThrottlingException", "ServiceUnavailableException", "InternalServerException"])
@@ -371,7 +430,7 @@ def test_a_fault_that_passes_is_named_so(
 
     monkeypatch.setattr(mwaa, "create_environment", refuse)
     with pytest.raises(errors.TransientError, match=f"CreateEnvironment: {code}"):
-        call(create_environment, migration=planned, files=FILES)
+        call(create_environment, phase="create target", migration=planned, files=FILES)
 
 
 @pytest.mark.parametrize(
@@ -434,7 +493,7 @@ def test_polling_counts_what_was_waited(mwaa: Environments, planned: Plan, call:
 
 
 def test_a_hop_is_asked_for_once(mwaa: Environments, planned: Plan, call: Handler) -> None:
-    call(create_environment, migration=planned, files=FILES)
+    call(create_environment, phase="create target", migration=planned, files=FILES)
     mwaa.all["prod-3"]["Status"] = "AVAILABLE"
     event = {"migration": planned, "phase": "hop to 3.2.1", "airflowVersion": "3.2.1", "files": FILES}
     assert call(update_environment, **event) == {"updating": True}
@@ -447,7 +506,7 @@ def test_a_hop_is_asked_for_once(mwaa: Environments, planned: Plan, call: Handle
 def test_a_target_in_maintenance_is_not_taken_for_one_that_is_upgraded(
     mwaa: Environments, planned: Plan, call: Handler
 ) -> None:
-    call(create_environment, migration=planned, files=FILES)
+    call(create_environment, phase="create target", migration=planned, files=FILES)
     mwaa.all["prod-3"]["Status"] = "MAINTENANCE"
     event = {"migration": planned, "phase": "hop to 3.2.1", "airflowVersion": "3.2.1", "files": FILES}
     with pytest.raises(errors.TargetBusy, match="prod-3 is MAINTENANCE"):

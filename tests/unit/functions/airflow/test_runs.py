@@ -55,6 +55,7 @@ def test_conf_of_the_export() -> None:
             "xcoms": True,
             "skipUndecryptable": False,
             "targetVersion": "3.2.1",
+            "importVersion": "2.11.2",
             "quiesce": True,
             "drainSeconds": 900,
             "drainPolicy": "fail",
@@ -71,6 +72,18 @@ def test_a_probe_is_another_run_of_the_export_dag_that_pauses_nothing() -> None:
     conf, exports = runs.conf(migration(), probe), runs.conf(migration(), export)
     assert conf["artifact"] == "s3://exchange/artifacts/m-2/probe"
     assert conf["options"] == {**exports["options"], "quiesce": False, "probe": True}
+
+
+def test_the_target_s_probe_is_another_run_of_the_import_dag_in_the_same_place() -> None:
+    probe, imports = our_dags.TARGET_PROBE, our_dags.IMPORT
+    assert (runs.dag_of(probe), runs.run_id(migration(), probe)) == (imports, "mwaa_migrator_target_probe__m-2")
+    assert runs.side_of(migration(), probe)["environment"] == "new"
+    assert runs.version_of(migration(importVersion="3.2.1"), probe) == "3.2.1"
+    assert runs.date_of(migration(), probe) < runs.date_of(migration(), imports)
+    conf = runs.conf(migration(), probe)
+    # Where the source's probe has left what it has to know.
+    assert conf["artifact"] == runs.conf(migration(), our_dags.PROBE)["artifact"]
+    assert conf["options"]["probe"] is True
 
 
 def test_conf_of_the_import_leaves_all_paused() -> None:

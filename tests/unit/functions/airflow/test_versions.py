@@ -5,22 +5,6 @@ import pytest
 from migration.airflow import versions
 
 
-@pytest.mark.parametrize(
-    ("source", "target", "path"),
-    [
-        ("2.10.3", "3.2.1", ["2.10.3", "2.11.2", "3.2.1"]),
-        ("1.10.12", "3.3.1", ["1.10.12", "2.11.2", "3.3.1"]),
-        ("2.11.2", "3.2.1", ["2.11.2", "2.11.2", "3.2.1"]),
-        ("2.5.1", "2.11.2", ["2.5.1", "2.11.2"]),
-        ("2.5.1", "2.10.3", ["2.5.1", "2.10.3"]),
-        ("2.10.3", "2.10.3", ["2.10.3", "2.10.3"]),
-        ("2.11.2", "4.0.0", ["2.11.2", "2.11.2", "4.0.0"]),
-    ],
-)
-def test_path(source: str, target: str, path: list[str]) -> None:
-    assert versions.path(source, target, "2.11.2") == path
-
-
 def test_versions_compare_by_number() -> None:
     assert versions.parse("2.9.2") < versions.parse("2.10.1") < versions.parse("2.11.0") < versions.parse("3.0.6")
 

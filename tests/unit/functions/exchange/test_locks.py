@@ -124,7 +124,7 @@ def test_a_refused_input_leaves_no_lock(call: Handler, locks: Locks) -> None:
         (stage_settings, {"airflowVersion": "2.11.2"}),
         (stage_dags, {}),
         (stage_roll_back, {}),
-        (create_environment, {"files": {"dags": "d"}}),
+        (create_environment, {"phase": "create target", "files": {"dags": "d"}}),
         (trigger_dag_run, {"dag": "mwaa_migrator_export"}),
         (update_environment, {"airflowVersion": "3.2.1", "phase": "hop", "files": {"dags": "d"}}),
         (cut_over, {"done": 0}),

@@ -177,6 +177,19 @@ SCHEMA = {
         "is for a 3.x target",
         {"target.airflowVersion": "2.11.2", "options.importVersion": "2.11.2"},
     ),
+    "path within 2.x": Case(
+        "InvalidValue",
+        "options.path",
+        "is for a 3.x target",
+        {"target.airflowVersion": "2.11.2", "options.path": "through-2.11"},
+    ),
+    "import version on the direct path": Case(
+        "InvalidValue",
+        "options.importVersion",
+        "is for the path through 2.11",
+        {"options.path": "direct", "options.importVersion": "2.11.2"},
+    ),
+    "unknown path": Case("InvalidValue", "options.path", "must be 'auto'", {"options.path": "by plane"}),
     "roll back of nothing": Case("MissingField", "migrationId", "is required", {"": {"mode": "rollback"}}),
     "roll back with a source": Case(
         "InvalidValue", "source", "leave it out", {"mode": "rollback", "migrationId": "sunday"}
@@ -202,10 +215,16 @@ WORLD = {
     ),
     "downgrade": Case("Downgrade", "target.airflowVersion", "only goes forward", {"target.airflowVersion": "2.9.2"}),
     "import before the source": Case(
-        "ImportVersionUnfit", "options.importVersion", "2.10.3 and 3.0", {"options.importVersion": "2.9.2"}
+        "ImportVersionUnfit", "options.importVersion", "2.10.3 and 3.0",
+        {"options.path": "through-2.11", "options.importVersion": "2.9.2"},
     ),
     "import at 3.x": Case(
-        "ImportVersionUnfit", "options.importVersion", "2.10.3 and 3.0", {"options.importVersion": "3.0.6"}
+        "ImportVersionUnfit", "options.importVersion", "2.10.3 and 3.0",
+        {"options.path": "through-2.11", "options.importVersion": "3.0.6"},
+    ),
+    "directly from below": Case(
+        "PathUnfit", "options.path", "3.2.1's own migrations begin at 2.6.2, and the source runs 2.5.1",
+        {"options.path": "direct"}, source(AirflowVersion="2.5.1"),
     ),
     "unknown field": Case("UnknownOverride", f"{OVERRIDE}.Nmae", "has no such field", {OVERRIDE: {"Nmae": "x"}}),
     "version overridden": Case(

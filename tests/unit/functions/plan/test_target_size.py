@@ -141,7 +141,7 @@ def test_the_target_is_created_with_it_and_the_report_tells(large: Environments,
     tell_dags(40)
     planned = call(plan, input=given({"MinWorkers": 2}))
     assert (planned["targetClass"], planned["classOnTheDay"]) == ("mw1.small", "mw1.2xlarge")
-    call(create_environment, migration=planned, files={"dags": "prod-3/dags"})
+    call(create_environment, phase="create target", migration=planned, files={"dags": "prod-3/dags"})
     made = {name: large.all["prod-3"][name] for name in LARGE}
     # What the input says of a number is done, and the most workers are the source's.
     assert made == {**LEAST, "EnvironmentClass": "mw1.small", "MinWorkers": 2, "MaxWorkers": 25}
@@ -165,7 +165,7 @@ def test_the_target_is_created_with_it_and_the_report_tells(large: Environments,
 def test_a_target_as_large_as_the_source(large: Environments, call: Handler, parts: dict[str, Any]) -> None:
     tell_dags(40)
     planned = call(plan, input=given(parts.get("overrides"), **parts.get("options", {})))
-    call(create_environment, migration=planned, files={"dags": "prod-3/dags"})
+    call(create_environment, phase="create target", migration=planned, files={"dags": "prod-3/dags"})
     assert {name: large.all["prod-3"][name] for name in LARGE} == LARGE
     told = call(report, migration=planned, failure={}, rollBackFailure={}, unchecked=[])
     written = json.loads(clients.s3().get_object(Bucket="exchange", Key=told["key"])["Body"].read())

@@ -1,0 +1,45 @@
+"""What the probe found in an Airflow 3 that imports directly, before anything is paused: as a check of the report."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from migration import errors
+from migration.airflow import path
+from migration.checks.check_results import Check
+
+if TYPE_CHECKING:
+    from migration.model import Migration
+
+NAME = "Target database"
+
+
+def check(found: Mapping[str, Any]) -> Check:
+    """From the result of the engine's check."""
+    return Check(
+        name=NAME,
+        result="pass",
+        message=f"A task of Airflow {found['airflow_version']} reaches the metadata database ({found['way_in']}), and "
+        "its migrations begin at or below the source's schema.",
+    )
+
+
+def refused(migration: Migration, message: str) -> Check:
+    """Of a migration that goes through 2.11 instead. `message` is the engine's."""
+    return Check(
+        name=NAME,
+        result="warn",
+        message=f"No direct import into Airflow {migration['target']['airflowVersion']}: {message}",
+        remedy="The migration goes through 2.11. Plan the day with the upgrade in place, which can take two hours; "
+        f"{path.THROUGH} as options.path spares the detour.",
+    )
+
+
+def explained(failure: errors.MigrationError) -> errors.MigrationError:
+    """The engine's refusal, under its name, with what to do about it here."""
+    return errors.named(
+        type(failure).__name__,
+        f"check of the target: {failure} Nothing was paused. With {path.AUTO} as options.path the migration goes "
+        "through 2.11 then.",
+    )
