@@ -7,6 +7,7 @@ needed of them: the rows come from the source as they are, and the target keeps 
 from __future__ import annotations
 
 import re
+from typing import Dict
 
 from psycopg2 import sql
 
@@ -17,6 +18,7 @@ from mwaa_migrator.scratch.scratch_schema import ScratchSchema
 from mwaa_migrator.this_airflow.migrations import names_in_migrations
 
 _NO_CONSTRAINT = re.compile(r'constraint "([^"]+)" of relation "([^"]+)" does not exist')
+_SECOND_KEY = re.compile(r'multiple primary keys for table "([^"]+)" are not allowed')
 _NO_INDEX = re.compile(r'UndefinedObject\) index "([^"]+)" does not exist')
 _IN_USE = "DependentObjectsStillExist"
 
@@ -25,10 +27,16 @@ def make_stand_in(scratch: ScratchSchema, failure: str) -> str | None:
     """Make what a migration failed without, commit, and return a line about it; None if that was not the reason."""
     constraint, index = _NO_CONSTRAINT.search(failure), _NO_INDEX.search(failure)
     tables = read_tables(scratch.connection, scratch.name)
+    second = _SECOND_KEY.search(failure)
+    table = _table(tables, (constraint and constraint.group(2)) or (second and second.group(1)) or "")
     line = None
-    if constraint and constraint.group(2) in tables:
-        _give_constraint(scratch, tables[constraint.group(2)], constraint.group(1))
-        line = f"{constraint.group(2)} has no constraint {constraint.group(1)}, which a migration drops: made one"
+    if constraint and table:
+        _give_constraint(scratch, table, constraint.group(1))
+        line = f"{table.name} has no constraint {constraint.group(1)}, which a migration drops: made one"
+    elif second and table:
+        # A migration that makes a key has dropped the old one by the name that PostgreSQL gives it, if there is one.
+        _rename_primary_key(scratch, table, f"{table.name}_pkey")
+        line = f"the primary key of {table.name} has another name than Airflow's: renamed it"
     elif index:
         statement = sql.SQL("create index {} on {} (version_num)")
         execute(scratch.connection, statement.format(sql.Identifier(index.group(1)), scratch.table(REVISION_TABLE)))
@@ -40,18 +48,28 @@ def make_stand_in(scratch: ScratchSchema, failure: str) -> str | None:
     return line
 
 
+def _table(tables: Dict[str, Table], name: str) -> Table | None:
+    """The table that a migration calls so: 3.0's has renamed some before it failed, and that is rolled back."""
+    return tables.get(name) or tables.get(name.replace("asset", "dataset"))
+
+
 def _give_constraint(scratch: ScratchSchema, table: Table, name: str) -> None:
     """Rename the primary key if it is that; else let a check that is always true have the name."""
-    place = scratch.table(table.name)
-    for key in table.constraints:
-        if key.kind == "p" and (name.endswith("_pkey") or name.startswith("pk_")):
-            statement = sql.SQL("alter table {} rename constraint {} to {}")
-            execute(scratch.connection, statement.format(place, sql.Identifier(key.name), sql.Identifier(name)))
-            return
+    if name.endswith("_pkey") or name.startswith("pk_"):
+        _rename_primary_key(scratch, table, name)
+        return
     # The one of another name would be in the way of what the migration does next.
     _drop_renamed_references(scratch, table)
     statement = sql.SQL("alter table {} add constraint {} check (true) not valid")
-    execute(scratch.connection, statement.format(place, sql.Identifier(name)))
+    execute(scratch.connection, statement.format(scratch.table(table.name), sql.Identifier(name)))
+
+
+def _rename_primary_key(scratch: ScratchSchema, table: Table, name: str) -> None:
+    statement = sql.SQL("alter table {} rename constraint {} to {}")
+    for key in table.constraints:
+        if key.kind == "p" and key.name != name:
+            names = sql.Identifier(key.name), sql.Identifier(name)
+            execute(scratch.connection, statement.format(scratch.table(table.name), *names))
 
 
 def _drop_renamed_references(scratch: ScratchSchema, table: Table) -> list[str]:
