@@ -167,6 +167,9 @@ class PostgresServer:
             sql.Identifier(name), sql.Identifier(template), sql.Identifier(owner or self.user)
         )
         with self.administration() as cursor:
+            if cursor.connection.info.server_version >= 150000:
+                # By default the copy goes through the write-ahead log, which takes twice the time.
+                statement += sql.SQL(" STRATEGY file_copy")
             cursor.execute(statement)
 
     def drop_database(self, name: str) -> None:

@@ -32,6 +32,8 @@ _LOCAL_OPTIONS = {
     "scheduler__scheduler_heartbeat_sec": "2",
 }
 
+#: There a DAG's tasks are scheduled when its file is parsed, so each waits for the next time.
+_OPTIONS_BEFORE_2 = {"scheduler__min_file_process_interval": "2"}
 
 #: As in the images (mwaa/config/environ.py). Without it no task of 3.0.6 starts where logs go to CloudWatch: its
 #: supervisor does not bear a missing connection ("generator didn't yield").
@@ -79,6 +81,7 @@ def variables(
     """
     config = {
         **_LOCAL_OPTIONS,
+        **(_OPTIONS_BEFORE_2 if installation.release < (2,) else {}),
         "core__fernet_key": settings.fernet_key,
         "core__plugins_folder": str(home / "plugins"),
         "webserver__secret_key": settings.secret_key,

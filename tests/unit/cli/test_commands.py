@@ -85,7 +85,7 @@ def test_plan_shows_the_path_the_steps_and_what_differs(run: Run, write: Write, 
     assert not [line for line in lines if line.startswith(("Arn", "CreatedAt", "team", "NetworkConfiguration"))]
 
 
-def test_plan_of_the_direct_path_has_no_upgrade_in_place(run: Run, write: Write) -> None:
+def test_plan_of_the_direct_path_has_no_upgrade_in_place(run: Run, write: Write, mwaa: Environments) -> None:
     lines = [" ".join(line.split()) for line in run("plan", write()).stdout.splitlines()]
     assert lines[0] == "Airflow 2.10.3 → 3.2.1"
     assert "1. create prod-3 at 3.2.1, its DAGs in s3://dags/prod-3/dags" in lines
@@ -135,7 +135,7 @@ def test_plan_of_a_rehearsal_shows_how_large_its_target_is(run: Run, write: Writ
 def test_plan_says_which_logs_are_copied_and_when(
     run: Run, write: Write, mwaa: Environments, logs: dict[str, Any], copies: list[str]
 ) -> None:
-    told = run("plan", write(options={"logs": logs}))
+    told = run("plan", write(options={"path": "through-2.11", "logs": logs}))
     assert told.exit_code == 0, told.output
     assert [line.strip() for line in told.stdout.splitlines() if ". copy" in line] == copies
 
