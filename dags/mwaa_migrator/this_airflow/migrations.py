@@ -11,7 +11,7 @@ import glob
 import os
 import re
 from functools import lru_cache
-from typing import Any, FrozenSet, Iterable, Iterator
+from typing import Any, Dict, FrozenSet, Iterable, Iterator, NamedTuple, Tuple
 
 from mwaa_migrator.errors import AirflowNotSupported
 
@@ -22,15 +22,8 @@ def head_revision() -> str:
 
     Raises AirflowNotSupported unless there is exactly one.
     """
-    revisions: set[str] = set()
-    followed: set[str] = set()
-    for text in _migrations():
-        for name, value in _assignments(text):
-            if name == "revision":
-                revisions.add(value)
-            elif name == "down_revision":
-                followed.update([value] if isinstance(value, str) else value or ())
-    heads = revisions - followed
+    revisions = _read().revisions
+    heads = set(revisions) - {before for revision in revisions.values() for before in revision.follows}
     if len(heads) != 1:
         message = "This Airflow's migrations lead to {} revisions ({}) instead of one. Install Airflow anew."
         raise AirflowNotSupported(message.format(len(heads), ", ".join(sorted(heads))))
@@ -39,32 +32,27 @@ def head_revision() -> str:
 
 def known_revisions() -> set[str]:
     """The revisions that this Airflow's migrations begin at, lead through and lead to."""
-    return {found["revision"] for found in (dict(_assignments(text)) for text in _migrations()) if "revision" in found}
+    return set(_read().revisions)
 
 
 def first_version() -> str:
     """The release of the migration that follows no other: the oldest schema that this Airflow upgrades."""
-    for text in _migrations():
-        found = dict(_assignments(text))
-        if "revision" in found and found.get("down_revision") is None:
-            return str(found.get("airflow_version", "an older release"))
+    for revision in _read().revisions.values():
+        if not revision.follows:
+            return revision.airflow_version or "an older release"
     return "an older release"
 
 
 def applied_revisions(revision: str) -> set[str]:
     """The revisions that a database at ``revision`` has been through, as far as this Airflow knows them."""
-    before: dict[str, Any] = {}
-    for text in _migrations():
-        found = dict(_assignments(text))
-        before[found.get("revision", "")] = found.get("down_revision")
+    revisions = _read().revisions
     applied: set[str] = set()
     waiting = [revision]
     while waiting:
         current = waiting.pop()
-        if current and current not in applied:
+        if current not in applied:
             applied.add(current)
-            earlier = before.get(current)
-            waiting += [earlier] if isinstance(earlier, str) else list(earlier or ())
+            waiting += revisions[current].follows if current in revisions else ()
     return applied
 
 
@@ -78,10 +66,9 @@ def unknown_tables(names: Iterable[str]) -> list[str]:
     return sorted(name for name in names if name not in known)
 
 
-@lru_cache(maxsize=None)
 def tables_in_migrations() -> FrozenSet[str]:
     """The tables that this Airflow's migrations make or change."""
-    return frozenset(name for text in _migrations() for name in _tables(ast.parse(text)))
+    return _read().tables
 
 
 def names_in_migrations() -> set[str]:
@@ -146,6 +133,34 @@ def _string(value: ast.AST, constants: dict[str, str]) -> str | None:
     return text if isinstance(text, str) else None
 
 
+class _Revision(NamedTuple):
+    follows: Tuple[str, ...]
+    airflow_version: str | None
+
+
+class _Migrations(NamedTuple):
+    revisions: Dict[str, _Revision]
+    tables: FrozenSet[str]
+
+
+@lru_cache(maxsize=None)
+def _read() -> _Migrations:
+    """Parsing the text is what takes time, so all that is wanted of it is taken at once."""
+    revisions: Dict[str, _Revision] = {}
+    tables: set[str] = set()
+    for text in _migrations():
+        module = ast.parse(text)
+        said = dict(_assignments(module))
+        if "revision" in said:
+            revisions[said["revision"]] = _Revision(_as_tuple(said.get("down_revision")), said.get("airflow_version"))
+        tables.update(_tables(module))
+    return _Migrations(revisions, frozenset(tables))
+
+
+def _as_tuple(revisions: Any) -> Tuple[str, ...]:
+    return (revisions,) if isinstance(revisions, str) else tuple(revisions or ())
+
+
 def _migrations() -> Iterator[str]:
     """The text of each migration."""
     import airflow
@@ -155,9 +170,9 @@ def _migrations() -> Iterator[str]:
             yield migration.read()
 
 
-def _assignments(text: str) -> Iterator[tuple[str, Any]]:
+def _assignments(module: ast.Module) -> Iterator[tuple[str, Any]]:
     """What a module assigns to ``revision``, ``down_revision`` and ``airflow_version``, with or without a type."""
-    for statement in ast.parse(text).body:
+    for statement in module.body:
         if isinstance(statement, ast.Assign):
             targets = statement.targets
         elif isinstance(statement, ast.AnnAssign) and statement.value is not None:

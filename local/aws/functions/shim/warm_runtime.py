@@ -1,6 +1,8 @@
 """What local.installations.fork_server forks functions from: Lambda's runtime with the SDK imported.
 
-The runtime client reads the environment when it is imported, so each function imports that itself, as its own code.
+Two more modules are slow to import and read no variable: asyncio, which the X-Ray SDK needs, and simplejson, which the
+runtime client needs. The runtime client reads the environment when it is imported, so each function imports that
+itself, as its own code.
 """
 
 import os
@@ -11,10 +13,13 @@ from pathlib import Path
 # As `python -m awslambdaric` begins it.
 sys.path[0] = str(Path.cwd())
 
+import asyncio  # noqa: E402, F401
+
 import boto3.session  # noqa: E402, F401
 import botocore.loaders  # noqa: E402
 import botocore.session  # noqa: E402
 import s3transfer.manager  # noqa: E402, F401
+import simplejson  # noqa: E402, F401
 
 # Each session reads and parses the models of its services, which takes as long as all else in making its clients.
 MODELS = botocore.loaders.create_loader()
