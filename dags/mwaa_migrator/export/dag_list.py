@@ -25,26 +25,37 @@ def read_dag_list(plan: ExportPlan) -> dict[str, Any]:
     It has only DAGs whose file is still there, which Airflow calls active. Files are paths below the DAG folder, or
     whole paths if they are elsewhere; this Airflow cannot import the broken ones.
     """
-    folder = dags_folder()
-    source = plan.source
+    source, folders = plan.source, _folders(plan)
     found: dict[str, Any] = {"dags": [], "broken_files": []}
     if DAG_TABLE in plan.described:
         query = sql.SQL("select dag_id, fileloc, is_paused from {} where is_active and dag_id <> all({}) order by 1")
         rows = fetch_all(source.connection, query.format(source.table(DAG_TABLE), sql.Literal(list(OWN_DAGS))))
         found["dags"] = [
-            {"dag_id": dag, "file": _below(folder, file or ""), "paused": bool(paused)} for dag, file, paused in rows
+            {"dag_id": dag, "file": _below(folders, file or ""), "paused": bool(paused)} for dag, file, paused in rows
         ]
     if _IMPORT_ERRORS in plan.described:
         query = sql.SQL("select distinct filename from {} where filename is not null order by 1")
         rows = fetch_all(source.connection, query.format(source.table(_IMPORT_ERRORS)))
-        found["broken_files"] = [_below(folder, file) for (file,) in rows]
+        found["broken_files"] = [_below(folders, file) for (file,) in rows]
     return found
 
 
-def _below(folder: str, file: str) -> str:
-    """A file's path below a folder; the file itself if it is not in it."""
-    for root in (folder, os.path.realpath(folder)):
-        prefix = root.rstrip("/") + "/"
+def _folders(plan: ExportPlan) -> list[str]:
+    """The DAG folder as this process knows it, and as the scheduler does, which may have another."""
+    own, source = dags_folder(), plan.source
+    folders = [own, os.path.realpath(own)]
+    if DAG_TABLE in plan.described:
+        # Our DAGs' files lie in the folder itself.
+        query = sql.SQL("select distinct fileloc from {} where dag_id = any({}) and fileloc is not null")
+        rows = fetch_all(source.connection, query.format(source.table(DAG_TABLE), sql.Literal(list(OWN_DAGS))))
+        folders += [os.path.dirname(file) for (file,) in rows]
+    return folders
+
+
+def _below(folders: list[str], file: str) -> str:
+    """A file's path below the first of the folders that it is in; the file itself if it is in none."""
+    for folder in folders:
+        prefix = folder.rstrip("/") + "/"
         if file.startswith(prefix):
             return file[len(prefix) :]
     return file

@@ -13,8 +13,10 @@ def test_active_dags_with_their_files(source: Deployment, tmp_path: Path) -> Non
     source.execute(
         "update dag set fileloc = %(folder)s || '/team/' || dag_id || '.py' where dag_id < 'source_dag_4';"
         "insert into import_error (filename, stacktrace, timestamp) values (%(folder)s || '/broken.py', 'x', now());"
-        "insert into dag (dag_id, is_paused, is_active, max_active_tasks, max_consecutive_failed_dag_runs, "
-        "has_task_concurrency_limits) values ('mwaa_migrator_export', false, true, 16, 0, false)",
+        "update dag set fileloc = '/scheduler/dags/team/9.py' where dag_id = 'source_dag_9';"
+        "insert into dag (dag_id, fileloc, is_paused, is_active, max_active_tasks, max_consecutive_failed_dag_runs, "
+        "has_task_concurrency_limits) "
+        "values ('mwaa_migrator_export', '/scheduler/dags/mwaa_migrator_export.py', false, true, 16, 0, false)",
         {"folder": str(folder)},
     )
     source.succeed("export", "--to", str(tmp_path), "--id", "e", "--dags", "source_dag_1", "--tables", "dag_run")
@@ -23,6 +25,8 @@ def test_active_dags_with_their_files(source: Deployment, tmp_path: Path) -> Non
     assert [dag["dag_id"] for dag in told["dags"]] == [f"source_dag_{n}" for n in (1, 2, 3, 4, 6, 7, 8, 9)]
     assert told["dags"][0] == {"dag_id": "source_dag_1", "file": "team/source_dag_1.py", "paused": False}
     assert told["dags"][3]["file"] == "/dags/4.py"
+    # The scheduler has another path for the folder than whoever exports.
+    assert told["dags"][-1]["file"] == "team/9.py"
     assert told["broken_files"] == ["broken.py"]
 
 
