@@ -49,11 +49,13 @@ NOT_USED_HERE = {
     "PrepareRehearsalFunction": ("s3:GetObject", "s3:ListBucket", "kms:Decrypt", "states:DescribeExecution"),
     "SweepFunction": (
         "s3:GetObject",
+        "s3:PutObject",
         "s3:DeleteObject",
         "s3:ListBucket",
         "s3:GetBucketPolicy",
         "s3:PutBucketPolicy",
         "kms:Decrypt",
+        "kms:GenerateDataKey",
         "kms:ListGrants",
         "kms:RevokeGrant",
         "states:DescribeExecution",

@@ -6,17 +6,19 @@ state has done its work by then, and Step Functions has not been told.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
 import pytest
 
+from .light_environment import LightEnvironment
 from .stage import Event, Intervention, Stage, task_states
 
 # A rehearsal quiesces nothing, cuts nothing over, and rolls back only what has failed.
 NOT_REACHED = ("StageRollBack", "CutOver", "RollBack")
-# The direct path has these states and no hop.
-ON_THE_DIRECT_PATH = ("TriggerTargetProbe", "CheckTargetProbe")
+# States that are not on the path through 2.11; one falls back to it, where the target lets no task in.
+PATHS = {"TriggerTargetProbe": "direct", "CheckTargetProbe": "direct", "FallBack": "auto"}
 # Each needs processes of its own for the functions, which take longer to start than to work.
 AT_ONCE = 3
 STATES = [state for state in (*task_states("migrate"), *task_states("copy_logs")) if state not in NOT_REACHED]
@@ -62,9 +64,16 @@ def abort(stage: Stage, wanted: str, source: str, outer: bool) -> tuple[Event, E
         stage.stop_migration(stage.migration_of(started.result()))
 
     stage.interventions[source] = Intervention(wanted, stop)
-    started.set_result(stage.start(source, "direct" if wanted in ON_THE_DIRECT_PATH else "through-2.11"))
+    started.set_result(stage.start(source, PATHS.get(wanted, "through-2.11")))
     rehearsal = stage.ended(started.result())
     return rehearsal, stage.ended(stage.migration_of(started.result()))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def closed() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(LightEnvironment, "closed", ("-fallback",))
+        yield
 
 
 @pytest.fixture(scope="module")
