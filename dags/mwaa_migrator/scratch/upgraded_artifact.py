@@ -179,8 +179,8 @@ def without_orphans(upgraded: UpgradedArtifact, progress: Progress) -> UpgradedA
 
 def _read(scratch: ScratchSchema, names: Mapping[str, str], done: Upgraded) -> UpgradedArtifact:
     """What the upgrade has led to, with every exported row accounted for and every column in its place."""
-    target_tables = _without_handmade_columns(read_tables(scratch.connection, scratch.target.schema))
     upgraded = read_tables(scratch.connection, scratch.name)
+    target_tables = _without_handmade_columns(read_tables(scratch.connection, scratch.target.schema), upgraded)
     exported = {names[name]: int(entry["rows"]) for name, entry in scratch.artifact.tables.items()}
     rows, set_aside = _count_rows(scratch, names, upgraded, exported)
     _check_columns(exported, upgraded, target_tables)
@@ -236,20 +236,21 @@ def _reason(moved_table: str) -> str:
     return "moved by Airflow's migrations"
 
 
-def _without_handmade_columns(tables: Dict[str, Table]) -> Dict[str, Table]:
-    """The target's tables without columns that no migration names, where a row can do without a value of them."""
+def _without_handmade_columns(tables: Dict[str, Table], upgraded: Dict[str, Table]) -> Dict[str, Table]:
+    """The target's tables without columns that the upgraded ones lack, no migration names and a row can do without."""
     named = names_in_migrations()
     return {
         name: table.without(
             [
                 column.name
                 for column in table.columns
-                if column.name not in named
+                if column.name not in upgraded[name].column_names
+                and column.name not in named
                 and column.name not in table.primary_key
                 and (not column.not_null or column.default or column.identity)
             ]
         )
-        if reason_not_exported(name) is None
+        if name in upgraded and reason_not_exported(name) is None
         else table
         for name, table in tables.items()
     }
