@@ -110,6 +110,7 @@ template: $(READY) ## Template findings: cfn-lint, sam validate, checkov; state 
 .PHONY: generate
 generate: $(READY) ## Files made from others: state machines, dashboard, docs' tables, Airflow's renamed options
 	PYTHONPATH=functions $(PY) -m tools.airflow_options
+	$(PY) -m tools.oldest_sources
 	$(PY) -m tools.state_machines
 	$(PY) -m tools.function_rights
 	$(PY) -m tools.dashboard

@@ -2,8 +2,9 @@
 
 A source, `statemachine/NAME.yaml`, is in the Amazon States Language, but for two things. A state may name what it
 retries and catches; the names are in `statemachine/failures.yaml`. And a state with a `Function` is a task that invokes
-it with the execution's name and the state's `Payload`, and outputs the answer unless it has an `Output`. What is
-deployed is JSON, because CloudFormation's reader of a definition resolves neither anchors nor tags of YAML.
+it with the execution's name and the state's `Payload`, outputs the answer unless it has an `Output`, and retries what
+passes by itself unless it has a `Retry`. What is deployed is JSON, because CloudFormation's reader of a definition
+resolves neither anchors nor tags of YAML.
 """
 
 from __future__ import annotations
@@ -21,6 +22,9 @@ SOURCES = ROOT / "statemachine"
 DEPLOYED = SOURCES / "deployed"
 STATE_ORDER = ROOT / "mwaa_migrator_cli" / "state_order.py"
 NAMES = ("migrate", "copy_logs", "rehearse")
+
+#: What a state that invokes a function retries, unless it says something else.
+RETRY = ("transient", "function is not ready")
 
 Content = dict[str, Any]
 
@@ -90,6 +94,7 @@ def _invocation(name: str, state: Content) -> Content:
         "FunctionName": f"${{{rest.pop('Function')}FunctionArn}}",
         "Payload": {"execution": "{% $states.context.Execution.Name %}", **rest.pop("Payload", {})},
     }
+    before = {key: rest.pop(key) for key in ("Assign",) if key in rest}
     return {
         "Type": "Task",
         "Comment": rest.pop("Comment"),
@@ -97,6 +102,8 @@ def _invocation(name: str, state: Content) -> Content:
         "TimeoutSeconds": rest.pop("TimeoutSeconds"),
         "Arguments": arguments,
         "Output": rest.pop("Output", "{% $states.result.Payload %}"),
+        **before,
+        "Retry": rest.pop("Retry", list(RETRY)),
         **rest,
     }
 
