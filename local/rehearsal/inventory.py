@@ -1,7 +1,6 @@
 """An inventory of everything that a rehearsal could leave in a local AWS, taken before it and after it.
 
 Reports, artifacts and the history of rehearsals in the exchange bucket are left out: they are what a rehearsal is for.
-So is the object with the statements of the bucket's policy, which are listed as such.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ from local.mwaa.environment import Environment
 
 #: The names of our own DAGs.
 _OURS = "mwaa\\_migrator\\_%"
-_MEANT_TO_STAY = ("artifacts/", "migrations/", "rehearsals/", "bucket-policy/")
+_MEANT_TO_STAY = ("artifacts/", "migrations/", "rehearsals/")
 #: The log groups of environments; all others are the stack's.
 _LOG_GROUPS = "airflow-"
 #: Airflow's audit log keeps its rows of a DAG that is deleted.

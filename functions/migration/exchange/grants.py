@@ -22,6 +22,7 @@ from botocore.exceptions import ClientError
 from migration.aws.client_errors import code_of
 from migration.errors import RoleNotFound, TransientError
 from migration.exchange import json_object, layout
+from migration.exchange.json_object import Tagged
 
 if TYPE_CHECKING:
     from mypy_boto3_kms import KMSClient
@@ -131,8 +132,8 @@ def _try_to_change_policy(s3: S3Client, bucket: str, ours: tuple[str, str], want
     gone = {*ours, *(item["Sid"] for item in policy["Statement"] if _is_dead(item))}
     after = [item for item in before if item["Sid"] not in gone] + wanted
     if after != before:
-        kept = json_object.write(s3, bucket, layout.STATEMENTS, after, over=kept)
-        if kept is None:
+        is_kept, kept = _keep(s3, bucket, after, kept)
+        if not is_kept:
             return False
     made = [item for item in policy["Statement"] if not _is_a_migrations(item)] + after
     # What S3 shows may be old: after a change the policy is put whatever it looks like.
@@ -160,10 +161,24 @@ def _put_policy(s3: S3Client, bucket: str, policy: dict[str, Any]) -> None:
         s3.delete_bucket_policy(Bucket=bucket)
 
 
+def _keep(s3: S3Client, bucket: str, statements: list[Statement], over: Tagged | None) -> tuple[bool, Tagged | None]:
+    """Keeps the statements in place of those that were read; no object where there are none.
+
+    Returns whether it did, which it does not if they have changed meanwhile, and what is there then.
+    """
+    if statements:
+        written = json_object.write(s3, bucket, layout.STATEMENTS, statements, over=over)
+        return written is not None, written
+    if over is not None:
+        json_object.delete(s3, bucket, layout.STATEMENTS, over)
+    left = json_object.read(s3, bucket, layout.STATEMENTS)
+    return left is None, left
+
+
 def _forget(s3: S3Client, bucket: str, ours: tuple[str, str]) -> None:
     while (kept := json_object.read(s3, bucket, layout.STATEMENTS)) is not None:
         others = [item for item in kept.content if item["Sid"] not in ours]
-        if json_object.write(s3, bucket, layout.STATEMENTS, others, over=kept) is not None:
+        if _keep(s3, bucket, others, kept)[0]:
             return
 
 

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import queue
 import resource
+import select
 import signal
+import struct
+import termios
 import threading
 import time
 import uuid
@@ -24,6 +28,8 @@ from local.installations.fork_server import ForkServer
 MAX_PAYLOAD = 6 * 1024 * 1024
 #: Seconds that Lambda gives a process to start, outside of the function's own time-out.
 _INIT_SECONDS = 10
+#: Seconds that are waited for its output to be read; what prints on and on is not waited for.
+_OUTPUT_SECONDS = 2.0
 
 
 class FunctionProcess:
@@ -62,6 +68,7 @@ class FunctionProcess:
             limit = function.memory * 1024 * 1024
             with contextlib.suppress(ProcessLookupError):
                 resource.prlimit(self._process.pid, resource.RLIMIT_DATA, (limit, limit))
+        self._printed, self._reading = output, threading.Lock()
         threading.Thread(target=self._read_output, args=(output,), daemon=True).start()
         threading.Thread(target=self._wait, daemon=True).start()
 
@@ -94,6 +101,7 @@ class FunctionProcess:
             self._log(f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S.000Z} {request_id} {message}")
             self.stop()
         self._current = None
+        self._catch_up()
         duration = (time.monotonic() - started) * 1000
         self._log(f"END RequestId: {request_id}")
         self._log(
@@ -184,9 +192,29 @@ class FunctionProcess:
         }
 
     def _read_output(self, output: BinaryIO) -> None:
+        rest, readable = b"", select.poll()
+        readable.register(output)
         with output:
-            for line in output:
-                self._log(line.decode(errors="replace").rstrip("\n").replace("\r", "\n"))
+            while True:
+                readable.poll()
+                with self._reading:
+                    read = os.read(output.fileno(), 65536)
+                    *lines, rest = (rest + read).split(b"\n")
+                    for line in lines if read else filter(None, [*lines, rest]):
+                        self._log(line.decode(errors="replace").replace("\r", "\n"))
+                if not read:
+                    return
+
+    def _catch_up(self) -> None:
+        """Waits until everything is read that has been printed so far."""
+        unread, deadline = bytearray(struct.calcsize("i")), time.monotonic() + _OUTPUT_SECONDS
+        with contextlib.suppress(ValueError, OSError):  # it has ended, and the reader with it
+            while time.monotonic() < deadline:
+                with self._reading:
+                    fcntl.ioctl(self._printed.fileno(), termios.FIONREAD, unread)
+                    if not any(unread):
+                        return
+                time.sleep(0.001)
 
     def _log(self, line: str) -> None:
         self._output.append(f"{line}\n")
