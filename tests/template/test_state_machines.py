@@ -16,6 +16,10 @@ from tools.template import template
 
 FAILURES = """
 Retry:
+  transient:
+    - {ErrorEquals: [Passing]}
+  function is not ready:
+    - {ErrorEquals: [Sleeping]}
   passing:
     - {ErrorEquals: [One], MaxAttempts: 2}
     - {ErrorEquals: [Two], MaxAttempts: 3}
@@ -104,6 +108,7 @@ States:
     Comment: Works more
     Function: DoMore
     TimeoutSeconds: 80
+    Retry: [passing]
     Output: 3
     End: true
 """)
@@ -119,10 +124,12 @@ States:
         },
         "Output": "{% $states.result.Payload %}",
         "Assign": {"answer": 2},
+        "Retry": [{"ErrorEquals": ["Passing"]}, {"ErrorEquals": ["Sleeping"]}],
         "Next": "More",
     }
     assert more["Arguments"]["Payload"] == {"execution": "{% $states.context.Execution.Name %}"}
     assert (more["Output"], more["End"]) == (3, True)
+    assert [retry["ErrorEquals"] for retry in more["Retry"]] == [["One"], ["Two"]]
 
 
 @pytest.mark.parametrize(
