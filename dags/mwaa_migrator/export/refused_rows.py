@@ -16,15 +16,12 @@ from mwaa_migrator.errors import MigrationWouldFail
 from mwaa_migrator.export.column_rules import column_rules
 from mwaa_migrator.export.history_cut import HistoryCut
 from mwaa_migrator.export.plan import ExportOptions, ExportPlan
-from mwaa_migrator.postgres import identifiers
 from mwaa_migrator.postgres.catalog import Table
+from mwaa_migrator.postgres.row_names import EXAMPLES, listed, row_name
 from mwaa_migrator.postgres.session import fetch_all
 from mwaa_migrator.this_airflow.database import MetadataDatabase
 from mwaa_migrator.this_airflow.migrations import applied_revisions
 from mwaa_migrator.this_airflow.release import AIRFLOW_3, version_tuple
-
-_EXAMPLES = 5
-_EXAMPLE_LENGTH = 120
 
 
 class RulesToCome(NamedTuple):
@@ -44,9 +41,9 @@ class RefusedRows(NamedTuple):
     @property
     def line(self) -> str:
         """What, which table, which rows, and why."""
-        rule, more = self.rule, "" if self.rows == len(self.examples) else ", ..."
+        rule = self.rule
         where = f", on which Airflow's migration {rule.revision} of {rule.release} fails" if rule.revision else ""
-        return f"{self.rows} rows of {rule.table} ({', '.join(self.examples)}{more}){where}: {rule.reason}"
+        return f"{self.rows} rows of {rule.table} ({listed(self.examples, self.rows)}){where}: {rule.reason}"
 
     def as_json(self) -> Dict[str, Any]:
         rule = self.rule
@@ -146,17 +143,12 @@ def name_refused_rows(
         if not rows:
             continue
         names = [name for name in rule.names if name in table.column_names]
-        # A key may have line breaks, and the message is one line.
-        query = sql.SQL(
-            "select regexp_replace(left(concat_ws(' ', {}), {}), '[[:cntrl:]]+', ' ', 'g') from {} t where {}{} "
-            "order by 1 limit {}"
-        ).format(
-            identifiers.columns(names, "t"),
-            sql.Literal(_EXAMPLE_LENGTH),
+        query = sql.SQL("select {} from {} t where {}{} order by 1 limit {}").format(
+            row_name(names),
             source.table(table.name),
             breaks(source, rule),
             sql.SQL("") if condition is None else sql.SQL(" and {}").format(condition),
-            sql.Literal(_EXAMPLES),
+            sql.Literal(EXAMPLES),
         )
         examples = tuple(str(name) for (name,) in fetch_all(source.connection, query))
         found.append(RefusedRows(rule, int(rows), examples))

@@ -17,11 +17,10 @@ from mwaa_migrator.errors import RowsDoNotFit
 from mwaa_migrator.merge.translation import Translation
 from mwaa_migrator.postgres import identifiers
 from mwaa_migrator.postgres.catalog import Column, Table
+from mwaa_migrator.postgres.row_names import EXAMPLES, listed, row_name
 from mwaa_migrator.postgres.session import fetch_all
 from mwaa_migrator.scratch.upgraded_artifact import UpgradedArtifact
 
-_EXAMPLES = 5
-_EXAMPLE_LENGTH = 120
 _SMALLER = {("bigint", "integer"): 2**31, ("bigint", "smallint"): 2**15, ("integer", "smallint"): 2**15}
 
 
@@ -81,18 +80,11 @@ def _limits_of(source: Column, target: Column) -> Iterator[_Limit]:
 
 def _problem(upgraded: UpgradedArtifact, table: Table, limit: _Limit) -> List[str]:
     names = identity_columns(table) or table.primary_key or table.column_names[:3]
-    query = sql.SQL(
-        "select count(*) over (), regexp_replace(left(concat_ws(' ', {}), {}), '[[:cntrl:]]+', ' ', 'g') from {} t "
-        "where {} order by 2 limit {}"
-    ).format(
-        identifiers.columns(names, "t"),
-        sql.Literal(_EXAMPLE_LENGTH),
-        upgraded.scratch.table(table.name),
-        limit.broken,
-        sql.Literal(_EXAMPLES),
+    query = sql.SQL("select count(*) over (), {} from {} t where {} order by 2 limit {}").format(
+        row_name(names), upgraded.scratch.table(table.name), limit.broken, sql.Literal(EXAMPLES)
     )
     found = fetch_all(upgraded.connection, query)
     if not found:
         return []
-    more = ", ..." if found[0][0] > len(found) else ""
-    return [f"{found[0][0]} rows of {table.name} ({', '.join(name for _, name in found)}{more}): {limit.reason}"]
+    rows, examples = found[0][0], [name for _, name in found]
+    return [f"{rows} rows of {table.name} ({listed(examples, rows)}): {limit.reason}"]

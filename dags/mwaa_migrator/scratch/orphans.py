@@ -18,6 +18,7 @@ from mwaa_migrator.airflow_schema.tables import SET_ASIDE_PREFIX
 from mwaa_migrator.postgres import identifiers
 from mwaa_migrator.postgres.catalog import Constraint, Table
 from mwaa_migrator.postgres.foreign_keys import can_be_cleared, without_parent
+from mwaa_migrator.postgres.row_names import listed
 from mwaa_migrator.postgres.session import execute, fetch_all
 
 #: Followed by the table's name. As in the names of Airflow's own tables of this kind, it comes after the last ``__``.
@@ -67,9 +68,7 @@ def _settle(connection: Any, schema: str, table: Table, key: Constraint, parent:
     else:
         rows = _move(connection, schema, table, orphaned)
         done = "set aside"
-    return f"{rows} rows of {table.name} whose {parent.name} is missing, {done}: {', '.join(examples)}" + (
-        ", ..." if rows > len(examples) else ""
-    )
+    return f"{rows} rows of {table.name} whose {parent.name} is missing, {done}: {listed(examples, rows)}"
 
 
 def _move(connection: Any, schema: str, table: Table, condition: sql.Composable) -> int:

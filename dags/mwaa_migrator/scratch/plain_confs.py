@@ -15,6 +15,7 @@ from psycopg2 import sql
 
 from mwaa_migrator.airflow_schema.plain_values import NotPlain, unpickle
 from mwaa_migrator.postgres.catalog import read_tables
+from mwaa_migrator.postgres.row_names import listed
 from mwaa_migrator.postgres.session import execute
 from mwaa_migrator.scratch.scratch_schema import ScratchSchema
 
@@ -66,5 +67,4 @@ def _set(connection: Any, table: sql.Composable, key: int, conf: bytes | None) -
 
 
 def _named(runs: List[Run]) -> str:
-    names = ", ".join(name for _, name in runs[:_EXAMPLES])
-    return f"{len(runs)} runs ({names}{', ...' if len(runs) > _EXAMPLES else ''})"
+    return f"{len(runs)} runs ({listed([name for _, name in runs[:_EXAMPLES]], len(runs))})"
