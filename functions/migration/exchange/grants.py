@@ -169,10 +169,7 @@ def _keep(s3: S3Client, bucket: str, statements: list[Statement], over: Tagged |
     if statements:
         written = json_object.write(s3, bucket, layout.STATEMENTS, statements, over=over)
         return written is not None, written
-    if over is not None:
-        json_object.delete(s3, bucket, layout.STATEMENTS, over)
-    left = json_object.read(s3, bucket, layout.STATEMENTS)
-    return left is None, left
+    return over is None or json_object.delete(s3, bucket, layout.STATEMENTS, over), None
 
 
 def _forget(s3: S3Client, bucket: str, ours: tuple[str, str]) -> None:

@@ -51,10 +51,12 @@ def write(s3: S3Client, bucket: str, key: str, content: Any, *, over: Tagged | N
     return Tagged(content, answer["ETag"])
 
 
-def delete(s3: S3Client, bucket: str, key: str, read_as: Tagged) -> None:
-    """Deletes what was read; if it is another by now, that one stays."""
+def delete(s3: S3Client, bucket: str, key: str, read_as: Tagged) -> bool:
+    """Deletes what was read; if it is another by now, that one stays, and this returns False."""
     try:
         s3.delete_object(Bucket=bucket, Key=key, IfMatch=read_as.etag)
     except ClientError as error:
         if code_of(error) not in CONDITION_FAILED:
             raise
+        return False
+    return True
