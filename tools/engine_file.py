@@ -1,7 +1,7 @@
 """Makes the engine as one file, build/mwaa_migrator.pyz: `make engine`.
 
-Any Airflow's Python runs it as it is, `python mwaa_migrator.pyz check`; a folder of modules would have to get on its path
-first. The same modules give the same bytes.
+Any Airflow's Python runs it as it is, `python mwaa_migrator.pyz check`; a folder of modules would have to get on its
+path first. The same modules give the same bytes.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ ENGINE = Path("build", "mwaa_migrator.pyz")
 
 
 def build(file: Path = ROOT / ENGINE) -> Path:
-    """Writes the file, an archive that Python runs (https://docs.python.org/3/library/zipapp.html); returns its path."""
+    """Writes the file, an archive that Python runs (https://docs.python.org/3/library/zipapp.html)."""
     file.parent.mkdir(parents=True, exist_ok=True)
     # Without the comment that packages have: Python 3.7 does not take a file with one for an archive.
     with zipfile.ZipFile(file, "w") as archive:
