@@ -23,13 +23,13 @@ _CHANGED = "their conf holds what JSON has no word for, and was made text or a l
 _CLEARED = "their conf was cleared, because it holds {}"
 _PROTOCOL = 4
 #: Confs of runs that nobody gave one, of each protocol that Airflow's Pythons have written.
-_EMPTY = [pickle.dumps({}, protocol) for protocol in range(2, 6)]
+_EMPTY = [pickle.dumps({}, protocol) for protocol in range(2, pickle.HIGHEST_PROTOCOL + 1)]
 
 
 def mend_confs(connection: Any, schema: str) -> List[str]:
     """Return a line for each kind of change, with examples. The table's confs are pickles."""
     table = qualified(schema, "dag_run")
-    found = NamedRows("runs")
+    cleared, changed = NamedRows("runs"), NamedRows("runs")
     candidates = sql.SQL(
         "select t.ctid::text, octet_length(t.conf), concat_ws(' ', t.dag_id, t.run_id) from {} t "
         "where t.conf is not null and t.conf <> all({})"
@@ -40,15 +40,15 @@ def mend_confs(connection: Any, schema: str) -> List[str]:
             try:
                 plain = unpickle(conf)
             except NotPlain as reason:
-                found.add(name, _CLEARED.format(reason))
+                cleared.add(name, _CLEARED.format(reason))
                 confs[place] = None
                 continue
             if plain.is_changed:
-                found.add(name, _CHANGED)
+                changed.add(name, _CHANGED)
             if plain.is_changed or not _is_of_python(conf, plain.value):
                 confs[place] = pickle.dumps(plain.value, _PROTOCOL)
         write(connection, table, "conf", confs)
-    return found.lines()
+    return cleared.lines() + changed.lines()
 
 
 def _is_of_python(data: bytes, value: Any) -> bool:
