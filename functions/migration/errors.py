@@ -46,7 +46,7 @@ class SourceTooOld(MigrationError):
 
 
 class SourceTooNew(MigrationError):
-    """The source runs Airflow 3, where no task can reach the metadata database."""
+    """The source runs Airflow 3; the export supports sources up to 2.11."""
 
 
 class SameEnvironment(MigrationError):

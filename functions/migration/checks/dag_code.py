@@ -57,10 +57,10 @@ def check(files: DagFiles, violations: Sequence[Violation], airflow_version: str
     if files.unread:
         checks.append(
             Check(
-                name="DAG files not looked at",
+                name="DAG files not examined",
                 result="warn",
                 message=f"{counted(len(files.unread), 'file')} could not be read.",
-                remedy="Whether they fit the target's version, only running them tells.",
+                remedy="Run them to find out whether they work on the target's version.",
                 findings=files.unread[:MAX_FINDINGS],
             )
         )

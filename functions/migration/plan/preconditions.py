@@ -89,7 +89,7 @@ def _version_problems(source: str, target: str, way: str, import_version: str) -
         yield _problem(
             errors.SourceTooNew,
             "source.environment",
-            f"it runs Airflow {source}, where no DAG can read the metadata database; sources are 1.10.12 to 2.11",
+            f"it runs Airflow {source}; a source must be at least {versions.OLDEST_SOURCE} and at most 2.11",
         )
         return
     if old < versions.parse(versions.OLDEST_SOURCE):

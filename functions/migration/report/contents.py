@@ -12,7 +12,8 @@ from migration.model import Migration, Phase
 from migration.report.price import Price
 from migration.times import now, seconds_between, shifted
 
-# From the first paused DAG of the source to the last unpaused one of the target.
+# From the first paused DAG of the source to the last unpaused one of the target. The export's run quiesces first; only
+# `timeline` tells the two apart.
 _DOWNTIME_STARTS = "export"
 _DOWNTIME_ENDS = "cut over"
 _TABLE_FIELDS = ("exported", "merged", "kept", "set_aside", "checksum_source", "checksum_target", "match")

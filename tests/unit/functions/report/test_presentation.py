@@ -171,7 +171,7 @@ def test_a_failure_says_where_why_and_what_became_of_the_source() -> None:
         ("Downtime, rehearsal by rehearsal", {"rehearsals": example()["rehearsals"]}),
         ("Rows", {"tables": small()["tables"]}),
         ("Task logs", {"logs": example()["logs"]}),
-        ("Settings that are not as they were", {"notes": ["core.a is now core.b."]}),
+        ("Notes", {"notes": ["core.a is now core.b."]}),
         ("Price", {"price_usd": 12.5}),
     ],
 )
