@@ -296,7 +296,7 @@ class CleanUpTimedOut(MigrationError):
 
 
 class SweepIncomplete(MigrationError):
-    """The sweep could not take back what is left of some rehearsals; it tries again the next time."""
+    """The sweep could not remove what is left of some rehearsals; it tries again the next time."""
 
 
 def named(name: str, message: str) -> MigrationError:

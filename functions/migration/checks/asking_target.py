@@ -204,7 +204,7 @@ def _import_errors(broken: Sequence[BrokenFile], broken_before: Collection[str],
         name=IMPORT_ERRORS,
         result="fail" if new else "warn",
         message=message,
-        remedy="Repair each file as it says there; its DAGs do not run in the target until then.",
+        remedy="Correct each file as it says there; its DAGs do not run in the target until then.",
         findings=[
             Finding(file=one.place, line=one.line, message=one.message, remedy=one.remedy, detail=one.trace)
             for one in [*new, *(one for one in broken if one.file in broken_before)]
@@ -224,13 +224,15 @@ def _missing_dags(missing: Sequence[Missing], known: int) -> Check:
         result="fail",
         message=f"The target has not parsed {wording.count(len(missing))} of the {wording.counted(known, 'DAG')} that "
         "the source knows.",
-        remedy="Repair what the reason names; the history of these DAGs is in the target, but they do not run there.",
+        remedy="Fix what the reason names; the history of these DAGs is in the target, but they do not run there.",
         findings=[_finding(dag) for dag in missing],
     )
 
 
 def _finding(dag: Missing) -> Finding:
-    reason = dag.reason or "Its file is there and can be imported, but makes no such DAG, or is not parsed yet."
+    reason = dag.reason or (
+        "Its file is there and can be imported, but does not define this DAG, or has not been parsed yet."
+    )
     remedy = dag.remedy or "Look at what the file depends on: variables, connections, other files, the date."
     return Finding(dag=dag.dag_id, file=dag.file or None, message=reason, remedy=remedy)
 

@@ -45,7 +45,7 @@ def environment_problems(
         yield _problem(
             errors.SourceNotAvailable,
             "source.environment",
-            f"{name} is {source['Status']}; wait until it is AVAILABLE or repair it, its DAGs must be able to run",
+            f"{name} is {source['Status']}; wait until it is AVAILABLE or fix it: its DAGs must be able to run",
         )
     if (name, source_region) == (request["environment"], target_region):
         yield _problem(errors.SameEnvironment, "target.environment", f"{name} is the source; name a new environment")

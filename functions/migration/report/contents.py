@@ -51,7 +51,7 @@ def unchecked(caught: Iterable[Mapping[str, str]]) -> list[Check]:
             name=f"{failure['state']} was not made",
             result="warn",
             message=f"{failure['error']}: {failure['message']}",
-            remedy="It went on without it. Repair what it names, and rehearse to have it checked.",
+            remedy="The run continued without this check. Fix the cause and rehearse again.",
         )
         for failure in failures
     ]

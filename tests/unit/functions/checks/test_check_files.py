@@ -391,7 +391,7 @@ def test_an_installation_that_nobody_can_see(checked: Checked, enabled: bool) ->
     installed("ERROR: of the web server", stream="webserver.log")
     check = checked({}, environment=with_requirements(LINE.encode(), enabled))["Installation of the requirements"]
     assert (check["result"], check.get("findings")) == ("warn", None)
-    assert check["message"].startswith("Whether they were installed cannot be seen.")
+    assert check["message"].startswith("It is unknown whether they were installed.")
 
 
 def test_logs_of_what_the_environment_was_before_do_not_count(mwaa: Environments) -> None:
@@ -428,7 +428,7 @@ def test_options_that_the_target_does_not_know() -> None:
     assert check["result"] == "warn"
     assert [found["message"] for found in check["findings"]] == [
         "core.check_slas was removed from Airflow; the target does without it.",
-        "Airflow 3.2.1 does not know core.paralelism and passes over it.",
+        "Airflow 3.2.1 ignores core.paralelism, which it does not know.",
     ]
     assert "s3cr3t" not in json.dumps(check)
 
