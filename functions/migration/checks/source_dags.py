@@ -49,5 +49,5 @@ def ask(cli: AirflowCli, names: Collection[str], airflow_version: str) -> Source
             )
             for row in listed
         ]
-        dags = [KnownDag(dag_id=dag, file=file) for dag, file in known if dag not in our_dags.DAGS]
+        dags = [KnownDag(dag_id=dag, file=file) for dag, file in known if dag not in our_dags.OURS]
     return SourceDags(dags=dags, broken_files=broken)
