@@ -117,8 +117,9 @@ def _note_change(migration: Migration) -> None:
 
 
 def _about_key(request: dict[str, Any]) -> str:
-    key = request.get("KmsKey")
-    return f" {key} is used in this function's name: the stack's EnvironmentKeyArns must have it." if key else ""
+    if not request.get("KmsKey"):
+        return ""
+    return f" Add {request['KmsKey']} to the stack's EnvironmentKeyArns: Amazon MWAA uses it on this function's behalf."
 
 
 def _is_ours(found: dict[str, Any] | None, migration_id: str) -> bool:

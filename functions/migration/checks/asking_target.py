@@ -209,7 +209,7 @@ def _import_errors(broken: Sequence[BrokenFile], known: SourceDags, target: Targ
         name=IMPORT_ERRORS,
         result="fail" if new else "warn",
         message=f"{message}.",
-        remedy="Repair each file as it says there; its DAGs do not run in the target until then.",
+        remedy="Correct each file as it says there; its DAGs do not run in the target until then.",
         findings=[
             Finding(file=one.place, line=one.line, message=one.message, remedy=_remedy(one, known), detail=one.trace)
             for one in [*new, *waiting, *old]
@@ -259,13 +259,15 @@ def _missing_dags(missing: Sequence[Missing], broken: Sequence[BrokenFile], know
         name=MISSING_DAGS,
         result="fail" if new else "warn",
         message=f"{message}.",
-        remedy="Repair what the reason names; the history of these DAGs is in the target, but they do not run there.",
+        remedy="Fix what the reason names; the history of these DAGs is in the target, but they do not run there.",
         findings=[*map(_finding, new), *map(_waiting_finding, waiting), *map(_finding, old)],
     )
 
 
 def _finding(dag: Missing) -> Finding:
-    reason = dag.reason or "Its file is there and can be imported, but makes no such DAG, or is not parsed yet."
+    reason = dag.reason or (
+        "Its file is there and can be imported, but does not define this DAG, or has not been parsed yet."
+    )
     remedy = dag.remedy or "Look at what the file depends on: variables, connections, other files, the date."
     return Finding(dag=dag.dag_id, file=dag.file or None, message=reason, remedy=remedy)
 

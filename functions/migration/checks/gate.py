@@ -35,7 +35,7 @@ def require(checks: Iterable[Check], broken_in_source: Collection[str]) -> None:
     if failed:
         raise ChecksFailed(
             f"{wording.counted(len(failed), 'check')} failed, before any DAG was paused. "
-            f"{' '.join(_told(check) for check in failed)} The report has each place and what to do there. Repair "
+            f"{' '.join(_told(check) for check in failed)} The report has each place and what to do there. Fix "
             'them and start again, or start with "checks": "warn" in options to migrate all the same.'
         )
 

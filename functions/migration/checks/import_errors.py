@@ -145,7 +145,7 @@ def remedy(kind: str, text: str, names: Collection[str], airflow_version: str) -
     for sign, advice in _ADVICE.items():
         if sign in kind:
             return advice.format(version=airflow_version)
-    return f"Repair the file for Airflow {airflow_version}; its DAGs do not run until then."
+    return f"Correct the file for Airflow {airflow_version}; its DAGs do not run until then."
 
 
 _NOT_FOUND = (
@@ -153,9 +153,9 @@ _NOT_FOUND = (
     "ask for it inside a task."
 )
 _ADVICE = {
-    "SyntaxError": "Repair the line for the Python of Airflow {version}.",
-    "IndentationError": "Repair the line's indentation.",
-    "TabError": "Repair the line's indentation.",
+    "SyntaxError": "Correct the line for the Python of Airflow {version}.",
+    "IndentationError": "Correct the line's indentation.",
+    "TabError": "Correct the line's indentation.",
     "Timeout": "Do less while the file is imported, or give it longer with core.dagbag_import_timeout.",
     "DuplicatedId": "Another file defines a DAG of this id: give one of them another.",
     "NotFound": _NOT_FOUND,

@@ -161,10 +161,10 @@ def create_request(
         del options.options[option]
         notes.append(
             f"{option} is left out during the migration, because an import is a long task; set it after the cut-over "
-            "(a hop does)."
+            "(a hop sets it for you)."
         )
     notes += [
-        f"{option} is the source's, and people see it; give the target its own by target.overrides.{_OPTIONS}."
+        f"{option} still names the source to users; give the target its own by target.overrides.{_OPTIONS}."
         for option in _OF_THE_SOURCE
         if option in options.options and option not in overrides.get(_OPTIONS, {})
     ]
@@ -245,7 +245,7 @@ def _options(source: dict[str, Any], airflow_version: str) -> renamed_options.Tr
     needed = renamed_options.needed(source["AirflowVersion"], airflow_version)
     options = translated.options | needed.options
     unknown = [
-        f"Airflow {airflow_version} does not know {option} and passes over it."
+        f"Airflow {airflow_version} ignores {option}, which it does not know."
         for option in renamed_options.unknown(options, airflow_version)
     ]
     return renamed_options.Translation(options, translated.notes + needed.notes + unknown)

@@ -15,7 +15,7 @@
         plan.json                               the plan that every later state works from
         target.json                             since when the target is as it is, which outlives an attempt
         copied_dags.json                        the user's files that were copied into the target's DAG folder
-        <attempt>/                              what an attempt leaves; a roll back ends it
+        <attempt>/                              what an attempt leaves; a rollback ends it
             phases/<name>.json                  when a phase started and ended
             settings.json, hops/<version>.json  notes on the settings with which the target was made and upgraded
             staged/<version>.json               what was staged for the target at a version
@@ -27,7 +27,7 @@
             logs/                               the copy of the logs
             early/logs/                         the copy that was made while the source still worked
             report.json, report.html, report.md
-            roll_back_report.json, ...          the same of a roll back by hand
+            roll_back_report.json, ...          the same of a rollback by hand
 
 A copy of logs that belongs to no migration lies as an attempt does, under its own id.
 """
@@ -119,7 +119,7 @@ def checks(part: str) -> str:
 
 
 def report(form: str, *, by_hand: bool = False) -> str:
-    """`form`: json, html or md. `by_hand`: of a roll back, which leaves the report of what it takes back."""
+    """`form`: json, html or md. `by_hand`: of a rollback, which leaves the report of what it undoes."""
     return f"{'roll_back_report' if by_hand else 'report'}.{form}"
 
 

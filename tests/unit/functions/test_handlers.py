@@ -210,7 +210,7 @@ def test_a_throw_away_target_is_waited_for(mwaa: Environments, planned: Plan, ca
     mwaa.all["prod-3"]["Status"] = "AVAILABLE"
     assert not call(clean_up, migration=rehearsal, failed=True, waitedSeconds=120)["ready"]
     assert mwaa.all["prod-3"]["Status"] == "DELETING"
-    with pytest.raises(errors.CleanUpTimedOut, match="prod-3 is not gone"):
+    with pytest.raises(errors.CleanUpTimedOut, match="prod-3 has not been deleted"):
         call(clean_up, migration=rehearsal, failed=True, waitedSeconds=18000)
     del mwaa.all["prod-3"]
     assert call(clean_up, migration=rehearsal, failed=True, waitedSeconds=240)["ready"]
@@ -392,7 +392,7 @@ def test_a_fall_back_deletes_nothing_where_2_11_does_not_take_the_source(
     mwaa: Environments, kept_out: Plan, call: Handler
 ) -> None:
     kept_out["source"]["airflowVersion"] = "2.11.3"
-    with pytest.raises(errors.ImportVersionUnfit, match=r"2\.11\.2 does not take the source's 2\.11\.3, and .*No way"):
+    with pytest.raises(errors.ImportVersionUnfit, match=r"2\.11\.2 cannot take the source's 2\.11\.3, and .*No way"):
         call(fall_back, migration=kept_out, cause=CAUSE, waitedSeconds=0)
     assert mwaa.all["prod-3"]["Status"] == "AVAILABLE"
 
@@ -667,7 +667,7 @@ def leave_probe(planned: Plan, **content: Any) -> None:
         (
             {"without_parent": ["2 rows of xcom whose dag_run is missing: set aside"], "undecryptable": ["variable a"]},
             "warn",
-            ["variable a is not decrypted by the source's Fernet key", "2 rows of xcom whose dag_run is missing"],
+            ["variable a cannot be decrypted with the source's Fernet key", "2 rows of xcom whose dag_run is missing"],
         ),
         ({"problems": [REFUSED], "ready": False}, "fail", ["MigrationWouldFail: 1 rows of xcom (d t r1 -1 k)"]),
     ],
@@ -826,7 +826,7 @@ def test_a_source_that_somebody_has_unpaused_is_not_cut_over(
     leave(planned, our_dags.EXPORT, "quiesce", active_dags=["a", "b"], paused=2)
     listed = [{"dag_id": "a", name: "True"}, {"dag_id": "b", name: "False"}, {"dag_id": "c", name: "False"}]
     commands.answers[("dags", "list")] = Answer(True, json.dumps(listed), "")
-    with pytest.raises(errors.SourceActive, match="1 DAGs of prod-2-10 are active again, 'b'"):
+    with pytest.raises(errors.SourceActive, match="prod-2-10 has 1 DAG active again, 'b'"):
         call(cut_over, migration=planned, done=0)
     assert [command[:2] for command in commands.given] == [("dags", "list")]
 
@@ -870,7 +870,7 @@ def test_a_source_whose_web_server_hangs_is_cut_over(
 def test_a_refused_cut_over_is_a_failure(planned: Plan, commands: Commands, call: Handler) -> None:
     leave(planned, our_dags.EXPORT, "quiesce", active_dags=["a"], paused=1)
     commands.answers[("dags", "unpause")] = Answer(False, "", "database is locked")
-    with pytest.raises(errors.CutOverFailed, match=r"1 DAGs from 'a' on .*database is locked"):
+    with pytest.raises(errors.CutOverFailed, match=r"1 DAG from 'a' on .*database is locked"):
         call(cut_over, migration=planned, done=0)
 
 
@@ -1090,7 +1090,7 @@ def published() -> list[tuple[str, str, str | None]]:
 def test_the_notification_links_to_the_page(planned: Plan, call: Handler) -> None:
     told = call(report, migration=planned, failure={}, rollBackFailure={}, unchecked=[])
     ((_, message, subject),) = published()
-    assert subject == "Migrated, but not in order: prod-2-10 -> prod-3"
+    assert subject == "Migrated, with errors: prod-2-10 -> prod-3"
     *_, place, _, link = message.splitlines()
     page = told["key"].replace(".json", ".html")
     assert place == f"Report: s3://exchange/{page}"
@@ -1122,7 +1122,7 @@ def test_a_topic_that_refuses_the_notification_loses_nothing(
     told = call(report, migration=planned, failure={}, rollBackFailure={}, unchecked=[])
     assert told["status"] == "SUCCEEDED"
     assert json.loads(read(told["key"]))["status"] == "SUCCEEDED"
-    assert "the topic was not told" in caplog.messages
+    assert "the topic could not be notified" in caplog.messages
     assert "X-Amz-Signature" not in caplog.text
 
 

@@ -106,6 +106,23 @@ CASES = [
         Refused("AirflowTablesMissing", ["log is no table there but a view or a foreign table"]),
     ),
     Case(
+        "views_in_place_of_tables", "2.10.3", ["views_in_place_of_tables"],
+        Refused("AirflowTablesMissing", [
+            "dag_run_note, task_reschedule is no table there but a view or a foreign table"
+        ]),
+    ),
+    Case(
+        "table_in_archive", "2.10.3", ["table_in_archive"],
+        Refused("AirflowTablesMissing", [
+            "alembic_version lies in public, and task_fail in archive; task_map in no schema that this user sees"
+        ]),
+    ),
+    Case(
+        "one_table_in_public", "2.10.3", ["target_in_a_schema_of_its_own", "one_table_in_public"],
+        Refused("AirflowTablesMissing", ["alembic_version lies in airflow, and task_reschedule in public"]),
+        made=IN_SCHEMA_AIRFLOW,
+    ),
+    Case(
         "schema_option_target", "2.8.1", ["clear_trigger_2_8"],
         Arrives(finds={"select left(kwargs, 6) from airflow.trigger": [("gAAAAA",)]}),
         target=["target_in_a_schema_of_its_own"], made_target=IN_SCHEMA_AIRFLOW,

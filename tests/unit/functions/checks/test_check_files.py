@@ -239,7 +239,7 @@ def test_dags_in_zips_are_looked_at(checked: Checked) -> None:
         archive.writestr("data.csv", "1")
     found = checked({"dags.zip": content.getvalue(), "broken.zip": b"PK no zip"})
     assert places(found["Removed in Airflow 3"])[0] == ("dags.zip/../../old.py", 5)
-    unread = found["DAG files not looked at"]
+    unread = found["DAG files not examined"]
     assert (unread["result"], places(unread)) == ("warn", [("broken.zip", None)])
 
 
@@ -247,7 +247,7 @@ def test_what_is_too_large_is_named(checked: Checked, monkeypatch: pytest.Monkey
     monkeypatch.setattr(dag_files, "MAX_FILE", 100)
     monkeypatch.setattr(dag_files, "MAX_ALL", 150)
     small = "x = 1  # " + "." * 70 + "\n"
-    found = checked({"large.py": "#" * 101, "1.py": small, "2.py": small})["DAG files not looked at"]
+    found = checked({"large.py": "#" * 101, "1.py": small, "2.py": small})["DAG files not examined"]
     assert places(found) == [("2.py", None), ("large.py", None)]
 
 
@@ -258,7 +258,7 @@ def test_a_zip_is_as_large_as_what_is_in_it(checked: Checked, monkeypatch: pytes
     with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, size in (("1.py", 1900), ("2.py", 1900), ("large.py", 2001)):
             archive.writestr(name, "#" * size)
-    found = checked({"dags.zip": content.getvalue()})["DAG files not looked at"]
+    found = checked({"dags.zip": content.getvalue()})["DAG files not examined"]
     assert places(found) == [("dags.zip/2.py", None), ("dags.zip/large.py", None)]
 
 
@@ -392,7 +392,7 @@ def test_an_installation_that_nobody_can_see(checked: Checked, enabled: bool) ->
     installed("ERROR: of the web server", stream="webserver.log")
     check = checked({}, environment=with_requirements(LINE.encode(), enabled))["Installation of the requirements"]
     assert (check["result"], check.get("findings")) == ("warn", None)
-    assert check["message"].startswith("Whether they were installed cannot be seen.")
+    assert check["message"].startswith("It is unknown whether they were installed.")
 
 
 def test_logs_of_what_the_environment_was_before_do_not_count(mwaa: Environments) -> None:
@@ -449,7 +449,7 @@ def test_options_that_the_target_does_not_know() -> None:
     assert check["result"] == "warn"
     assert [found["message"] for found in check["findings"]] == [
         "core.check_slas was removed from Airflow; the target does without it.",
-        "Airflow 3.2.1 does not know core.paralelism and passes over it.",
+        "Airflow 3.2.1 ignores core.paralelism, which it does not know.",
     ]
     assert "s3cr3t" not in json.dumps(check)
 

@@ -161,7 +161,7 @@ def test_parsing_is_waited_for_until_nothing_changes(migration: Plan, cli: Comma
     assert call(check_target, **event, waitedSeconds=1140)["ready"]
     (dag,) = found(migration)["Missing DAGs"]["findings"]
     assert dag["dag"] == "reports"
-    assert "makes no such DAG" in (dag["message"] or "")
+    assert "does not define this DAG" in (dag["message"] or "")
 
 
 def test_parsing_is_not_waited_for_longer_than_asked(migration: Plan, cli: Commands, call: Handler) -> None:
@@ -290,7 +290,7 @@ def test_no_payload_grows_with_the_number_of_dags(migration: Plan, cli: Commands
             "not equal in b",
         ),
         ({"verified": True, "tables": {"a": {**TABLE, "merged": 6}}}, LOGS, ["Task"], "fail", "not equal in a"),
-        (None, LOGS, ["Task"], "fail", "Nobody has compared"),
+        (None, LOGS, ["Task"], "fail", "The tables were not compared"),
     ],
 )
 def test_history_and_logs(verified: Any, logs: Any, groups: list[str], result: str, says: str) -> None:

@@ -104,7 +104,7 @@ def test_a_message_of_several_lines_is_kept() -> None:
         ("AirflowTaskTimeout", "DagBag import timeout for a after 30.0s", "core.dagbag_import_timeout"),
         ("AirflowDagDuplicatedIdException", "Ignoring DAG a", "give one of them another"),
         ("AirflowNotFoundException", "The conn_id `x` isn't defined", "inside a task"),
-        ("ZeroDivisionError", "division by zero", "Repair the file for Airflow 3.2.1"),
+        ("ZeroDivisionError", "division by zero", "Correct the file for Airflow 3.2.1"),
     ],
 )
 def test_remedy(kind: str, text: str, says: str) -> None:
