@@ -14,7 +14,7 @@ from migration.checks import check_results, target_database
 from migration.cleanup import cleaning
 from migration.exchange import layout
 from migration.exchange.locks import require_locks
-from migration.exchange.store import Store, of_attempt
+from migration.exchange.store import of_attempt, of_migration
 from migration.model import Migration
 from migration.observability import logger, state
 from migration.report.contents import message_of
@@ -40,8 +40,8 @@ def handler(*, execution: str, migration: Migration, cause: str, waited_seconds:
     store.start_phase("fall back")
     check_results.write(store, "target_database", [target_database.refused(migration, message_of(cause))])
     if cleaning.delete_target(migration):
-        of_migration = Store(clients.s3(), migration["bucket"], layout.migration(migration["id"]))
-        of_migration.write(layout.PLAN, {**of_migration.read(layout.PLAN), "migration": planned})
+        shared = of_migration(clients.s3(), migration)
+        shared.write(layout.PLAN, {**shared.read(layout.PLAN), "migration": planned})
         logger.info("falls back", extra={"path": planned["path"]})
         return FallBackProgress(**vars(waiting.ready(waited_seconds)), migration=planned)
     limit = migration["options"]["environmentTimeoutSeconds"]

@@ -207,6 +207,22 @@ def hop_request(
     return Settings(request | fields, options.notes)
 
 
+def changed_settings(found: dict[str, Any], request: dict[str, Any]) -> dict[str, Any]:
+    """The fields of UpdateEnvironment that give a target (`found`, GetEnvironment's answer) the settings of `request`.
+
+    Those that decide whether DAGs can be imported: files and Airflow options. No update takes away a file.
+    """
+    changes: dict[str, Any] = {}
+    for prefix in _FILES:
+        pinned = {f"{prefix}S3Path": request.get(f"{prefix}S3Path")}
+        pinned[f"{prefix}S3ObjectVersion"] = request.get(f"{prefix}S3ObjectVersion")
+        if any(value is not None and found.get(field) != value for field, value in pinned.items()):
+            changes |= {field: value for field, value in pinned.items() if value is not None}
+    if request.get(_OPTIONS, {}) != found.get(_OPTIONS, {}):
+        changes[_OPTIONS] = request.get(_OPTIONS, {})
+    return changes
+
+
 def overridden(request: dict[str, Any], overrides: dict[str, Any]) -> dict[str, Any]:
     """`request` with a user's overrides: maps merged key by key (None removes a key), all else replaced."""
     result = dict(request)

@@ -19,10 +19,11 @@ import check_files
 import report
 from local.rehearsal.demo_source import DEMO_DAGS
 from migration import errors
+from migration.airflow import our_dags, runs
 from migration.aws import clients
 from migration.checks import check_results, dag_code, dag_files, gate, installation_log, linter, options, requirements
 from migration.checks.check_results import Check, Finding
-from migration.exchange.store import of_attempt
+from migration.exchange.store import of_artifact, of_attempt, of_migration
 from migration.report import contents, facts, page
 from tests.unit.functions.conftest import Environments, Handler, document
 from tools.example_report import example
@@ -400,6 +401,26 @@ def test_logs_of_what_the_environment_was_before_do_not_count(mwaa: Environments
     assert "no stream requirements_install... since 2999" in check["message"]
 
 
+def test_a_target_that_an_earlier_attempt_made_is_judged_by_its_logs_since_then(
+    mwaa: Environments, call: Handler
+) -> None:
+    """An attempt that finds the target as it was begins after its installation, which counts all the same."""
+    installed("ERROR: No matching distribution found for nothing==1")
+    migration = before_the_export(mwaa, call)
+    clients.s3().delete_object(Bucket="dags", Key="prod-3/dags/team/old.py")
+    mwaa.all["prod-3"] |= with_requirements(LINE.encode())
+    of_attempt(clients.s3(), migration).write(  # type: ignore[arg-type]
+        "phases/create_target.json", {"name": "create target", "started": "2999-01-01T00:00:00.000+00:00"}
+    )
+    shared = of_migration(clients.s3(), migration)  # type: ignore[arg-type]
+    shared.write("target.json", {"since": "2026-01-01T00:00:00.000+00:00"})
+    with pytest.raises(errors.ChecksFailed, match="Installation of the requirements"):
+        call(check_files, migration=migration)
+    # A target that was made anew, after a fall back, has the log groups of the one before.
+    shared.write("target.json", {"since": "2999-01-01T00:00:00.000+00:00"})
+    call(check_files, migration=migration)
+
+
 def test_log_groups_that_may_not_be_read(mwaa: Environments) -> None:
     check = installation_log.check(clients.logs("eu-west-1"), with_requirements(b""), None)
     assert "The log groups could not be read: ResourceNotFoundException." in check["message"]
@@ -501,8 +522,9 @@ def test_a_failed_check_only_warns_if_so_asked(mwaa: Environments, call: Handler
 
 def test_a_file_that_is_broken_in_the_source_stops_nothing(mwaa: Environments, call: Handler) -> None:
     migration = before_the_export(mwaa, call)
-    known = {"dags": [], "broken_files": ["team/old.py"]}
-    of_attempt(clients.s3(), migration).write("source_dags.json", known)  # type: ignore[arg-type]  # a plain dict
+    run = runs.run_id(migration, our_dags.PROBE)  # type: ignore[arg-type]  # a plain dict
+    probed = {"run_id": run, "status": "done", "dag_list": {"dags": [], "broken_files": ["team/old.py"]}}
+    of_artifact(clients.s3(), migration).write("probe/export.json", probed)  # type: ignore[arg-type]
     call(check_files, migration=migration)
     clients.s3().put_object(Bucket="dags", Key="prod-3/dags/other.py", Body=OLD.encode())
     with pytest.raises(errors.ChecksFailed, match=r"other\.py:5"):
