@@ -161,7 +161,7 @@ def to_set_aside(found: Sequence[RefusedRows], kinds: Sequence[str]) -> List[Ref
     if refused:
         wanted = sorted({rows.rule.kind for rows in refused} | set(kinds))
         raise MigrationWouldFail(
-            "{} Or leave them out with --set-aside {}.".format(
+            "{} Or leave them out with options.setAside (on the command line --set-aside {}).".format(
                 " ".join(f"{rows.line}. {rows.rule.remedy}" for rows in refused), ",".join(wanted)
             )
         )
