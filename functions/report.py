@@ -178,7 +178,7 @@ def _dags(migration: Migration, found: dict[str, Any] | None, results: dict[str,
             # Both commands parse the DAG folder on 2.x and may take longer than a web server waits. A migration that
             # went well must not end badly for want of two numbers.
             logger.warning("the target's DAGs are not in the report", extra={"error_message": str(error)})
-    ours = set(our_dags.DAGS)
+    ours = set(our_dags.OURS)
     return {
         # The export takes the pause state of each of the user's DAGs, a row each.
         "source": results["export"].get("tables", {}).get("dag", {}).get("rows"),

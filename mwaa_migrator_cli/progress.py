@@ -94,7 +94,7 @@ def summary(report: Mapping[str, Any]) -> RenderableType:
     # What a DAG's trace says must not reach the terminal as a command.
     report = wording.printable(report)
     parts: list[RenderableType] = [Text(), _phases(facts.spans(report)), Text(), _tables(facts.table_rows(report))]
-    logs, dags = report.get("logs") or {}, report.get("dags") or {}
+    logs, dags = report["logs"], report.get("dags") or {}
     if dags:
         source, target = (wording.count(dags.get(name)) for name in ("source", "parsed_in_target"))
         errors = wording.counted(len(dags.get("import_errors") or []), "import error")

@@ -174,7 +174,7 @@ def _own_findings(report: Report) -> Iterator[Finding]:
         yield Finding(
             FAIL, "Not verified", "The tables were not compared.", "Run the comparison before using the target."
         )
-    lost = (report.get("logs") or {}).get("events_lost") or 0
+    lost = report["logs"]["events_lost"]
     if lost:
         yield Finding(
             FAIL,

@@ -45,7 +45,7 @@ def _lines(report: Report) -> Iterator[str]:
         tables = sum(1 for row in facts.table_rows(report) if row.exported)
         rows = wording.counted(facts.total(report, "exported"), "row")
         yield f"- History and settings: {rows} in {wording.counted(tables, 'table')}"
-    logs = report.get("logs") or {}
+    logs = report["logs"]
     if logs.get("events_source"):
         copied, archived, lost = (wording.count(logs[f"events_{name}"]) for name in ("copied", "archived", "lost"))
         events = wording.counted(logs["events_source"], "event")

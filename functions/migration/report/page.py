@@ -114,7 +114,7 @@ def _figures(report: Report) -> Iterator[Figure]:
         parsed = dags.get("parsed_in_target")
         known = wording.count(dags["source"])
         yield Figure("DAGs", known, "" if parsed is None else f"{wording.count(parsed)} in the target")
-    if (report.get("logs") or {}).get("events_source"):
+    if report["logs"]["events_source"]:
         yield Figure("Log events", wording.count(report["logs"]["events_source"]))
     if report.get("price_usd") is not None:
         on_the_day = report.get("price_on_the_day_usd")
@@ -123,7 +123,7 @@ def _figures(report: Report) -> Iterator[Figure]:
 
 
 def _logs(report: Report) -> list[Figure]:
-    logs = report.get("logs") or {}
+    logs = report["logs"]
     if not any(logs.get(name) for name in ("streams", "events_source", "events_copied", "events_archived")):
         return []
     named = (

@@ -62,7 +62,7 @@ def test_it_finds_nothing_and_takes_all_back(doctor: Doctor, aws: AwsWithMwaa, a
     assert (unexpected(findings), code) == ([], 0)
     assert {check.name for check in probe.CHECKS} <= {one["check"] for one in findings}
     assert state(aws) == before
-    assert set(airflow.deleted) == {"mwaa_migrator_probe"}
+    assert set(airflow.deleted) == {"mwaa_migrator_doctor"}
 
 
 @pytest.mark.parametrize(
@@ -157,7 +157,7 @@ def test_the_task_finds_how_long_an_idle_connection_lives(database: str) -> None
 @pytest.fixture
 def worker(database: str, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     """In the environment of a worker of Airflow 3, which has the coordinates; its probe's DAG folder is on the path."""
-    monkeypatch.setitem(sys.modules, "mwaa_migrator_probe_ways", ways_in)
+    monkeypatch.setitem(sys.modules, "mwaa_migrator_doctor_ways", ways_in)
     parameters = psycopg2.extensions.parse_dsn(database)
     for name, key in (("HOST", "host"), ("PORT", "port"), ("DB", "dbname")):
         monkeypatch.setenv(f"POSTGRES_{name}", str(parameters[key]))
