@@ -20,7 +20,6 @@ from sources.deployment import Deployment
 from sources.seed import _fill_empty_tables
 from tests.integration.engine.commands import names
 from tests.integration.engine.conftest import fill
-from tests.integration.engine.test_airflow_3 import NO_XCOMS
 
 #: Sources and targets. Each release of the targets has a rule of its own for what the latest version of a DAG is.
 PAIRS = (("3.0.6", "3.0.6"), ("3.0.6", "3.3.1"), ("3.2.1", "3.2.1"))
@@ -100,7 +99,6 @@ def history_of_2(new_deployment: Callable[..., Deployment], tmp_path_factory: py
     """An artifact of 2.10.3, which fills the databases of these tests."""
     deployment = new_deployment("2.10.3")
     fill(deployment, "source", dags=6, runs=8)
-    deployment.execute(NO_XCOMS)
     directory = tmp_path_factory.mktemp("artifacts")
     deployment.succeed("export", "--to", str(directory), "--id", "history")
     return directory / "history"
