@@ -1,6 +1,6 @@
 """CutOver: unpauses in the target exactly the DAGs that were active in the source. The source stays paused.
 
-Just before, it looks whether the source still is: what runs there after the export is not in the target.
+Just before, it checks whether the source still is: what runs there after the export is not in the target.
 """
 
 from __future__ import annotations

@@ -66,7 +66,7 @@ def handler(*, execution: str, execution_arn: str, input: dict[str, Any], progre
         try:
             groups, missing = listing.prepare(copy, source, target)
         except OutOfTime as error:
-            raise errors.TransientError("CloudWatch Logs throttled the look at the log groups all the time.") from error
+            raise errors.TransientError("CloudWatch Logs kept throttling the listing of the log groups.") from error
     failed = failed_of(clients.s3(), copy["bucket"], copy["failedOf"]) if copy["failedOf"] else None
     cursor = listing.list_some(
         copy,

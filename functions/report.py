@@ -74,7 +74,8 @@ def handler(
     if written is None and not told:
         raise errors.ReportNotWritten(
             f"The bucket {migration['bucket']} refused the report of {migration['id']} and the topic the notification. "
-            "The log of the report function has the report; repair the policies of the bucket, the topic and their key."
+            "The log of the report function has the report; correct the policies of the bucket, the topic and their "
+            "key."
         )
     logger.info("reported", extra={"status": report["status"], "verdict": report["verdict"], "key": written})
     return Reported(
@@ -148,7 +149,7 @@ def _notify(subject: str, message: str) -> bool:
             logger.warning("nobody has subscribed to the topic", extra={"topic": topic})
     except ClientError as error:
         # Without the notification: its link is as good as a password.
-        logger.warning("the topic was not told", extra={"error_message": str(error)})
+        logger.warning("the topic could not be notified", extra={"error_message": str(error)})
         if is_transient(error):
             raise
         return False
@@ -156,7 +157,7 @@ def _notify(subject: str, message: str) -> bool:
 
 
 def _cost(migration: Migration, found: dict[str, Any] | None, phases: list[Phase]) -> Price | None:
-    """The price of the target; none of a roll back by hand, whose report has the phases of what it takes back."""
+    """The price of the target; none of a rollback by hand, whose report has the phases of what it undoes."""
     if migration["rollBack"]:
         return None
     on_the_day = migration["classOnTheDay"]

@@ -53,8 +53,8 @@ def _one(sweeper: Sweeper, name: str, waited: int) -> Progress:
         seconds=planned["options"]["pollSeconds"],
         limit=_LIMIT_SECONDS,
         timed_out=lambda: errors.CleanUpTimedOut(
-            f"Something of rehearsal {name} is left after {_LIMIT_SECONDS} s; its environment is not gone, or its "
-            "execution still runs. The scheduled sweep tries again; or delete the environment by hand."
+            f"After {_LIMIT_SECONDS} s, rehearsal {name} is not fully cleaned up: its environment is not deleted, or "
+            "its execution still runs. The scheduled sweep tries again; or delete the environment by hand."
         ),
     )
 
@@ -74,7 +74,7 @@ def _all(sweeper: Sweeper, before: datetime) -> Swept:
             failed.append(name)
     if failed:
         raise errors.SweepIncomplete(
-            f"Something is left of {', '.join(failed)}; the function's log says why, rehearsal by rehearsal. Repair "
+            f"Something is left of {', '.join(failed)}; the function's log says why, rehearsal by rehearsal. Fix "
             "that, or delete the environments by hand."
         )
     return Swept(swept=swept, waiting=later)

@@ -46,7 +46,7 @@ class SourceTooOld(MigrationError):
 
 
 class SourceTooNew(MigrationError):
-    """The source runs Airflow 3, where no task can reach the metadata database."""
+    """The source runs Airflow 3; the export supports sources up to 2.11."""
 
 
 class SameEnvironment(MigrationError):
@@ -296,7 +296,7 @@ class CleanUpTimedOut(MigrationError):
 
 
 class SweepIncomplete(MigrationError):
-    """The sweep could not take back what is left of some rehearsals; it tries again the next time."""
+    """The sweep could not remove what is left of some rehearsals; it tries again the next time."""
 
 
 def named(name: str, message: str) -> MigrationError:

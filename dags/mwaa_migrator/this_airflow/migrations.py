@@ -25,7 +25,7 @@ def head_revision() -> str:
     revisions = _read().revisions
     heads = set(revisions) - {before for revision in revisions.values() for before in revision.follows}
     if len(heads) != 1:
-        message = "This Airflow's migrations lead to {} revisions ({}) instead of one. Install Airflow anew."
+        message = "This Airflow's migrations have {} heads ({}) instead of one. Reinstall Airflow."
         raise AirflowNotSupported(message.format(len(heads), ", ".join(sorted(heads))))
     return heads.pop()
 

@@ -46,7 +46,7 @@ def set_paused(
         if refusal is not None:
             word = "paused" if paused else "unpaused"
             raise CutOverFailed(
-                f"{len(batch)} DAGs from {batch[0]!r} on could not be {word} in the target: {refusal}. "
+                f"{counted(len(batch), 'DAG')} from {batch[0]!r} on could not be {word} in the target: {refusal}. "
                 "Look at the web server's log group."
             )
         done += len(batch)
@@ -77,7 +77,7 @@ def duration_note(airflow_version: str, dags: int | None) -> str:
     """What a plan says about the cut-over to a version that takes one DAG a command. `dags`: None if unknown."""
     each = f"Airflow {airflow_version} unpauses one DAG a command, which takes some {SECONDS_A_COMMAND} seconds"
     if dags is None:
-        return f"{each}: that is what each active DAG adds to the cut-over."
+        return f"{each}: each active DAG adds that much to the cut-over."
     minutes = -(-dags * SECONDS_A_COMMAND // 60)
     return (
         f"{each}: if all of the source's {counted(dags, 'DAG')} are active, the cut-over takes "
@@ -93,13 +93,13 @@ def require_paused(cli: AirflowCli, environment: str, dag_ids: list[str]) -> boo
     try:
         listed = cli.dags()
     except MigrationError as error:
-        logger.warning("whether the source is paused was not seen", extra={"error_message": str(error)})
+        logger.warning("could not see whether the source is paused", extra={"error_message": str(error)})
         return False
     states = {dag["dag_id"]: dag.get("is_paused", dag.get("paused")) for dag in listed or []}
     active = [dag_id for dag_id in dag_ids if str(states.get(dag_id)) == "False"]
     if active:
         raise SourceActive(
-            f"{len(active)} DAGs of {environment} are active again, {active[0]!r} among them: what they have run since "
-            "the export is not in the target. Find out who unpaused them, and start the migration again."
+            f"{environment} has {counted(len(active), 'DAG')} active again, {active[0]!r} among them: what ran there "
+            "since the export is not in the target. Find out who unpaused them, and start the migration again."
         )
     return all(str(states.get(dag_id)) == "True" for dag_id in dag_ids)

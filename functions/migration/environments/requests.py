@@ -161,10 +161,10 @@ def create_request(
         del options.options[option]
         notes.append(
             f"{option} is left out during the migration, because an import is a long task; set it after the cut-over "
-            "(a hop does)."
+            "(a hop sets it for you)."
         )
     notes += [
-        f"{option} is the source's, and people see it; give the target its own by target.overrides.{_OPTIONS}."
+        f"{option} still names the source to users; give the target its own by target.overrides.{_OPTIONS}."
         for option in _OF_THE_SOURCE
         if option in options.options and option not in overrides.get(_OPTIONS, {})
     ]
@@ -207,6 +207,22 @@ def hop_request(
     return Settings(request | fields, options.notes)
 
 
+def changed_settings(found: dict[str, Any], request: dict[str, Any]) -> dict[str, Any]:
+    """The fields of UpdateEnvironment that give a target (`found`, GetEnvironment's answer) the settings of `request`.
+
+    Those that decide whether DAGs can be imported: files and Airflow options. No update takes away a file.
+    """
+    changes: dict[str, Any] = {}
+    for prefix in _FILES:
+        pinned = {f"{prefix}S3Path": request.get(f"{prefix}S3Path")}
+        pinned[f"{prefix}S3ObjectVersion"] = request.get(f"{prefix}S3ObjectVersion")
+        if any(value is not None and found.get(field) != value for field, value in pinned.items()):
+            changes |= {field: value for field, value in pinned.items() if value is not None}
+    if request.get(_OPTIONS, {}) != found.get(_OPTIONS, {}):
+        changes[_OPTIONS] = request.get(_OPTIONS, {})
+    return changes
+
+
 def overridden(request: dict[str, Any], overrides: dict[str, Any]) -> dict[str, Any]:
     """`request` with a user's overrides: maps merged key by key (None removes a key), all else replaced."""
     result = dict(request)
@@ -229,7 +245,7 @@ def _options(source: dict[str, Any], airflow_version: str) -> renamed_options.Tr
     needed = renamed_options.needed(source["AirflowVersion"], airflow_version)
     options = translated.options | needed.options
     unknown = [
-        f"Airflow {airflow_version} does not know {option} and passes over it."
+        f"Airflow {airflow_version} ignores {option}, which it does not know."
         for option in renamed_options.unknown(options, airflow_version)
     ]
     return renamed_options.Translation(options, translated.notes + needed.notes + unknown)

@@ -72,6 +72,11 @@ def of_attempt(s3: S3Client, migration: Migration) -> Store:
     return Store(s3, migration["bucket"], layout.attempt(migration["id"], migration["attempt"]))
 
 
+def of_migration(s3: S3Client, migration: Migration) -> Store:
+    """What all attempts of a migration share."""
+    return Store(s3, migration["bucket"], layout.migration(migration["id"]))
+
+
 def of_artifact(s3: S3Client, migration: Migration) -> Store:
     """The artifact, as far as it is JSON: the manifest and the engine's results."""
     return Store(s3, migration["bucket"], layout.artifact(migration["artifactId"]))

@@ -45,7 +45,7 @@ def environment_problems(
         yield _problem(
             errors.SourceNotAvailable,
             "source.environment",
-            f"{name} is {source['Status']}; wait until it is AVAILABLE or repair it, its DAGs must be able to run",
+            f"{name} is {source['Status']}; wait until it is AVAILABLE or fix it: its DAGs must be able to run",
         )
     if (name, source_region) == (request["environment"], target_region):
         yield _problem(errors.SameEnvironment, "target.environment", f"{name} is the source; name a new environment")
@@ -89,7 +89,7 @@ def _version_problems(source: str, target: str, way: str, import_version: str) -
         yield _problem(
             errors.SourceTooNew,
             "source.environment",
-            f"it runs Airflow {source}, where no DAG can read the metadata database; sources are 1.10.12 to 2.11",
+            f"it runs Airflow {source}; a source must be at least {versions.OLDEST_SOURCE} and at most 2.11",
         )
         return
     if old < versions.parse(versions.OLDEST_SOURCE):

@@ -12,7 +12,8 @@ from migration.model import Migration, Phase
 from migration.report.price import Price
 from migration.times import now, seconds_between, shifted
 
-# From the first paused DAG of the source to the last unpaused one of the target.
+# From the first paused DAG of the source to the last unpaused one of the target. The export's run quiesces first; only
+# `timeline` tells the two apart.
 _DOWNTIME_STARTS = "export"
 _DOWNTIME_ENDS = "cut over"
 _TABLE_FIELDS = ("exported", "merged", "kept", "set_aside", "checksum_source", "checksum_target", "match")
@@ -50,7 +51,7 @@ def unchecked(caught: Iterable[Mapping[str, str]]) -> list[Check]:
             name=f"{failure['state']} was not made",
             result="warn",
             message=f"{failure['error']}: {failure['message']}",
-            remedy="It went on without it. Repair what it names, and rehearse to have it checked.",
+            remedy="The run continued without this check. Fix the cause and rehearse again.",
         )
         for failure in failures
     ]

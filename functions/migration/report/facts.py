@@ -49,7 +49,7 @@ class Span(NamedTuple):
 
 
 class TableRow(NamedTuple):
-    """A table's rows. `match` is None where nobody compared."""
+    """A table's rows. `match` is None where it was not compared."""
 
     name: str
     exported: int | None
@@ -69,7 +69,7 @@ def is_roll_back(report: Report) -> bool:
 
 
 def kind(report: Report) -> str:
-    return "Rehearsal" if is_rehearsal(report) else "Roll back" if is_roll_back(report) else "Migration"
+    return "Rehearsal" if is_rehearsal(report) else "Rollback" if is_roll_back(report) else "Migration"
 
 
 def verdict(report: Report) -> str:
@@ -83,14 +83,14 @@ def headline(report: Report) -> str:
     """The verdict in a few words."""
     failed, judged = report.get("status") != "SUCCEEDED", verdict(report)
     if is_roll_back(report):
-        return "Roll back failed" if failed else "Rolled back"
+        return "Rollback failed" if failed else "Rolled back"
     if is_rehearsal(report):
         if failed or judged == FAIL:
             return "Rehearsal failed"
         return "Rehearsal passed" if judged == PASS else "Rehearsal passed, with warnings"
     if failed:
         return "Migration failed"
-    return {PASS: "Migrated and verified", WARN: "Migrated, with warnings", FAIL: "Migrated, but not in order"}[judged]
+    return {PASS: "Migrated and verified", WARN: "Migrated, with warnings", FAIL: "Migrated, with errors"}[judged]
 
 
 def explanation(report: Report) -> str:
@@ -108,15 +108,15 @@ def explanation(report: Report) -> str:
         return " ".join(sentences)
     rows = wording.counted(total(report, "exported"), "row")
     if report.get("verified") and all(row.match for row in table_rows(report)):
-        sentences.append(f"All that was exported, {rows}, is in the target and equal by its checksums.")
+        sentences.append(f"All {rows} exported are in the target, with equal checksums.")
     elif report.get("tables"):
-        sentences.append("Not every row that was exported was found equal in the target.")
+        sentences.append("Some exported rows are missing from the target or differ there.")
     elif not report.get("failure"):
-        sentences.append("Nothing was compared.")
+        sentences.append("The tables were not compared.")
     if on_smaller_class(report):
         sentences.append(
-            "The target was {environment_class}; on the day it is {environment_class_on_the_day}, whose import and "
-            "hops are no slower, so the downtime to expect is at most what was measured.".format(**report)
+            "The real target will be {environment_class_on_the_day}, which is at least as fast as this one's "
+            "{environment_class}, so this downtime is an upper bound.".format(**report)
         )
     return " ".join(sentences)
 
@@ -157,7 +157,7 @@ def _own_findings(report: Report) -> Iterator[Finding]:
             FAIL,
             f"Not rolled back: {roll_back['error']}",
             roll_back["message"],
-            "Look at the source now: make the DAGs active that were active before, and take our DAG files away.",
+            "Look at the source now: unpause the DAGs that were active before, and remove our DAG files.",
         )
     if is_roll_back(report):
         # Its numbers are those of the migration that was taken back.
@@ -172,7 +172,7 @@ def _own_findings(report: Report) -> Iterator[Finding]:
         )
     elif not report.get("verified") and not failure:
         yield Finding(
-            FAIL, "Not verified", "Nobody compared source and target.", "Run the comparison before using the target."
+            FAIL, "Not verified", "The tables were not compared.", "Run the comparison before using the target."
         )
     lost = (report.get("logs") or {}).get("events_lost") or 0
     if lost:
@@ -194,7 +194,7 @@ def _dag_findings(report: Report) -> Iterator[Finding]:
             WARN,
             f"{wording.counted(len(errors), 'DAG file')} cannot be imported",
             f"Airflow {report['target']['airflow_version']} reports an error for each of these files.",
-            "Repair each file for the target's version; its DAGs do not run until then.",
+            "Correct each file for the target's version; its DAGs do not run until then.",
             tuple(Place(str(e.get("filepath") or ""), "", "", str(e.get("error") or "")) for e in errors),
         )
     if report.get("failure"):
@@ -206,7 +206,7 @@ def _dag_findings(report: Report) -> Iterator[Finding]:
             WARN,
             f"{wording.counted(known - parsed, 'DAG')} missing in the target",
             f"The source knows {wording.counted(known, 'DAG')}, the target has parsed {wording.count(parsed)}.",
-            "They may have no file any more, or not be parsed yet: compare the lists of both web servers.",
+            "Their files may be gone, or not parsed yet: compare the lists of both web servers.",
         )
     unfinished = report.get("unfinished") or {}
     runs, tasks = unfinished.get("dag_runs") or 0, unfinished.get("task_instances") or 0

@@ -36,4 +36,5 @@ def notes(results: Mapping[str, Mapping[str, Any]]) -> list[str]:
 
 def _rows(entry: Mapping[str, Any]) -> str:
     more = ", ..." if entry["rows"] > len(entry["examples"]) else ""
-    return f"{entry['rows']} rows of {entry['table']} ({', '.join(entry['examples'])}{more}): {entry['reason']}"
+    rows = wording.counted(entry["rows"], "row")
+    return f"{rows} of {entry['table']} ({', '.join(entry['examples'])}{more}): {entry['reason']}"

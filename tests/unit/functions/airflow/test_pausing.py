@@ -52,7 +52,7 @@ def test_where_an_expression_is_refused_each_dag_is_a_command(refusal: Answer | 
 
 
 def test_what_is_refused_for_one_dag_is_a_failure() -> None:
-    with pytest.raises(errors.CutOverFailed, match=r"1 DAGs from 'dag_0' on could not be paused .*: line too long"):
+    with pytest.raises(errors.CutOverFailed, match=r"1 DAG from 'dag_0' on could not be paused .*: line too long"):
         pause(WebServer(Answer(False, "", "no"), longest=5), DAGS)
 
 
@@ -81,4 +81,4 @@ def test_a_plan_tells_how_long_single_commands_take() -> None:
     assert pausing.duration_note("2.9.2", 300).endswith(
         "all of the source's 300 DAGs are active, the cut-over takes 25 minutes."
     )
-    assert "what each active DAG adds" in pausing.duration_note("2.9.2", None)
+    assert "each active DAG adds that much" in pausing.duration_note("2.9.2", None)

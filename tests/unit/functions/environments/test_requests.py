@@ -157,15 +157,15 @@ def test_options_that_name_the_source_are_named() -> None:
         "AirflowConfigurationOptions": {"webserver.base_url": "airflow.example.org", "webserver.instance_name": "Prod"}
     }
     notes = created(source, AirflowConfigurationOptions={"webserver.instance_name": "New"}).notes
-    assert [note.split(" is the source's")[0] for note in notes] == ["webserver.base_url"]
-    assert created(source, version="3.2.1").notes[-1].startswith("api.instance_name is the source's")
+    assert [note.split(" still names the source")[0] for note in notes] == ["webserver.base_url"]
+    assert created(source, version="3.2.1").notes[-1].startswith("api.instance_name still names the source")
 
 
 @pytest.mark.parametrize("version", ["2.11.2", "3.2.1"])
 def test_options_without_effect_are_named_and_stay(version: str) -> None:
     request, notes = created(SOURCE | {"AirflowConfigurationOptions": {"webserver.auto_refresh": "True"}}, version)
     assert request["AirflowConfigurationOptions"] == {"webserver.auto_refresh": "True"}
-    assert notes == [f"Airflow {version} does not know webserver.auto_refresh and passes over it."]
+    assert notes == [f"Airflow {version} ignores webserver.auto_refresh, which it does not know."]
 
 
 @pytest.mark.parametrize("version", ["2.11.2", "3.2.1"])

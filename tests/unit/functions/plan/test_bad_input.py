@@ -190,8 +190,8 @@ SCHEMA = {
         {"options.path": "direct", "options.importVersion": "2.11.2"},
     ),
     "unknown path": Case("InvalidValue", "options.path", "must be 'auto'", {"options.path": "by plane"}),
-    "roll back of nothing": Case("MissingField", "migrationId", "is required", {"": {"mode": "rollback"}}),
-    "roll back with a source": Case(
+    "rollback of nothing": Case("MissingField", "migrationId", "is required", {"": {"mode": "rollback"}}),
+    "rollback with a source": Case(
         "InvalidValue", "source", "leave it out", {"mode": "rollback", "migrationId": "sunday"}
     ),
 }
