@@ -32,7 +32,7 @@ _EXPORT_OPTIONS = (
     "drainSeconds",
     "drainPolicy",
 )
-_IMPORT_OPTIONS = ("onConflict", "jobs")
+_IMPORT_OPTIONS = ("onConflict", "pickledXComs", "jobs")
 
 # The results of a DAG's tasks in the order of the tasks; a run has done its work when the last one is there.
 _RESULTS = {
@@ -116,12 +116,13 @@ def conf(migration: Migration, run: str) -> dict[str, Any]:
     if run in (PROBE, EXPORT):
         options = _given(migration["options"], _EXPORT_OPTIONS) | {
             "targetVersion": migration["target"]["airflowVersion"],
-            "importVersion": migration["importVersion"],
             "quiesce": run == EXPORT and quiesces(migration),
         }
     elif run == IMPORT:
         # All paused until the cut-over unpauses what was active.
         options = _given(migration["options"], _IMPORT_OPTIONS) | {"pauseState": "all-paused"}
+        if migration["hops"]:
+            options["hopVersion"] = migration["target"]["airflowVersion"]
     if run in _DAG_OF_PROBE:
         options["probe"] = True
         artifact = f"{artifact}/{layout.PROBE}"
