@@ -20,11 +20,13 @@ from migration.checks import check_results
 from migration.environments import environment
 from migration.exchange import layout
 from migration.exchange.store import Store, of_artifact, of_attempt
+from migration.failure import failure_of
 from migration.model import Migration, Phase
-from migration.observability import logger, metrics, state
+from migration.observability import logger, metrics
 from migration.report import contents, facts, left_behind, notification, price
 from migration.report.price import Price
 from migration.report.rehearsal_history import History, Rehearsal
+from migration.state import state
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,8 +56,8 @@ def handler(
     phases = store.phases()
     report = contents.make(
         migration,
-        failure=contents.failure_of(failure),
-        roll_back_failure=contents.failure_of(roll_back_failure),
+        failure=failure_of(failure),
+        roll_back_failure=failure_of(roll_back_failure),
         phases=phases,
         results=results,
         logs=store.read(layout.LOGS),
@@ -178,7 +180,7 @@ def _dags(migration: Migration, found: dict[str, Any] | None, results: dict[str,
             # Both commands parse the DAG folder on 2.x and may take longer than a web server waits. A migration that
             # went well must not end badly for want of two numbers.
             logger.warning("the target's DAGs are not in the report", extra={"error_message": str(error)})
-    ours = set(our_dags.DAGS)
+    ours = set(our_dags.OURS)
     return {
         # The export takes the pause state of each of the user's DAGs, a row each.
         "source": results["export"].get("tables", {}).get("dag", {}).get("rows"),

@@ -1,7 +1,7 @@
 """A DAG that doctor puts into an environment's DAG folder, and takes back: what a task of a migration would find there.
 
 Its one run is triggered with conf {"bucket": ..., "key": ..., "idleSeconds": [...]}, and leaves its answers there.
-It needs only the engine's ways_in.py, which doctor puts beside it as mwaa_migrator_probe_ways.py, and runs in any
+It needs only the engine's ways_in.py, which doctor puts beside it as mwaa_migrator_doctor_ways.py, and runs in any
 Airflow from 1.10.12 on, so in Python 3.7, too.
 """
 
@@ -18,7 +18,7 @@ SCHEMA = "mwaa_migrator_doctor"
 def connect() -> Dict[str, Any]:
     """The ways into the metadata database that work: by name, a function that makes a connection."""
     import psycopg2
-    from mwaa_migrator_probe_ways import WAYS, Unusable  # type: ignore[import-not-found]
+    from mwaa_migrator_doctor_ways import WAYS, Unusable  # type: ignore[import-not-found]
 
     ways: Dict[str, Any] = {"Airflow's engine": _by_engine, **{way.name: way.connect for way in WAYS}}
     open_ways = {}
@@ -121,12 +121,19 @@ def probe(**context: Any) -> None:
 def make_dag(of_airflow: Any) -> Any:
     """The DAG, of Airflow's class."""
     arguments = {
-        "dag_id": "mwaa_migrator_probe",
+        "dag_id": "mwaa_migrator_doctor",
         "description": "What a task of a migration would find here",
         "start_date": datetime.datetime(2020, 1, 1, tzinfo=datetime.timezone.utc),
         "catchup": False,
         "is_paused_upon_creation": False,
-        "default_args": {"owner": "mwaa-migrator", "retries": 0, "priority_weight": 1000},
+        "default_args": {
+            "owner": "mwaa-migrator",
+            # As a migration's own tasks have it: a worker whose folder is behind the scheduler's fails a task at once.
+            "retries": 3,
+            "retry_delay": datetime.timedelta(seconds=30),
+            "execution_timeout": None,
+            "priority_weight": 1000,
+        },
         "tags": ["mwaa-migrator"],
     }
     try:

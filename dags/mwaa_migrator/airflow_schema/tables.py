@@ -63,8 +63,8 @@ DAG_TABLE = "dag"
 
 LOG_TEMPLATE_TABLE = "log_template"
 
-#: Our own DAGs, whose runs and states are never migrated.
-OWN_DAGS = ("mwaa_migrator_export", "mwaa_migrator_import", "mwaa_migrator_resume")
+#: Our own DAGs, whose runs and states are never migrated; the last is what a killed doctor leaves behind.
+OWN_DAGS = ("mwaa_migrator_export", "mwaa_migrator_import", "mwaa_migrator_resume", "mwaa_migrator_doctor")
 
 #: Where our DAGs may leave rows that no run of theirs leads to: deleting a DAG leaves its events and jobs behind.
 TABLES_WITH_OWN_DAGS = ("dag", "dag_run", "task_instance", "log", "job")

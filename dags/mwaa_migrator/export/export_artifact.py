@@ -28,7 +28,6 @@ from mwaa_migrator.export.column_rules import require_key_space
 from mwaa_migrator.export.dag_list import DAG_LIST, read_dag_list
 from mwaa_migrator.export.export_encrypted import export_encrypted, refuse_undecryptable
 from mwaa_migrator.export.history_cut import HistoryCut, read_cut
-from mwaa_migrator.export.jsonb_conversion import exact_rules
 from mwaa_migrator.export.plan import ExportOptions, ExportPlan, plan_export, require_primary_keys
 from mwaa_migrator.export.refused_rows import (
     RefusedRows,
@@ -142,7 +141,7 @@ def _without_refused_rows(
 ) -> tuple[HistoryCut, list[RefusedRows]]:
     """The cut without the rows that are set aside, and those rows; raises MigrationWouldFail if others are refused."""
     source, tables = cut.plan.source, cut.plan.tables
-    found = find_refused_rows(source, exact_rules(cut, rules.on_the_way, options.target_version), cut)
+    found = find_refused_rows(source, rules.on_the_way, cut)
     set_aside = to_set_aside(found, options.set_aside)
     conditions = {
         name: sql.SQL("({})").format(

@@ -18,8 +18,7 @@ from mwaa_migrator.this_airflow.release import AIRFLOW_3, version_tuple
 class ExportOptions(NamedTuple):
     """
     ``days`` and ``dags`` cut history; ``tables`` (None: all) and ``exclude_tables`` choose among the tables.
-    ``set_aside`` are the kinds of rows to leave out that the migrations on the way to ``target_version`` do not take;
-    ``import_version`` is the Airflow that will import them.
+    ``set_aside`` are the kinds of rows to leave out that the migrations on the way to ``target_version`` do not take.
     """
 
     days: int | None
@@ -30,7 +29,6 @@ class ExportOptions(NamedTuple):
     skip_undecryptable: bool
     set_aside: Sequence[str]
     target_version: str | None
-    import_version: str | None
 
 
 def export_options(values: Mapping[str, Any]) -> ExportOptions:
@@ -44,7 +42,6 @@ def export_options(values: Mapping[str, Any]) -> ExportOptions:
         values["skipUndecryptable"],
         values["setAside"],
         values["targetVersion"],
-        values["importVersion"],
     )
 
 

@@ -11,7 +11,6 @@ from mwaa_migrator.export.column_rules import require_key_space
 from mwaa_migrator.export.dag_list import read_dag_list
 from mwaa_migrator.export.export_encrypted import find_undecryptable, refuse_undecryptable
 from mwaa_migrator.export.history_cut import HistoryCut, read_cut
-from mwaa_migrator.export.jsonb_conversion import exact_rules
 from mwaa_migrator.export.plan import ExportOptions, plan_export, require_primary_keys
 from mwaa_migrator.export.refused_rows import RefusedRows, find_refused_rows, rules_to_come, to_set_aside
 from mwaa_migrator.export.unfinished import unfinished
@@ -95,7 +94,7 @@ def _examine(source: MetadataDatabase, options: ExportOptions, with_later: bool)
     plan = plan_export(source, options)
     cut = read_cut(plan, options)
     rules = rules_to_come(plan, options)
-    refused = find_refused_rows(source, exact_rules(cut, rules.on_the_way, options.target_version), cut)
+    refused = find_refused_rows(source, rules.on_the_way, cut)
     later = find_refused_rows(source, rules.later, cut) if with_later else []
     undecryptable = find_undecryptable(cut, fernet())
     problems = [

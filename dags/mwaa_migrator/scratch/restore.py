@@ -106,8 +106,8 @@ def _with_named_indexes(artifact: Artifact, tables: dict[str, Table]) -> list[Ta
 def _not_made_again(what: str, error: DatabaseError) -> RestoreFailed:
     return RestoreFailed(
         f"The source's {what} cannot be made again: {str(error).strip()}. Trying again will not help: drop or change "
-        "what the message names in the source, and export again. --exclude-tables would not help either: it leaves out "
-        "the rows of a table of Airflow's, and its migrations still need the table."
+        "what the message names in the source, and export again. Excluding the table would not help either: that "
+        "leaves out the rows of a table of Airflow's, and its migrations still need the table."
     )
 
 

@@ -17,17 +17,16 @@ from psycopg2 import sql
 from mwaa_migrator import child_process
 from mwaa_migrator.airflow_schema.tables import LOG_TEMPLATE_TABLE
 from mwaa_migrator.errors import UpgradeFailed
+from mwaa_migrator.mending.mend_rows import mend_rows
 from mwaa_migrator.postgres.catalog import read_tables, table_exists
 from mwaa_migrator.postgres.identifiers import qualified
 from mwaa_migrator.postgres.session import execute, fetch_value, keep_alive
 from mwaa_migrator.progress import Progress
 from mwaa_migrator.scratch.orphans import set_orphans_aside
-from mwaa_migrator.scratch.plain_confs import make_confs_plain
 from mwaa_migrator.scratch.run_migrations import ERROR_MARK
 from mwaa_migrator.scratch.scratch_schema import ScratchSchema
 from mwaa_migrator.scratch.stand_ins import make_stand_in
 from mwaa_migrator.scratch.unreadable_triggers import set_unreadable_triggers_aside
-from mwaa_migrator.this_airflow.release import AIRFLOW_3, version_tuple
 from mwaa_migrator.waiting import arrivals
 
 #: In these the migrations end by adding the rows that Airflow starts with, which are not the source's.
@@ -41,15 +40,18 @@ class Upgraded(NamedTuple):
     """What the user must know of it, in lines.
 
     ``without_parent`` names each trigger that this Airflow cannot read, and what ``set_orphans_aside`` met;
-    ``changed_values`` is what ``make_confs_plain`` returned.
+    ``changed_values`` is what ``mend_rows`` returned.
     """
 
     without_parent: List[str]
     changed_values: List[str]
 
 
-def upgrade(scratch: ScratchSchema, progress: Progress) -> Upgraded:
-    """Bring the scratch schema to the target's revision, and commit; raises UpgradeFailed."""
+def upgrade(scratch: ScratchSchema, pickled_xcoms: str, progress: Progress) -> Upgraded:
+    """Bring the scratch schema to the target's revision, and commit; raises UpgradeFailed.
+
+    ``pickled_xcoms`` is a value of ``options.py``.
+    """
     connection = scratch.connection
     newest = {
         name: fetch_value(connection, sql.SQL("select coalesce(max(id), 0) from {}").format(scratch.table(name)))
@@ -59,7 +61,9 @@ def upgrade(scratch: ScratchSchema, progress: Progress) -> Upgraded:
     connection.commit()
     _let_pgcrypto_be_found(scratch)
     lines = set_unreadable_triggers_aside(scratch)
-    changed = make_confs_plain(scratch) if version_tuple(scratch.target.airflow_version) >= AIRFLOW_3 else []
+    revision, version = scratch.artifact.manifest["revision"], scratch.target.airflow_version
+    changed = mend_rows(connection, scratch.name, revision, version, pickled_xcoms)
+    connection.commit()
     for line in lines + changed:
         progress.say(line)
     mended: List[str] = []

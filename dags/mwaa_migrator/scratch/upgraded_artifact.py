@@ -129,11 +129,17 @@ def check_target(target: MetadataDatabase, source_version: str, source_revision:
 
 @contextmanager
 def upgraded_artifact(
-    target: MetadataDatabase, artifact: Artifact, processes: int, progress: Progress, has_orphans: bool = False
+    target: MetadataDatabase,
+    artifact: Artifact,
+    processes: int,
+    progress: Progress,
+    pickled_xcoms: str,
+    has_orphans: bool = False,
 ) -> Iterator[UpgradedArtifact]:
     """Check, restore and upgrade the artifact; its scratch schema is dropped at the end of the block.
 
-    ``has_orphans`` says that rows without a parent are known to be in it, and have to be set aside.
+    ``pickled_xcoms`` is a value of ``options.py``. ``has_orphans`` says that rows without a parent are known to be in
+    it, and have to be set aside.
     Raises a Refused before anything is written, or else RestoreFailed, UpgradeFailed or RowsUnaccounted.
     """
     with progress.phase("check"):
@@ -147,7 +153,7 @@ def upgraded_artifact(
             restore(scratch, upgrade_follows, processes, progress)
         with progress.phase("upgrade"):
             oids = table_oids(scratch)
-            done = upgrade(scratch, progress) if upgrade_follows else Upgraded([], [])
+            done = upgrade(scratch, pickled_xcoms, progress) if upgrade_follows else Upgraded([], [])
             upgraded = _read(scratch, names_after_upgrade(scratch, oids), done)
             if has_orphans:
                 upgraded = without_orphans(upgraded, progress)

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 
 from migration.airflow.cli import AirflowCli, pattern_of
-from migration.errors import CliAnswerInvalid, CliRefused, CutOverFailed, MigrationError, SourceActive
+from migration.errors import CliAnswerInvalid, CliRefused, CutOverFailed, MigrationError, SourceActive, TransientError
 from migration.observability import logger
 from migration.wording import counted
 
@@ -38,7 +38,7 @@ def set_paused(
     started = clock()
     while done < len(dag_ids) and clock() - started < seconds:
         batch = _batch(dag_ids[done : done + _MOST_DAGS]) if together else [dag_ids[done]]
-        refusal = _refusal(cli, batch, paused, together)
+        refusal = _send(cli, batch, paused, together)
         if refusal is not None and together:
             logger.warning("one DAG a command from here on", extra={"dags": len(batch), "refusal": refusal})
             together = False
@@ -61,12 +61,13 @@ def _batch(dag_ids: list[str]) -> list[str]:
     return dag_ids[:size]
 
 
-def _refusal(cli: AirflowCli, batch: list[str], paused: bool, together: bool) -> str | None:
-    """What was said against a command; None where it has succeeded."""
+def _send(cli: AirflowCli, batch: list[str], paused: bool, together: bool) -> str | None:
+    """Pauses or unpauses a batch. Returns what was said against the command; None where it has succeeded."""
     try:
         answer = cli.set_paused(batch, paused) if together else cli.set_one_paused(batch[0], paused)
-    except (CliAnswerInvalid, CliRefused) as error:
-        # What stands before a web server can refuse the line itself; for one DAG it is a failure of its own.
+    except (CliAnswerInvalid, CliRefused, TransientError) as error:
+        # What stands before a web server can refuse the line itself, with a 502 too; for one DAG it is a failure of its
+        # own.
         if not together:
             raise
         return str(error)

@@ -33,7 +33,7 @@ class Store:
         return None if stored is None else json.loads(stored.body)
 
     def write(self, name: str, content: Any) -> str:
-        """Writes and returns the key."""
+        """Writes JSON; what JSON does not have becomes text. Returns the key."""
         return self.write_text(name, json.dumps(content, indent=2, sort_keys=True, default=str), "application/json")
 
     def write_text(self, name: str, content: str, content_type: str) -> str:

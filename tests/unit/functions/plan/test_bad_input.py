@@ -133,6 +133,9 @@ SCHEMA = {
     "a poll of hours": Case("InvalidValue", "options.pollSeconds", "at most 3600", {"options.pollSeconds": 7200}),
     "endless drain": Case("InvalidValue", "options.drainSeconds", "at most 86400", {"options.drainSeconds": 10**6}),
     "unknown policy": Case("InvalidValue", "options.drainPolicy", "'wait'", {"options.drainPolicy": "kill"}),
+    "unknown way with pickles": Case(
+        "InvalidValue", "options.pickledXComs", "must be 'convert' or 'archive'", {"options.pickledXComs": "load"}
+    ),
     "unknown conflict": Case("InvalidValue", "options.onConflict", "'overwrite'", {"options.onConflict": "replace"}),
     "xcoms as text": Case("InvalidType", "options.xcoms", "must be boolean", {"options.xcoms": "no"}),
     "empty pattern": Case("InvalidValue", "options.dags", "must not be empty", {"options.dags": ""}),

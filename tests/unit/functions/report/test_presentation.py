@@ -135,7 +135,7 @@ def test_every_field_is_described(report: Report) -> None:
         ({"mode": "rollback", "status": "FAILED", "failure": FAILURE}, "fail", "Rollback failed"),
         ({"tables": DIFFERENT, "verified": False}, "fail", "Migrated, with errors"),
         ({"verified": False, "tables": {}}, "fail", "Migrated, with errors"),
-        ({"logs": {"events_lost": 1}}, "fail", "Migrated, with errors"),
+        ({"logs": {**small()["logs"], "events_lost": 1}}, "fail", "Migrated, with errors"),
         ({"dags": {"import_errors": [{"filepath": "a.py", "error": "e"}]}}, "warn", "Migrated, with warnings"),
         ({"dags": {"source": 3, "parsed_in_target": 2}}, "warn", "Migrated, with warnings"),
         ({"unfinished": {"dag_runs": 1, "task_instances": 2}}, "warn", "Migrated, with warnings"),
