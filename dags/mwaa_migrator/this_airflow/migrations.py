@@ -72,9 +72,15 @@ def tables_in_migrations() -> FrozenSet[str]:
     return _read().tables
 
 
-def names_in_migrations() -> set[str]:
-    """Every name that this Airflow's migrations put between quotes: of tables, columns, indexes, constraints."""
-    return {name for text in _migrations() for name in re.findall(r"""["'](\w+)["']""", text)}
+def names_in_migrations(after: str | None = None) -> set[str]:
+    """Every name that this Airflow's migrations put between quotes: of tables, columns, indexes, constraints.
+
+    ``after``: only the migrations that a database at that revision has not been through.
+    """
+    migrations = _read()
+    applied = set() if after is None else applied_revisions(after)
+    ahead = [names for revision, names in migrations.names.items() if revision not in applied]
+    return set().union(*ahead)
 
 
 def index_names() -> set[str]:
@@ -147,6 +153,7 @@ class _Revision(NamedTuple):
 class _Migrations(NamedTuple):
     revisions: Dict[str, _Revision]
     tables: FrozenSet[str]
+    names: Dict[str, FrozenSet[str]]
 
 
 @lru_cache(maxsize=None)
@@ -154,13 +161,15 @@ def _read() -> _Migrations:
     """Parsing the text is what takes time, so all that is wanted of it is taken at once."""
     revisions: Dict[str, _Revision] = {}
     tables: set[str] = set()
+    names: Dict[str, FrozenSet[str]] = {}
     for text in _migrations():
         module = ast.parse(text)
         said = dict(_assignments(module))
         if "revision" in said:
             revisions[said["revision"]] = _Revision(_as_tuple(said.get("down_revision")), said.get("airflow_version"))
+            names[said["revision"]] = frozenset(re.findall(r"""["'](\w+)["']""", text))
         tables.update(_tables(module))
-    return _Migrations(revisions, frozenset(tables))
+    return _Migrations(revisions, frozenset(tables), names)
 
 
 class _Models(NamedTuple):
