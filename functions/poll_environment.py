@@ -17,7 +17,7 @@ from migration.environments import environment
 from migration.exchange import layout
 from migration.exchange.store import Store, of_attempt
 from migration.model import Migration
-from migration.observability import state
+from migration.state import state
 from migration.waiting import Progress
 
 _FAILED = {
