@@ -82,8 +82,10 @@ def judge(found: dict[str, Any] | None, name: str, airflow_version: str) -> str:
         raise errors.EnvironmentUnavailable(f"{name} does not exist any more. Start the migration again.")
     status: str = found["Status"]
     update = found.get("LastUpdate", {})
-    told = update.get("Error", {})
-    reason = f"{told.get('ErrorCode', '')}: {told.get('ErrorMessage', '')}" if told else "Amazon MWAA gives no reason"
+    error = update.get("Error", {})
+    reason = (
+        f"{error.get('ErrorCode', '')}: {error.get('ErrorMessage', '')}" if error else "Amazon MWAA gives no reason"
+    )
     if status in _FAILED:
         raise _FAILED[status](
             f"{name} is {status} ({reason}). Correct what it names (target.overrides, network, role, requirements), "
