@@ -45,10 +45,6 @@ class SourceTooOld(MigrationError):
     """The source's Airflow is older than the oldest version that the export supports."""
 
 
-class SourceTooNew(MigrationError):
-    """The source runs Airflow 3; the export supports sources up to 2.11."""
-
-
 class SameEnvironment(MigrationError):
     """Source and target are one environment."""
 
@@ -62,7 +58,7 @@ class ImportVersionUnfit(MigrationError):
 
 
 class PathUnfit(MigrationError):
-    """The source is too old to go to the target's version directly."""
+    """The source is too old to go to the target's version directly, or too new to go through 2.11."""
 
 
 class TargetExists(MigrationError):
@@ -261,7 +257,7 @@ class LogsIncomplete(MigrationError):
 
 
 class ChecksFailed(MigrationError):
-    """Before any DAG was paused, the target's checks found what works in the source and will not work there."""
+    """The target's checks found, before any DAG was paused or after an upgrade, what will not work there."""
 
 
 class LinterFailed(MigrationError):
