@@ -17,7 +17,6 @@ from migration.cleanup.leftovers import Sweeper
 from migration.observability import logger, state
 from migration.waiting import Progress
 
-_LIMIT_SECONDS = 7200
 # The files were gone before: an hour ago, when the schedule was last here, or at the rehearsal's own clean-up.
 _LATER = 1
 
@@ -48,12 +47,14 @@ def _one(sweeper: Sweeper, name: str, waited: int) -> Progress:
     planned = sweeper.plan(name)
     if planned is None or _take_back(sweeper, name, waited):
         return waiting.ready(waited)
+    # An environment that is being upgraded, or put back after that, can be deleted when it is done: after hours.
+    limit = planned["options"]["environmentTimeoutSeconds"]
     return waiting.not_ready(
         waited,
         seconds=planned["options"]["pollSeconds"],
-        limit=_LIMIT_SECONDS,
+        limit=limit,
         timed_out=lambda: errors.CleanUpTimedOut(
-            f"After {_LIMIT_SECONDS} s, rehearsal {name} is not fully cleaned up: its environment is not deleted, or "
+            f"After {limit} s, rehearsal {name} is not fully cleaned up: its environment is not deleted, or "
             "its execution still runs. The scheduled sweep tries again; or delete the environment by hand."
         ),
     )

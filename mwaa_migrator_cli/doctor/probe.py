@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from mypy_boto3_mwaa import MWAAClient
     from mypy_boto3_s3 import S3Client
 
+# Enough for all tries of a task that ends when it has been idle for longest.
 _PARSED_WITHIN, _ANSWERED_WITHIN = 900.0, 900.0
 IDLE_SECONDS = (30, 60, 120)
 

@@ -126,7 +126,14 @@ def make_dag(of_airflow: Any) -> Any:
         "start_date": datetime.datetime(2020, 1, 1, tzinfo=datetime.timezone.utc),
         "catchup": False,
         "is_paused_upon_creation": False,
-        "default_args": {"owner": "mwaa-migrator", "retries": 0, "priority_weight": 1000},
+        "default_args": {
+            "owner": "mwaa-migrator",
+            # As a migration's own tasks have it: a worker whose folder is behind the scheduler's fails a task at once.
+            "retries": 3,
+            "retry_delay": datetime.timedelta(seconds=30),
+            "execution_timeout": None,
+            "priority_weight": 1000,
+        },
         "tags": ["mwaa-migrator"],
     }
     try:

@@ -493,7 +493,9 @@ def test_a_migration_whose_functions_were_idle_for_weeks(execute: Execute, verif
     """Each function in a VPC is Inactive at first, as under LAMBDA_STATE=Inactive, also those that roll back."""
     resources = template()["Resources"].items()
     in_vpc = {name.removesuffix("Function") for name, resource in resources if "VpcConfig" in resource["Properties"]}
-    idle = {name: [Fails("Lambda.ResourceNotReadyException"), WELL[name]] for name in in_vpc & WELL.keys()}
+    states = ("NotReady", "Conflict")
+    failures = [Fails(f"Lambda.Resource{state}Exception") for state in states]
+    idle = {name: [*failures, WELL[name]] for name in in_vpc & WELL.keys()}
     outcome = execute(**idle, **({} if verified else {"Verify": Fails("VerificationFailed")}))
     assert outcome.error == (None if verified else "VerificationFailed")
     assert outcome.states[-1] == ("Succeeded" if verified else "Failed")
@@ -506,6 +508,15 @@ def test_a_migration_whose_functions_were_idle_for_weeks(execute: Execute, verif
 def test_while_the_source_is_paused_a_web_server_gets_ten_minutes(execute: Execute) -> None:
     outcome = execute(CutOver=[*[Fails("CliUnreachable")] * 7, WELL["CutOver"]])
     assert (outcome.status, len(outcome.events("CutOver"))) == ("SUCCEEDED", 8)
+
+
+@pytest.mark.parametrize(
+    ("function", "calls_before"), [("TriggerDagRun", 0), ("TriggerDagRun", 1), ("CheckDagRun", 1), ("CheckDagRun", 2)]
+)
+def test_so_it_gets_for_our_dag_runs(execute: Execute, function: str, calls_before: int) -> None:
+    well = WELL[function]
+    outcome = execute(**{function: [*[well] * calls_before, *[Fails("CliUnreachable")] * 7, well]})
+    assert outcome.status == "SUCCEEDED"
 
 
 def test_a_target_in_maintenance_is_upgraded_when_that_is_over(execute: Execute) -> None:
@@ -547,7 +558,7 @@ def test_every_task_retries_what_passes_and_catches_the_rest(name: str) -> None:
         "UpdateEnvironment": maintenance,
     }
     # While the source is paused a web server gets ten minutes.
-    long = name in ("RollBack", "CutOver", "TriggerExport", "TriggerImport")
+    long = name in ("RollBack", "CutOver", "CheckExport", "CheckImport") or name.startswith("Trigger")
     usual = [{**common[0], "MaxAttempts": 24}, *common[1:]] if long else common
     assert task["Retry"] == first.get(name, []) + usual
     assert {"Lambda.TooManyRequestsException", "Lambda.ServiceException", "TransientError"} <= set(

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 
 from migration.airflow.cli import AirflowCli, pattern_of
-from migration.errors import CliAnswerInvalid, CliRefused, CutOverFailed, MigrationError, SourceActive
+from migration.errors import CliAnswerInvalid, CliRefused, CutOverFailed, MigrationError, SourceActive, TransientError
 from migration.observability import logger
 from migration.wording import counted
 
@@ -65,8 +65,9 @@ def _send(cli: AirflowCli, batch: list[str], paused: bool, together: bool) -> st
     """Pauses or unpauses a batch. Returns what was said against the command; None where it has succeeded."""
     try:
         answer = cli.set_paused(batch, paused) if together else cli.set_one_paused(batch[0], paused)
-    except (CliAnswerInvalid, CliRefused) as error:
-        # What stands before a web server can refuse the line itself; for one DAG it is a failure of its own.
+    except (CliAnswerInvalid, CliRefused, TransientError) as error:
+        # What stands before a web server can refuse the line itself, with a 502 too; for one DAG it is a failure of its
+        # own.
         if not together:
             raise
         return str(error)

@@ -174,9 +174,7 @@ def create_request(
             "the target's database and web server are made (GetEnvironment names their services)."
         )
     request["AirflowConfigurationOptions"] = options.options
-    if options.options.get(_PAUSED_AT_CREATION, "True").lower() in ("false", "f", "0"):
-        options.options[_PAUSED_AT_CREATION] = "True"
-        notes.append(f"{_PAUSED_AT_CREATION} is True during the migration; set it back after cut-over or with a hop.")
+    notes += _keep_new_dags_paused(options.options)
     request["Tags"] = {key: value for key, value in request.get("Tags", {}).items() if not key.startswith("aws:")}
     notes += _leave_numbers_of_another_class(request, overrides)
     request = overridden(request, overrides)
@@ -200,11 +198,21 @@ def hop_request(
     version, so that what the import version needed does not stay.
     """
     options = _options(source, airflow_version)
+    # The cut-over comes after the hop, and a DAG that only the new version can parse is new there.
+    notes = _keep_new_dags_paused(options.options)
     merged = overridden({"AirflowConfigurationOptions": options.options}, overrides)["AirflowConfigurationOptions"]
     fields = files.fields() | (given or {})
     del fields["DagS3Path"]
     request = {"Name": current["Name"], "AirflowVersion": airflow_version, "AirflowConfigurationOptions": merged}
-    return Settings(request | fields, options.notes)
+    return Settings(request | fields, options.notes + notes)
+
+
+def _keep_new_dags_paused(options: dict[str, str]) -> list[str]:
+    """Has the target not run a DAG because it parses it for the first time. Returns what to say about it."""
+    if options.get(_PAUSED_AT_CREATION, "True").lower() not in ("false", "f", "0"):
+        return []
+    options[_PAUSED_AT_CREATION] = "True"
+    return [f"{_PAUSED_AT_CREATION} is True until the cut-over; set it back to the source's False after it."]
 
 
 def changed_settings(found: dict[str, Any], request: dict[str, Any]) -> dict[str, Any]:

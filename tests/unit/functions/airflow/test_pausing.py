@@ -41,6 +41,8 @@ DAGS = [f"dag_{number}" for number in range(150)]
         Answer(False, "", "unrecognized arguments: --treat-dag-id-as-regex"),
         errors.CliAnswerInvalid("the CLI endpoint answered 413 with 12 bytes"),
         errors.CliRefused("the CLI endpoint answered 403"),
+        # A load balancer's answer to a line that is too long for it.
+        errors.TransientError("the CLI endpoint answered 502"),
     ],
 )
 def test_where_an_expression_is_refused_each_dag_is_a_command(refusal: Answer | errors.MigrationError) -> None:
@@ -49,6 +51,16 @@ def test_where_an_expression_is_refused_each_dag_is_a_command(refusal: Answer | 
     # It is not tried again.
     assert sum("--treat-dag-id-as-regex" in command for command in server.commands) == 1
     assert server.commands[1:] == [("dags", "pause", dag) for dag in DAGS]
+
+
+def test_a_web_server_that_restarts_is_no_refusal() -> None:
+    class Restarting(WebServer):
+        def __call__(self, *command: str) -> Answer:
+            raise errors.TransientError("the CLI endpoint answered 503")
+
+    # The state machine tries again.
+    with pytest.raises(errors.TransientError):
+        pause(Restarting(), DAGS)
 
 
 def test_what_is_refused_for_one_dag_is_a_failure() -> None:

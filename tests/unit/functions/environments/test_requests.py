@@ -123,6 +123,13 @@ def test_no_dag_starts_because_it_is_new() -> None:
     request, notes = created(source)
     assert request["AirflowConfigurationOptions"] == {"core.dags_are_paused_at_creation": "True"}
     assert "set it back" in notes[0]
+    # Nor at a version that is the first to parse it.
+    hop, notes = hop_request(source, source, airflow_version="3.2.1", overrides={}, files=FILES)
+    assert hop["AirflowConfigurationOptions"] == {"core.dags_are_paused_at_creation": "True"}
+    assert "set it back" in notes[0]
+    own = {"AirflowConfigurationOptions": {"core.dags_are_paused_at_creation": "False"}}
+    asked, _ = hop_request(source, source, airflow_version="3.2.1", overrides=own, files=FILES)
+    assert asked["AirflowConfigurationOptions"] == {"core.dags_are_paused_at_creation": "False"}
 
 
 def test_an_old_source_gets_what_its_history_needs_and_a_hop_takes_it_away() -> None:
