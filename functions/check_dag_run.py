@@ -15,7 +15,8 @@ from migration.aws import clients
 from migration.checks import check_results, source_database, target_database
 from migration.exchange.store import of_artifact, of_attempt
 from migration.model import Migration
-from migration.observability import logger, state
+from migration.observability import logger
+from migration.state import state
 from migration.waiting import Progress
 
 

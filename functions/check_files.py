@@ -31,7 +31,8 @@ from migration.environments.bucket_writer import COPIERS
 from migration.exchange import layout
 from migration.exchange.store import Store, of_artifact, of_attempt, of_migration
 from migration.model import Migration, Side
-from migration.observability import logger, state
+from migration.observability import logger
+from migration.state import state
 
 
 @dataclass(frozen=True, kw_only=True)

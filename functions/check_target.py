@@ -14,7 +14,8 @@ from migration.environments import dag_folder, environment, s3_objects
 from migration.exchange.locks import require_locks
 from migration.exchange.store import of_artifact, of_attempt
 from migration.model import Migration
-from migration.observability import logger, state
+from migration.observability import logger
+from migration.state import state
 from migration.waiting import Progress
 
 

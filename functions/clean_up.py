@@ -9,7 +9,7 @@ from migration import errors, settings, waiting
 from migration.cleanup import cleaning
 from migration.exchange import locks
 from migration.model import Migration
-from migration.observability import state
+from migration.state import state
 from migration.waiting import Progress
 
 

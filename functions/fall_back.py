@@ -15,9 +15,10 @@ from migration.cleanup import cleaning
 from migration.exchange import layout
 from migration.exchange.locks import require_locks
 from migration.exchange.store import of_attempt, of_migration
+from migration.failure import message_of
 from migration.model import Migration
-from migration.observability import logger, state
-from migration.report.contents import message_of
+from migration.observability import logger
+from migration.state import state
 from migration.waiting import Progress
 
 

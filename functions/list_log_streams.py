@@ -13,7 +13,8 @@ from migration.logs import early_copy, invocation, listing, request, target_lock
 from migration.logs.api import OutOfTime
 from migration.logs.clock import Clock
 from migration.logs.selection import Selection, failed_of
-from migration.observability import logger, state
+from migration.observability import logger
+from migration.state import state
 
 # Of a function's 15 minutes.
 SECONDS = 600.0

@@ -11,8 +11,9 @@ from migration.exchange import layout
 from migration.exchange.locks import Locks, Place, places_of
 from migration.exchange.store import Store
 from migration.model import Migration
-from migration.observability import logger, state
+from migration.observability import logger
 from migration.plan import migration_input, planning, preconditions
+from migration.state import state
 from migration.times import now
 
 # Options of a rollback by hand; all others are those of the migration that it undoes.

@@ -20,11 +20,13 @@ from migration.checks import check_results
 from migration.environments import environment
 from migration.exchange import layout
 from migration.exchange.store import Store, of_artifact, of_attempt
+from migration.failure import failure_of
 from migration.model import Migration, Phase
-from migration.observability import logger, metrics, state
+from migration.observability import logger, metrics
 from migration.report import contents, facts, left_behind, notification, price
 from migration.report.price import Price
 from migration.report.rehearsal_history import History, Rehearsal
+from migration.state import state
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,8 +56,8 @@ def handler(
     phases = store.phases()
     report = contents.make(
         migration,
-        failure=contents.failure_of(failure),
-        roll_back_failure=contents.failure_of(roll_back_failure),
+        failure=failure_of(failure),
+        roll_back_failure=failure_of(roll_back_failure),
         phases=phases,
         results=results,
         logs=store.read(layout.LOGS),

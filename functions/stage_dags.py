@@ -15,7 +15,8 @@ from migration.exchange import layout
 from migration.exchange.locks import require_locks
 from migration.exchange.store import of_attempt, of_migration
 from migration.model import Migration
-from migration.observability import logger, state
+from migration.observability import logger
+from migration.state import state
 
 
 @dataclass(frozen=True, kw_only=True)

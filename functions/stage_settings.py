@@ -19,7 +19,7 @@ from migration.exchange import layout
 from migration.exchange.locks import require_locks
 from migration.exchange.store import Store, of_attempt
 from migration.model import Migration
-from migration.observability import state
+from migration.state import state
 
 
 @dataclass(frozen=True, kw_only=True)

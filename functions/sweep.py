@@ -14,7 +14,8 @@ from botocore.exceptions import ClientError
 from migration import errors, settings, waiting
 from migration.cleanup import cleaning, leftovers
 from migration.cleanup.leftovers import Sweeper
-from migration.observability import logger, state
+from migration.observability import logger
+from migration.state import state
 from migration.waiting import Progress
 
 # The files were gone before: an hour ago, when the schedule was last here, or at the rehearsal's own clean-up.

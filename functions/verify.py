@@ -13,7 +13,8 @@ from migration.aws import clients
 from migration.checks import history_and_logs
 from migration.exchange.store import of_artifact, of_attempt
 from migration.model import Migration
-from migration.observability import metrics, state
+from migration.observability import metrics
+from migration.state import state
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -16,7 +16,7 @@ from rich.text import Text
 
 from migration import wording
 from migration.report import facts
-from migration.report.facts import Finding, Span, TableRow
+from migration.report.facts import Judgement, Span, TableRow
 
 from .reminder import Reminder
 
@@ -103,7 +103,7 @@ def summary(report: Mapping[str, Any]) -> RenderableType:
         copied, archived, lost = (wording.count(logs.get(f"events_{name}")) for name in ("copied", "archived", "lost"))
         events = wording.counted(logs["events_source"], "event")
         parts.append(Text(f"Logs: {copied} of {events} copied, {archived} archived, {lost} lost"))
-    parts += [_finding(finding) for finding in facts.findings(report) if finding.level != facts.PASS]
+    parts += [_finding(finding) for finding in facts.judgements(report) if finding.level != facts.PASS]
     verdict = Text(f"\n{facts.headline(report)}", style=f"bold {_COLOURS[facts.verdict(report)]}")
     path = " \N{RIGHTWARDS ARROW} ".join(report.get("path") or [])
     down = f"  downtime {facts.downtime(report)}" if "downtime_seconds" in report else ""
@@ -139,7 +139,7 @@ def _tables(rows: Sequence[TableRow]) -> RenderableType:
     return Group(table, Text(f"{wording.counted(len(empty), 'table')} without rows", style="dim")) if empty else table
 
 
-def _finding(finding: Finding) -> RenderableType:
+def _finding(finding: Judgement) -> RenderableType:
     text = Text(f"\n{finding.level.upper()} ", style=f"bold {_COLOURS[finding.level]}")
     text.append(finding.title, style="bold default")
     for line in (finding.message, finding.remedy):

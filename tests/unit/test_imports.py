@@ -28,9 +28,10 @@ LAYERS = (
     ("environments",),
     ("airflow",),
     ("exchange",),
+    ("state",),
     ("observability",),
     ("aws",),
-    ("errors", "model", "times", "wording", "json_schema", "settings", "waiting"),
+    ("errors", "failure", "model", "times", "wording", "json_schema", "settings", "waiting"),
 )
 # The engine's packages, in the same way.
 ENGINE_LAYERS = (

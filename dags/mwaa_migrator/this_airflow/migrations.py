@@ -80,9 +80,15 @@ def columns_in_migrations(table: str) -> FrozenSet[str]:
     return columns.get(table, frozenset()) | columns.get(_ANY_TABLE, frozenset())
 
 
-def names_in_migrations() -> set[str]:
-    """Every name that this Airflow's migrations put between quotes: of tables, columns, indexes, constraints."""
-    return {name for text in _migrations() for name in re.findall(r"""["'](\w+)["']""", text)}
+def names_in_migrations(after: str | None = None) -> set[str]:
+    """Every name that this Airflow's migrations put between quotes: of tables, columns, indexes, constraints.
+
+    ``after``: only the migrations that a database at that revision has not been through.
+    """
+    migrations = _read()
+    applied = set() if after is None else applied_revisions(after)
+    ahead = [names for revision, names in migrations.names.items() if revision not in applied]
+    return set().union(*ahead)
 
 
 #: The functions of Alembic and SQLAlchemy that take a table's name, and the positions of it.
@@ -234,6 +240,7 @@ class _Migrations(NamedTuple):
     revisions: Dict[str, _Revision]
     tables: FrozenSet[str]
     columns: Dict[str, FrozenSet[str]]
+    names: Dict[str, FrozenSet[str]]
 
 
 @lru_cache(maxsize=None)
@@ -243,11 +250,13 @@ def _read() -> _Migrations:
     tables: set[str] = set()
     columns: Dict[str, set[str]] = {}
     renamed: set[tuple[str, str]] = set()
+    names: Dict[str, FrozenSet[str]] = {}
     for text in _migrations():
         module = ast.parse(text)
         said = dict(_assignments(module))
         if "revision" in said:
             revisions[said["revision"]] = _Revision(_as_tuple(said.get("down_revision")), said.get("airflow_version"))
+            names[said["revision"]] = frozenset(re.findall(r"""["'](\w+)["']""", text))
         tables.update(_tables(module))
         renamed.update(_renamed_tables(module))
         for table, column in _columns(module):
@@ -255,7 +264,8 @@ def _read() -> _Migrations:
     for one, other in renamed:
         both = columns.get(one, set()) | columns.get(other, set())
         columns.update({one: both, other: both})
-    return _Migrations(revisions, frozenset(tables), {name: frozenset(of) for name, of in columns.items()})
+    frozen = {name: frozenset(of) for name, of in columns.items()}
+    return _Migrations(revisions, frozenset(tables), frozen, names)
 
 
 def _as_tuple(revisions: Any) -> Tuple[str, ...]:

@@ -12,7 +12,7 @@ from markupsafe import Markup, escape
 
 from migration import wording
 from migration.report import facts, plots
-from migration.report.facts import Finding, Place, Report
+from migration.report.facts import Judgement, Place, Report
 
 # Findings quote DAGs and their traces, of which nobody limits number and length. In bytes of HTML.
 _QUOTED = 1_200_000
@@ -43,7 +43,7 @@ class Shown(NamedTuple):
 
 def render(report: Report) -> str:
     """The page for a report that fits `report.schema.json`. It is at most 2 MB."""
-    found = _fitting(facts.findings(report))
+    found = _fitting(facts.judgements(report))
     spans, rehearsals, rows = facts.spans(report), facts.rehearsals(report), facts.table_rows(report)
     return (
         _environment()
@@ -139,7 +139,7 @@ def _logs(report: Report) -> list[Figure]:
     ]
 
 
-def _fitting(found: Sequence[Finding]) -> list[Shown]:
+def _fitting(found: Sequence[Judgement]) -> list[Shown]:
     """The findings with as many places as the page has room for; each gets its share."""
     shown: list[Shown] = []
     left = _QUOTED

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from sources.deployment import Deployment
+from tests.integration.engine.commands import kill, stopped, wait_for_phase
 from tests.integration.engine.conftest import SOURCE, fill
 
 AIRFLOW_3 = "3.2.1"
@@ -318,3 +319,17 @@ def test_a_source_below_the_targets_migrations_is_refused(empty_3: Deployment, o
         "import it into Airflow 2.11, and upgrade that."
     )
     assert (empty_3.content(), empty_3.scratch_schemas()) == (before, [])
+
+
+def test_the_migrations_keep_no_index_that_they_do_not_name(
+    new_deployment: Callable[..., Deployment], empty_3: Deployment, artifact_for_3: Path
+) -> None:
+    """Airflow 3 gives each task instance a key, and every index has to be written to for it."""
+    target = new_deployment(AIRFLOW_3, like=empty_3)
+    process = target.start("import", "--from", str(artifact_for_3))
+    wait_for_phase(process, "upgrade")
+    with stopped(process):
+        (schema,) = target.scratch_schemas()
+        made = "select indexname::text from pg_indexes where schemaname = %s and tablename = 'task_instance'"
+        assert {name for (name,) in target.rows(made, [schema])} == {"task_instance_pkey", "ti_job_id"}
+    kill(process)

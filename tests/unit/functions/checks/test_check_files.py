@@ -483,7 +483,7 @@ def test_what_was_not_checked_is_in_the_report(mwaa: Environments, call: Handler
     assert (check["name"], check["result"]) == ("CheckFiles was not made", "warn")
     assert check["message"] == "LinterFailed: ruff is not on PATH."
     assert contents.unchecked([]) == []
-    assert facts.WARN in {finding.level for finding in facts.findings(written)}
+    assert facts.WARN in {finding.level for finding in facts.judgements(written)}
 
 
 # What stops a migration.
