@@ -221,7 +221,9 @@ class RowsNotInserted:
         self._translation.use_kept_keys(table.name, kept_keys)
 
     def _conflict_message(self, table: Table, source: sql.Composed, differing: int) -> str:
-        query = sql.SQL("select {} from {} t join {} n using (source_row) where n.reason = {} limit {}").format(
+        query = sql.SQL(
+            "select {} from {} t join {} n using (source_row) where n.reason = {} order by 1 limit {}"
+        ).format(
             row_name(identity_columns(table)), source, ROWS_NOT_INSERTED, sql.Literal(DIFFERS), sql.Literal(EXAMPLES)
         )
         examples = [name for (name,) in fetch_all(self._connection, query)]
