@@ -45,10 +45,6 @@ class SourceTooOld(MigrationError):
     """The source's Airflow is older than the oldest version that the export supports."""
 
 
-class SourceTooNew(MigrationError):
-    """The source runs Airflow 3; the export supports sources up to 2.11."""
-
-
 class SameEnvironment(MigrationError):
     """Source and target are one environment."""
 
@@ -62,7 +58,7 @@ class ImportVersionUnfit(MigrationError):
 
 
 class PathUnfit(MigrationError):
-    """The source is too old to go to the target's version directly."""
+    """The source is too old to go to the target's version directly, or too new to go through 2.11."""
 
 
 class TargetExists(MigrationError):

@@ -70,8 +70,8 @@ class Settings:
         ]
         if self.path not in path.WAYS:
             problems.append(f"PATH_TO_3 is {self.path}; it must be {' or '.join(path.WAYS)}")
-        if self.source.startswith("3."):
-            problems.append(f"SOURCE is {self.source}: sources are 2.x at most, because tasks of 3.x see no database")
+        elif self.path == path.THROUGH and path.is_at_airflow_3(self.source):
+            problems.append(f"PATH_TO_3 is {self.path}, and SOURCE is {self.source}, which is after 2.11")
         if self.dags is not None and not self.dags.is_dir():
             problems.append(f"DAGS is {self.dags}, which is not a folder")
         if self.seed_sql is not None and not self.seed_sql.is_file():

@@ -10,6 +10,7 @@ from mwaa_migrator.airflow_schema.tables import (
     LEFT_OUT_AS_ASKED,
     REVISION_TABLE,
     SET_ASIDE_PREFIX,
+    is_of_flask_appbuilder,
     reason_not_exported,
 )
 from mwaa_migrator.artifact.schema_description import describe
@@ -19,8 +20,8 @@ from mwaa_migrator.postgres.catalog import OwnedSequence, Table, read_tables
 from mwaa_migrator.this_airflow.database import MetadataDatabase
 from mwaa_migrator.this_airflow.migrations import (
     columns_in_migrations,
+    index_names,
     known_revisions,
-    names_in_migrations,
     unknown_tables,
 )
 from mwaa_migrator.this_airflow.release import AIRFLOW_3, version_tuple
@@ -82,19 +83,22 @@ def plan_export(source: MetadataDatabase, options: ExportOptions) -> ExportPlan:
     """
     _require_known_revision(source)
     tables = read_tables(source.connection, source.schema)
-    unknown = unknown_tables(name for name in tables if reason_not_exported(name) is None)
+    reasons = {name: reason_not_exported(name, table.column_names) for name, table in tables.items()}
+    unknown = unknown_tables(name for name in tables if reasons[name] is None)
     not_exported: Dict[str, str] = {}
-    for name in tables:
-        reason = reason_not_exported(name)
+    for name, reason in reasons.items():
         if reason is None and name in unknown:
             reason = "not a table of this Airflow"
         if reason is not None:
             not_exported[name] = reason
     _check_choice(options, tables, not_exported)
+    # From Airflow 3 on Flask-AppBuilder migrates its own tables, and makes them where they are missing.
+    at_3 = version_tuple(source.airflow_version) >= AIRFLOW_3
     described = {
         name: table
         for name, table in tables.items()
         if name not in unknown
+        and not (at_3 and is_of_flask_appbuilder(name))
         and not name.startswith(SET_ASIDE_PREFIX)
         and not (name in options.exclude_tables and name in not_exported)
     }
@@ -146,7 +150,7 @@ def _without_handmade_columns(source: MetadataDatabase, tables: Dict[str, Table]
             for column in table.columns
             if (column.name not in columns_in_migrations(name) or column.generated)
             and column.name not in table.primary_key
-            and reason_not_exported(name) is None
+            and reason_not_exported(name, table.column_names) is None
         ]
         left_out += [f"{name}.{column}" for column in handmade]
         kept[name] = table.without(handmade)
@@ -155,7 +159,7 @@ def _without_handmade_columns(source: MetadataDatabase, tables: Dict[str, Table]
 
 def _without_handmade_indexes(tables: Dict[str, Table]) -> Tuple[Dict[str, Table], List[str]]:
     """The tables with Airflow's own indexes only, and the others' names; an index carries no history."""
-    named = names_in_migrations()
+    named = index_names()
     kept: Dict[str, Table] = {}
     left_out: List[str] = []
     for name, table in tables.items():
@@ -171,7 +175,7 @@ def _without_handmade_constraints(tables: Dict[str, Table]) -> Tuple[Dict[str, T
     Airflow's unique keys stay, because foreign keys need them; under another name than Airflow's they get one that no
     migration gives.
     """
-    named = names_in_migrations()
+    named = index_names()
     kept: Dict[str, Table] = {}
     left_out: List[str] = []
     for name, table in tables.items():

@@ -57,12 +57,13 @@ def applied_revisions(revision: str) -> set[str]:
 
 
 def unknown_tables(names: Iterable[str]) -> list[str]:
-    """Those of ``names`` that no migration takes for a table, so that a user or a plugin must have made them.
+    """Those of ``names`` that no migration and no model takes for a table: a user or a plugin must have made them.
 
-    A word that a migration uses for something else does not count: ``event`` is a column's name. The models would not
-    do instead: importing all of them takes seconds, and leaves out those whose optional dependency is not installed.
+    A word that a migration uses for something else does not count: ``event`` is a column's name. The models alone would
+    not do, because a database may still have what they have no more; the migrations alone would not either, because
+    those of 3.0 begin with tables that they do not spell out.
     """
-    known = tables_in_migrations()
+    known = tables_in_migrations() | _read_models().tables
     return sorted(name for name in names if name not in known)
 
 
@@ -89,6 +90,11 @@ def names_in_migrations(after: str | None = None) -> set[str]:
     applied = set() if after is None else applied_revisions(after)
     ahead = [names for revision, names in migrations.names.items() if revision not in applied]
     return set().union(*ahead)
+
+
+def index_names() -> set[str]:
+    """The names of indexes and constraints in this Airflow's migrations and models, and of whatever else is there."""
+    return names_in_migrations() | _read_models().indexes
 
 
 #: The functions of Alembic and SQLAlchemy that take a table's name, and the positions of it.
@@ -268,17 +274,36 @@ def _read() -> _Migrations:
     return _Migrations(revisions, frozenset(tables), frozen, names)
 
 
+class _Models(NamedTuple):
+    tables: FrozenSet[str]
+    indexes: FrozenSet[str]
+
+
+@lru_cache(maxsize=None)
+def _read_models() -> _Models:
+    """From their text: importing all of them takes seconds, and leaves out those that lack an optional dependency."""
+    texts = list(_texts("models")) + list(_texts("jobs"))
+    tables = {name for text in texts for name in re.findall(r"""__tablename__\b[^=\n]*= ["'](\w+)["']""", text)}
+    indexes = {name for text in texts for name in re.findall(r"""(?:\bIndex\(\s*|\bname=)["'](\w+)["']""", text)}
+    return _Models(frozenset(tables), frozenset(indexes))
+
+
 def _as_tuple(revisions: Any) -> Tuple[str, ...]:
     return (revisions,) if isinstance(revisions, str) else tuple(revisions or ())
 
 
 def _migrations() -> Iterator[str]:
     """The text of each migration."""
+    return _texts("migrations", "versions")
+
+
+def _texts(*folder: str) -> Iterator[str]:
+    """The text of each module in a folder of this Airflow's."""
     import airflow
 
-    for path in glob.glob(os.path.join(os.path.dirname(airflow.__file__), "migrations", "versions", "*.py")):
-        with open(path, encoding="utf-8") as migration:
-            yield migration.read()
+    for path in glob.glob(os.path.join(os.path.dirname(airflow.__file__), *folder, "*.py")):
+        with open(path, encoding="utf-8") as module:
+            yield module.read()
 
 
 def _assignments(module: ast.Module) -> Iterator[tuple[str, Any]]:

@@ -204,7 +204,14 @@ WORLD = {
     "no such source": Case("SourceNotFound", "source.environment", "check the name", {"source.environment": "nobody"}),
     "source being updated": Case("SourceNotAvailable", "source.environment", "UPDATING", {}, source(Status="UPDATING")),
     "source too old": Case("SourceTooOld", "source.environment", "1.10.12", {}, source(AirflowVersion="1.10.11")),
-    "source too new": Case("SourceTooNew", "source.environment", "3.0.6", {}, source(AirflowVersion="3.0.6")),
+    "source newer than the target": Case(
+        "Downgrade", "target.airflowVersion", "3.2.1 is older than the source's 3.3.1", {},
+        source(AirflowVersion="3.3.1"),
+    ),
+    "Airflow 3 through 2.11": Case(
+        "PathUnfit", "options.path", "the source runs Airflow 3.0.6, which is after 2.11",
+        {"options.path": "through-2.11"}, source(AirflowVersion="3.0.6"),
+    ),
     "region without MWAA": Case(
         "RegionUnsupported", "source.region", "no endpoint in eu-nowhere-1",
         {"source.region": "eu-nowhere-1"}, no_mwaa,
