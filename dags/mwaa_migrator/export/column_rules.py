@@ -123,11 +123,12 @@ def _of_number(table: Table, column: Column) -> Iterator[MigrationRule]:
 
 
 def _of_lost_key(table: Table, key: Tuple[str, ...]) -> MigrationRule:
-    same = " and ".join([f"o.{column} = t.{column}" for column in key])
+    same = [f"o.{column} = t.{column}" for column in key]
+    condition = " and ".join(["exists (select 1 from {table} o where true", *same, "o.id < t.id)"])
     names = ", ".join(key)
     return MigrationRule(
         None, "", DUPLICATES, table.name, (*key, "id"),
-        f"exists (select 1 from {{table}} o where {same} and o.id < t.id)", (*key, "id"),
+        condition, (*key, "id"),
         f"the unique constraint on {names} is missing, and the target has it",
         f"Rename or delete all but one of the same {names}.",
         unique=key,
