@@ -94,6 +94,10 @@ build: $(READY) ## The packages that `sam deploy` uploads, into build/, with bui
 	$(PY) -m tools.packages
 	$(PY) -m tools.bill_of_materials
 
+.PHONY: engine
+engine: $(READY) ## The engine as one file, build/mwaa_migrator.pyz, for an Airflow outside Amazon MWAA
+	$(PY) -m tools.engine_file
+
 .PHONY: release
 release: $(READY) ## What a release is, into build/release/: wheel, application, bill of materials, checksums
 	$(PY) -m tools.release

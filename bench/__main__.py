@@ -16,6 +16,7 @@ from bench import (
     cold_start,
     command_line,
     dag_checks,
+    direct_import,
     export_speed,
     import_speed,
     log_copy,
@@ -31,7 +32,7 @@ from local.installations.folders import ROOT
 PAGE = ROOT / "docs" / "benchmarks.md"
 
 #: What can be measured by itself, in the order of a whole run.
-PARTS = ("speed", "memory", "functions", "report", "checks", "command", "logs")
+PARTS = ("speed", "memory", "direct", "functions", "report", "checks", "command", "logs")
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -54,7 +55,7 @@ def main(arguments: list[str] | None = None) -> int:
     conditions = [f"{os.cpu_count()} cores", f"medians of {options.runs}"]
     with tempfile.TemporaryDirectory(prefix="bench-", dir=build) as temporary:
         directory = Path(temporary)
-        if {"speed", "memory"} & set(chosen):
+        if {"speed", "memory", "direct"} & set(chosen):
             with Laboratory(directory) as laboratory:
                 conditions.append(f"PostgreSQL {laboratory.server_version()} with `fsync` off, else its defaults")
                 if "speed" in chosen and options.against:
@@ -63,6 +64,8 @@ def main(arguments: list[str] | None = None) -> int:
                     results += _speed(laboratory, options.scale, options.runs)
                 if "memory" in chosen:
                     results += peak_memory.measure(laboratory, options.scale)
+                if "direct" in chosen:
+                    results += direct_import.measure(laboratory, options.scale, options.runs)
         if "functions" in chosen:
             results += cold_start.measure(directory)
         if "report" in chosen:

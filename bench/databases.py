@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -94,14 +94,20 @@ class Databases:
         program = str(self.server.program("psql"))
         return [program, "--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1", self.server.dsn(database), *options]
 
-    def count(self, database: str) -> dict[str, int]:
-        """The rows of the workload's tables."""
+    def count(self, database: str, tables: Sequence[str] = workload.TABLES) -> dict[str, int]:
+        """The rows of tables, by default the workload's."""
         rows = {}
         with self.connection(database) as connection, connection.cursor() as cursor:
-            for table in workload.TABLES:
+            for table in tables:
                 cursor.execute(f"select count(*) from {table}")
                 rows[table] = int(cursor.fetchone()[0])
         return rows
+
+    def size(self, database: str) -> int:
+        """Its bytes on the disk."""
+        with self.connection("postgres") as connection, connection.cursor() as cursor:
+            cursor.execute("select pg_database_size(%s)", [database])
+            return int(cursor.fetchone()[0])
 
     def _empty(self, airflow: AirflowInstallation) -> str:
         name = f"empty_{airflow.version}"

@@ -34,10 +34,10 @@ WORKERS = 5
 #: Streams that the guide's method copies; each takes the same time.
 PEER_STREAMS = 60
 MEGABYTE = 1024 * 1024
-_REGION = "eu-west-1"
+_REGION, _PARTITION = "eu-west-1", "aws"
 _EXECUTION = {
     "execution": "bench",
-    "executionArn": f"arn:aws:states:{_REGION}:123456789012:execution:mwaa-migrator-copy-logs:bench",
+    "executionArn": f"arn:{_PARTITION}:states:{_REGION}:123456789012:execution:mwaa-migrator-copy-logs:bench",
 }
 
 
@@ -61,9 +61,11 @@ def measure(scale: float) -> list[Result]:
         with _service(number, scale) as server:
             bound = server.ask("bound")
             ours = _copy(server, shape)
-            faults = server.ask("faults")
-            if faults:
-                raise CopyNotWhole(f"{shape.about}: {len(faults)} streams are not whole, {faults[0]} among them")
+            incomplete = server.ask("incomplete")
+            if incomplete:
+                raise CopyNotWhole(
+                    f"{shape.about}: {len(incomplete)} streams are not whole, {incomplete[0]} among them"
+                )
             peer = _guide(server, shape)
         logger.info("%s: %.1f s, bound %.1f s, guide %.1f s", shape.name, ours.seconds, bound, peer)
         name = f"Logs, {shape.about} ({shape.share})"
@@ -155,7 +157,7 @@ def _invoke(module: str, event: dict[str, Any]) -> tuple[dict[str, Any], Used]:
     class Context:
         function_name = module
         memory_limit_in_mb = 512
-        invoked_function_arn = f"arn:aws:lambda:{_REGION}:123456789012:function:{module}"
+        invoked_function_arn = f"arn:{_PARTITION}:lambda:{_REGION}:123456789012:function:{module}"
         aws_request_id = "request"
 
     begun = time.process_time()

@@ -36,8 +36,8 @@ def main(shape: str, scale: str) -> None:
             question, *more = json.loads(line)
             if question == "bound":
                 _say(bound)
-            elif question == "faults":
-                _say(list(service.faults()))
+            elif question == "incomplete":
+                _say(list(service.incomplete()))
             elif question == "names":
                 _say(list(itertools.islice(service.groups[SOURCE].streams, more[0])))
             elif question == "object":

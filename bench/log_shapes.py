@@ -157,7 +157,7 @@ class ShapeService(LogService):
         calls["FilterLogEvents"] = max(small / _TOGETHER, small_events / PAGE_EVENTS, small_bytes / PAGE_BYTES)
         return max(number / QUOTAS[operation] for operation, number in calls.items())
 
-    def faults(self) -> Iterator[str]:
+    def incomplete(self) -> Iterator[str]:
         """Streams whose events are not in the target once, whole and in order, except events that are too old."""
         there = self.groups[TARGET].streams
         sums: dict[Kind, int] = {}

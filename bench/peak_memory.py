@@ -39,9 +39,9 @@ def _export_and_import(laboratory: Laboratory, scale: float) -> tuple[float, flo
     artifact = laboratory.directory / "artifact-for-memory"
     source = databases.source(laboratory.source_airflow, scale)
     exporting = laboratory.engine(laboratory.source_airflow, source)
-    export = _above_bare(exporting, "export", "--to", str(artifact))
+    export = above_bare(exporting, "export", "--to", str(artifact))
     databases.fresh(laboratory.target_airflow, TARGET)
-    import_ = _above_bare(laboratory.engine(laboratory.target_airflow, TARGET), "import", "--from", str(artifact))
+    import_ = above_bare(laboratory.engine(laboratory.target_airflow, TARGET), "import", "--from", str(artifact))
     databases.drop(TARGET)
     shutil.rmtree(artifact)
     return export, import_
@@ -50,12 +50,12 @@ def _export_and_import(laboratory: Laboratory, scale: float) -> tuple[float, flo
 def _import_with_upgrade(laboratory: Laboratory, scale: float) -> float:
     artifact = laboratory.artifact(laboratory.older_airflow, scale, laboratory.directory / "older-for-memory")
     laboratory.databases.fresh(laboratory.target_airflow, TARGET)
-    peak = _above_bare(laboratory.engine(laboratory.target_airflow, TARGET), "import", "--from", str(artifact))
+    peak = above_bare(laboratory.engine(laboratory.target_airflow, TARGET), "import", "--from", str(artifact))
     laboratory.databases.drop(TARGET)
     return peak
 
 
-def _above_bare(engine: Engine, *arguments: str) -> float:
+def above_bare(engine: Engine, *arguments: str) -> float:
     """The peak of a command and its processes, in megabytes, less what a process holds that only imports Airflow."""
     with engine.start(*arguments) as process, memory.watch(process.pid) as peak:
         engine.finish(process)

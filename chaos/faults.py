@@ -65,7 +65,7 @@ STATUSES = {
     "target UNAVAILABLE": ("UNAVAILABLE", _FOR_GOOD, None),
     "target in MAINTENANCE for some polls": ("MAINTENANCE", 3, None),
 }
-#: An update without effect: the environment has the old version and the old rows, as after a roll back.
+#: An update without effect: the environment has the old version and the old rows, as after a rollback.
 OF_UPDATES = ("target UPDATE_FAILED", "target ROLLING_BACK, then AVAILABLE as before")
 # One migration in so many goes on to Airflow 3, whatever strikes it. The number does not divide the number of kinds, so
 # that each kind has its turn. Such a migration has more places.

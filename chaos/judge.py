@@ -100,7 +100,7 @@ def _failed(world: World, was: Before, target: str) -> Iterator[str]:
         # One that was never created has no tables.
         active = {dag for dag, is_paused in paused(there).items() if not is_paused} if there.airflow else set()
         if active:
-            yield f"the target's DAGs {sorted(active)} are active after a roll back"
+            yield f"the target's DAGs {sorted(active)} are active after a rollback"
 
 
 def _compare_logs(wanted: dict[str, list[str]], found: dict[str, list[str]]) -> Iterator[str]:

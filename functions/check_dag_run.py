@@ -1,6 +1,6 @@
 """CheckProbe, CheckTargetProbe, CheckExport, CheckImport: how far a run of ours is.
 
-What it did is read from S3, whether it lives from the CLI.
+What it did is read from S3; whether it is alive, from the CLI.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ from migration.aws import clients
 from migration.checks import check_results, source_database, target_database
 from migration.exchange.store import of_artifact, of_attempt
 from migration.model import Migration
-from migration.observability import logger, state
+from migration.observability import logger
+from migration.state import state
 from migration.waiting import Progress
 
 
@@ -67,7 +68,7 @@ def _end(migration: Migration, dag: str, found: dict[str, dict[str, Any]]) -> No
 
 
 def _state_of(migration: Migration, dag: str, run: str, *, failed: bool) -> RunState:
-    """As the CLI tells it. Where that does not answer, nobody knows, and the run has its time.
+    """The state that the CLI reports; None if it does not answer, and then the run has its time.
 
     While an import merges in bulk, its locks keep the CLI waiting for as long as the merge takes; its result in S3 says
     when it is done. Of one that has `failed` only the CLI knows whether Airflow tries it again, so what keeps it from
@@ -78,7 +79,7 @@ def _state_of(migration: Migration, dag: str, run: str, *, failed: bool) -> RunS
     except (errors.TransientError, errors.CliUnreachable) as error:
         if failed:
             raise
-        logger.warning("the CLI did not tell how far the run is", extra={"dag": dag, "error_message": str(error)})
+        logger.warning("the CLI did not answer how far the run is", extra={"dag": dag, "error_message": str(error)})
         return RunState(None)
 
 

@@ -29,9 +29,10 @@ from migration.checks.check_results import Check
 from migration.environments import environment, s3_objects
 from migration.environments.bucket_writer import COPIERS
 from migration.exchange import layout
-from migration.exchange.store import Store, of_attempt
+from migration.exchange.store import Store, of_artifact, of_attempt, of_migration
 from migration.model import Migration, Side
-from migration.observability import logger, state
+from migration.observability import logger
+from migration.state import state
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,9 +55,7 @@ def handler(*, migration: Migration) -> Checked:
             made += len(found)
     finally:
         # Also where a part failed: what the others have found may be reason enough to stop.
-        if migration["mode"] == "migrate" and migration["options"]["checks"] == "enforce":
-            source = store.read(layout.SOURCE_DAGS) or {}
-            gate.require(check_results.read(store), source.get("broken_files") or [])
+        gate.enforce(store, of_artifact(clients.s3(), migration), migration)
     return Checked(checks=made)
 
 
@@ -85,11 +84,14 @@ def _requirements(migration: Migration, store: Store) -> list[Check]:
         # Then every contradiction counts as new.
         source = ""
     file = requirements.check(text, target["airflowVersion"], key, source)
-    since = max(
-        (p["started"] for p in store.phases() if p["name"] == "create target" or p["name"].startswith("hop to ")),
-        default=None,
-    )
-    return [file, installation_log.check(clients.logs(target["region"]), found, since)]
+    return [file, installation_log.check(clients.logs(target["region"]), found, _installed_since(migration, store))]
+
+
+def _installed_since(migration: Migration, store: Store) -> str | None:
+    """When the target began to be what it is. Of attempts that find it as it was, the one that made it knows."""
+    made = of_migration(clients.s3(), migration).read(layout.TARGET) or {}
+    hops = [phase["started"] for phase in store.phases() if phase["name"].startswith("hop to ")]
+    return max([*hops, *made.values()], default=None)
 
 
 def _text(side: Side, found: dict[str, Any]) -> str:

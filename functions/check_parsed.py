@@ -9,7 +9,8 @@ from migration.airflow import our_dags, runs
 from migration.aws import clients
 from migration.exchange.store import of_attempt
 from migration.model import Migration
-from migration.observability import logger, state
+from migration.observability import logger
+from migration.state import state
 from migration.waiting import Progress
 
 # In which environment which of our DAGs will run.

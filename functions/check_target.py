@@ -5,19 +5,17 @@ Nothing fails because a target cannot be asked: the report says what was not che
 
 from __future__ import annotations
 
-from typing import Any
-
 from migration import waiting
 from migration.airflow import runs, versions
 from migration.aws import clients
 from migration.checks import airflowignore, asking_target, source_dags
 from migration.checks.asking_target import Target
 from migration.environments import dag_folder, environment, s3_objects
-from migration.exchange import layout
 from migration.exchange.locks import require_locks
-from migration.exchange.store import Store, of_artifact, of_attempt
+from migration.exchange.store import of_artifact, of_attempt
 from migration.model import Migration
-from migration.observability import logger, state
+from migration.observability import logger
+from migration.state import state
 from migration.waiting import Progress
 
 
@@ -31,25 +29,11 @@ def handler(*, execution: str, migration: Migration, waited_seconds: int) -> Pro
         if target is None:
             asking_target.give_up(progress, store, "The target is not AVAILABLE.")
         elif not asking_target.look(
-            progress, target, store, _known(store, artifact, target, migration), migration, waited_seconds
+            progress, target, store, source_dags.read(artifact, migration), migration, waited_seconds
         ):
             return waiting.again(waited_seconds, migration["options"]["pollSeconds"])
     logger.info("checked", extra={"results": {name: check["result"] for name, check in progress["checks"].items()}})
     return waiting.ready(waited_seconds)
-
-
-def _known(store: Store, artifact: Store, target: Target, migration: Migration) -> dict[str, Any] | None:
-    """What the source knows: a rehearsal's export has told it, and before a migration's export the source is asked."""
-    if migration["mode"] == "rehearse":
-        exported: dict[str, Any] | None = artifact.read(layout.DAGS)
-        return exported
-    known: dict[str, Any] | None = store.read(layout.SOURCE_DAGS)
-    if known is None:
-        side = migration["source"]
-        cli = runs.cli_of(side, side["airflowVersion"])
-        known = dict(source_dags.ask(cli, target.names, side["airflowVersion"]))
-        store.write(layout.SOURCE_DAGS, known)
-    return known
 
 
 def _target(migration: Migration) -> Target | None:

@@ -9,7 +9,7 @@ from migration import errors, settings, waiting
 from migration.cleanup import cleaning
 from migration.exchange import locks
 from migration.model import Migration
-from migration.observability import state
+from migration.state import state
 from migration.waiting import Progress
 
 
@@ -26,5 +26,5 @@ def handler(*, execution: str, migration: Migration, failed: bool, waited_second
         waited_seconds,
         seconds=migration["options"]["pollSeconds"],
         limit=limit,
-        timed_out=lambda: errors.CleanUpTimedOut(f"{name} is not gone after {limit} s. Delete it by hand."),
+        timed_out=lambda: errors.CleanUpTimedOut(f"{name} has not been deleted after {limit} s. Delete it by hand."),
     )

@@ -12,7 +12,8 @@ from migration.exchange.store import Store
 from migration.logs import early_copy
 from migration.logs.request import LogCopy
 from migration.logs.results import Sums, journals
-from migration.observability import logger, metrics, state
+from migration.observability import logger, metrics
+from migration.state import state
 
 
 @dataclass(frozen=True, kw_only=True)

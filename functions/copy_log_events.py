@@ -8,7 +8,7 @@ from migration.logs.clock import Clock
 from migration.logs.copying import Batch
 from migration.logs.invocation import BatchProgress, copy_batch
 from migration.logs.request import LogCopy
-from migration.observability import state
+from migration.state import state
 
 # Of a function's 15 minutes: when no page and no stream is begun any more, and when a throttled call is given up.
 SECONDS = 720.0

@@ -1,9 +1,13 @@
-"""CreateEnvironment: the target, like the source except for the input's overrides and what the version demands."""
+"""CreateEnvironment: the target, like the source except for the input's overrides and what the version demands.
+
+An earlier attempt's target is used again. What the user has mended in the source since, is mended there too: its
+requirements, plugins, start-up script and Airflow options.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
@@ -12,12 +16,17 @@ from migration.aws import clients
 from migration.aws.client_errors import code_of, message_of
 from migration.environments import environment, requests
 from migration.environments.environment import MIGRATION_TAG
-from migration.environments.requests import Files
+from migration.environments.requests import Files, Settings
 from migration.exchange import layout
 from migration.exchange.locks import require_locks
-from migration.exchange.store import of_attempt
+from migration.exchange.store import of_attempt, of_migration
 from migration.model import Migration
-from migration.observability import logger, state
+from migration.observability import logger
+from migration.state import state
+from migration.times import now
+
+if TYPE_CHECKING:
+    from mypy_boto3_mwaa import MWAAClient
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,7 +46,9 @@ def handler(*, execution: str, migration: Migration, phase: str, files: dict[str
     store = of_attempt(clients.s3(), migration)
     store.start_phase(phase)
     name = target["environment"]
-    if _is_ours(environment.get(mwaa, name), migration["id"]):
+    found = environment.get(mwaa, name)
+    is_there = _is_ours(found, migration["id"])
+    if is_there and (found is None or not _may_be_updated(found, migration)):
         return Created(environment=name, created=False)
 
     current = environment.get(clients.mwaa(source["region"]), source["environment"])
@@ -53,6 +64,10 @@ def handler(*, execution: str, migration: Migration, phase: str, files: dict[str
         tags=environment.tags_of(migration),
     )
     store.write(layout.CREATION, {"notes": migration["notes"] + made.notes})
+    if is_there and found is not None:
+        _update(mwaa, found, made, migration)
+        return Created(environment=name, created=False)
+    _note_change(migration)
     try:
         mwaa.create_environment(**made.request)
     except ClientError as error:
@@ -70,9 +85,42 @@ def handler(*, execution: str, migration: Migration, phase: str, files: dict[str
     return Created(environment=name, created=True)
 
 
+def _may_be_updated(found: dict[str, Any], migration: Migration) -> bool:
+    """Whether the target can take what is new: not once there is an export of this attempt, nor after a hop."""
+    return (
+        found["Status"] in ("AVAILABLE", "UPDATE_FAILED")
+        and found["AirflowVersion"] == migration["importVersion"]
+        and "export" not in migration["finished"]
+    )
+
+
+def _update(mwaa: MWAAClient, found: dict[str, Any], made: Settings, migration: Migration) -> None:
+    """Updates an earlier attempt's target where its settings are not those that it would be created with."""
+    changes = requests.changed_settings(found, made.request)
+    if not changes:
+        return
+    _note_change(migration)
+    try:
+        mwaa.update_environment(Name=found["Name"], **changes)
+    except ClientError as error:
+        if code_of(error) not in ("ValidationException", "AccessDeniedException"):
+            raise
+        raise errors.UpdateEnvironmentRefused(
+            f"{found['Name']}: Amazon MWAA refused what is new in the source ({', '.join(sorted(changes))}): "
+            f"{requests.without_values(message_of(error), made.options)}. Delete the environment and start again."
+        ) from error
+    logger.info("updating", extra={"environment": found["Name"], "fields": sorted(changes)})
+
+
+def _note_change(migration: Migration) -> None:
+    """Notes from when on the target's logs tell about it as it is now."""
+    of_migration(clients.s3(), migration).write(layout.TARGET, {"since": now()})
+
+
 def _about_key(request: dict[str, Any]) -> str:
-    key = request.get("KmsKey")
-    return f" {key} is used in this function's name: the stack's EnvironmentKeyArns must have it." if key else ""
+    if not request.get("KmsKey"):
+        return ""
+    return f" Add {request['KmsKey']} to the stack's EnvironmentKeyArns: Amazon MWAA uses it on this function's behalf."
 
 
 def _is_ours(found: dict[str, Any] | None, migration_id: str) -> bool:

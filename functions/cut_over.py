@@ -1,6 +1,6 @@
 """CutOver: unpauses in the target exactly the DAGs that were active in the source. The source stays paused.
 
-Just before, it looks whether the source still is: what runs there after the export is not in the target.
+Just before, it checks whether the source still is: what runs there after the export is not in the target.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ from migration.exchange import layout
 from migration.exchange.locks import require_locks
 from migration.exchange.store import of_artifact, of_attempt
 from migration.model import Migration
-from migration.observability import logger, state
+from migration.observability import logger
+from migration.state import state
 
 
 @dataclass(frozen=True, kw_only=True)

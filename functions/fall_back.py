@@ -1,6 +1,6 @@
 """FallBack: where Airflow 3 lets no task into its database, plans the path through 2.11 and deletes the target.
 
-Nothing is paused or imported yet. The target is created anew, at 2.11, when the one at Airflow 3 is gone.
+Nothing is paused or imported yet. The target is created again, at 2.11, when the one at Airflow 3 is gone.
 """
 
 from __future__ import annotations
@@ -14,10 +14,11 @@ from migration.checks import check_results, target_database
 from migration.cleanup import cleaning
 from migration.exchange import layout
 from migration.exchange.locks import require_locks
-from migration.exchange.store import Store, of_attempt
+from migration.exchange.store import of_attempt, of_migration
+from migration.failure import message_of
 from migration.model import Migration
-from migration.observability import logger, state
-from migration.report.contents import message_of
+from migration.observability import logger
+from migration.state import state
 from migration.waiting import Progress
 
 
@@ -40,8 +41,8 @@ def handler(*, execution: str, migration: Migration, cause: str, waited_seconds:
     store.start_phase("fall back")
     check_results.write(store, "target_database", [target_database.refused(migration, message_of(cause))])
     if cleaning.delete_target(migration):
-        of_migration = Store(clients.s3(), migration["bucket"], layout.migration(migration["id"]))
-        of_migration.write(layout.PLAN, {**of_migration.read(layout.PLAN), "migration": planned})
+        shared = of_migration(clients.s3(), migration)
+        shared.write(layout.PLAN, {**shared.read(layout.PLAN), "migration": planned})
         logger.info("falls back", extra={"path": planned["path"]})
         return FallBackProgress(**vars(waiting.ready(waited_seconds)), migration=planned)
     limit = migration["options"]["environmentTimeoutSeconds"]
@@ -50,7 +51,8 @@ def handler(*, execution: str, migration: Migration, cause: str, waited_seconds:
         seconds=2 * migration["options"]["pollSeconds"],
         limit=limit,
         timed_out=lambda: errors.EnvironmentTimedOut(
-            f"{migration['target']['environment']} is not gone after {limit} s. Delete it by hand, and start again."
+            f"{migration['target']['environment']} has not been deleted after {limit} s. Delete it by hand, and start "
+            "again."
         ),
     )
     return FallBackProgress(**vars(progress), migration=planned)
@@ -61,8 +63,8 @@ def _through_2_11(migration: Migration, message: str) -> Migration:
     import_version = migration["options"]["importVersion"] or settings.import_version()
     if versions.parse(import_version) < versions.parse(source):
         raise errors.ImportVersionUnfit(
-            f"options.importVersion: the path through {import_version} does not take the source's {source}, and the "
-            f"direct one not either: {message}"
+            f"options.importVersion: the path through {import_version} cannot take the source's {source}, and neither "
+            f"can the direct path: {message}"
         )
     _, *rest = path.of(source, final, path.THROUGH, import_version)
     note = (

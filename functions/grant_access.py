@@ -8,7 +8,7 @@ from migration import settings
 from migration.aws import clients
 from migration.exchange import grants, layout
 from migration.model import Migration
-from migration.observability import state
+from migration.state import state
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,7 +13,8 @@ from migration.logs import early_copy, invocation, listing, request, target_lock
 from migration.logs.api import OutOfTime
 from migration.logs.clock import Clock
 from migration.logs.selection import Selection, failed_of
-from migration.observability import logger, state
+from migration.observability import logger
+from migration.state import state
 
 # Of a function's 15 minutes.
 SECONDS = 600.0
@@ -66,7 +67,7 @@ def handler(*, execution: str, execution_arn: str, input: dict[str, Any], progre
         try:
             groups, missing = listing.prepare(copy, source, target)
         except OutOfTime as error:
-            raise errors.TransientError("CloudWatch Logs throttled the look at the log groups all the time.") from error
+            raise errors.TransientError("CloudWatch Logs kept throttling the listing of the log groups.") from error
     failed = failed_of(clients.s3(), copy["bucket"], copy["failedOf"]) if copy["failedOf"] else None
     cursor = listing.list_some(
         copy,

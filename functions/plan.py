@@ -11,11 +11,12 @@ from migration.exchange import layout
 from migration.exchange.locks import Locks, Place, places_of
 from migration.exchange.store import Store
 from migration.model import Migration
-from migration.observability import logger, state
+from migration.observability import logger
 from migration.plan import migration_input, planning, preconditions
+from migration.state import state
 from migration.times import now
 
-# Options of a roll back by hand; all others are those of the migration that it takes back.
+# Options of a rollback by hand; all others are those of the migration that it undoes.
 _OF_ROLL_BACK = ("targetOnFailure", "artifact", "pollSeconds", "parseTimeoutSeconds", "dagRunTimeoutSeconds")
 
 
@@ -50,8 +51,8 @@ def _places(document: dict[str, Any], store: Store) -> list[Place]:
         before = store.read(layout.PLAN)
         if before is None:
             raise errors.MigrationUnknown(
-                f"migrationId: there is no migration {document['migrationId']!r} to roll back; its id stands in its "
-                f"report and names its folder under s3://{store.bucket}/{layout.MIGRATIONS}/"
+                f"migrationId: there is no migration {document['migrationId']!r} to roll back; you find its id in its "
+                f"report, and it names its folder under s3://{store.bucket}/{layout.MIGRATIONS}/"
             )
         return places_of(before["migration"])
     places = zip(migration_input.regions(document, settings.region()), ("source", "target"), strict=True)

@@ -11,7 +11,7 @@ from migration.aws import clients
 from migration.environments import environment
 from migration.exchange.store import of_attempt
 from migration.model import Migration
-from migration.observability import state
+from migration.state import state
 from migration.waiting import Progress
 
 _FAILED = {

@@ -8,8 +8,9 @@ from typing import Any
 from migration import settings
 from migration.aws import clients
 from migration.exchange.locks import Locks, Place, is_running, locked
-from migration.observability import logger, state
+from migration.observability import logger
 from migration.plan import migration_input, rehearsal_input
+from migration.state import state
 
 
 @dataclass(frozen=True, kw_only=True)

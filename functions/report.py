@@ -20,11 +20,13 @@ from migration.checks import check_results
 from migration.environments import environment
 from migration.exchange import layout
 from migration.exchange.store import Store, of_artifact, of_attempt
+from migration.failure import failure_of
 from migration.model import Migration, Phase
-from migration.observability import logger, metrics, state
+from migration.observability import logger, metrics
 from migration.report import contents, facts, left_behind, notification, price
 from migration.report.price import Price
 from migration.report.rehearsal_history import History, Rehearsal
+from migration.state import state
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,8 +56,8 @@ def handler(
     phases = store.phases()
     report = contents.make(
         migration,
-        failure=contents.failure_of(failure),
-        roll_back_failure=contents.failure_of(roll_back_failure),
+        failure=failure_of(failure),
+        roll_back_failure=failure_of(roll_back_failure),
         phases=phases,
         results=results,
         logs=store.read(layout.LOGS),
@@ -74,7 +76,8 @@ def handler(
     if written is None and not told:
         raise errors.ReportNotWritten(
             f"The bucket {migration['bucket']} refused the report of {migration['id']} and the topic the notification. "
-            "The log of the report function has the report; repair the policies of the bucket, the topic and their key."
+            "The log of the report function has the report; correct the policies of the bucket, the topic and their "
+            "key."
         )
     logger.info("reported", extra={"status": report["status"], "verdict": report["verdict"], "key": written})
     return Reported(
@@ -148,7 +151,7 @@ def _notify(subject: str, message: str) -> bool:
             logger.warning("nobody has subscribed to the topic", extra={"topic": topic})
     except ClientError as error:
         # Without the notification: its link is as good as a password.
-        logger.warning("the topic was not told", extra={"error_message": str(error)})
+        logger.warning("the topic could not be notified", extra={"error_message": str(error)})
         if is_transient(error):
             raise
         return False
@@ -156,7 +159,7 @@ def _notify(subject: str, message: str) -> bool:
 
 
 def _cost(migration: Migration, found: dict[str, Any] | None, phases: list[Phase]) -> Price | None:
-    """The price of the target; none of a roll back by hand, whose report has the phases of what it takes back."""
+    """The price of the target; none of a rollback by hand, whose report has the phases of what it undoes."""
     if migration["rollBack"]:
         return None
     on_the_day = migration["classOnTheDay"]
@@ -177,7 +180,7 @@ def _dags(migration: Migration, found: dict[str, Any] | None, results: dict[str,
             # Both commands parse the DAG folder on 2.x and may take longer than a web server waits. A migration that
             # went well must not end badly for want of two numbers.
             logger.warning("the target's DAGs are not in the report", extra={"error_message": str(error)})
-    ours = set(our_dags.DAGS)
+    ours = set(our_dags.OURS)
     return {
         # The export takes the pause state of each of the user's DAGs, a row each.
         "source": results["export"].get("tables", {}).get("dag", {}).get("rows"),

@@ -13,7 +13,8 @@ from migration.exchange import layout
 from migration.exchange.locks import require_locks
 from migration.exchange.store import Store, of_artifact, of_attempt
 from migration.model import Migration
-from migration.observability import logger, state
+from migration.observability import logger
+from migration.state import state
 from migration.times import now
 from migration.waiting import Progress
 

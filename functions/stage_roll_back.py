@@ -9,7 +9,7 @@ from migration.environments import dag_folder
 from migration.environments.bucket_writer import COPIERS, BucketWriter
 from migration.exchange.locks import require_locks
 from migration.model import Migration
-from migration.observability import state
+from migration.state import state
 
 
 @dataclass(frozen=True, kw_only=True)

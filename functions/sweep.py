@@ -14,10 +14,10 @@ from botocore.exceptions import ClientError
 from migration import errors, settings, waiting
 from migration.cleanup import cleaning, leftovers
 from migration.cleanup.leftovers import Sweeper
-from migration.observability import logger, state
+from migration.observability import logger
+from migration.state import state
 from migration.waiting import Progress
 
-_LIMIT_SECONDS = 7200
 # The files were gone before: an hour ago, when the schedule was last here, or at the rehearsal's own clean-up.
 _LATER = 1
 
@@ -48,13 +48,15 @@ def _one(sweeper: Sweeper, name: str, waited: int) -> Progress:
     planned = sweeper.plan(name)
     if planned is None or _take_back(sweeper, name, waited):
         return waiting.ready(waited)
+    # An environment that is being upgraded, or put back after that, can be deleted when it is done: after hours.
+    limit = planned["options"]["environmentTimeoutSeconds"]
     return waiting.not_ready(
         waited,
         seconds=planned["options"]["pollSeconds"],
-        limit=_LIMIT_SECONDS,
+        limit=limit,
         timed_out=lambda: errors.CleanUpTimedOut(
-            f"Something of rehearsal {name} is left after {_LIMIT_SECONDS} s; its environment is not gone, or its "
-            "execution still runs. The scheduled sweep tries again; or delete the environment by hand."
+            f"After {limit} s, rehearsal {name} is not fully cleaned up: its environment is not deleted, or "
+            "its execution still runs. The scheduled sweep tries again; or delete the environment by hand."
         ),
     )
 
@@ -74,7 +76,7 @@ def _all(sweeper: Sweeper, before: datetime) -> Swept:
             failed.append(name)
     if failed:
         raise errors.SweepIncomplete(
-            f"Something is left of {', '.join(failed)}; the function's log says why, rehearsal by rehearsal. Repair "
+            f"Something is left of {', '.join(failed)}; the function's log says why, rehearsal by rehearsal. Fix "
             "that, or delete the environments by hand."
         )
     return Swept(swept=swept, waiting=later)

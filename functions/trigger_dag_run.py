@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from migration.airflow import runs
+from migration.airflow import our_dags, runs
 from migration.aws import clients
+from migration.checks import gate
 from migration.exchange.locks import require_locks
 from migration.exchange.store import of_artifact, of_attempt
 from migration.model import Migration
-from migration.observability import logger, state
+from migration.observability import logger
+from migration.state import state
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,12 +24,18 @@ class Triggered:
 
 @state
 def handler(*, execution: str, migration: Migration, dag: str) -> Triggered:
-    """A run that has left its results is not triggered again. `dag` names the run (`migration.airflow.runs`)."""
+    """A run that has left its results is not triggered again. `dag` names the run (`migration.airflow.runs`).
+
+    Raises ChecksFailed in place of the export, where CheckFiles ended before it had judged what the checks found.
+    """
     require_locks(migration, execution)
     run = runs.run_id(migration, dag)
-    if runs.is_complete(dag, runs.results(of_artifact(clients.s3(), migration), dag, run)):
+    store, artifact = of_attempt(clients.s3(), migration), of_artifact(clients.s3(), migration)
+    if runs.is_complete(dag, runs.results(artifact, dag, run)):
         return Triggered(run_id=run, created=False)
-    of_attempt(clients.s3(), migration).start_phase(runs.PHASES[dag])
+    if dag == our_dags.EXPORT:
+        gate.enforce(store, artifact, migration)
+    store.start_phase(runs.PHASES[dag])
     cli = runs.cli(migration, dag)
     # Our DAGs are not paused when they are first parsed, but a user may have paused one since.
     cli.unpause(runs.dag_of(dag))

@@ -16,7 +16,8 @@ from migration.exchange import layout
 from migration.exchange.locks import require_locks
 from migration.exchange.store import of_attempt
 from migration.model import Migration
-from migration.observability import logger, state
+from migration.observability import logger
+from migration.state import state
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,7 +13,8 @@ from migration.aws import clients
 from migration.checks import history_and_logs
 from migration.exchange.store import of_artifact, of_attempt
 from migration.model import Migration
-from migration.observability import metrics, state
+from migration.observability import metrics
+from migration.state import state
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,8 +39,9 @@ def handler(*, migration: Migration) -> Verified:
     different = [name for name, table in tables.items() if history_and_logs.differs(table)]
     if different or not results["verify"]["verified"]:
         raise errors.VerificationFailed(
-            f"Source and target differ in {', '.join(sorted(different)) or 'a check of the engine'}. The target "
-            "is kept or not as options.targetOnFailure says; verify.json in the artifact has each table's numbers."
+            f"Source and target differ in {', '.join(sorted(different)) or 'a check of the engine'}. "
+            "options.targetOnFailure decides whether the target is kept; verify.json in the artifact has each table's "
+            "numbers."
         )
     rows = sum(table["exported"] for table in tables.values())
     metrics.add_metric(name="RowsVerified", unit=MetricUnit.Count, value=rows)

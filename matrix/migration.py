@@ -98,7 +98,9 @@ def kept_history(deployment: Deployment) -> dict[str, tuple[int, str]]:
     """The number of rows and the checksum of what Airflow 3 keeps as it was, by table."""
     history = {}
     for table, columns in KEPT_BY_AIRFLOW_3.items():
-        row = sql.SQL("row({})::text").format(sql.SQL(", ").join(map(sql.Identifier, columns)))
+        # Airflow 3 makes an empty text of a variable without a value.
+        kept = [sql.SQL("coalesce(val, '')") if name == "val" else sql.Identifier(name) for name in columns]
+        row = sql.SQL("row({})::text").format(sql.SQL(", ").join(kept))
         query = sql.SQL("select count(*), coalesce(sum(hashtextextended({}, 0)), 0)::text from {}")
         ((rows, checksum),) = deployment.rows(query.format(row, sql.Identifier(table)))
         history[table] = (int(rows), str(checksum))
@@ -116,8 +118,7 @@ class Hopped(NamedTuple):
 def hop(target: Deployment) -> Hopped:
     """Upgrades the target's database to Airflow 3 in place, as MWAA does."""
     installation = airflow_installation.install(NEWEST)
-    # Rows that only SQL could make: an XCom of no bytes, and a variable without a value.
-    target.execute("delete from xcom where value = ''; delete from variable where val is null")
+    target.succeed("prepare-hop", "--to-version", NEWEST)
     upgraded = target.having(installation=installation)
     before = kept_history(target)
     begun = time.monotonic()

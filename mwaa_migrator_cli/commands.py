@@ -51,8 +51,8 @@ def cli() -> None:
 
     FILE is a migration's input in JSON, as those in events/; - is standard input.
 
-    Exit codes: 0 succeeded and verified; 1 failed, or found wanting; 2 the input is wrong, or there is nothing to work
-    with; 3 (doctor) not all as expected, and nothing that stops a migration.
+    Exit codes: 0 succeeded and verified; 1 failed or not in order; 2 the input is wrong, or there is nothing to work
+    with; 3 (doctor) unexpected findings, none of which stops a migration.
     """
 
 
@@ -62,12 +62,12 @@ def cli() -> None:
 def plan(file: Path, **options: Any) -> None:
     """Show what a migration would do, and change nothing.
 
-    Checks the input and all that it names, by the code of the migration itself: every problem at once, the path of
-    Airflow versions, and what differs between source and target. Exit code 1: something speaks against it.
+    Checks the input and everything it refers to, with the migration's own code: every problem at once, the path of
+    Airflow versions, and what differs between source and target. Exit code 1: there is a problem.
     """
     document = _input(file)
     if "source" not in document:
-        _wrong(["A roll back has no plan of its own: it takes back what its migration has done."])
+        _wrong(["A rollback has no plan of its own: it undoes what its migration has done."])
     with _explaining_failures():
         from mwaa_migrator_cli import dry_run
 
@@ -145,7 +145,7 @@ def doctor(source: str | None, target: str | None, probe: bool, as_json: bool, *
     """Ask the account what the documentation leaves open.
 
     Each check has an answer that migrations are prepared for. One alarm is raised for some seconds; nothing else in the
-    account changes, or with --probe, nothing that is not taken back, also when it is interrupted. Exit codes: 0 all as
+    account changes. With --probe, everything it adds is removed again, even if you interrupt it. Exit codes: 0 all as
     expected; 1 something that stops a migration; 3 something else, or a question that could not be asked.
     """
     with _explaining_failures():
@@ -170,10 +170,10 @@ def doctor(source: str | None, target: str | None, probe: bool, as_json: bool, *
               help="The tool that is to take it over.")  # fmt: skip
 @_aws_options
 def iac(environment: str, form: str, **options: Any) -> None:
-    """Print an environment as code, by which your own tool takes it over.
+    """Print an environment as code, so that your own tool can take it over.
 
-    The code has all that the environment has, so that the import changes nothing. In place of Airflow options that may
-    be secrets it has parameters.
+    The code reproduces every setting, so importing it changes nothing. Airflow options that may be secrets become
+    parameters.
     """
     with _explaining_failures():
         _choose(**options)
@@ -253,9 +253,9 @@ def pipeline(
 def compare(places: tuple[tuple[str, str], ...], pipeline_id: str | None, runs: Path | None, **options: Any) -> None:
     """Compare a pipeline and its DAG, while both run.
 
-    Of each pair of places every object is read: its rows are counted and compared in any order, so objects may be cut
-    and named in other ways. Of the runs each scheduled start is compared, from the first on that both have. Exit code
-    1: they differ.
+    Reads every object in both places of a pair, counts the rows and compares them in any order, so objects may be cut
+    and named differently. Compares the runs by their scheduled starts, from the first one that both have. Exit code 1:
+    they differ.
     """
     if (pipeline_id is None) != (runs is None):
         _wrong(["Runs are compared by --id and --runs together."])

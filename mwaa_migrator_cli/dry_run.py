@@ -25,7 +25,7 @@ _ARROW = " \N{RIGHTWARDS ARROW} "
 
 
 def show(document: dict[str, Any], stack: Stack) -> bool:
-    """Prints the plan of a valid input. Whether nothing speaks against it."""
+    """Prints the plan of a valid input. Whether there are no problems."""
     complete = migration_input.with_defaults(document)
     if complete["mode"] == "rollback":
         steps = "pause in the target what the cut-over activated, make the source's DAGs active as they were, report"
@@ -48,7 +48,7 @@ def show(document: dict[str, Any], stack: Stack) -> bool:
         console.print(text, Text(f"  {problem.message}"), sep="\n", soft_wrap=True)
     if outlook.problems:
         return False
-    console.print(Text("Nothing speaks against it.", style="bold green"))
+    console.print(Text("No problems found.", style="bold green"))
     return True
 
 
@@ -95,9 +95,9 @@ def steps_of(plan: Migration) -> dict[str, list[str]]:
     steps = {
         "CreateEnvironment": [f"create {target['environment']} at {plan['importVersion']}, its DAGs in {place}"],
         "TriggerProbe": [
-            "look in the source's database for what an export would be refused for, and what it will need"
+            "check the source's database for anything that would stop the export, and estimate time and disk"
         ],
-        "TriggerTargetProbe": ["look whether the target lets its tasks into its database"] if plan["direct"] else [],
+        "TriggerTargetProbe": ["check that the target lets its tasks into its database"] if plan["direct"] else [],
         "CopyLogsEarly": [f"{copy}, while the source's DAGs go on"] if early else [],
         "TriggerExport": [
             *([pause] if runs.quiesces(plan) else []),

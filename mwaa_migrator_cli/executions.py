@@ -10,7 +10,8 @@ from rich.text import Text
 
 from migration import wording
 from migration.aws import clients
-from migration.report import contents, facts
+from migration.failure import message_of
+from migration.report import facts
 
 from . import account
 from .account import NotFound
@@ -57,11 +58,11 @@ def watch(arn: str) -> bool:
     output = json.loads(ended.get("output") or "{}")
     if ended["status"] != "SUCCEEDED":
         told = ended.get("error") or ended["status"]
-        message = wording.printable(contents.message_of(ended.get("cause") or ""))
+        message = wording.printable(message_of(ended.get("cause") or ""))
         console.print(Text(f"{told}: {message}".removesuffix(": "), style="bold red"), soft_wrap=True)
     elif output.get("outcome") == "skipped":
         # What a rehearsal ends with whose source another migration works on.
-        message = wording.printable(contents.message_of(output["cause"]))
+        message = wording.printable(message_of(output["cause"]))
         console.print(Text(f"Skipped: {message}", style="bold dark_orange"), soft_wrap=True)
     # A bucket that has refused the report leaves the output to tell; who was skipped has neither.
     verdict = facts.verdict(reports[-1]) if reports else output.get("verdict", facts.FAIL)

@@ -16,7 +16,7 @@ from rich.text import Text
 
 from migration import wording
 from migration.report import facts
-from migration.report.facts import Finding, Span, TableRow
+from migration.report.facts import Judgement, Span, TableRow
 
 from .reminder import Reminder
 
@@ -94,7 +94,7 @@ def summary(report: Mapping[str, Any]) -> RenderableType:
     # What a DAG's trace says must not reach the terminal as a command.
     report = wording.printable(report)
     parts: list[RenderableType] = [Text(), _phases(facts.spans(report)), Text(), _tables(facts.table_rows(report))]
-    logs, dags = report.get("logs") or {}, report.get("dags") or {}
+    logs, dags = report["logs"], report.get("dags") or {}
     if dags:
         source, target = (wording.count(dags.get(name)) for name in ("source", "parsed_in_target"))
         errors = wording.counted(len(dags.get("import_errors") or []), "import error")
@@ -105,7 +105,7 @@ def summary(report: Mapping[str, Any]) -> RenderableType:
         parts.append(Text(f"Logs: {copied} of {events} copied, {archived} archived, {lost} lost"))
     if facts.way_in(report):
         parts.append(Text(f"Way into the target's database: {facts.way_in(report)}"))
-    parts += [_finding(finding) for finding in facts.findings(report) if finding.level != facts.PASS]
+    parts += [_finding(finding) for finding in facts.judgements(report) if finding.level != facts.PASS]
     verdict = Text(f"\n{facts.headline(report)}", style=f"bold {_COLOURS[facts.verdict(report)]}")
     path = " \N{RIGHTWARDS ARROW} ".join(report.get("path") or [])
     down = f"  downtime {facts.downtime(report)}" if "downtime_seconds" in report else ""
@@ -141,7 +141,7 @@ def _tables(rows: Sequence[TableRow]) -> RenderableType:
     return Group(table, Text(f"{wording.counted(len(empty), 'table')} without rows", style="dim")) if empty else table
 
 
-def _finding(finding: Finding) -> RenderableType:
+def _finding(finding: Judgement) -> RenderableType:
     text = Text(f"\n{finding.level.upper()} ", style=f"bold {_COLOURS[finding.level]}")
     text.append(finding.title, style="bold default")
     for line in (finding.message, finding.remedy):

@@ -74,9 +74,10 @@ def example(dags: int = 214, tables: int = len(_ROWS) + len(_EMPTY), seed: int =
         "environment_class_on_the_day": "mw1.large",
         "price_usd": 0.94,
         "price_on_the_day_usd": 1.26,
-        "price_basis": "1.27 hours of mw1.medium in eu-west-1 at 0.74 USD an hour. On the day they are hours of "
-        "mw1.large at 0.99 USD, and rather fewer. Not in it: workers, schedulers and web servers beyond those of the "
-        "class's price, the database's storage, logs and S3; nor the source, which is paid for as before.",
+        "price_basis": "1.27 hours of mw1.medium in eu-west-1 at 0.74 USD an hour. The real target "
+        "(mw1.large) costs 0.99 USD an hour, probably for fewer hours. Not included: workers, schedulers and web "
+        "servers beyond those of the class's price, the database's storage, logs and S3; nor the source, which costs "
+        "what it did before.",
         "tables": dict(sorted(_tables(tables, chance).items())),
         "verified": True,
         "unfinished": {"dag_runs": 3, "task_instances": 11},
@@ -92,7 +93,7 @@ def example(dags: int = 214, tables: int = len(_ROWS) + len(_EMPTY), seed: int =
         "rehearsals": _rehearsals(chance),
         "notes": [
             f"The target is mw1.medium, the smallest class for the source's {dags} DAGs and our 3; the source is "
-            "mw1.large. With options.rehearsalClass source it is as large as that.",
+            "mw1.large. Set options.rehearsalClass to source to have one as large as that.",
             "core.dag_concurrency is now core.max_active_tasks_per_dag.",
             "webserver.secret_key is now api.secret_key.",
             "core.check_slas was removed from Airflow and left out. The SLA feature is removed in Airflow 3.0.",
@@ -159,7 +160,7 @@ def _checks(dags: int, chance: random.Random) -> list[dict[str, Any]]:
         {
             "name": "Removed in Airflow 3",
             "result": "pass",
-            "message": "Nothing in use that Airflow 3.2.1 does not have.",
+            "message": "The DAGs use nothing that Airflow 3.2.1 has removed.",
         },
         {
             "name": "Installation of the requirements",

@@ -124,12 +124,17 @@ def write(package: Path, contents: Contents) -> None:
     unfinished = package.with_suffix(".unfinished")
     with zipfile.ZipFile(unfinished, "w") as archive:
         archive.comment = wanted
-        for name, file in sorted(contents.items()):
-            # An entry has no date but ZipInfo's own, 1980-01-01, and no rights but these.
-            entry = zipfile.ZipInfo(name)
-            entry.external_attr = _mode(file) << 16
-            archive.writestr(entry, file.read_bytes(), zipfile.ZIP_DEFLATED)
+        add(archive, contents)
     unfinished.replace(package)
+
+
+def add(archive: zipfile.ZipFile, contents: Contents) -> None:
+    """Adds files to an archive in such a way that the same files are the same bytes."""
+    for name, file in sorted(contents.items()):
+        # An entry has no date but ZipInfo's own, 1980-01-01, and no rights but these.
+        entry = zipfile.ZipInfo(name)
+        entry.external_attr = _mode(file) << 16
+        archive.writestr(entry, file.read_bytes(), zipfile.ZIP_DEFLATED)
 
 
 def _mode(file: Path) -> int:

@@ -4,6 +4,7 @@
 | --- | --- |
 | `mwaa_migrator-VERSION-py3-none-any.whl` | the command line, for `pip install` |
 | `mwaa-migrator-VERSION.zip` | the application: unpacked, `sam deploy`, `sam package` and `sam publish` take it |
+| `mwaa_migrator.pyz` | the engine, for an Airflow outside Amazon MWAA |
 | `mwaa-migrator-VERSION.cdx.json` | the bill of materials of its packages |
 | `SHA256SUMS` | the others' SHA-256, for `sha256sum --check` |
 """
@@ -20,7 +21,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from tools import bill_of_materials, packages
+from tools import bill_of_materials, engine_file, packages
 from tools.template import template
 
 ROOT = Path(__file__).parent.parent
@@ -47,6 +48,7 @@ def make(into: Path = RELEASE) -> list[Path]:
     )
     built = packages.build()
     packages.write(into / f"{name}.zip", {f"{name}/{file}": ROOT / file for file in application()})
+    engine_file.build(into / engine_file.ENGINE.name)
     (into / f"{name}.cdx.json").write_text(bill_of_materials.of_packages(built, committed()), encoding="utf-8")
     made = sorted(into.iterdir())
     sums = "".join(f"{hashlib.sha256(file.read_bytes()).hexdigest()}  {file.name}\n" for file in made)

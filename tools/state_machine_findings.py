@@ -14,10 +14,11 @@ from typing import Any
 from local.aws.stepfunctions import definitions
 from tools.state_machines import DEPLOYED, NAMES
 
+_PARTITION = "aws"
 # What SAM fills in, by the ends of the names.
 _ARNS = {
-    "FunctionArn": "arn:aws:lambda:us-east-1:123456789012:function:{}",
-    "StateMachineArn": "arn:aws:states:us-east-1:123456789012:stateMachine:{}",
+    "FunctionArn": f"arn:{_PARTITION}:lambda:us-east-1:123456789012:function:{{}}",
+    "StateMachineArn": f"arn:{_PARTITION}:states:us-east-1:123456789012:stateMachine:{{}}",
 }
 
 

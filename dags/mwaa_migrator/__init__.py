@@ -1,6 +1,6 @@
 """The metadata engine: moves the rows of an Airflow metadata database to a newer Airflow.
 
-It runs inside the user's Airflow (1.10.12 to 2.11, Python 3.7 to 3.13), so it needs nothing but the standard library
+It runs inside the user's Airflow (1.10.12 or later, Python 3.7 to 3.12), so it needs nothing but the standard library
 and what Amazon MWAA always has: Airflow, SQLAlchemy, psycopg2 and boto3. Importing this package imports none of them.
 
 The packages, each using only those above it:

@@ -12,7 +12,8 @@ import threading
 from contextlib import contextmanager
 from typing import Any, Callable, Iterator
 
-_PACKAGE = os.path.dirname(os.path.abspath(__file__))
+#: Where this package lies: the DAG folder, or the engine's file, which Python imports from as from a folder.
+_FOLDER = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 #: Loads this package from its place and leaves the DAG folder off the path, where Airflow will put it last. In front, a
 #: user's ``json.py`` would take the place of the standard library's; before Amazon MWAA's ``config/``, a user's
@@ -20,12 +21,10 @@ _PACKAGE = os.path.dirname(os.path.abspath(__file__))
 _RUN_MODULE = """
 import sys
 sys.path[:] = [folder for folder in sys.path if folder]
-import importlib.util, os, runpy
-folder = sys.argv.pop(1)
-spec = importlib.util.spec_from_file_location(
-    "mwaa_migrator", os.path.join(folder, "__init__.py"), submodule_search_locations=[folder])
-sys.modules["mwaa_migrator"] = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(sys.modules["mwaa_migrator"])
+import runpy
+sys.path.insert(0, sys.argv.pop(1))
+import mwaa_migrator
+del sys.path[0]
 runpy.run_module(sys.argv.pop(1), run_name="__main__", alter_sys=True)
 """
 
@@ -36,7 +35,7 @@ def start(module: str, *arguments: str, **options: Any) -> subprocess.Popen[str]
     ``options`` go to ``subprocess.Popen``.
     """
     return subprocess.Popen(
-        [sys.executable, "-c", _RUN_MODULE, _PACKAGE, module, *arguments],
+        [sys.executable, "-c", _RUN_MODULE, _FOLDER, module, *arguments],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         universal_newlines=True,
@@ -62,7 +61,7 @@ def killed_on_error(process: subprocess.Popen[str]) -> Iterator[None]:
 
 def _python_path() -> str:
     """PYTHONPATH without the DAG folder, which Amazon MWAA's image of Airflow 2.9.2 has in front."""
-    dag_folder = os.path.realpath(os.path.dirname(_PACKAGE))
+    dag_folder = os.path.realpath(_FOLDER)
     folders = os.environ.get("PYTHONPATH", "").split(os.pathsep)
     return os.pathsep.join(folder for folder in folders if folder and os.path.realpath(folder) != dag_folder)
 

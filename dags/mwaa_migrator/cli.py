@@ -14,7 +14,15 @@ import time
 from typing import Any, Callable, Mapping, Sequence
 
 from mwaa_migrator.errors import InvalidArguments, MigratorError, Refused
-from mwaa_migrator.options import CHECK_OPTIONS, EXPORT_OPTIONS, IMPORT_OPTIONS, SWITCH, VERIFY_OPTIONS, Option
+from mwaa_migrator.options import (
+    CHECK_OPTIONS,
+    EXPORT_OPTIONS,
+    HOP_OPTIONS,
+    IMPORT_OPTIONS,
+    SWITCH,
+    VERIFY_OPTIONS,
+    Option,
+)
 from mwaa_migrator.result_text import result_text
 
 DONE = 0
@@ -25,6 +33,7 @@ _OPTIONS: Mapping[str, Mapping[str, Option]] = {
     "export": EXPORT_OPTIONS,
     "import": IMPORT_OPTIONS,
     "verify": VERIFY_OPTIONS,
+    "prepare-hop": HOP_OPTIONS,
     "inspect": {},
 }
 
@@ -49,13 +58,23 @@ def build_parser() -> argparse.ArgumentParser:
     export.add_argument("--id", metavar="ID", help="the artifact's id, its folder below URL (default: a new one)")
     import_ = commands.add_parser("import", help="merge an artifact into this Airflow's metadata database")
     verify = commands.add_parser("verify", help="compare this Airflow's metadata database with an artifact, row by row")
+    hop = commands.add_parser("prepare-hop", help="mend what an upgrade of this Airflow to Airflow 3 would fail on")
+    version = _reader(IMPORT_OPTIONS["hopVersion"])
+    hop.add_argument("--to-version", required=True, type=version, metavar="V", help="the Airflow 3 of that upgrade")
     inspect = commands.add_parser("inspect", help="describe an artifact")
     for command in (import_, verify, inspect):
         command.add_argument(
             "--from", dest="from_", required=True, metavar="URL", help="the artifact's folder, or the one above it"
         )
         command.add_argument("--id", metavar="ID", help="which artifact, if URL holds several")
-    by_name = {"check": check, "export": export, "import": import_, "verify": verify, "inspect": inspect}
+    by_name = {
+        "check": check,
+        "export": export,
+        "import": import_,
+        "verify": verify,
+        "prepare-hop": hop,
+        "inspect": inspect,
+    }
     for name, command in by_name.items():
         for option_name, option in _OPTIONS[name].items():
             _add_option(command, option_name, option)
@@ -113,6 +132,10 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
         storage = open_storage(arguments.to).child(artifact_id)
         artifact = export(storage, artifact_id, export_options(options), progress)
         return dict(summary(artifact), phases=progress.phases)
+    if arguments.command == "prepare-hop":
+        from mwaa_migrator.mending.prepare_hop import prepare_hop
+
+        return prepare_hop(arguments.to_version, options["pickledXComs"], progress)
     storage = find_artifact(arguments.from_, arguments.id and check_id(arguments.id))
     if arguments.command == "import":
         from mwaa_migrator.merge.import_artifact import import_artifact, import_options

@@ -23,6 +23,9 @@ FAIL_DRAIN, ABANDON, WAIT = "fail", "abandon", "wait"
 #: Kinds of rows that Airflow's migrations do not take (airflow_schema.migration_rules), to be set aside.
 DUPLICATES, NULLS, VALUES = "duplicates", "nulls", "values"
 
+#: Pickled XComs on the way to Airflow 3: read and written as its JSON; left to its migrations, which archive them.
+CONVERT, ARCHIVE = "convert", "archive"
+
 #: History of all DAGs.
 ALL_DAGS = ".*"
 
@@ -121,13 +124,6 @@ EXPORT_OPTIONS: Mapping[str, Option] = {
         "V",
         "the Airflow that the rows will end in: 3.x also refuses what its own migrations do not take (default: 2.x)",
     ),
-    "importVersion": Option(
-        None,
-        _VERSION,
-        "--import-version",
-        "V",
-        "the Airflow that will import them (default: a 2.x); a 3.x mends some of what an upgrade to it does not take",
-    ),
     "probe": Option(False, SWITCH),
     "quiesce": Option(False, SWITCH),
     "drainSeconds": Option(900, _SECONDS),
@@ -152,8 +148,17 @@ IMPORT_OPTIONS: Mapping[str, Option] = {
         "--pause-state",
         help="which DAGs are paused afterwards (default: as the target has it)",
     ),
+    "pickledXComs": Option(
+        CONVERT,
+        _one_of(CONVERT, ARCHIVE),
+        "--pickled-xcoms",
+        help="what becomes of pickled XComs at Airflow 3: its JSON where they are plain (default), or an archive",
+    ),
     "jobs": _PROCESSES,
     "probe": Option(False, SWITCH),
+    "hopVersion": Option(None, _VERSION),
 }
+
+HOP_OPTIONS: Mapping[str, Option] = {"pickledXComs": IMPORT_OPTIONS["pickledXComs"]}
 
 VERIFY_OPTIONS: Mapping[str, Option] = {"jobs": _PROCESSES}

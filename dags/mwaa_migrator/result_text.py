@@ -27,6 +27,7 @@ def result_text(document: dict[str, Any]) -> str:
             lines.append(f"{name:32} not exported: {reason}")
     lines += document.get("without_parent", [])
     lines += document.get("changed_values", [])
+    lines += document.get("changed_for_hop", [])
     if document.get("given_dag_version"):
         lines.append("{given_dag_version} task instances got the target's own version of their DAG".format(**document))
     lines += ["{rows} rows of {table} refused: {reason}".format(**rows) for rows in document.get("refused", [])]

@@ -45,10 +45,6 @@ class SourceTooOld(MigrationError):
     """The source's Airflow is older than the oldest version that the export supports."""
 
 
-class SourceTooNew(MigrationError):
-    """The source runs Airflow 3, where no task can reach the metadata database."""
-
-
 class SameEnvironment(MigrationError):
     """Source and target are one environment."""
 
@@ -62,7 +58,7 @@ class ImportVersionUnfit(MigrationError):
 
 
 class PathUnfit(MigrationError):
-    """The source is too old to go to the target's version directly."""
+    """The source is too old to go to the target's version directly, or too new to go through 2.11."""
 
 
 class TargetExists(MigrationError):
@@ -296,7 +292,7 @@ class CleanUpTimedOut(MigrationError):
 
 
 class SweepIncomplete(MigrationError):
-    """The sweep could not take back what is left of some rehearsals; it tries again the next time."""
+    """The sweep could not remove what is left of some rehearsals; it tries again the next time."""
 
 
 def named(name: str, message: str) -> MigrationError:

@@ -36,6 +36,6 @@ def not_ready(waited: int, *, seconds: int, limit: int, timed_out: Callable[[], 
 
 
 def again(waited: int, seconds: int) -> Progress:
-    """Another `seconds` to wait, or more after hours; who has no limit of its own gives up by what it looks at."""
+    """Another `seconds` to wait, or more after hours; for callers that decide for themselves when to give up."""
     wait = max(seconds, waited // _SHARE)
     return Progress(ready=False, wait_seconds=wait, waited_seconds=waited + wait)

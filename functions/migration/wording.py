@@ -51,9 +51,9 @@ def dollars(usd: float) -> str:
     return f"${usd:,.2f}"
 
 
-def listed(names: Sequence[str], most: int = 5) -> str:
+def listed(names: Sequence[str], most: int = 5, separator: str = ", ") -> str:
     """`a, b and 3 more`."""
-    shown = ", ".join(names[:most])
+    shown = separator.join(names[:most])
     return f"{shown} and {len(names) - most} more" if len(names) > most else shown
 
 

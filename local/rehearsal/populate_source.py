@@ -1,4 +1,4 @@
-"""Fills a source environment, from inside its Airflow (1.10.12 to 2.x); its argument is JSON.
+"""Fills a source environment, from inside its Airflow; its argument is JSON.
 
     {"unpause": [dag_id, ...], "trigger": [[dag_id, run_id, conf], ...],
      "variables": {key: value}, "connections": [uri with conn_id...], "pools": [[name, slots, description]]}
@@ -32,7 +32,7 @@ def main(wanted):
     start = _now()
     for number, (dag_id, run_id, conf) in enumerate(wanted["trigger"]):
         # Before 2.2 a run is identified by its date too, so no two may have the same.
-        _trigger()(dag_id, run_id=run_id, conf=conf, execution_date=start - datetime.timedelta(seconds=number))
+        _trigger(dag_id, run_id, conf, start - datetime.timedelta(seconds=number))
 
 
 def _now():
@@ -41,12 +41,19 @@ def _now():
     return timezone.utcnow().replace(microsecond=0)
 
 
-def _trigger():
+def _trigger(dag_id, run_id, conf, date):
     try:
         from airflow.api.common.trigger_dag import trigger_dag
     except ImportError:  # before 2.2
         from airflow.api.common.experimental.trigger_dag import trigger_dag
-    return trigger_dag
+    from airflow import __version__ as airflow_version
+
+    if int(airflow_version.split(".")[0]) < 3:
+        trigger_dag(dag_id, run_id=run_id, conf=conf, execution_date=date)
+    else:
+        from airflow.utils.types import DagRunTriggeredByType
+
+        trigger_dag(dag_id, run_id=run_id, conf=conf, logical_date=date, triggered_by=DagRunTriggeredByType.CLI)
 
 
 if __name__ == "__main__":

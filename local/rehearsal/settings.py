@@ -74,10 +74,10 @@ class Settings:
         ]
         if self.path not in path.WAYS:
             problems.append(f"PATH_TO_3 is {self.path}; it must be {' or '.join(path.WAYS)}")
+        elif self.path == path.THROUGH and path.is_at_airflow_3(self.source):
+            problems.append(f"PATH_TO_3 is {self.path}, and SOURCE is {self.source}, which is after 2.11")
         if self.worker_database not in WORKER_DATABASES:
             problems.append(f"{WORKER_DATABASE} is {self.worker_database}; it must be {' or '.join(WORKER_DATABASES)}")
-        if self.source.startswith("3."):
-            problems.append(f"SOURCE is {self.source}: sources are 2.x at most, because tasks of 3.x see no database")
         if self.dags is not None and not self.dags.is_dir():
             problems.append(f"DAGS is {self.dags}, which is not a folder")
         if self.seed_sql is not None and not self.seed_sql.is_file():
@@ -90,5 +90,6 @@ class Settings:
     def target_versions(self) -> set[str]:
         """The versions that the target has on its way, also if it has to take the other one."""
         latest_2_11 = [v for v in airflow_installation.versions() if v.startswith("2.11.")][-1]
-        ways = {self.path, path.THROUGH} if self.path == path.AUTO and self.worker_database == NONE else {self.path}
+        falls_back = self.path == path.AUTO and self.worker_database == NONE and not path.is_at_airflow_3(self.source)
+        ways = {self.path, path.THROUGH} if falls_back else {self.path}
         return {version for way in ways for version in path.of(self.source, self.target, way, latest_2_11)[1:]}

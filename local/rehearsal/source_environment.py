@@ -13,6 +13,7 @@ import psycopg2
 from local.aws.arns import s3_arn
 from local.mwaa.aws_with_mwaa import AwsWithMwaa
 from local.mwaa.environment import Environment
+from migration.airflow import versions
 
 _PARSE_TIMEOUT = 180.0
 
@@ -126,7 +127,10 @@ def _create_bucket(aws: AwsWithMwaa, dags: Path, airflow_version: str) -> str:
         relative = file.relative_to(dags)
         if file.is_file() and not any(part.startswith(".") or part == "__pycache__" for part in relative.parts):
             s3.put_object(Bucket=name, Key=f"source/dags/{relative}", Body=file.read_bytes())
-    constraints = f"https://raw.githubusercontent.com/apache/airflow/constraints-{airflow_version}/constraints-3.11.txt"
+    constraints = (
+        f"https://raw.githubusercontent.com/apache/airflow/constraints-{airflow_version}/"
+        f"constraints-{versions.python_of(airflow_version)}.txt"
+    )
     s3.put_object(
         Bucket=name,
         Key="source/requirements.txt",

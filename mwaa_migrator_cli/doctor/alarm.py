@@ -28,8 +28,10 @@ _SECONDS = 60.0
 _PAUSE = 2.0
 
 
-def findings(cloudwatch: CloudWatchClient, topic: str, wait: Callable[[float], None] = time.sleep) -> Iterator[Finding]:
-    """Raises one of the topic's alarms, looks what came of it, and puts the alarm back as it was."""
+def raise_alarm(
+    cloudwatch: CloudWatchClient, topic: str, wait: Callable[[float], None] = time.sleep
+) -> Iterator[Finding]:
+    """Raises one of the topic's alarms, checks what came of it, and puts the alarm back as it was."""
     yield from asking(ALARM, _ABOUT, lambda: _alarm(cloudwatch, topic, wait))
 
 

@@ -39,7 +39,7 @@ def findings(stack: str, names: Sequence[str], probing: Callable[[str], None] | 
     resources = StackResources.of(account.client("cloudformation"), stack)
     yield from state_machines.findings(clients.states(), resources.of_type("AWS::StepFunctions::StateMachine"))
     yield from sdk.findings(functions, resources.physical_id("PlanFunction"))
-    yield from alarm.findings(account.client("cloudwatch"), resources.physical_id("Topic"))
+    yield from alarm.raise_alarm(account.client("cloudwatch"), resources.physical_id("Topic"))
     for name, settings in described.items():
         if settings is None:
             raise NotFound(f"There is no environment {name} in {region}. Give its name and --region.")
@@ -48,4 +48,4 @@ def findings(stack: str, names: Sequence[str], probing: Callable[[str], None] | 
         yield from cli_endpoint.findings(mwaa, name, settings["AirflowVersion"])
         if probing is not None:
             exchange = probe.Exchange(resources.physical_id("ExchangeBucket"), resources.key)
-            yield from probe.findings(mwaa, clients.s3(region), clients.kms(), exchange, settings, probing)
+            yield from probe.run_probe(mwaa, clients.s3(region), clients.kms(), exchange, settings, probing)

@@ -17,6 +17,7 @@ from datetime import UTC, datetime
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
+from migration.airflow import our_dags
 from migration.airflow.cli import AirflowCli
 from migration.airflow.endpoint import Endpoint
 from migration.aws import s3_object
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from mypy_boto3_mwaa import MWAAClient
     from mypy_boto3_s3 import S3Client
 
+# Enough for all tries of a task that ends when it has been idle for longest.
 _PARSED_WITHIN, _ANSWERED_WITHIN = 900.0, 900.0
 IDLE_SECONDS = (30, 60, 120)
 
@@ -83,7 +85,7 @@ IDLE = Check(
 )
 CHECKS = (TRIGGER, TASK, WAY_IN, ROLE, SCHEMA, IDLE)
 
-_DAG = "mwaa_migrator_probe"
+_DAG = our_dags.DOCTOR
 # By their names in the DAG folder, in the order in which they come there.
 _FILES = {f"{_DAG}_ways.py": "ways_in.py", f"{_DAG}.py": "probe_dag.py"}
 _ANSWER = "probe.json"
@@ -100,7 +102,7 @@ class Exchange:
     key_arn: str
 
 
-def findings(
+def run_probe(
     mwaa: MWAAClient,
     s3: S3Client,
     kms: KMSClient,
@@ -109,7 +111,7 @@ def findings(
     say: Callable[[str], None],
     wait: Callable[[float], None] = time.sleep,
 ) -> Iterator[Finding]:
-    """Asks about one environment, given as GetEnvironment has it. `say` gets what is waited for."""
+    """Runs our DAG in one environment, given as GetEnvironment has it. `say` gets what is waited for."""
     name = settings["Name"]
     try:
         answers = _Probe(mwaa, s3, kms, exchange, settings, say, wait).run()

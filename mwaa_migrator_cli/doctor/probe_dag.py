@@ -1,7 +1,7 @@
 """A DAG that doctor puts into an environment's DAG folder, and takes back: what a task of a migration would find there.
 
 Its one run is triggered with conf {"bucket": ..., "key": ..., "idleSeconds": [...]}, and leaves its answers there.
-It needs only the engine's ways_in.py, which doctor puts beside it as mwaa_migrator_probe_ways.py, and runs in any
+It needs only the engine's ways_in.py, which doctor puts beside it as mwaa_migrator_doctor_ways.py, and runs in any
 Airflow from 1.10.12 on, so in Python 3.7, too.
 """
 
@@ -17,7 +17,7 @@ SCHEMA = "mwaa_migrator_doctor"
 
 def connect() -> Tuple[Dict[str, Any], Dict[str, str]]:
     """The ways into the metadata database: functions that connect, and what keeps the other ways closed, by name."""
-    from mwaa_migrator_probe_ways import WAYS  # type: ignore[import-not-found]
+    from mwaa_migrator_doctor_ways import WAYS  # type: ignore[import-not-found]
 
     ways: Dict[str, Any] = {"Airflow's engine": _by_engine, **{way.name: way.connect for way in WAYS}}
     closed = {name: reason for name, reason in ((name, _refusal(way)) for name, way in ways.items()) if reason}
@@ -27,7 +27,7 @@ def connect() -> Tuple[Dict[str, Any], Dict[str, str]]:
 def _refusal(way: Any) -> str:
     """Why a way is closed, without a value; empty if it is open."""
     import psycopg2
-    from mwaa_migrator_probe_ways import Unusable
+    from mwaa_migrator_doctor_ways import Unusable
 
     try:
         way().close()
@@ -128,12 +128,19 @@ def probe(**context: Any) -> None:
 def make_dag(of_airflow: Any) -> Any:
     """The DAG, of Airflow's class."""
     arguments = {
-        "dag_id": "mwaa_migrator_probe",
+        "dag_id": "mwaa_migrator_doctor",
         "description": "What a task of a migration would find here",
         "start_date": datetime.datetime(2020, 1, 1, tzinfo=datetime.timezone.utc),
         "catchup": False,
         "is_paused_upon_creation": False,
-        "default_args": {"owner": "mwaa-migrator", "retries": 0, "priority_weight": 1000},
+        "default_args": {
+            "owner": "mwaa-migrator",
+            # As a migration's own tasks have it: a worker whose folder is behind the scheduler's fails a task at once.
+            "retries": 3,
+            "retry_delay": datetime.timedelta(seconds=30),
+            "execution_timeout": None,
+            "priority_weight": 1000,
+        },
         "tags": ["mwaa-migrator"],
     }
     try:

@@ -100,7 +100,7 @@ def test_the_judge_sees_what_is_wrong(here: World) -> None:
         assert words in told()
     # A source that was cut over is not as it was, and its target runs.
     assert "are not paused or active as they were" in told(succeeded=False)
-    assert "are active after a roll back" in told(succeeded=False)
+    assert "are active after a rollback" in told(succeeded=False)
     logs = here.aws.client("logs")
     logs.delete_log_stream(logGroupName=f"airflow-{target}-Task", logStreamName="dag_id=source_dag_1/3.log")
     assert "dag_id=source_dag_1/3.log: 5 log events lost" in told()

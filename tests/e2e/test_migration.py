@@ -45,8 +45,9 @@ NOT_USED_HERE = {
     # The target has no log group yet, a stream is big.
     "ListLogStreamsFunction": ("logs:CreateLogGroup", "logs:PutRetentionPolicy"),
     "CopyLogEventsFunction": ("logs:GetLogEvents",),
-    # The role is there already.
-    "CreateEnvironmentFunction": ("iam:CreateServiceLinkedRole",),
+    # The role is there already; no earlier attempt has left a target or a DAG file.
+    "CreateEnvironmentFunction": ("iam:CreateServiceLinkedRole", "airflow:UpdateEnvironment"),
+    "StageDagsFunction": ("s3:DeleteObject",),
     # Nothing is upgraded in place (test_rehearsal.py does that), so our DAGs need not leave the target before.
     "StageSettingsFunction": ("s3:DeleteObject",),
     # This is no rehearsal.

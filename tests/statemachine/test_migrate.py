@@ -18,8 +18,7 @@ STATES = definition()["States"]
 
 BEFORE_EXPORT = ["Plan", "GrantAccess", "Purpose", "StageSettings", "CreateEnvironment", "PollTarget", "TargetReady"]
 TO_PARSED = [*BEFORE_EXPORT, "StageDags", "CheckParsed", "DagsParsed"]
-TRIGGER_PROBE = ["TriggerProbe", "ProbeStarted"]
-PROBE = ["CheckProbe", "ProbeEnded"]
+PROBE = ["TriggerProbe", "CheckProbe", "ProbeEnded"]
 CHECKS = ["CheckTarget", "TargetChecked", "CheckFiles", "FilesChecked"]
 FROM_LOGS_TO_VERIFY = [
     *("LogsEarly", "CopyLogsEarly"),
@@ -27,7 +26,7 @@ FROM_LOGS_TO_VERIFY = [
     *("TriggerImport", "CheckImport", "ImportEnded"),
     "Verify",
 ]
-TO_VERIFY = [*TO_PARSED, *TRIGGER_PROBE, *CHECKS, *PROBE, *FROM_LOGS_TO_VERIFY]
+TO_VERIFY = [*TO_PARSED, *PROBE, "Probed", *CHECKS, *FROM_LOGS_TO_VERIFY]
 HOP = ["NextHop", "StageHop", "UpdateEnvironment", "PollHop", "HopEnded", "NextHop"]
 LOGS = ["Logs", "CopyLogs"]
 CUT_OVER = ["Mode", "CutOver", "CutOverEnded"]
@@ -84,8 +83,8 @@ TARGET_PROBE = ["TriggerTargetProbe", "CheckTargetProbe", "TargetProbeEnded"]
 def test_directly_there_is_no_hop_and_the_target_is_probed_before_anything_is_paused(execute: Execute) -> None:
     outcome = execute(Plan=DIRECT, CheckDagRun=[READY, NOT_READY, READY])
     assert outcome.states == [
-        *(*TO_PARSED, *TRIGGER_PROBE, *CHECKS, *PROBE),
-        *(*TARGET_PROBE, "WaitForTargetProbe", *TARGET_PROBE[1:]),
+        *(*TO_PARSED, *PROBE),
+        *(*TARGET_PROBE, "WaitForTargetProbe", *TARGET_PROBE[1:], "Probed", *CHECKS),
         *(*FROM_LOGS_TO_VERIFY, "NextHop", *LOGS, *CUT_OVER, *END, "Succeeded"),
     ]
     of_target = [event for event in outcome.events("CheckDagRun") if event["dag"] == "mwaa_migrator_target_probe"]
@@ -112,9 +111,9 @@ def test_where_it_may_it_falls_back_to_the_path_through_2_11(execute: Execute) -
         CheckDagRun=[READY, Fails("DatabaseOutOfReach", "no way in"), READY],
         FallBack=[{**NOT_READY, "migration": through}, {**READY, "migration": through}],
     )
-    again = [*BEFORE_EXPORT[3:], "StageDags", "CheckParsed", "DagsParsed", *TRIGGER_PROBE, *CHECKS, *PROBE]
+    again = [*BEFORE_EXPORT[3:], "StageDags", "CheckParsed", "DagsParsed", *PROBE, "Probed", *CHECKS]
     assert outcome.states == [
-        *(*TO_PARSED, *TRIGGER_PROBE, *CHECKS, *PROBE, *TARGET_PROBE[:2]),
+        *(*TO_PARSED, *PROBE, *TARGET_PROBE[:2]),
         *(*FALL_BACK, "WaitForFallBack", *FALL_BACK[1:]),
         *(*again, *FROM_LOGS_TO_VERIFY, *HOP, *LOGS, *CUT_OVER, *END, "Succeeded"),
     ]
@@ -140,7 +139,7 @@ REHEARSAL = {**MIGRATION, "mode": "rehearse"}
 def test_a_rehearsal_checks_and_does_not_cut_over(execute: Execute) -> None:
     outcome = execute(Plan=REHEARSAL, Report={**WELL["Report"], "verdict": "fail"})
     assert outcome.states == [
-        *(*TO_PARSED, *TRIGGER_PROBE, *PROBE, *FROM_LOGS_TO_VERIFY),
+        *(*TO_PARSED, *PROBE, "Probed", *FROM_LOGS_TO_VERIFY),
         *(*HOP, *LOGS, "Mode", *CHECKS, *END, "Succeeded"),
     ]
     # The output says that something is wrong.
@@ -168,15 +167,17 @@ def test_a_target_that_answers_for_too_long_is_asked_once_more(execute: Execute)
 
 
 def test_a_migration_checks_before_it_pauses_anything(execute: Execute) -> None:
-    outcome = execute(CheckTarget=[NOT_READY, READY])
+    # What the probe waited for does not count.
+    outcome = execute(CheckDagRun=[NOT_READY, READY], CheckTarget=[NOT_READY, READY])
     assert outcome.states.count("WaitForCheck") == 1
+    assert [event["waitedSeconds"] for event in outcome.events("CheckTarget")] == [0, 60]
     assert outcome.states.index("FilesChecked") < outcome.states.index("TriggerExport")
     assert outcome.events("Report")[0]["unchecked"] == []
 
 
 def test_failed_checks_stop_a_migration_before_it_pauses_anything(execute: Execute) -> None:
     outcome = execute(CheckFiles=Fails("ChecksFailed", "what fails"))
-    assert outcome.states == [*TO_PARSED, *TRIGGER_PROBE, *CHECKS[:-1], *BACK, *END, "Failed"]
+    assert outcome.states == [*TO_PARSED, *PROBE, "Probed", *CHECKS[:-1], *BACK, *END, "Failed"]
     assert (outcome.error, outcome.events("RollBack")[0]["waitedSeconds"]) == ("ChecksFailed", 0)
     (reported,) = outcome.events("Report")
     assert (reported["failure"]["state"], reported["unchecked"]) == ("CheckFiles", [])
@@ -292,9 +293,9 @@ def test_waits_for_the_export_too(execute: Execute) -> None:
 
 
 def test_what_the_source_holds_stops_a_migration_before_it_pauses_anything(execute: Execute) -> None:
-    outcome = execute(CheckTarget=[NOT_READY, READY], CheckDagRun=Fails("MigrationWouldFail", "12 rows of xcom"))
+    outcome = execute(CheckParsed=[NOT_READY, READY], CheckDagRun=Fails("MigrationWouldFail", "12 rows of xcom"))
     assert (outcome.error, "TriggerExport" in outcome.states) == ("MigrationWouldFail", False)
-    # What the checks of the target waited for does not count.
+    # Earlier waits do not count.
     assert [event["waitedSeconds"] for event in outcome.events("CheckDagRun")] == [0]
     assert outcome.events("Report")[0]["failure"]["state"] == "CheckProbe"
 
@@ -492,7 +493,9 @@ def test_a_migration_whose_functions_were_idle_for_weeks(execute: Execute, verif
     """Each function in a VPC is Inactive at first, as under LAMBDA_STATE=Inactive, also those that roll back."""
     resources = template()["Resources"].items()
     in_vpc = {name.removesuffix("Function") for name, resource in resources if "VpcConfig" in resource["Properties"]}
-    idle = {name: [Fails("Lambda.ResourceNotReadyException"), WELL[name]] for name in in_vpc & WELL.keys()}
+    states = ("NotReady", "Conflict")
+    failures = [Fails(f"Lambda.Resource{state}Exception") for state in states]
+    idle = {name: [*failures, WELL[name]] for name in in_vpc & WELL.keys()}
     outcome = execute(**idle, **({} if verified else {"Verify": Fails("VerificationFailed")}))
     assert outcome.error == (None if verified else "VerificationFailed")
     assert outcome.states[-1] == ("Succeeded" if verified else "Failed")
@@ -505,6 +508,15 @@ def test_a_migration_whose_functions_were_idle_for_weeks(execute: Execute, verif
 def test_while_the_source_is_paused_a_web_server_gets_ten_minutes(execute: Execute) -> None:
     outcome = execute(CutOver=[*[Fails("CliUnreachable")] * 7, WELL["CutOver"]])
     assert (outcome.status, len(outcome.events("CutOver"))) == ("SUCCEEDED", 8)
+
+
+@pytest.mark.parametrize(
+    ("function", "calls_before"), [("TriggerDagRun", 0), ("TriggerDagRun", 1), ("CheckDagRun", 1), ("CheckDagRun", 2)]
+)
+def test_so_it_gets_for_our_dag_runs(execute: Execute, function: str, calls_before: int) -> None:
+    well = WELL[function]
+    outcome = execute(**{function: [*[well] * calls_before, *[Fails("CliUnreachable")] * 7, well]})
+    assert outcome.status == "SUCCEEDED"
 
 
 def test_a_target_in_maintenance_is_upgraded_when_that_is_over(execute: Execute) -> None:
@@ -546,7 +558,7 @@ def test_every_task_retries_what_passes_and_catches_the_rest(name: str) -> None:
         "UpdateEnvironment": maintenance,
     }
     # While the source is paused a web server gets ten minutes.
-    long = name in ("RollBack", "CutOver", "TriggerExport", "TriggerImport")
+    long = name in ("RollBack", "CutOver", "CheckExport", "CheckImport") or name.startswith("Trigger")
     usual = [{**common[0], "MaxAttempts": 24}, *common[1:]] if long else common
     assert task["Retry"] == first.get(name, []) + usual
     assert {"Lambda.TooManyRequestsException", "Lambda.ServiceException", "TransientError"} <= set(

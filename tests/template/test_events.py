@@ -7,7 +7,7 @@ import inspect
 
 import pytest
 
-from migration.observability import camel_case
+from migration.state import camel_case
 from tools.state_machines import definition
 from tools.template import tasks, template
 

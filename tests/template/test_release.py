@@ -67,7 +67,7 @@ def packaged(application: Path, aws: LocalAws) -> str:
 
 def test_it_is_one_upload(released: Path) -> None:
     files = {file.name for file in released.iterdir()}
-    assert files == {WHEEL, f"{NAME}.zip", f"{NAME}.cdx.json", "SHA256SUMS"}
+    assert files == {WHEEL, f"{NAME}.zip", f"{NAME}.cdx.json", "mwaa_migrator.pyz", "SHA256SUMS"}
     sums = set((released / "SHA256SUMS").read_text().splitlines())
     made = [released / name for name in files - {"SHA256SUMS"}]
     assert sums == {f"{hashlib.sha256(file.read_bytes()).hexdigest()}  {file.name}" for file in made}

@@ -8,7 +8,10 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-PLACES = ("dags", "functions", "layers", "local", "mwaa_migrator_cli", "statemachine", "template.yaml")
+PLACES = (
+    "bench", "chaos", "dags", "data_pipeline", "functions", "layers", "local", "matrix", "mwaa_migrator_cli", "sources",
+    "statemachine", "template.yaml", "tools",
+)  # fmt: skip
 # The names of services that may assume a role end in amazonaws.com in every partition; what has a region before that
 # is an endpoint.
 WRITTEN_OUT = re.compile(r"arn:aws(-\w+)*:|(\*|\}|-\d)\.amazonaws\.com")

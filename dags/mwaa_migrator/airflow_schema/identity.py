@@ -13,11 +13,20 @@ _IDENTITIES: Mapping[str, tuple[str, ...]] = {
     "dag_run": ("dag_id", "run_id"),
     # Airflow looks a template up by its text (airflow.utils.db.synchronize_log_template).
     "log_template": ("filename", "elasticsearch_id"),
+    # Its number says nothing elsewhere: the target numbers the versions that it makes in the same way.
+    "dag_version": ("id",),
 }
 
 #: Tables whose rows the target's Airflow makes as well: a row of the same identity is the same row, whatever its time
 #: stamps say.
-MADE_BY_AIRFLOW_TOO = ("log_template", "dataset", "dataset_alias", "asset", "asset_alias")
+MADE_BY_AIRFLOW_TOO = ("log_template", "dataset", "dataset_alias", "asset", "asset_alias", "dag_bundle")
+
+#: Columns into which a migration of Airflow's puts the time at which it runs, by table, where the source lacks them.
+TIMES_OF_MIGRATIONS: Mapping[str, tuple[str, ...]] = {
+    "callback": ("created_at",),
+    "deadline": ("created_at", "last_updated_at"),
+    "deadline_alert": ("created_at",),
+}
 
 
 def identity_columns(table: Table) -> tuple[str, ...]:
@@ -28,6 +37,12 @@ def identity_columns(table: Table) -> tuple[str, ...]:
         if key != (table.surrogate_key,):
             return key
     return ()
+
+
+def is_named_by(table: Table, parent: Table) -> bool:
+    """Whether a row of ``table`` has the identity of its row in ``parent`` in columns of the same names."""
+    identity = identity_columns(parent)
+    return bool(identity) and parent.surrogate_key not in identity and set(identity) <= set(table.column_names)
 
 
 def content_columns(table: Table) -> list[Column]:

@@ -21,8 +21,8 @@ class MigrationRule(NamedTuple):
     being asked for, because Airflow itself never reads them. ``hint`` is a cheap condition that holds for each of these
     rows and for few others; a rule that is ``costly`` has none, and is looked for only where it decides. ``unique`` are
     columns of which the target has a unique constraint, so that its rows are refused there whatever the source's
-    revision is; where the source has that constraint, no row breaks the rule. ``import_mends`` says that an import at
-    Airflow 3 changes these rows before its migrations see them (scratch/plain_confs.py).
+    revision is; where the source has that constraint, no row breaks the rule. ``is_mended`` says that no export is
+    refused for these rows, because they are mended before Airflow 3's migrations see them (mending/).
     """
 
     revision: str | None
@@ -39,11 +39,10 @@ class MigrationRule(NamedTuple):
     hint: str = "true"
     costly: bool = False
     unique: Tuple[str, ...] = ()
-    import_mends: bool = False
+    is_mended: bool = False
 
 
-#: The migrations of 3.0 that make ``jsonb`` of an XCom's value and of a run's conf. Their rules say why a row fails;
-#: which rows do is tried where it decides (export/jsonb_conversion.py).
+#: The migrations of 3.0 that make ``jsonb`` of an XCom's value and of a run's conf.
 XCOMS_TO_JSONB, CONFS_TO_JSONB = "eed27faa34e3", "e39a26ac59f6"
 
 _XCOM = ("dag_id", "task_id", "execution_date", "run_id", "map_index", "key")
@@ -142,6 +141,7 @@ RULES: Sequence[MigrationRule] = (
         XCOMS_TO_JSONB, "3.0.0", VALUES, "xcom", ("value",), "octet_length(t.value) = 0", _XCOM,
         "3.0 looks at the first byte of each XCom, and these have none", "Delete them, or set their value to NULL.",
         hint="octet_length(t.value) = 0",
+        is_mended=True,
     ),
     MigrationRule(
         XCOMS_TO_JSONB, "3.0.0", VALUES, "xcom", ("value",),
@@ -149,6 +149,7 @@ RULES: Sequence[MigrationRule] = (
         "3.0 keeps XComs as jsonb, and these are no JSON",
         "Delete them: a custom XCom backend has written them, say.",
         hint=_BEGINS_NO_JSON,
+        is_mended=True,
     ),
     MigrationRule(
         XCOMS_TO_JSONB, "3.0.0", VALUES, "xcom", ("value",),
@@ -156,6 +157,7 @@ RULES: Sequence[MigrationRule] = (
         "3.0 keeps XComs as jsonb, whose numbers have at most 131,072 digits",
         "Delete them, or write their numbers as text.",
         costly=True,
+        is_mended=True,
     ),
     MigrationRule(
         XCOMS_TO_JSONB, "3.0.0", VALUES, "xcom", ("value",),
@@ -163,6 +165,7 @@ RULES: Sequence[MigrationRule] = (
         "3.0 keeps XComs as jsonb, which has no NUL character (\\u0000)",
         "Delete them, or take the character out of their values.",
         hint=_HAS_ESCAPE,
+        is_mended=True,
     ),
     MigrationRule(
         XCOMS_TO_JSONB, "3.0.0", VALUES, "xcom", ("value",),
@@ -172,6 +175,7 @@ RULES: Sequence[MigrationRule] = (
         "3.0 keeps XComs as jsonb, which has no halves of characters (surrogates such as \\ud800)",
         "Delete them, or take the halves out of their values.",
         hint=_HAS_ESCAPE,
+        is_mended=True,
     ),
     MigrationRule(
         XCOMS_TO_JSONB, "3.0.0", VALUES, "xcom", ("value",),
@@ -180,6 +184,7 @@ RULES: Sequence[MigrationRule] = (
         "Delete them, or migrate to Airflow 3.2 or later, which makes text of them.",
         mended_in="3.2.0",
         hint=HAS_NO_NUMBER,
+        is_mended=True,
     ),
     MigrationRule(
         XCOMS_TO_JSONB, "3.2.0", VALUES, "xcom", ("value",),
@@ -190,13 +195,14 @@ RULES: Sequence[MigrationRule] = (
         "3.2 puts quotes around NaN and Infinity inside texts, too, which breaks the JSON",
         "Delete them, or take NaN and Infinity out of their texts.",
         hint=HAS_NO_NUMBER,
+        is_mended=True,
     ),
     MigrationRule(
         CONFS_TO_JSONB, "3.0.0", VALUES, "dag_run", ("conf",), _NUL_IN_PICKLE, _RUN,
         "3.0 keeps a run's conf as jsonb, which has no NUL character",
         "Set the conf of these runs to NULL.",
         hint=r"position('\x8c'::bytea in t.conf) > 0",
-        import_mends=True,
+        is_mended=True,
     ),
     MigrationRule(
         CONFS_TO_JSONB, "3.0.0", VALUES, "dag_run", ("conf",),
@@ -205,6 +211,6 @@ RULES: Sequence[MigrationRule] = (
         "3.0 keeps a run's conf as jsonb, which has neither NaN nor Infinity",
         "Set the conf of these runs to NULL.",
         hint=_NO_NUMBER_IN_PICKLE,
-        import_mends=True,
+        is_mended=True,
     ),
 )  # fmt: skip

@@ -30,14 +30,20 @@ UNDECLARED_REFERENCES = (
     Reference("dataset_event", "dataset_id", "dataset"),
     Reference("dag_run", "scheduled_by_job_id", "job"),
     Reference("asset_event", "asset_id", "asset"),
+    Reference("partitioned_asset_key_log", "asset_id", "asset"),
+    Reference("partitioned_asset_key_log", "asset_event_id", "asset_event"),
+    Reference("partitioned_asset_key_log", "asset_partition_dag_run_id", "asset_partition_dag_run"),
 )
 
 #: Airflow 3's version of the DAG that ran. Before it, no version was kept (``merge/dag_versions.py``).
 DAG_VERSION_REFERENCE = Reference("task_instance", "dag_version_id", "dag_version")
 
-#: The columns, by table, that hold a note's author. The target has other users: the author is matched by user name, or
-#: cleared.
-USER_REFERENCES = (("dag_run_note", "user_id"), ("task_instance_note", "user_id"))
+#: The columns, by table, that hold a user: a note's author, or whose favourite a DAG is. The target has other users:
+#: they are matched by user name. A note's author that is not found is cleared.
+USER_REFERENCES = (("dag_run_note", "user_id"), ("task_instance_note", "user_id"), ("dag_favorite", "user_id"))
+
+#: The table of users by name. Airflow 3 can do without: then the columns hold the names themselves.
+USER_TABLE = "ab_user"
 
 
 def undeclared_references(table: Table) -> dict[str, str]:

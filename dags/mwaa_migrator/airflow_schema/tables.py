@@ -11,8 +11,13 @@ The manifest names those under ``not_exported``. A table that a newer Airflow ad
 
 from __future__ import annotations
 
+from typing import Container
+
 #: The table that holds the schema's revision.
 REVISION_TABLE = "alembic_version"
+
+#: The same of the FAB provider, which has migrations of its own.
+FAB_REVISION_TABLE = "alembic_version_fab"
 
 #: Tables of every Airflow from 1.10.12 on. Where one of them is missing, Airflow's tables are somewhere else.
 EVERY_AIRFLOWS_TABLES = (
@@ -22,14 +27,22 @@ EVERY_AIRFLOWS_TABLES = (
 FILLS_ITSELF = {
     "alembic_version": "the schema revision; the target has its own",
     "alembic_version_fab": "the FAB provider's schema revision; the target has its own",
+    "asset_active": "written when the target parses the DAGs",
+    "asset_trigger": "written when the target parses the DAGs",
+    "asset_watcher": "written when the target parses the DAGs",
     "callback_request": "callbacks that the DAG processor consumes at once",
     "celery_taskmeta": "Celery's results, meaningless to another broker",
     "celery_tasksetmeta": "Celery's results, meaningless to another broker",
     "chart": "Airflow 1.10's ad-hoc charts, removed in 2.0",
+    "connection_test_request": "tests of connections that a worker consumes at once",
     "dag_code": "written when the target parses the DAGs",
     "dag_owner_attributes": "written when the target parses the DAGs",
     "dag_pickle": "pickled DAGs, written by the scheduler on demand",
     "dag_priority_parsing_request": "requests that the DAG processor consumes at once",
+    "dag_schedule_asset_alias_reference": "written when the target parses the DAGs",
+    "dag_schedule_asset_name_reference": "written when the target parses the DAGs",
+    "dag_schedule_asset_reference": "written when the target parses the DAGs",
+    "dag_schedule_asset_uri_reference": "written when the target parses the DAGs",
     "dag_schedule_dataset_alias_reference": "written when the target parses the DAGs",
     "dag_schedule_dataset_reference": "written when the target parses the DAGs",
     "dag_tag": "written when the target parses the DAGs",
@@ -39,9 +52,12 @@ FILLS_ITSELF = {
     "known_event_type": "Airflow 1.10's charts, removed in 2.0",
     "kube_resource_version": "a KubernetesExecutor's bookmark in a cluster",
     "kube_worker_uuid": "a KubernetesExecutor's identity in a cluster",
+    "revoked_token": "web sessions that have ended",
     "sensor_instance": "smart sensors' queue, removed in 2.4",
     "serialized_dag": "written when the target parses the DAGs",
     "session": "web sessions",
+    "task_inlet_asset_reference": "written when the target parses the DAGs",
+    "task_outlet_asset_reference": "written when the target parses the DAGs",
     "task_outlet_dataset_reference": "written when the target parses the DAGs",
     "user": "Airflow 1.10's users; MWAA takes users from IAM",
     "users": "Airflow 1.10's users; MWAA takes users from IAM",
@@ -63,16 +79,22 @@ DAG_TABLE = "dag"
 
 LOG_TEMPLATE_TABLE = "log_template"
 
-#: Our own DAGs, whose runs and states are never migrated.
-OWN_DAGS = ("mwaa_migrator_export", "mwaa_migrator_import", "mwaa_migrator_resume")
+#: The column by which a table has something of a version of a DAG.
+DAG_VERSION_COLUMN = "dag_version_id"
+
+#: Our own DAGs, whose runs and states are never migrated; the last is what a killed doctor leaves behind.
+OWN_DAGS = ("mwaa_migrator_export", "mwaa_migrator_import", "mwaa_migrator_resume", "mwaa_migrator_doctor")
 
 #: Where our DAGs may leave rows that no run of theirs leads to: deleting a DAG leaves its events and jobs behind.
 TABLES_WITH_OWN_DAGS = ("dag", "dag_run", "task_instance", "log", "job")
 
 
-def reason_not_exported(table: str) -> str | None:
-    """Why the rule leaves a table out; None for a table that it exports."""
-    if table in FILLS_ITSELF:
+def reason_not_exported(table: str, columns: Container[str] = ()) -> str | None:
+    """Why the rule leaves a table out; None for a table that it exports.
+
+    What is written when DAGs are parsed is history if the table has it for each version of a DAG, as from Airflow 3 on.
+    """
+    if table in FILLS_ITSELF and DAG_VERSION_COLUMN not in columns:
         return FILLS_ITSELF[table]
     for prefix, reason in FILLS_ITSELF_PREFIXES.items():
         if table.startswith(prefix):
@@ -80,6 +102,11 @@ def reason_not_exported(table: str) -> str | None:
     if table.startswith(SET_ASIDE_PREFIX) or table in ARCHIVES:
         return "rows that an earlier upgrade of this database set aside"
     return None
+
+
+def is_of_flask_appbuilder(table: str) -> bool:
+    """Whether the FAB provider brings the table, which is Airflow's own up to 2.x."""
+    return table == FAB_REVISION_TABLE or table.startswith("ab_")
 
 
 def set_aside_source(moved_table: str) -> str:

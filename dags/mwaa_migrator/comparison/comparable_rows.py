@@ -11,7 +11,11 @@ from typing import Container, Iterable
 from psycopg2 import sql
 
 from mwaa_migrator.airflow_schema.encryption import ciphertext_columns
-from mwaa_migrator.airflow_schema.identity import MADE_BY_AIRFLOW_TOO, identity_columns
+from mwaa_migrator.airflow_schema.identity import (
+    MADE_BY_AIRFLOW_TOO,
+    identity_columns,
+    is_named_by,
+)
 from mwaa_migrator.airflow_schema.references import DAG_VERSION_REFERENCE, USER_REFERENCES, surrogate_references
 from mwaa_migrator.airflow_schema.tables import LOG_TEMPLATE_TABLE
 from mwaa_migrator.postgres import identifiers
@@ -41,10 +45,12 @@ class ComparableRows:
         self._default_log_filename = default_log_filename
         self._algorithm = upgraded.target.checksum_algorithm
         self._references = surrogate_references(table, upgraded.target_tables)
-        left_out: set[str | None] = {*ciphertext_columns(table.name), table.surrogate_key, *ignored}
+        left_out: set[str | None] = {*ciphertext_columns(table.name), *ignored}
+        left_out |= {table.surrogate_key} - set(self.identity)
         left_out |= {column for name, column in USER_REFERENCES if name == table.name}
         if upgraded.gives_dag_versions and table.name == DAG_VERSION_REFERENCE.table:
             left_out.add(DAG_VERSION_REFERENCE.column)
+        left_out |= upgraded.times_of_migrations(table.name)
         if table.name in MADE_BY_AIRFLOW_TOO:
             left_out |= set(table.column_names) - set(self.identity)
         self._columns = [column for column in table.columns if column.name not in left_out]
@@ -99,7 +105,7 @@ class ComparableRows:
         if not identity:
             return None
         alias = "t"
-        if parent_name in filled or not set(identity) <= set(self.table.column_names):
+        if parent_name in filled or not is_named_by(self.table, parent):
             alias = f"p{len(joins)}"
             joins.append(
                 sql.SQL("left join {} {} on {} = {}").format(

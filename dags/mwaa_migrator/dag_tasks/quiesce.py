@@ -1,7 +1,7 @@
 """Quiesce, drain and resume: pausing the source's DAGs, waiting for its tasks, and putting the DAGs back.
 
 What quiesce pauses it remembers first, in an object beside the artifact. Resume *closes* that memory for good: a task
-that waited for a worker may begin after a roll back, and must pause nothing then.
+that waited for a worker may begin after a rollback, and must pause nothing then.
 """
 
 from __future__ import annotations
@@ -100,7 +100,7 @@ def read_open_memory(storage: Storage) -> dict[str, Any]:
     memory = _read_memory(storage)
     if memory["closed"]:
         raise SourceResumed(
-            "The source's DAGs were put back by a roll back or by the drain's time-out. Start the migration again: it "
+            "The source's DAGs were put back by a rollback or by the drain's time-out. Start the migration again: it "
             "pauses them anew and makes another artifact."
         )
     return memory

@@ -32,6 +32,7 @@ from mwaa_migrator.errors import (
 from mwaa_migrator.export.export_artifact import export
 from mwaa_migrator.export.plan import export_options
 from mwaa_migrator.export.source_check import check_source
+from mwaa_migrator.mending.prepare_hop import prepare_hop
 from mwaa_migrator.merge.import_artifact import import_artifact, import_options
 from mwaa_migrator.merge.target_probe import probe_target
 from mwaa_migrator.options import EXPORT_OPTIONS, IMPORT_OPTIONS, Option
@@ -80,7 +81,10 @@ def _import(storage: Storage, options: Dict[str, Any], progress: Progress, run_i
 def _verify(storage: Storage, options: Dict[str, Any], progress: Progress, run_id: str) -> Dict[str, Any]:
     if options["probe"]:
         return {}
-    return verify_import(storage, options["jobs"] or default_processes(), progress, run_id)
+    result = verify_import(storage, options["jobs"] or default_processes(), progress, run_id)
+    if options["hopVersion"] and result["verified"]:
+        result.update(prepare_hop(options["hopVersion"], options["pickledXComs"], progress, run_id))
+    return result
 
 
 TASKS: Mapping[str, Task] = {

@@ -75,8 +75,9 @@ def require_key_space(cut: HistoryCut) -> None:
         if lowest is not None and highest - lowest >= LARGEST_INTEGER:
             raise KeySpaceExhausted(
                 f"{table.name}.{key} runs from {lowest:,} to {highest:,}, and the target's column is an integer, which "
-                f"has room for {LARGEST_INTEGER:,} numbers. Export fewer days of history with --days, or leave the "
-                f"table out with --exclude-tables {table.name}."
+                f"has room for {LARGEST_INTEGER:,} numbers. Export fewer days of history with "
+                f"options.historyDays (--days on the command line), or leave {table.name} out with "
+                "options.excludeTables (--exclude-tables)."
             )
 
 

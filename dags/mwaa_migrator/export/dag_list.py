@@ -28,8 +28,10 @@ def read_dag_list(plan: ExportPlan) -> dict[str, Any]:
     source, folders = plan.source, _folders(plan)
     found: dict[str, Any] = {"dags": [], "broken_files": []}
     if DAG_TABLE in plan.described:
-        query = sql.SQL("select dag_id, fileloc, is_paused from {} where is_active and dag_id <> all({}) order by 1")
-        rows = fetch_all(source.connection, query.format(source.table(DAG_TABLE), sql.Literal(list(OWN_DAGS))))
+        query = sql.SQL("select dag_id, fileloc, is_paused from {} where {} and dag_id <> all({}) order by 1")
+        is_active = sql.SQL("not is_stale" if "is_stale" in plan.described[DAG_TABLE].column_names else "is_active")
+        ours = sql.Literal(list(OWN_DAGS))
+        rows = fetch_all(source.connection, query.format(source.table(DAG_TABLE), is_active, ours))
         found["dags"] = [
             {"dag_id": dag, "file": _below(folders, file or ""), "paused": bool(paused)} for dag, file, paused in rows
         ]

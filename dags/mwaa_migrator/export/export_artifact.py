@@ -18,7 +18,7 @@ from psycopg2 import sql
 
 from mwaa_migrator.airflow_schema.encryption import ENCRYPTED_COLUMNS
 from mwaa_migrator.airflow_schema.migration_rules import MigrationRule
-from mwaa_migrator.airflow_schema.references import USER_REFERENCES
+from mwaa_migrator.airflow_schema.references import USER_REFERENCES, USER_TABLE
 from mwaa_migrator.artifact.artifact import Artifact
 from mwaa_migrator.artifact.manifest import FORMAT_VERSION, MANIFEST, SCHEMA, TABLES
 from mwaa_migrator.artifact.storage import Storage
@@ -28,7 +28,6 @@ from mwaa_migrator.export.column_rules import require_key_space
 from mwaa_migrator.export.dag_list import DAG_LIST, read_dag_list
 from mwaa_migrator.export.export_encrypted import export_encrypted, refuse_undecryptable
 from mwaa_migrator.export.history_cut import HistoryCut, read_cut
-from mwaa_migrator.export.jsonb_conversion import exact_rules
 from mwaa_migrator.export.plan import ExportOptions, ExportPlan, plan_export, require_primary_keys
 from mwaa_migrator.export.refused_rows import (
     RefusedRows,
@@ -114,7 +113,7 @@ def _write(
         "options": dict(options._asdict(), tables=options.tables and list(options.tables)),
         "checksum_algorithm": source.checksum_algorithm,
         "log_filename_template": log_filename_template(),
-        "note_authors": _note_authors(plan),
+        "user_names": _user_names(plan),
         "tables": entries,
         "not_exported": plan.not_exported,
         "columns_left_out": plan.columns_left_out,
@@ -142,7 +141,7 @@ def _without_refused_rows(
 ) -> tuple[HistoryCut, list[RefusedRows]]:
     """The cut without the rows that are set aside, and those rows; raises MigrationWouldFail if others are refused."""
     source, tables = cut.plan.source, cut.plan.tables
-    found = find_refused_rows(source, exact_rules(cut, rules.on_the_way, options.target_version), cut)
+    found = find_refused_rows(source, rules.on_the_way, cut)
     set_aside = to_set_aside(found, options.set_aside)
     conditions = {
         name: sql.SQL("({})").format(
@@ -229,13 +228,17 @@ def _check_rows(name: str, entry: Dict[str, Any]) -> None:
         entry["checksum"] = None
 
 
-def _note_authors(plan: ExportPlan) -> dict[str, str]:
-    """The user names of those who wrote notes, by the id that the notes refer to."""
-    authors: dict[str, str] = {}
+def _user_names(plan: ExportPlan) -> dict[str, str]:
+    """The user names of those to whom rows refer, by what the rows call them."""
+    names: dict[str, str] = {}
     for name, column in USER_REFERENCES:
-        if name in plan.tables and column in plan.tables[name].column_names and "ab_user" in plan.described:
-            query = sql.SQL("select distinct u.id, u.username from {} n join {} u on u.id = n.{}").format(
-                plan.source.table(name), plan.source.table("ab_user"), sql.Identifier(column)
-            )
-            authors.update({str(user): username for user, username in fetch_all(plan.source.connection, query)})
-    return authors
+        if name not in plan.tables or column not in plan.tables[name].column_names:
+            continue
+        # Airflow 3 keeps a user's number as text.
+        if USER_TABLE in plan.not_exported:
+            query = sql.SQL("select distinct u.id::text, u.username from {} n join {} u on u.id::text = n.{}::text")
+        else:
+            query = sql.SQL("select distinct n.{2}::text, n.{2}::text from {0} n where n.{2} is not null")
+        users = plan.source.table(name), plan.source.table(USER_TABLE), sql.Identifier(column)
+        names.update(dict(fetch_all(plan.source.connection, query.format(*users))))
+    return names

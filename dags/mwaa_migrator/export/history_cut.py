@@ -2,19 +2,21 @@
 
 A run is inside the cut if its DAG id matches and it is unfinished or ended within the wanted days (without an end, its
 start counts; without that, its execution date). Rows that belong to a run follow it, by ``run_id`` or, before Airflow
-2.2, by ``execution_date``. Rows that belong to no run (events of the web UI, jobs, dataset events) are cut by their own
-time and DAG. Settings are never cut.
+2.2, by ``execution_date``; rows that belong to such a row (a note to its task instance) follow that. Rows that belong
+to no run (events of the web UI, jobs, asset events) are cut by their own time and DAG. Settings and versions of DAGs
+are never cut by time.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Container, Mapping
+from typing import Iterator, Mapping, Sequence
 
 from psycopg2 import sql
 from psycopg2.errors import InvalidRegularExpression
 
-from mwaa_migrator.airflow_schema.tables import OWN_DAGS, TABLES_WITH_OWN_DAGS
+from mwaa_migrator.airflow_schema.references import undeclared_references
+from mwaa_migrator.airflow_schema.tables import DAG_TABLE, OWN_DAGS, TABLES_WITH_OWN_DAGS
 from mwaa_migrator.errors import InvalidArguments
 from mwaa_migrator.export.plan import ExportOptions, ExportPlan
 from mwaa_migrator.options import ALL_DAGS
@@ -27,11 +29,24 @@ OWN_TIMES = {
     "log": "dttm",
     "job": "latest_heartbeat",
     "dataset_event": "timestamp",
+    "asset_event": "timestamp",
     "sla_miss": "timestamp",
     "trigger": "created_date",
 }
 
+#: What a run is dated by, the first that it has; ``execution_date`` is ``logical_date`` in Airflow 3, and may be NULL.
+_RUN_TIMES = ("end_date", "start_date", "execution_date", "logical_date", "run_after")
+
 _FINISHED = sql.SQL("('success', 'failed')")
+
+#: Tables whose rows belong to those that wait for them, by table and column.
+_WAITED_FOR = {
+    "trigger": (("task_instance", "trigger_id"), ("callback", "trigger_id")),
+    "callback": (("deadline", "callback_id"),),
+}
+
+#: The events of datasets, which Airflow 3 calls assets, and who consumed them.
+_EVENTS = {"dataset_event": "dagrun_dataset_event", "asset_event": "dagrun_asset_event"}
 
 
 @dataclass(frozen=True)
@@ -65,6 +80,12 @@ class HistoryCut:
         if "dag_run_id" in table.column_names:
             belongs = sql.SQL("not exists (select 1 from {} r where r.id = t.dag_run_id and r.dag_id in ({}))")
             return belongs.format(self._table("dag_run"), ours)
+        for key in table.foreign_keys:
+            parent = self.plan.tables.get(str(key.parent))
+            if parent is not None and parent.name != DAG_TABLE and "dag_id" in parent.column_names:
+                belongs = sql.SQL("not exists (select 1 from {} p where ({}) = ({}) and p.dag_id in ({}))")
+                theirs, mine = identifiers.columns(key.parent_columns, "p"), identifiers.columns(key.columns, "t")
+                return belongs.format(self._table(parent.name), theirs, mine, ours)
         return None
 
     def _history(self, table: Table) -> sql.Composable | None:
@@ -74,24 +95,49 @@ class HistoryCut:
         if table.name == "dag_run":
             return self._of_run("t")
         if "dag_run" in tables and table.name not in OWN_TIMES:
-            link = _link_to_run(table.column_names)
+            link = _link_to_run(table)
             if link is not None:
                 return sql.SQL("exists (select 1 from {} r where {} and {})").format(
                     self._table("dag_run"), link, self._of_run("r")
                 )
-        if table.name == "dataset_alias_dataset_event":
-            return sql.SQL("exists (select 1 from {} e where e.id = t.event_id and {})").format(
-                self._table("dataset_event"), self._of_event("e")
-            )
-        if table.name == "dataset_event":
-            return self._of_event("t")
-        if table.name == "trigger" and "task_instance" in tables:
-            # A trigger belongs to the task instance that waits for it.
-            waiting = self._history(tables["task_instance"])
-            return sql.SQL("t.id in (select t.trigger_id from {} t where t.trigger_id is not null and {})").format(
-                self._table("task_instance"), waiting or sql.SQL("true")
-            )
-        return _all_of(self._of_own(table, "t"))
+        if table.name in _EVENTS:
+            return self._of_event(table)
+        waiting = [(name, column) for name, column in _WAITED_FOR.get(table.name, ()) if self._has(name, column)]
+        if waiting:
+            return sql.SQL("({})").format(sql.SQL(" or ").join([self._is_waited_for(*one) for one in waiting]))
+        return _all_of(self._of_own(table) + self._of_parents(table))
+
+    def _has(self, table: str, column: str) -> bool:
+        return table in self.plan.tables and column in self.plan.tables[table].column_names
+
+    def _is_waited_for(self, table: str, column: str) -> sql.Composable:
+        inside = self._history(self.plan.tables[table])
+        return sql.SQL("t.id in (select t.{0} from {1} t where t.{0} is not null and {2})").format(
+            sql.Identifier(column), self._table(table), inside or sql.SQL("true")
+        )
+
+    def _of_parents(self, table: Table) -> list[sql.Composable]:
+        """By the rows that its references lead to: each of them must be inside, where there is one."""
+        conditions: list[sql.Composable] = []
+        for columns, parent, parent_columns in self._references(table):
+            inside = self._history(parent) if parent.name not in (table.name, *_WAITED_FOR) else None
+            if inside is not None:
+                # The inner t is the parent, as in its condition.
+                query = "({0} is null or ({1}) in (select {2} from {3} t where {4}))"
+                first, ours = identifiers.column("t", columns[0]), identifiers.columns(columns, "t")
+                theirs = identifiers.columns(parent_columns, "t")
+                conditions.append(sql.SQL(query).format(first, ours, theirs, self._table(parent.name), inside))
+        return conditions
+
+    def _references(self, table: Table) -> Iterator[tuple[Sequence[str], Table, Sequence[str]]]:
+        """Columns, parent and its columns of each reference whose parent is exported."""
+        tables = self.plan.tables
+        for key in table.foreign_keys:
+            if key.parent in tables:
+                yield key.columns, tables[key.parent], key.parent_columns
+        for column, parent in undeclared_references(table).items():
+            if parent in tables:
+                yield (column,), tables[parent], tables[parent].primary_key
 
     def _table(self, name: str) -> sql.Identifier:
         return self.plan.source.table(name)
@@ -101,39 +147,42 @@ class HistoryCut:
         if self.dags is not None:
             conditions.append(_dag_matches(identifiers.column(alias, "dag_id"), self.dags))
         if self.since is not None:
+            columns = [name for name in _RUN_TIMES if name in self.plan.tables["dag_run"].column_names]
             conditions.append(
-                sql.SQL(
-                    "(coalesce({0}.state, '') not in {1} or "
-                    "coalesce({0}.end_date, {0}.start_date, {0}.execution_date) >= {2}::timestamptz)"
-                ).format(sql.Identifier(alias), _FINISHED, sql.Literal(self.since))
+                sql.SQL("(coalesce({}, '') not in {} or coalesce({}) >= {}::timestamptz)").format(
+                    identifiers.column(alias, "state"),
+                    _FINISHED,
+                    identifiers.columns(columns, alias),
+                    sql.Literal(self.since),
+                )
             )
         return sql.SQL(" and ").join(conditions)
 
-    def _of_event(self, alias: str) -> sql.Composable:
-        """Dataset events by their own time and DAG, and those that a run inside the cut consumed."""
-        events = self.plan.tables["dataset_event"]
-        own = sql.SQL(" and ").join(self._of_own(events, alias, dag_column="source_dag_id"))
-        if "dagrun_dataset_event" not in self.plan.tables:
+    def _of_event(self, events: Table) -> sql.Composable:
+        """Events by their own time and DAG, and those that a run inside the cut consumed."""
+        own = sql.SQL(" and ").join(self._of_own(events, dag_column="source_dag_id"))
+        if _EVENTS[events.name] not in self.plan.tables:
             return sql.SQL("({})").format(own)
-        return sql.SQL("({} or {} in (select q.event_id from {} q join {} r on r.id = q.dag_run_id where {}))").format(
+        return sql.SQL(
+            "({} or t.id in (select q.event_id from {} q join {} r on r.id = q.dag_run_id where {}))"
+        ).format(
             own,
-            identifiers.column(alias, "id"),
-            self._table("dagrun_dataset_event"),
+            self._table(_EVENTS[events.name]),
             self._table("dag_run"),
             self._of_run("r"),
         )
 
-    def _of_own(self, table: Table, alias: str, dag_column: str = "dag_id") -> list[sql.Composable]:
+    def _of_own(self, table: Table, dag_column: str = "dag_id") -> list[sql.Composable]:
         """By a row's own time and DAG."""
         conditions: list[sql.Composable] = []
         if self.dags is not None and dag_column in table.column_names:
-            dag = identifiers.column(alias, dag_column)
+            dag = identifiers.column("t", dag_column)
             conditions.append(sql.SQL("({} is null or {})").format(dag, _dag_matches(dag, self.dags)))
         time = OWN_TIMES.get(table.name)
         if self.since is not None and time is not None and time in table.column_names:
             conditions.append(
                 sql.SQL("({0} is null or {0} >= {1}::timestamptz)").format(
-                    identifiers.column(alias, time), sql.Literal(self.since)
+                    identifiers.column("t", time), sql.Literal(self.since)
                 )
             )
         return conditions
@@ -170,8 +219,10 @@ def _check_expression(plan: ExportPlan, dags: str) -> None:
         raise InvalidArguments(message.format(dags, str(error).strip())) from error
 
 
-def _link_to_run(names: Container[str]) -> sql.Composable | None:
-    if "dag_run_id" in names:
+def _link_to_run(table: Table) -> sql.Composable | None:
+    names = table.column_names
+    # A date of a backfill may have no run.
+    if "dag_run_id" in names and table.column("dag_run_id").not_null:
         return sql.SQL("r.id = t.dag_run_id")
     if "dag_id" in names and "run_id" in names:
         return sql.SQL("r.dag_id = t.dag_id and r.run_id = t.run_id")

@@ -5,21 +5,30 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Dict, List, Mapping, NamedTuple, Sequence, Tuple
 
-from mwaa_migrator.airflow_schema.tables import REVISION_TABLE, SET_ASIDE_PREFIX, reason_not_exported
+from mwaa_migrator.airflow_schema.tables import (
+    REVISION_TABLE,
+    SET_ASIDE_PREFIX,
+    is_of_flask_appbuilder,
+    reason_not_exported,
+)
 from mwaa_migrator.artifact.schema_description import describe
 from mwaa_migrator.copying.workers import default_processes
 from mwaa_migrator.errors import InvalidArguments, PrimaryKeyMissing, RevisionUnclear
 from mwaa_migrator.postgres.catalog import Table, read_tables
 from mwaa_migrator.this_airflow.database import MetadataDatabase
-from mwaa_migrator.this_airflow.migrations import known_revisions, names_in_migrations, unknown_tables
+from mwaa_migrator.this_airflow.migrations import (
+    index_names,
+    known_revisions,
+    names_in_migrations,
+    unknown_tables,
+)
 from mwaa_migrator.this_airflow.release import AIRFLOW_3, version_tuple
 
 
 class ExportOptions(NamedTuple):
     """
     ``days`` and ``dags`` cut history; ``tables`` (None: all) and ``exclude_tables`` choose among the tables.
-    ``set_aside`` are the kinds of rows to leave out that the migrations on the way to ``target_version`` do not take;
-    ``import_version`` is the Airflow that will import them.
+    ``set_aside`` are the kinds of rows to leave out that the migrations on the way to ``target_version`` do not take.
     """
 
     days: int | None
@@ -30,7 +39,6 @@ class ExportOptions(NamedTuple):
     skip_undecryptable: bool
     set_aside: Sequence[str]
     target_version: str | None
-    import_version: str | None
 
 
 def export_options(values: Mapping[str, Any]) -> ExportOptions:
@@ -44,7 +52,6 @@ def export_options(values: Mapping[str, Any]) -> ExportOptions:
         values["skipUndecryptable"],
         values["setAside"],
         values["targetVersion"],
-        values["importVersion"],
     )
 
 
@@ -72,19 +79,22 @@ def plan_export(source: MetadataDatabase, options: ExportOptions) -> ExportPlan:
     _require_known_revision(source)
     tables = read_tables(source.connection, source.schema)
     source.connection.rollback()
-    unknown = unknown_tables(name for name in tables if reason_not_exported(name) is None)
+    reasons = {name: reason_not_exported(name, table.column_names) for name, table in tables.items()}
+    unknown = unknown_tables(name for name in tables if reasons[name] is None)
     not_exported: Dict[str, str] = {}
-    for name in tables:
-        reason = reason_not_exported(name)
+    for name, reason in reasons.items():
         if reason is None and name in unknown:
             reason = "not a table of this Airflow"
         if reason is not None:
             not_exported[name] = reason
     _check_choice(options, tables, not_exported)
+    # From Airflow 3 on Flask-AppBuilder migrates its own tables, and makes them where they are missing.
+    at_3 = version_tuple(source.airflow_version) >= AIRFLOW_3
     described = {
         name: table
         for name, table in tables.items()
         if name not in unknown
+        and not (at_3 and is_of_flask_appbuilder(name))
         and not name.startswith(SET_ASIDE_PREFIX)
         and not (name in options.exclude_tables and name in not_exported)
     }
@@ -160,7 +170,7 @@ def _without_handmade_columns(source: MetadataDatabase, tables: Dict[str, Table]
             for column in table.columns
             if (column.name not in named or column.generated)
             and column.name not in table.primary_key
-            and reason_not_exported(name) is None
+            and reason_not_exported(name, table.column_names) is None
         ]
         left_out += [f"{name}.{column}" for column in handmade]
         kept[name] = table.without(handmade)
@@ -169,7 +179,7 @@ def _without_handmade_columns(source: MetadataDatabase, tables: Dict[str, Table]
 
 def _without_handmade_indexes(tables: Dict[str, Table]) -> Tuple[Dict[str, Table], List[str]]:
     """The tables with Airflow's own indexes only, and the others' names; an index carries no history."""
-    named = names_in_migrations()
+    named = index_names()
     kept: Dict[str, Table] = {}
     left_out: List[str] = []
     for name, table in tables.items():
@@ -181,8 +191,8 @@ def _without_handmade_indexes(tables: Dict[str, Table]) -> Tuple[Dict[str, Table
 
 
 def _without_handmade_constraints(tables: Dict[str, Table]) -> Tuple[Dict[str, Table], List[str]]:
-    """The tables without checks that no migration names and without references to tables that do not come along."""
-    named = names_in_migrations()
+    """The tables without checks that Airflow does not name and without references to tables that stay behind."""
+    named = index_names()
     kept: Dict[str, Table] = {}
     left_out: List[str] = []
     for name, table in tables.items():

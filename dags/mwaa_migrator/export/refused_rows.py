@@ -63,18 +63,17 @@ def rules_to_come(plan: ExportPlan, options: ExportOptions) -> RulesToCome:
     """The rules for the plan's source on its way to ``target_version``; None: to any 2.x."""
     applied = applied_revisions(plan.source.revision)
     release = version_tuple(options.target_version) if options.target_version else None
-    imported_at_3 = options.import_version is not None and version_tuple(options.import_version) >= AIRFLOW_3
     on_the_way: List[MigrationRule] = []
     later: List[MigrationRule] = []
     for rule in RULES:
-        if (rule.revision in applied and not rule.unique) or (rule.import_mends and imported_at_3):
+        if rule.revision in applied and not rule.unique:
             continue
         if release is None:
             if version_tuple(rule.release) < AIRFLOW_3:
                 on_the_way.append(rule)
             elif rule.mended_in is None and not rule.costly:
                 later.append(rule)
-        elif version_tuple(rule.release) <= release and not _is_mended(rule, release):
+        elif version_tuple(rule.release) <= release and not _is_mended(rule, release) and not rule.is_mended:
             on_the_way.append(rule)
     changed_columns = column_rules(plan.tables)
     on_the_way += [rule for rule in changed_columns if release is None or not _is_mended(rule, release)]
@@ -162,7 +161,7 @@ def to_set_aside(found: Sequence[RefusedRows], kinds: Sequence[str]) -> List[Ref
     if refused:
         wanted = sorted({rows.rule.kind for rows in refused} | set(kinds))
         raise MigrationWouldFail(
-            "{} Or leave them out with --set-aside {}.".format(
+            "{} Or leave them out with options.setAside (on the command line --set-aside {}).".format(
                 " ".join(f"{rows.line}. {rows.rule.remedy}" for rows in refused), ",".join(wanted)
             )
         )

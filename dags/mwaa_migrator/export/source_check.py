@@ -8,9 +8,9 @@ from psycopg2 import sql
 
 from mwaa_migrator.errors import MigratorError
 from mwaa_migrator.export.column_rules import require_key_space
+from mwaa_migrator.export.dag_list import read_dag_list
 from mwaa_migrator.export.export_encrypted import find_undecryptable, refuse_undecryptable
 from mwaa_migrator.export.history_cut import HistoryCut, read_cut
-from mwaa_migrator.export.jsonb_conversion import exact_rules
 from mwaa_migrator.export.plan import ExportOptions, plan_export, require_primary_keys
 from mwaa_migrator.export.refused_rows import RefusedRows, find_refused_rows, rules_to_come, to_set_aside
 from mwaa_migrator.export.unfinished import unfinished
@@ -27,6 +27,9 @@ _LEAST_SECONDS = {"export": 5, "import": 15, "verify": 10}
 
 #: While an import or a verify runs, the target has the rows and their indexes twice: in the scratch schema and merged.
 _COPIES_IN_TARGET = 2
+
+#: What DAG files ask for by name while they are parsed, and the column that has the names.
+_NAMED_SETTINGS = {"variable": "key", "connection": "conn_id"}
 
 
 class _Examined(NamedTuple):
@@ -76,6 +79,8 @@ def check_source(options: ExportOptions, progress: Progress) -> Dict[str, Any]:
             "refused_by_airflow_3": [rows.as_json() for rows in examined.later],
             "without_parent": _orphans(cut),
             "undecryptable": examined.undecryptable,
+            "dag_list": read_dag_list(plan),
+            "settings": {table: _names(cut, table, column) for table, column in _NAMED_SETTINGS.items()},
             "unfinished": {name: rows for name, rows in unfinished(cut).items() if name != "listed"},
             "estimate": _estimate(tables),
             "problems": [{"name": problem.name, "message": str(problem)} for problem in examined.problems],
@@ -89,7 +94,7 @@ def _examine(source: MetadataDatabase, options: ExportOptions, with_later: bool)
     plan = plan_export(source, options)
     cut = read_cut(plan, options)
     rules = rules_to_come(plan, options)
-    refused = find_refused_rows(source, exact_rules(cut, rules.on_the_way, options.target_version), cut)
+    refused = find_refused_rows(source, rules.on_the_way, cut)
     later = find_refused_rows(source, rules.later, cut) if with_later else []
     undecryptable = find_undecryptable(cut, fernet())
     problems = [
@@ -122,6 +127,16 @@ def _size(cut: HistoryCut, table: Table) -> Dict[str, int]:
     ).format(cut.condition(table) or sql.SQL("true"), sql.Literal(name.as_string(source.connection)), name)
     ((all_rows, rows, size),) = fetch_all(source.connection, query)
     return {"rows": int(rows), "bytes": int(size) * int(rows) // max(1, int(all_rows))}
+
+
+def _names(cut: HistoryCut, table: str, column: str) -> List[str]:
+    """The names in a table of settings, in their order; none where it is not exported."""
+    if table not in cut.plan.tables:
+        return []
+    source = cut.plan.source
+    query = sql.SQL("select distinct {0} from {1} where {0} is not null order by 1")
+    rows = fetch_all(source.connection, query.format(sql.Identifier(column), source.table(table)))
+    return [name for (name,) in rows]
 
 
 def _estimate(tables: Dict[str, Dict[str, int]]) -> Dict[str, int]:

@@ -34,16 +34,18 @@ from mwaa_migrator.this_airflow.place import session_name
 
 
 class ImportOptions(NamedTuple):
-    """``on_conflict`` and ``pause_state`` are values of ``options.py``; ``processes`` copy side by side."""
+    """All but ``processes``, which copy side by side, are values of ``options.py``."""
 
     on_conflict: str
     pause_state: str
+    pickled_xcoms: str
     processes: int
 
 
 def import_options(values: Mapping[str, Any]) -> ImportOptions:
     """From the values of ``options.IMPORT_OPTIONS``."""
-    return ImportOptions(values["onConflict"], values["pauseState"], values["jobs"] or default_processes())
+    processes = values["jobs"] or default_processes()
+    return ImportOptions(values["onConflict"], values["pauseState"], values["pickledXComs"], processes)
 
 
 def import_artifact(
@@ -52,7 +54,7 @@ def import_artifact(
     """``run_id`` is that of the DAG run whose task this is.
 
     Returns ``{"already_imported", "artifact_id", "source", "target", "tables", "pause_state", "without_parent",
-    "changed_values", "given_dag_version", "phases"}``.
+    "changed_values", "pickled_xcoms", "mended_for_hop", "given_dag_version", "phases"}``.
 
     Raises what ``errors.py`` lists: a Refused before anything is written, any other MigratorError with the target as it
     was.
@@ -67,7 +69,9 @@ def import_artifact(
             drop_leftovers(target, progress)
             progress.say(f"{artifact.id} is imported already; nothing was changed")
             return dict(receipt["result"], already_imported=True, phases=progress.phases)
-        with upgraded_artifact(target, artifact, options.processes, progress) as upgraded, progress.phase("merge"):
+        with upgraded_artifact(
+            target, artifact, options.processes, progress, options.pickled_xcoms
+        ) as upgraded, progress.phase("merge"):
             try:
                 result = _merge(upgraded, options, progress)
             except ForeignKeyViolation:
@@ -107,6 +111,8 @@ def _merge(upgraded: UpgradedArtifact, options: ImportOptions, progress: Progres
             "pause_state": merged.pause_state,
             "without_parent": list(upgraded.without_parent),
             "changed_values": list(upgraded.changed_values),
+            "pickled_xcoms": options.pickled_xcoms,
+            "mended_for_hop": None,
             "given_dag_version": merged.given_dag_version,
         }
         write_receipt(connection, artifact, result)

@@ -72,8 +72,9 @@ def _reserve(upgraded: UpgradedArtifact, table: Table, key: str) -> KeyBlock:
     if highest + offset > _LARGEST[kind]:
         connection.rollback()
         message = (
-            "{}.{} is of type {} and has no room for {:,} more numbers after {:,}. Export fewer days of history, or "
-            "leave the table out with --exclude-tables."
+            "{}.{} is of type {} and has no room for {:,} more numbers after {:,}. Export fewer days of history with "
+            "options.historyDays (--days on the command line), or leave the table out with options.excludeTables "
+            "(--exclude-tables)."
         )
         raise KeySpaceExhausted(message.format(table.name, key, kind, highest - lowest + 1, used))
     execute(connection, "select setval(%s::regclass, %s)", (sequence, highest + offset))

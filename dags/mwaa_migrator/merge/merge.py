@@ -25,11 +25,12 @@ from mwaa_migrator.merge.dag_versions import TargetDagVersions
 from mwaa_migrator.merge.key_blocks import KeyBlock
 from mwaa_migrator.merge.log_templates import TargetLogTemplates, default_log_filename
 from mwaa_migrator.merge.order import merge_order
-from mwaa_migrator.merge.pause_states import apply_pause_states, carry_schedules
+from mwaa_migrator.merge.pause_states import add_dags_of_versions, apply_pause_states, carry_schedules
 from mwaa_migrator.merge.receipts import note_not_written
 from mwaa_migrator.merge.rows_not_inserted import DIFFERS, SAME, NotInserted, RowsNotInserted
 from mwaa_migrator.merge.translation import Translation
 from mwaa_migrator.merge.unfit_rows import require_fit
+from mwaa_migrator.merge.version_numbers import has_versions, keep_latest, make_room
 from mwaa_migrator.options import OVERWRITE
 from mwaa_migrator.postgres import identifiers
 from mwaa_migrator.postgres.catalog import Table
@@ -103,8 +104,12 @@ class Merge:
         results.update(self._merge_tables(order.without_dags, in_bulk))
         # 2. The DAGs. The target's scheduler wants these rows as well, so they are locked as late as they can be.
         states = self._merge_dags(pause_state)
-        # 3. Rows that refer to DAGs.
+        # 3. Rows that need DAGs, or versions of them.
+        if has_versions(self._upgraded):
+            make_room(self._upgraded)
         results.update(self._merge_tables(order.of_dags, in_bulk))
+        if has_versions(self._upgraded):
+            keep_latest(self._upgraded)
         carry_archives(self._upgraded)
         self._make_indexes_again(dropped)
         self._log_templates.keep_newest()
@@ -131,6 +136,8 @@ class Merge:
         if DAG_TABLE not in self._upgraded.exported:
             return {"choice": pause_state}
         states = apply_pause_states(self._upgraded, pause_state)
+        if has_versions(self._upgraded):
+            add_dags_of_versions(self._upgraded, pause_state)
         carry_schedules(self._upgraded)
         return dict(states, choice=pause_state)
 

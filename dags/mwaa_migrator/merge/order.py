@@ -1,4 +1,4 @@
-"""The order in which tables are merged: parents before children, and what refers to a DAG after the DAGs."""
+"""The order in which tables are merged: parents before children, and what needs a DAG after the DAGs."""
 
 from __future__ import annotations
 
@@ -10,6 +10,11 @@ from mwaa_migrator.postgres.catalog import Table
 
 
 class MergeOrder(NamedTuple):
+    """``log_templates`` come first, then ``without_dags``, the DAGs themselves, and ``of_dags``.
+
+    From Airflow 3 on nearly all of a source's history is ``of_dags``: a task instance refers to a version of its DAG.
+    """
+
     log_templates: List[str]
     without_dags: List[str]
     of_dags: List[str]
@@ -24,7 +29,7 @@ def merge_order(tables: dict[str, Table]) -> MergeOrder:
     for name in in_foreign_key_order(parents):
         if name == LOG_TEMPLATE_TABLE:
             order.log_templates.append(name)
-        elif any(key.parent == DAG_TABLE for key in tables[name].foreign_keys):
+        elif {DAG_TABLE, *order.of_dags} & set(parents[name]):
             order.of_dags.append(name)
         else:
             order.without_dags.append(name)

@@ -1,7 +1,8 @@
 """Which of the target's DAGs are paused after an import, and where their schedules stand.
 
 A DAG that the target has not parsed yet gets a row that says little more than its name and its pause state; Airflow
-keeps the state when it parses the DAG. Our own DAGs are never touched.
+keeps the state when it parses the DAG. Versions of DAGs, which Airflow 3 keeps, need such a row whether the source
+still has the DAG's file or not. Our own DAGs are never touched.
 """
 
 from __future__ import annotations
@@ -10,8 +11,9 @@ from typing import Any
 
 from psycopg2 import sql
 
+from mwaa_migrator.airflow_schema.references import DAG_VERSION_REFERENCE
 from mwaa_migrator.airflow_schema.tables import DAG_TABLE, OWN_DAGS
-from mwaa_migrator.options import ALL_PAUSED, KEEP_STATES
+from mwaa_migrator.options import ALL_PAUSED, KEEP_STATES, SOURCE_STATES
 from mwaa_migrator.postgres import identifiers
 from mwaa_migrator.postgres.catalog import Table
 from mwaa_migrator.postgres.session import execute, fetch_all
@@ -26,6 +28,12 @@ _SCHEDULE_COLUMNS = (
 )
 
 
+#: Where Airflow 3 looks for the DAG's file.
+_BUNDLE = "bundle_name"
+
+_NOT_OURS = sql.SQL("s.dag_id <> all({})").format(sql.Literal(list(OWN_DAGS)))
+
+
 def apply_pause_states(upgraded: UpgradedArtifact, choice: str) -> dict[str, Any]:
     """Give the target's DAGs the states that ``choice`` asks for.
 
@@ -35,16 +43,35 @@ def apply_pause_states(upgraded: UpgradedArtifact, choice: str) -> dict[str, Any
         return {"changed": 0, "not_parsed": []}
     paused = sql.SQL("true") if choice == ALL_PAUSED else sql.SQL("s.is_paused")
     source, target = upgraded.scratch.table(DAG_TABLE), upgraded.target.table(DAG_TABLE)
-    not_ours = sql.SQL("s.dag_id <> all({})").format(sql.Literal(list(OWN_DAGS)))
     changed = execute(
         upgraded.connection,
         sql.SQL(
             "update {} d set is_paused = {paused} from {} s "
             "where d.dag_id = s.dag_id and {not_ours} and d.is_paused is distinct from {paused}"
-        ).format(target, source, paused=paused, not_ours=not_ours),
+        ).format(target, source, paused=paused, not_ours=_NOT_OURS),
     )
+    not_parsed = _add_dags(upgraded, paused, _is_active(upgraded.target_tables[DAG_TABLE], "s"))
+    return {"changed": changed + len(not_parsed), "not_parsed": not_parsed}
+
+
+def add_dags_of_versions(upgraded: UpgradedArtifact, choice: str) -> list[str]:
+    """Add rows for DAGs of which the source has versions and the target knows nothing; returns their ids.
+
+    They are paused, unless ``choice`` has them as the source had them.
+    """
+    has_version = sql.SQL("exists (select from {} v where v.dag_id = s.dag_id)").format(
+        upgraded.scratch.table(DAG_VERSION_REFERENCE.parent)
+    )
+    return _add_dags(upgraded, sql.SQL("s.is_paused" if choice == SOURCE_STATES else "true"), has_version)
+
+
+def _add_dags(upgraded: UpgradedArtifact, paused: sql.Composable, condition: sql.Composable) -> list[str]:
+    """Add the source's DAGs, alias ``s``, that the target does not have; returns their ids."""
+    source, target = upgraded.scratch.table(DAG_TABLE), upgraded.target.table(DAG_TABLE)
     table = upgraded.target_tables[DAG_TABLE]
     columns = table.column_names
+    if _BUNDLE in columns:
+        _add_bundles(upgraded)
     # Neither active nor fresh is a DAG whose file Airflow has not seen; parsing the file makes it so.
     special = {
         "is_active": sql.SQL("false"),
@@ -53,7 +80,7 @@ def apply_pause_states(upgraded: UpgradedArtifact, choice: str) -> dict[str, Any
         "pickle_id": sql.SQL("null"),
     }
     values = [special.get(column.name, upgraded.scratch_value(table, column, "s")) for column in table.columns]
-    not_parsed = fetch_all(
+    added = fetch_all(
         upgraded.connection,
         sql.SQL(
             "insert into {} ({}) select {} from {} s where {} and {} "
@@ -63,12 +90,21 @@ def apply_pause_states(upgraded: UpgradedArtifact, choice: str) -> dict[str, Any
             identifiers.columns(columns),
             sql.SQL(", ").join(values),
             source,
-            not_ours,
-            _is_active(table, "s"),
+            _NOT_OURS,
+            condition,
             target,
         ),
     )
-    return {"changed": changed + len(not_parsed), "not_parsed": sorted(dag for (dag,) in not_parsed)}
+    return sorted(dag for (dag,) in added)
+
+
+def _add_bundles(upgraded: UpgradedArtifact) -> None:
+    """Add the bundles that the source's DAGs are in. Airflow marks those that it is not configured with."""
+    statement = sql.SQL(
+        "insert into {} (name) select distinct s.{bundle} from {} s where s.{bundle} is not null on conflict do nothing"
+    )
+    tables = upgraded.target.table("dag_bundle"), upgraded.scratch.table(DAG_TABLE)
+    execute(upgraded.connection, statement.format(*tables, bundle=sql.Identifier(_BUNDLE)))
 
 
 def carry_schedules(upgraded: UpgradedArtifact) -> int:

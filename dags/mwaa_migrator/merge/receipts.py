@@ -52,6 +52,13 @@ def write_receipt(connection: Any, artifact: Artifact, result: dict[str, Any]) -
     )
 
 
+def note_hop(connection: Any, airflow_version: str, pickled_xcoms: str) -> None:
+    """Add to each receipt that the target's rows were mended for a hop to this version (``mend_rows``)."""
+    if fetch_value(connection, "select to_regclass('mwaa_migrator.imports')") is not None:
+        note = json.dumps({"mended_for_hop": airflow_version, "pickled_xcoms": pickled_xcoms})
+        execute(connection, "update mwaa_migrator.imports set result = result || %s::jsonb", (note,))
+
+
 def note_not_written(connection: Any, artifact_id: str, table: str, rows: sql.Composable) -> int:
     """Note ``rows``, a query for ``identity, content, kept``, and return how many there were."""
     query = sql.SQL("insert into mwaa_migrator.not_written select {}, {}, r.* from ({}) r")

@@ -16,7 +16,7 @@ from psycopg2 import sql
 
 from mwaa_migrator.airflow_schema.encryption import ROW_NAMES
 from mwaa_migrator.airflow_schema.identity import MADE_BY_AIRFLOW_TOO, content_columns, identity_columns
-from mwaa_migrator.airflow_schema.references import surrogate_references
+from mwaa_migrator.airflow_schema.references import USER_REFERENCES, surrogate_references
 from mwaa_migrator.comparison import temporary_tables
 from mwaa_migrator.comparison.differing_secrets import differing_secrets
 from mwaa_migrator.comparison.temporary_tables import ROWS_NOT_INSERTED
@@ -106,7 +106,12 @@ class RowsNotInserted:
 
     def _add_same_identity(self, table: Table, source: sql.Composed) -> None:
         identity = identity_columns(table)
-        content = [column for column in content_columns(table) if not self._translation.gives(table, column)]
+        times = self._upgraded.times_of_migrations(table.name)
+        content = [
+            column
+            for column in content_columns(table)
+            if column.name not in times and not self._translation.gives(table, column)
+        ]
         content_hash = row_hash(column_values(content, "x"), self._algorithm)
         equal_content = sql.SQL("row({}) is not distinct from row({})").format(
             sql.SQL(", ").join(column_values(content, "x")), sql.SQL(", ").join(column_values(content, "t"))
@@ -156,6 +161,23 @@ class RowsNotInserted:
                 "where of_source = of_target"
             )
         execute(self._connection, sql.SQL("insert into {} {}").format(ROWS_NOT_INSERTED, query.format(columns, met)))
+        if table.has_uuid_key and not identity:
+            self._add_same_uuid(table, source)
+
+    def _add_same_uuid(self, table: Table, source: sql.Composed) -> None:
+        """Rows of which the target has the UUID with other content: an earlier import has brought them."""
+        query = sql.SQL(
+            "insert into {0} select x.source_row, t.ctid, {1}, t.{2}, {3} from {4} x join {5} t on t.{2} = x.{2} "
+            "where not exists (select 1 from {0} n where n.source_row = x.source_row)"
+        ).format(
+            ROWS_NOT_INSERTED,
+            self._translation.source_key(table),
+            sql.Identifier(str(table.surrogate_key)),
+            sql.Literal(OVERWRITE if self._on_conflict == OVERWRITE else DIFFERS),
+            source,
+            self._upgraded.target.table(table.name),
+        )
+        execute(self._connection, query)
 
     def _add_blocked(self, table: Table, source: sql.Composed) -> None:
         """Rows whose place another row of the target has taken, by a unique key that is not the identity."""
@@ -185,6 +207,9 @@ class RowsNotInserted:
                 "x.{0} is null and exists (select 1 from {1} s where s.ctid = x.source_row and s.{0} is not null)"
             ).format(sql.Identifier(column), self._upgraded.scratch.table(table.name))
             self._set_aside(table, source, f"its {parent} is not in the target", missing)
+        for name, column in USER_REFERENCES:
+            if name == table.name and table.column(column).not_null:
+                self._set_aside(table, source, "its user is not in the target", _is_null(column))
         for key in table.foreign_keys:
             if key.parent is None or key.columns[0] in references or self._has_all_rows(key.parent):
                 continue
@@ -229,6 +254,10 @@ class RowsNotInserted:
             "--on-conflict keep (the target's rows stay) or overwrite (the source's replace them)."
         )
         return message.format(table.name, differing, "; ".join(str(tuple(map(str, row))) for row in examples))
+
+
+def _is_null(column: str) -> sql.Composable:
+    return sql.SQL("{} is null").format(identifiers.column("x", column))
 
 
 def _equal(names: Sequence[str]) -> sql.Composable:

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from psycopg2 import sql
 
-from mwaa_migrator.airflow_schema.identity import identity_columns
-from mwaa_migrator.airflow_schema.references import USER_REFERENCES, surrogate_references
+from mwaa_migrator.airflow_schema.identity import identity_columns, is_named_by
+from mwaa_migrator.airflow_schema.references import USER_REFERENCES, USER_TABLE, surrogate_references
 from mwaa_migrator.airflow_schema.tables import LOG_TEMPLATE_TABLE
 from mwaa_migrator.comparison.temporary_tables import LATEST_VERSIONS
 from mwaa_migrator.merge.dag_versions import TargetDagVersions
@@ -94,9 +94,9 @@ class Translation:
     ) -> sql.Composable:
         """To a row that the artifact does not hold: an XCom has the names of its run, and finds it by them."""
         found = self._upgraded.target_tables.get(parent)
-        identity = identity_columns(found) if found is not None else ()
-        if found is None or found.surrogate_key is None or not identity or set(identity) - set(table.column_names):
+        if found is None or found.surrogate_key is None or not is_named_by(table, found):
             return _null(column)
+        identity = identity_columns(found)
         alias = f"parent_{len(joins)}"
         matches = [
             sql.SQL("{} = {}").format(identifiers.column(alias, name), identifiers.column("s", name))
@@ -112,9 +112,8 @@ class Translation:
     def _user_reference(self, value: sql.Composable, column: Column) -> sql.Composable:
         if not self._users:
             return _null(column)
-        # Airflow 3 keeps the number as text.
         cases = [
-            sql.SQL("when {} then {}::{}").format(sql.Literal(str(source)), sql.Literal(target), sql.SQL(column.type))
+            sql.SQL("when {} then {}::{}").format(sql.Literal(source), sql.Literal(target), sql.SQL(column.type))
             for source, target in sorted(self._users.items())
         ]
         return sql.SQL("case {}::text {} end").format(value, sql.SQL(" ").join(cases))
@@ -124,13 +123,13 @@ def _null(column: Column) -> sql.Composable:
     return sql.SQL("null::{}").format(sql.SQL(column.type))
 
 
-def _users_in_target(upgraded: UpgradedArtifact) -> dict[int, int]:
-    """The source's user ids to the target's, by user name; authors whom the target does not know are left out."""
-    authors = upgraded.artifact.manifest["note_authors"]
-    if not authors or "ab_user" not in upgraded.target_tables:
-        return {}
-    query = sql.SQL("select username, id from {} where username = any({})").format(
-        upgraded.target.table("ab_user"), sql.Literal(list(authors.values()))
+def _users_in_target(upgraded: UpgradedArtifact) -> dict[str, str]:
+    """What the source calls a user to what the target does, by user name; users whom it does not know are left out."""
+    names: dict[str, str] = upgraded.artifact.manifest["user_names"]
+    if not names or USER_TABLE not in upgraded.target_tables:
+        return names
+    query = sql.SQL("select username, id::text from {} where username = any({})").format(
+        upgraded.target.table(USER_TABLE), sql.Literal(list(names.values()))
     )
     found = dict(fetch_all(upgraded.connection, query))
-    return {int(user): found[name] for user, name in authors.items() if name in found}
+    return {user: found[name] for user, name in names.items() if name in found}

@@ -41,7 +41,9 @@ def require_fit(upgraded: UpgradedArtifact, translation: Translation) -> None:
     if problems:
         raise RowsDoNotFit(
             "{}. Nothing was merged. Change the target's tables, mend the rows in the source and export again, or "
-            "leave their table out with --exclude-tables.".format("; ".join(problems))
+            "leave their table out with options.excludeTables (--exclude-tables on the command line).".format(
+                "; ".join(problems)
+            )
         )
 
 

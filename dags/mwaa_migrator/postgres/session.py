@@ -136,6 +136,6 @@ def remedy(kind: type[Error]) -> str:
         return "Try again: work that was committed is recognised, the rest was rolled back."
     return (
         "All of it was rolled back. Trying again will not help as long as the rows and tables are as they are: mend "
-        "what the message names in the source, and export again. --exclude-tables would leave out rows only, and not "
-        "the table itself."
+        "what the message names in the source, and export again. Excluding the table would leave out its rows "
+        "only, and not the table itself."
     )

@@ -75,14 +75,15 @@ def complete_tables(connection: Any, schema: str, tables: Sequence[Table]) -> No
     # For this transaction only: the server's default is meant for indexes on tables in use.
     execute(connection, "set local maintenance_work_mem to '256MB'")
     with search_path(connection, schema):
-        for foreign in (False, True):
-            for table in tables:
-                _add_constraints(connection, schema, table, foreign)
         for table in tables:
+            _add_constraints(connection, schema, table, foreign=False)
             for index in table.indexes:
                 execute(connection, sql.SQL(index.definition))
             for sequence in table.sequences:
                 _set_sequence(connection, schema, table, sequence)
+        # The last: a foreign key can lead to columns of which an index says that they are unique.
+        for table in tables:
+            _add_constraints(connection, schema, table, foreign=True)
 
 
 def _add_constraints(connection: Any, schema: str, table: Table, foreign: bool) -> None:

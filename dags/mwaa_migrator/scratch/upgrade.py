@@ -10,28 +10,27 @@ import queue
 import subprocess
 import threading
 from functools import partial
-from typing import Callable, Iterator, List, NamedTuple, Sequence, Tuple
+from typing import Callable, Iterator, List, Mapping, NamedTuple, Sequence, Tuple
 
 from psycopg2 import sql
 
 from mwaa_migrator import child_process
-from mwaa_migrator.airflow_schema.tables import LOG_TEMPLATE_TABLE
+from mwaa_migrator.airflow_schema.tables import DAG_TABLE, LOG_TEMPLATE_TABLE
 from mwaa_migrator.errors import UpgradeFailed
+from mwaa_migrator.mending.mend_rows import mend_rows
 from mwaa_migrator.postgres.catalog import read_tables, table_exists
 from mwaa_migrator.postgres.identifiers import qualified
-from mwaa_migrator.postgres.session import execute, fetch_value, keep_alive
+from mwaa_migrator.postgres.session import execute, fetch_all, fetch_value, keep_alive
 from mwaa_migrator.progress import Progress
 from mwaa_migrator.scratch.orphans import set_orphans_aside
-from mwaa_migrator.scratch.plain_confs import make_confs_plain
 from mwaa_migrator.scratch.run_migrations import ERROR_MARK
 from mwaa_migrator.scratch.scratch_schema import ScratchSchema
 from mwaa_migrator.scratch.stand_ins import make_stand_in
 from mwaa_migrator.scratch.unreadable_triggers import set_unreadable_triggers_aside
-from mwaa_migrator.this_airflow.release import AIRFLOW_3, version_tuple
 from mwaa_migrator.waiting import arrivals
 
-#: In these the migrations end by adding the rows that Airflow starts with, which are not the source's.
-_FILLED_BY_MIGRATIONS = (LOG_TEMPLATE_TABLE, "slot_pool")
+#: In these, by a unique column, the migrations add rows that Airflow starts with, which are not the source's.
+_FILLED_BY_MIGRATIONS = {LOG_TEMPLATE_TABLE: "id", "slot_pool": "id", "dag_bundle": "name"}
 
 #: Lines of Airflow's output that UpgradeFailed quotes.
 _QUOTED_LINES = 15
@@ -41,25 +40,30 @@ class Upgraded(NamedTuple):
     """What the user must know of it, in lines.
 
     ``without_parent`` names each trigger that this Airflow cannot read, and what ``set_orphans_aside`` met;
-    ``changed_values`` is what ``make_confs_plain`` returned.
+    ``changed_values`` is what ``mend_rows`` returned.
     """
 
     without_parent: List[str]
     changed_values: List[str]
 
 
-def upgrade(scratch: ScratchSchema, progress: Progress) -> Upgraded:
-    """Bring the scratch schema to the target's revision, and commit; raises UpgradeFailed."""
+def upgrade(scratch: ScratchSchema, pickled_xcoms: str, progress: Progress) -> Upgraded:
+    """Bring the scratch schema to the target's revision, and commit; raises UpgradeFailed.
+
+    ``pickled_xcoms`` is a value of ``options.py``.
+    """
     connection = scratch.connection
-    newest = {
-        name: fetch_value(connection, sql.SQL("select coalesce(max(id), 0) from {}").format(scratch.table(name)))
+    before = {
+        name: [key for (key,) in fetch_all(connection, _keys(scratch, name))]
         for name in _FILLED_BY_MIGRATIONS
         if table_exists(connection, scratch.name, name)
     }
     connection.commit()
     _let_pgcrypto_be_found(scratch)
     lines = set_unreadable_triggers_aside(scratch)
-    changed = make_confs_plain(scratch) if version_tuple(scratch.target.airflow_version) >= AIRFLOW_3 else []
+    revision, version = scratch.artifact.manifest["revision"], scratch.target.airflow_version
+    changed = mend_rows(connection, scratch.name, revision, version, pickled_xcoms)
+    connection.commit()
     for line in lines + changed:
         progress.say(line)
     mended: List[str] = []
@@ -77,10 +81,26 @@ def upgrade(scratch: ScratchSchema, progress: Progress) -> Upgraded:
             progress.say(line)
         mended += done
         lines += orphans
-    for name, key in newest.items():
-        execute(connection, sql.SQL("delete from {} where id > {}").format(scratch.table(name), sql.Literal(key)))
-    connection.commit()
+    _delete_others(scratch, before)
     return Upgraded(lines, changed)
+
+
+def _keys(scratch: ScratchSchema, table: str) -> sql.Composed:
+    key = sql.Identifier(_FILLED_BY_MIGRATIONS[table])
+    return sql.SQL("select {}::text from {}").format(key, scratch.table(table))
+
+
+def _delete_others(scratch: ScratchSchema, before: Mapping[str, Sequence[str]]) -> None:
+    """Delete from the tables all rows but those with these keys, and commit."""
+    for name, keys in before.items():
+        key = sql.Identifier(_FILLED_BY_MIGRATIONS[name])
+        statement = sql.SQL("delete from {} where {}::text <> all({}::text[])")
+        if name == "dag_bundle":
+            # DAGs without a bundle have got one of the new ones. The merge adds the bundles that the target needs.
+            drop = sql.SQL("alter table {} drop constraint if exists dag_bundle_name_fkey")
+            execute(scratch.connection, drop.format(scratch.table(DAG_TABLE)))
+        execute(scratch.connection, statement.format(scratch.table(name), key, sql.Literal(list(keys))))
+    scratch.connection.commit()
 
 
 def _mend(scratch: ScratchSchema, failure: str) -> Tuple[List[str], List[str]]:

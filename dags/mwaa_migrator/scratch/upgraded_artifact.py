@@ -10,6 +10,7 @@ from typing import Any, Container, Dict, Iterator, Mapping, Sequence
 from psycopg2 import Error as DatabaseError
 from psycopg2 import sql
 
+from mwaa_migrator.airflow_schema.identity import TIMES_OF_MIGRATIONS
 from mwaa_migrator.airflow_schema.references import DAG_VERSION_REFERENCE
 from mwaa_migrator.airflow_schema.tables import (
     ARCHIVES,
@@ -86,6 +87,12 @@ class UpgradedArtifact:
         table, column, parent = DAG_VERSION_REFERENCE
         return parent not in self.exported and table in self.tables and column in self.tables[table].column_names
 
+    def times_of_migrations(self, table: str) -> set[str]:
+        """The columns of a table in which two upgrades of the artifact differ."""
+        entries = self.artifact.tables
+        there = {column for name in entries if self.names[name] == table for column in entries[name]["columns"]}
+        return {*TIMES_OF_MIGRATIONS.get(table, ())} - there
+
     def scratch_value(self, table: Table, column: Column, alias: str) -> sql.Composable:
         """A column of the table in the scratch schema, as the target is to have it.
 
@@ -129,11 +136,17 @@ def check_target(target: MetadataDatabase, source_version: str, source_revision:
 
 @contextmanager
 def upgraded_artifact(
-    target: MetadataDatabase, artifact: Artifact, processes: int, progress: Progress, has_orphans: bool = False
+    target: MetadataDatabase,
+    artifact: Artifact,
+    processes: int,
+    progress: Progress,
+    pickled_xcoms: str,
+    has_orphans: bool = False,
 ) -> Iterator[UpgradedArtifact]:
     """Check, restore and upgrade the artifact; its scratch schema is dropped at the end of the block.
 
-    ``has_orphans`` says that rows without a parent are known to be in it, and have to be set aside.
+    ``pickled_xcoms`` is a value of ``options.py``. ``has_orphans`` says that rows without a parent are known to be in
+    it, and have to be set aside.
     Raises a Refused before anything is written, or else RestoreFailed, UpgradeFailed or RowsUnaccounted.
     """
     with progress.phase("check"):
@@ -147,7 +160,7 @@ def upgraded_artifact(
             restore(scratch, upgrade_follows, processes, progress)
         with progress.phase("upgrade"):
             oids = table_oids(scratch)
-            done = upgrade(scratch, progress) if upgrade_follows else Upgraded([], [])
+            done = upgrade(scratch, pickled_xcoms, progress) if upgrade_follows else Upgraded([], [])
             upgraded = _read(scratch, names_after_upgrade(scratch, oids), done)
             if has_orphans:
                 upgraded = without_orphans(upgraded, progress)
@@ -178,11 +191,16 @@ def without_orphans(upgraded: UpgradedArtifact, progress: Progress) -> UpgradedA
 
 
 def _read(scratch: ScratchSchema, names: Mapping[str, str], done: Upgraded) -> UpgradedArtifact:
-    """What the upgrade has led to, with every exported row accounted for and every column in its place."""
+    """What the upgrade has led to, with every exported row accounted for and every column in its place.
+
+    Rows that the migrations have made of exported ones count as exported, too: a deadline's callback is a row of its
+    own from Airflow 3.2 on.
+    """
     upgraded = read_tables(scratch.connection, scratch.name)
     target_tables = _without_handmade_columns(read_tables(scratch.connection, scratch.target.schema), upgraded)
     exported = {names[name]: int(entry["rows"]) for name, entry in scratch.artifact.tables.items()}
     rows, set_aside = _count_rows(scratch, names, upgraded, exported)
+    exported.update(_made_of_exported(exported, upgraded, target_tables, rows))
     _check_columns(exported, upgraded, target_tables)
     scratch.connection.rollback()
     tables = {
@@ -191,6 +209,22 @@ def _read(scratch: ScratchSchema, names: Mapping[str, str], done: Upgraded) -> U
         if name in target_tables and name in upgraded and name != DAG_TABLE
     }
     return UpgradedArtifact(scratch, names, target_tables, upgraded, tables, exported, rows, set_aside, *done)
+
+
+def _made_of_exported(
+    exported: Container[str], upgraded: Dict[str, Table], target_tables: Dict[str, Table], rows: Mapping[str, int]
+) -> Dict[str, int]:
+    """The rows of tables that the artifact does not hold and that its rows refer to by now, by table."""
+    made: Dict[str, int] = {}
+    waiting = [name for name in upgraded if name in exported and name != DAG_TABLE]
+    while waiting:
+        for key in target_tables[waiting[0]].foreign_keys if waiting[0] in target_tables else ():
+            parent = str(key.parent)
+            if parent not in exported and parent not in made and rows.get(parent) and parent != DAG_TABLE:
+                made[parent] = rows[parent]
+                waiting.append(parent)
+        del waiting[0]
+    return made
 
 
 def _count_rows(
@@ -250,7 +284,7 @@ def _without_handmade_columns(tables: Dict[str, Table], upgraded: Dict[str, Tabl
                 and (not column.not_null or column.default or column.identity)
             ]
         )
-        if name in upgraded and reason_not_exported(name) is None
+        if name in upgraded and reason_not_exported(name, table.column_names) is None
         else table
         for name, table in tables.items()
     }

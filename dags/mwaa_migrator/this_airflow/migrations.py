@@ -25,7 +25,7 @@ def head_revision() -> str:
     revisions = _read().revisions
     heads = set(revisions) - {before for revision in revisions.values() for before in revision.follows}
     if len(heads) != 1:
-        message = "This Airflow's migrations lead to {} revisions ({}) instead of one. Install Airflow anew."
+        message = "This Airflow's migrations have {} heads ({}) instead of one. Reinstall Airflow."
         raise AirflowNotSupported(message.format(len(heads), ", ".join(sorted(heads))))
     return heads.pop()
 
@@ -57,12 +57,13 @@ def applied_revisions(revision: str) -> set[str]:
 
 
 def unknown_tables(names: Iterable[str]) -> list[str]:
-    """Those of ``names`` that no migration takes for a table, so that a user or a plugin must have made them.
+    """Those of ``names`` that no migration and no model takes for a table: a user or a plugin must have made them.
 
-    A word that a migration uses for something else does not count: ``event`` is a column's name. The models would not
-    do instead: importing all of them takes seconds, and leaves out those whose optional dependency is not installed.
+    A word that a migration uses for something else does not count: ``event`` is a column's name. The models alone would
+    not do, because a database may still have what they have no more; the migrations alone would not either, because
+    those of 3.0 begin with tables that they do not spell out.
     """
-    known = tables_in_migrations()
+    known = tables_in_migrations() | _read_models().tables
     return sorted(name for name in names if name not in known)
 
 
@@ -71,9 +72,20 @@ def tables_in_migrations() -> FrozenSet[str]:
     return _read().tables
 
 
-def names_in_migrations() -> set[str]:
-    """Every name that this Airflow's migrations put between quotes: of tables, columns, indexes, constraints."""
-    return {name for text in _migrations() for name in re.findall(r"""["'](\w+)["']""", text)}
+def names_in_migrations(after: str | None = None) -> set[str]:
+    """Every name that this Airflow's migrations put between quotes: of tables, columns, indexes, constraints.
+
+    ``after``: only the migrations that a database at that revision has not been through.
+    """
+    migrations = _read()
+    applied = set() if after is None else applied_revisions(after)
+    ahead = [names for revision, names in migrations.names.items() if revision not in applied]
+    return set().union(*ahead)
+
+
+def index_names() -> set[str]:
+    """The names of indexes and constraints in this Airflow's migrations and models, and of whatever else is there."""
+    return names_in_migrations() | _read_models().indexes
 
 
 #: The functions of Alembic and SQLAlchemy that take a table's name, and the positions of it.
@@ -141,6 +153,7 @@ class _Revision(NamedTuple):
 class _Migrations(NamedTuple):
     revisions: Dict[str, _Revision]
     tables: FrozenSet[str]
+    names: Dict[str, FrozenSet[str]]
 
 
 @lru_cache(maxsize=None)
@@ -148,13 +161,29 @@ def _read() -> _Migrations:
     """Parsing the text is what takes time, so all that is wanted of it is taken at once."""
     revisions: Dict[str, _Revision] = {}
     tables: set[str] = set()
+    names: Dict[str, FrozenSet[str]] = {}
     for text in _migrations():
         module = ast.parse(text)
         said = dict(_assignments(module))
         if "revision" in said:
             revisions[said["revision"]] = _Revision(_as_tuple(said.get("down_revision")), said.get("airflow_version"))
+            names[said["revision"]] = frozenset(re.findall(r"""["'](\w+)["']""", text))
         tables.update(_tables(module))
-    return _Migrations(revisions, frozenset(tables))
+    return _Migrations(revisions, frozenset(tables), names)
+
+
+class _Models(NamedTuple):
+    tables: FrozenSet[str]
+    indexes: FrozenSet[str]
+
+
+@lru_cache(maxsize=None)
+def _read_models() -> _Models:
+    """From their text: importing all of them takes seconds, and leaves out those that lack an optional dependency."""
+    texts = list(_texts("models")) + list(_texts("jobs"))
+    tables = {name for text in texts for name in re.findall(r"""__tablename__\b[^=\n]*= ["'](\w+)["']""", text)}
+    indexes = {name for text in texts for name in re.findall(r"""(?:\bIndex\(\s*|\bname=)["'](\w+)["']""", text)}
+    return _Models(frozenset(tables), frozenset(indexes))
 
 
 def _as_tuple(revisions: Any) -> Tuple[str, ...]:
@@ -163,11 +192,16 @@ def _as_tuple(revisions: Any) -> Tuple[str, ...]:
 
 def _migrations() -> Iterator[str]:
     """The text of each migration."""
+    return _texts("migrations", "versions")
+
+
+def _texts(*folder: str) -> Iterator[str]:
+    """The text of each module in a folder of this Airflow's."""
     import airflow
 
-    for path in glob.glob(os.path.join(os.path.dirname(airflow.__file__), "migrations", "versions", "*.py")):
-        with open(path, encoding="utf-8") as migration:
-            yield migration.read()
+    for path in glob.glob(os.path.join(os.path.dirname(airflow.__file__), *folder, "*.py")):
+        with open(path, encoding="utf-8") as module:
+            yield module.read()
 
 
 def _assignments(module: ast.Module) -> Iterator[tuple[str, Any]]:

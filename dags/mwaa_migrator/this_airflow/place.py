@@ -42,7 +42,7 @@ class Place(ABC):
 
     @abstractmethod
     def admit_airflow(self) -> None:
-        """Have Airflow's own engine connect in this process, which has not connected yet and runs its migrations."""
+        """Let Airflow's own engine connect in this process, which has not connected yet and runs its migrations."""
 
     def connect(self, application_name: str = APPLICATION_NAME) -> Any:
         """A new connection with the engine's settings; raises what ``open`` raises, or DatabaseUnreachable."""

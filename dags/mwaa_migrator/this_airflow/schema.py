@@ -7,16 +7,17 @@ that looked only beside ``alembic_version`` would then find nothing, and say tha
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Sequence
 
 from psycopg2 import sql
 
+from mwaa_migrator.airflow_schema.revision_tables import revision_tables
 from mwaa_migrator.airflow_schema.tables import EVERY_AIRFLOWS_TABLES, REVISION_TABLE, reason_not_exported
 from mwaa_migrator.errors import AirflowNotSupported, AirflowTablesMissing, RevisionUnclear
 from mwaa_migrator.postgres.identifiers import qualified
 from mwaa_migrator.postgres.session import fetch_all, fetch_value
 from mwaa_migrator.this_airflow.configuration import configured_schema
-from mwaa_migrator.this_airflow.migrations import unknown_tables
+from mwaa_migrator.this_airflow.migrations import applied_revisions, tables_in_migrations
 
 #: Ordinary and partitioned tables, and the views that some put in their place.
 _TABLES_ELSEWHERE = """
@@ -42,9 +43,9 @@ _REMEDY = (
 
 
 def airflow_schema(connection: Any) -> str:
-    """The schema that holds ``alembic_version`` and all other tables of Airflow's.
+    """The schema that holds ``alembic_version`` and the tables that every Airflow has.
 
-    Raises AirflowNotSupported if there is no ``alembic_version``, and AirflowTablesMissing if other tables are not
+    Raises AirflowNotSupported if there is no ``alembic_version``, and AirflowTablesMissing if these tables are not
     beside it, or if Airflow would take them from another schema.
     """
     query = """
@@ -56,39 +57,51 @@ def airflow_schema(connection: Any) -> str:
         raise AirflowNotSupported(
             "The metadata database has no table alembic_version. Initialise it with Airflow first (airflow db migrate)."
         )
-    _check_tables_together(connection, schema)
-    return str(schema)
-
-
-def _check_tables_together(connection: Any, schema: str) -> None:
-    here = {name for (name,) in fetch_all(connection, _TABLES_OF_SCHEMA, (schema,))}
-    elsewhere = fetch_all(connection, _TABLES_ELSEWHERE, (schema,))
-    missing = [name for name in EVERY_AIRFLOWS_TABLES if name not in here]
-    if missing:
-        places = [
-            f"{_some(names)} in {other}"
-            for other, names in _by_schema([(m, other) for m in missing for name, other, _ in elsewhere if name == m])
-        ]
-        views = {name for (name,) in fetch_all(connection, _VIEWS_OF_SCHEMA, (schema,))} & set(missing)
-        if views:
-            places.append(f"{_some(sorted(views))} is no table there but a view or a foreign table")
-        nowhere = set(missing) - {name for name, _, _ in elsewhere} - views
-        if nowhere:
-            places.append(f"{_some(sorted(nowhere))} in no schema that this user sees")
-        message = "{} lies in {}, and {}. {}"
-        raise AirflowTablesMissing(message.format(REVISION_TABLE, schema, "; ".join(places), _REMEDY))
+    _require(connection, schema, EVERY_AIRFLOWS_TABLES)
     configured = configured_schema()
     if configured and configured != schema:
         message = "{} lies in {}, and Airflow takes its tables from {} (sql_alchemy_schema). {}"
         raise AirflowTablesMissing(message.format(REVISION_TABLE, schema, configured, _REMEDY))
-    # Without the option, Airflow takes each table from where the search_path finds it.
-    visible = [(name, other) for name, other, is_visible in elsewhere if is_visible and _holds_history(name)]
-    unknown = unknown_tables(name for name, _ in visible) if visible else []
-    split = [(name, other) for name, other in visible if name not in unknown]
-    if split and not configured:
-        places = [f"{_some(names)} in {other}" for other, names in _by_schema(split)]
-        message = "{} lies in {}, and by its search_path Airflow finds {}. {}"
-        raise AirflowTablesMissing(message.format(REVISION_TABLE, schema, "; ".join(places), _REMEDY))
+    return str(schema)
+
+
+def require_all_tables(connection: Any, schema: str, revision: str) -> None:
+    """Raises AirflowTablesMissing unless ``schema`` has all the tables with history that belong to ``revision``."""
+    tables = revision_tables(revision, applied_revisions(revision))
+    may_be_there = (tables_in_migrations() | tables.there) - tables.gone
+    if not configured_schema():
+        # Airflow takes each table from where the search_path finds it.
+        split = [
+            (name, other)
+            for name, other, is_visible in fetch_all(connection, _TABLES_ELSEWHERE, (schema,))
+            if is_visible and name in may_be_there and _holds_history(name)
+        ]
+        if split:
+            places = [f"{_some(names)} in {other}" for other, names in _by_schema(split)]
+            message = "{} lies in {}, and by its search_path Airflow finds {}. {}"
+            raise AirflowTablesMissing(message.format(REVISION_TABLE, schema, "; ".join(places), _REMEDY))
+    views = {name for (name,) in fetch_all(connection, _VIEWS_OF_SCHEMA, (schema,))}
+    in_place_of_tables = {name for name in views & may_be_there if _holds_history(name)} | (views & tables.there)
+    _require(connection, schema, sorted(tables.with_history | in_place_of_tables))
+
+
+def _require(connection: Any, schema: str, names: Sequence[str]) -> None:
+    """Raises AirflowTablesMissing, with the places of those that are elsewhere, unless ``schema`` has these tables."""
+    here = {name for (name,) in fetch_all(connection, _TABLES_OF_SCHEMA, (schema,))}
+    missing = [name for name in names if name not in here]
+    if not missing:
+        return
+    others = fetch_all(connection, _TABLES_ELSEWHERE, (schema,))
+    elsewhere = [(table, other) for table in missing for name, other, _ in others if name == table]
+    places = [f"{_some(tables)} in {other}" for other, tables in _by_schema(elsewhere)]
+    views = {name for (name,) in fetch_all(connection, _VIEWS_OF_SCHEMA, (schema,))} & set(missing)
+    if views:
+        places.append(f"{_some(sorted(views))} is no table there but a view or a foreign table")
+    nowhere = set(missing) - {name for name, _ in elsewhere} - views
+    if nowhere:
+        places.append(f"{_some(sorted(nowhere))} in no schema that this user sees")
+    message = "{} lies in {}, and {}. {}"
+    raise AirflowTablesMissing(message.format(REVISION_TABLE, schema, "; ".join(places), _REMEDY))
 
 
 def _holds_history(table: str) -> bool:

@@ -19,6 +19,7 @@ from mwaa_migrator.artifact.storage import Storage
 from mwaa_migrator.comparison.comparable_rows import ComparableRows
 from mwaa_migrator.comparison.differing_secrets import differing_secrets
 from mwaa_migrator.errors import NotImported
+from mwaa_migrator.mending.mend_rows import mend_rows
 from mwaa_migrator.merge.log_templates import default_log_filename
 from mwaa_migrator.merge.receipts import find_receipt, rows_not_written
 from mwaa_migrator.postgres.session import execute
@@ -48,13 +49,22 @@ def verify_import(storage: Storage, processes: int, progress: Progress, run_id: 
         if receipt is None or receipt["manifest_sha256"] != artifact.manifest["sha256"]:
             message = "{} was not imported into this metadata database. Run the import first."
             raise NotImported(message.format(storage.url))
-        has_orphans = bool(receipt["result"]["without_parent"])
-        with upgraded_artifact(target, artifact, processes, progress, has_orphans) as upgraded, progress.phase(
-            "compare"
-        ):
-            tables = _compare_tables(upgraded, receipt["result"]["tables"], progress)
+        imported = receipt["result"]
+        with upgraded_artifact(
+            target, artifact, processes, progress, imported["pickled_xcoms"], bool(imported["without_parent"])
+        ) as upgraded, progress.phase("compare"):
+            if imported["mended_for_hop"]:
+                _mend(upgraded, imported["mended_for_hop"], imported["pickled_xcoms"])
+            tables = _compare_tables(upgraded, imported["tables"], progress)
     verified = all(table["match"] for table in tables.values())
     return {"verified": verified, "artifact_id": artifact.id, "tables": tables, "phases": progress.phases}
+
+
+def _mend(upgraded: UpgradedArtifact, hop_version: str, pickled_xcoms: str) -> None:
+    """Do to the rows in the scratch schema what ``prepare_hop`` has done to those in the target."""
+    revision = upgraded.target.revision
+    mend_rows(upgraded.connection, upgraded.scratch.name, revision, hop_version, pickled_xcoms)
+    upgraded.connection.commit()
 
 
 def _compare_tables(

@@ -55,11 +55,6 @@ class AirflowCli:
         """Whether `tasks` works: the commands of 1.10 read the DAG's file instead."""
         return self._version.major >= 2
 
-    @property
-    def lists_dags(self) -> bool:
-        """Whether `dags` and `import_errors` can answer: 1.10 prints a table, and no import errors."""
-        return self._version.major >= 2
-
     def probe_dag(self, dag_id: str) -> bool:
         """Finds out whether the environment has parsed a DAG of ours. Before 2.5 it has to be unpaused for that."""
         if self._version < _STATE_FROM_TABLE:

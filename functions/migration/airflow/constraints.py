@@ -44,9 +44,7 @@ def fitted(text: str, airflow_version: str) -> tuple[str, list[str]]:
             f"It installs without an index (--no-index), so no constraint line for Airflow {airflow_version} was added."
         )
     elif not constrained and not pip_requirements.mwaa_adds_constraints(text):
-        notes.append(
-            "A comment has a constraint in it, which tells Amazon MWAA to add none: no constraint line was added."
-        )
+        notes.append("A commented-out constraint tells Amazon MWAA not to add one, so none was added.")
     elif not constrained:
         lines.insert(0, constraint_line(airflow_version))
         notes.append(f"A constraint line for Airflow {airflow_version} was added.")
@@ -101,7 +99,7 @@ def _doubts(text: str, airflow_version: str) -> Iterator[str]:
     python = versions.python_of(airflow_version)
     lines = list(pip_requirements.lines_of(text))
     if pip_requirements.is_offline(text):
-        yield f"Airflow {airflow_version} runs on Python {python}: the wheels that it installs must be for that."
+        yield f"Airflow {airflow_version} runs on Python {python}: any wheels must be built for that version."
     if any(line.values("-i", "--index-url") for line in lines) and text.startswith(constraint_line(airflow_version)):
         yield (
             "It has an index of its own. The constraint line is a URL: if the target's network does not reach the "
@@ -123,7 +121,7 @@ def _doubts(text: str, airflow_version: str) -> Iterator[str]:
             "finds out."
         )
     if any("--hash=" in line.text for line in lines):
-        yield f"It has hashes: they must be those of files for Python {python}."
+        yield f"Its hashes must be those of files for Python {python}."
     for line in lines:
         for wheel in _WHEEL.finditer(line.text):
             if f"{wheel['major']}.{wheel['minor']}" != python:

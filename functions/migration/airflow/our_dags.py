@@ -6,9 +6,13 @@ EXPORT = "mwaa_migrator_export"
 IMPORT = "mwaa_migrator_import"
 RESUME = "mwaa_migrator_resume"
 DAGS = (EXPORT, IMPORT, RESUME)
-#: The run of EXPORT that only looks at the source: what an export would be refused for, and what an import will need.
+#: The DAG of `mwaa-migrator doctor --probe`; a killed one leaves it behind.
+DOCTOR = "mwaa_migrator_doctor"
+#: What is no DAG of the user's.
+OURS = (*DAGS, DOCTOR)
+#: The run of EXPORT that changes nothing and reports what an export would be refused for, and what an import will need.
 PROBE = "mwaa_migrator_probe"
-#: The run of IMPORT that only looks whether an Airflow 3 lets the import into its database.
+#: The run of IMPORT that changes nothing and reports whether an Airflow 3 lets the import into its database.
 TARGET_PROBE = "mwaa_migrator_target_probe"
 
 #: Everything of ours in a DAG folder has a name that begins so.

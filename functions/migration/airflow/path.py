@@ -39,7 +39,7 @@ def is_direct(source: str, target: str, way: str) -> bool:
 
 
 def is_at_airflow_3(version: str) -> bool:
-    """Whether tasks of that version are kept out of the metadata database."""
+    """Whether it is Airflow 3, which gives its tasks no connection to the metadata database."""
     return versions.parse(version).major >= 3
 
 

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 
 from migration.airflow.cli import AirflowCli, pattern_of
-from migration.errors import CliAnswerInvalid, CliRefused, CutOverFailed, MigrationError, SourceActive
+from migration.errors import CliAnswerInvalid, CliRefused, CutOverFailed, MigrationError, SourceActive, TransientError
 from migration.observability import logger
 from migration.wording import counted
 
@@ -38,7 +38,7 @@ def set_paused(
     started = clock()
     while done < len(dag_ids) and clock() - started < seconds:
         batch = _batch(dag_ids[done : done + _MOST_DAGS]) if together else [dag_ids[done]]
-        refusal = _refusal(cli, batch, paused, together)
+        refusal = _send(cli, batch, paused, together)
         if refusal is not None and together:
             logger.warning("one DAG a command from here on", extra={"dags": len(batch), "refusal": refusal})
             together = False
@@ -46,7 +46,7 @@ def set_paused(
         if refusal is not None:
             word = "paused" if paused else "unpaused"
             raise CutOverFailed(
-                f"{len(batch)} DAGs from {batch[0]!r} on could not be {word} in the target: {refusal}. "
+                f"{counted(len(batch), 'DAG')} from {batch[0]!r} on could not be {word} in the target: {refusal}. "
                 "Look at the web server's log group."
             )
         done += len(batch)
@@ -61,12 +61,13 @@ def _batch(dag_ids: list[str]) -> list[str]:
     return dag_ids[:size]
 
 
-def _refusal(cli: AirflowCli, batch: list[str], paused: bool, together: bool) -> str | None:
-    """What was said against a command; None where it has succeeded."""
+def _send(cli: AirflowCli, batch: list[str], paused: bool, together: bool) -> str | None:
+    """Pauses or unpauses a batch. Returns what was said against the command; None where it has succeeded."""
     try:
         answer = cli.set_paused(batch, paused) if together else cli.set_one_paused(batch[0], paused)
-    except (CliAnswerInvalid, CliRefused) as error:
-        # What stands before a web server can refuse the line itself; for one DAG it is a failure of its own.
+    except (CliAnswerInvalid, CliRefused, TransientError) as error:
+        # What stands before a web server can refuse the line itself, with a 502 too; for one DAG it is a failure of its
+        # own.
         if not together:
             raise
         return str(error)
@@ -77,7 +78,7 @@ def duration_note(airflow_version: str, dags: int | None) -> str:
     """What a plan says about the cut-over to a version that takes one DAG a command. `dags`: None if unknown."""
     each = f"Airflow {airflow_version} unpauses one DAG a command, which takes some {SECONDS_A_COMMAND} seconds"
     if dags is None:
-        return f"{each}: that is what each active DAG adds to the cut-over."
+        return f"{each}: each active DAG adds that much to the cut-over."
     minutes = -(-dags * SECONDS_A_COMMAND // 60)
     return (
         f"{each}: if all of the source's {counted(dags, 'DAG')} are active, the cut-over takes "
@@ -93,13 +94,13 @@ def require_paused(cli: AirflowCli, environment: str, dag_ids: list[str]) -> boo
     try:
         listed = cli.dags()
     except MigrationError as error:
-        logger.warning("whether the source is paused was not seen", extra={"error_message": str(error)})
+        logger.warning("could not see whether the source is paused", extra={"error_message": str(error)})
         return False
     states = {dag["dag_id"]: dag.get("is_paused", dag.get("paused")) for dag in listed or []}
     active = [dag_id for dag_id in dag_ids if str(states.get(dag_id)) == "False"]
     if active:
         raise SourceActive(
-            f"{len(active)} DAGs of {environment} are active again, {active[0]!r} among them: what they have run since "
-            "the export is not in the target. Find out who unpaused them, and start the migration again."
+            f"{environment} has {counted(len(active), 'DAG')} active again, {active[0]!r} among them: what ran there "
+            "since the export is not in the target. Find out who unpaused them, and start the migration again."
         )
     return all(str(states.get(dag_id)) == "True" for dag_id in dag_ids)

@@ -1,7 +1,7 @@
 """Our DAG runs: their ids, their conf, and the results that they leave in the exchange bucket.
 
-A run is named by its DAG, of which an attempt has one; but EXPORT has another one before it, PROBE, and IMPORT has
-TARGET_PROBE.
+`run` is one of ours by its name: its DAG's, of which an attempt has one; but EXPORT has another one before it, PROBE,
+and IMPORT has TARGET_PROBE.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _EXPORT_OPTIONS = (
     "drainSeconds",
     "drainPolicy",
 )
-_IMPORT_OPTIONS = ("onConflict", "jobs")
+_IMPORT_OPTIONS = ("onConflict", "pickledXComs", "jobs")
 
 # The results of a DAG's tasks in the order of the tasks; a run has done its work when the last one is there.
 _RESULTS = {
@@ -54,13 +54,13 @@ _OPTIONAL = ("quiesce", "drain")
 _DAG_OF_PROBE = {PROBE: EXPORT, TARGET_PROBE: IMPORT}
 
 
-def run_id(migration: Migration, dag: str) -> str:
-    """The id of this attempt's run of a DAG: always the same, so a retry finds the run instead of starting another."""
-    return f"{dag}__{migration['artifactId']}"
+def run_id(migration: Migration, run: str) -> str:
+    """The id of that run in this attempt: always the same, so a retry finds the run instead of starting another."""
+    return f"{run}__{migration['artifactId']}"
 
 
 def dag_of(run: str) -> str:
-    """The DAG that a run, named as above, is a run of."""
+    """The DAG that a run is a run of."""
     return _DAG_OF_PROBE.get(run, run)
 
 
@@ -69,19 +69,19 @@ def date_of(migration: Migration, run: str) -> str:
     return shifted(migration["executionDate"], -60) if run in _DAG_OF_PROBE else migration["executionDate"]
 
 
-def side_of(migration: Migration, dag: str) -> Side:
+def side_of(migration: Migration, run: str) -> Side:
     """The environment that a run of ours is in."""
-    return migration["target"] if dag_of(dag) == IMPORT else migration["source"]
+    return migration["target"] if dag_of(run) == IMPORT else migration["source"]
 
 
-def version_of(migration: Migration, dag: str) -> str:
+def version_of(migration: Migration, run: str) -> str:
     """The Airflow version of that environment at that time: the import runs before the hops."""
-    return migration["importVersion"] if dag_of(dag) == IMPORT else migration["source"]["airflowVersion"]
+    return migration["importVersion"] if dag_of(run) == IMPORT else migration["source"]["airflowVersion"]
 
 
-def cli(migration: Migration, dag: str) -> AirflowCli:
-    """The CLI of the environment that a DAG of ours runs in, at its version then."""
-    return cli_of(side_of(migration, dag), version_of(migration, dag))
+def cli(migration: Migration, run: str) -> AirflowCli:
+    """The CLI of the environment that a run of ours is in, at its version then."""
+    return cli_of(side_of(migration, run), version_of(migration, run))
 
 
 def final_cli(migration: Migration, airflow_version: str | None = None) -> AirflowCli:
@@ -91,7 +91,6 @@ def final_cli(migration: Migration, airflow_version: str | None = None) -> Airfl
 
 
 def cli_of(side: Side, airflow_version: str) -> AirflowCli:
-    """The CLI of an environment at a version."""
     return AirflowCli(Endpoint(clients.mwaa(side["region"]), side["environment"]), airflow_version)
 
 
@@ -110,45 +109,46 @@ def quiesces(migration: Migration) -> bool:
     return migration["mode"] == "migrate" and bool(migration["options"]["quiesce"])
 
 
-def conf(migration: Migration, dag: str) -> dict[str, Any]:
+def conf(migration: Migration, run: str) -> dict[str, Any]:
     """The conf that a run is triggered with."""
     options: dict[str, Any] = {}
     artifact = migration["artifact"]
-    if dag in (PROBE, EXPORT):
+    if run in (PROBE, EXPORT):
         options = _given(migration["options"], _EXPORT_OPTIONS) | {
             "targetVersion": migration["target"]["airflowVersion"],
-            "importVersion": migration["importVersion"],
-            "quiesce": dag == EXPORT and quiesces(migration),
+            "quiesce": run == EXPORT and quiesces(migration),
         }
-    elif dag == IMPORT:
+    elif run == IMPORT:
         # All paused until the cut-over unpauses what was active.
         options = _given(migration["options"], _IMPORT_OPTIONS) | {"pauseState": "all-paused"}
-    if dag in _DAG_OF_PROBE:
+        if migration["hops"]:
+            options["hopVersion"] = migration["target"]["airflowVersion"]
+    if run in _DAG_OF_PROBE:
         options["probe"] = True
         artifact = f"{artifact}/{layout.PROBE}"
     return {"artifact": artifact, "options": options}
 
 
-def results(artifact: Store, dag: str, run: str) -> dict[str, dict[str, Any]]:
+def results(artifact: Store, run: str, its_id: str) -> dict[str, dict[str, Any]]:
     """The results that a run has left so far, by name. Results of another run do not count."""
-    folder = layout.PROBE if dag in _DAG_OF_PROBE else ""
-    found = {name: artifact.read(layout.result(name, folder)) for name in _RESULTS[dag]}
-    return {name: result for name, result in found.items() if result is not None and result.get("run_id") == run}
+    folder = layout.PROBE if run in _DAG_OF_PROBE else ""
+    found = {name: artifact.read(layout.result(name, folder)) for name in _RESULTS[run]}
+    return {name: result for name, result in found.items() if result is not None and result.get("run_id") == its_id}
 
 
 def failure(found: Mapping[str, dict[str, Any]]) -> errors.MigrationError | None:
     """The error of the first result that has failed, under the name that the engine gave it."""
     for name, result in found.items():
         if result["status"] == "failed":
-            told = result.get("error") or {}
-            message = f"{name}: {told.get('message', 'no message')}"
-            return errors.named(told.get("name", "DagRunFailed"), message)
+            error = result.get("error") or {}
+            message = f"{name}: {error.get('message', 'no message')}"
+            return errors.named(error.get("name", "DagRunFailed"), message)
     return None
 
 
-def is_complete(dag: str, found: Mapping[str, dict[str, Any]]) -> bool:
-    """Whether every result of a DAG is there and says that it is done."""
-    wanted = [name for name in _RESULTS[dag] if name not in _OPTIONAL]
+def is_complete(run: str, found: Mapping[str, dict[str, Any]]) -> bool:
+    """Whether every result of a run is there and says that it is done."""
+    wanted = [name for name in _RESULTS[run] if name not in _OPTIONAL]
     return all(found.get(name, {}).get("status") == "done" for name in wanted)
 
 

@@ -1,6 +1,7 @@
 """The checks that ask the target itself: what it cannot import, what it has not parsed, how DAGs run there.
 
-A migration makes them before it pauses anything, so there is no history to check yet and no DAG to run.
+A migration makes them before it pauses anything, so there is no history to check yet and no DAG to run. Nor are there
+the source's variables and connections: a file that asks for one of them while it is parsed cannot be judged yet.
 
 They take several looks. Finished checks are kept in the attempt's folder; an unfinished one is a warning from the first
 look on, so that a report has it whatever happens to the function.
@@ -8,9 +9,9 @@ look on, so that a report has it whatever happens to the function.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
-from typing import Any, TypedDict
+from typing import TypedDict
 
 from migration import wording
 from migration.airflow import our_dags, runs
@@ -19,6 +20,7 @@ from migration.checks import check_results, history_and_logs, import_errors, mis
 from migration.checks.check_results import Check, Finding
 from migration.checks.import_errors import BrokenFile
 from migration.checks.missing_dags import Missing
+from migration.checks.source_dags import SourceDags
 from migration.errors import CommandFailed, MigrationError
 from migration.exchange import layout
 from migration.exchange.store import Store
@@ -105,21 +107,21 @@ def look(
     progress: Progress,
     target: Target,
     store: Store,
-    known: Mapping[str, Any] | None,
+    known: SourceDags,
     migration: Migration,
     waited: int,
 ) -> bool:
     """Does what can be done now. True: every check is made, or cannot be.
 
     Args:
-        known: the source's DAGs and the files that it cannot import, as dags.json has them; None: nobody knows.
+        known: what the source knows.
         waited: seconds of waiting since the first look.
 
     Whatever the target refuses ends as a warning.
     """
     try:
         if IMPORT_ERRORS not in progress["checks"]:
-            _parse(progress, target, known or {}, migration, waited)
+            _parse(progress, target, known, migration, waited)
         if IMPORT_ERRORS in progress["checks"] and progress["smoke"]:
             _smoke(progress, target, store, migration, waited)
         progress["unanswered"] = 0
@@ -161,7 +163,7 @@ def _not_made(name: str, reason: str) -> Check:
 # What the target has parsed.
 
 
-def _parse(progress: Progress, target: Target, known: Mapping[str, Any], migration: Migration, waited: int) -> None:
+def _parse(progress: Progress, target: Target, known: SourceDags, migration: Migration, waited: int) -> None:
     """Makes the checks of import errors and of missing DAGs, unless there is still something to be parsed."""
     told, listed = target.cli.import_errors(), target.cli.dags()
     if told is None or listed is None:
@@ -169,17 +171,17 @@ def _parse(progress: Progress, target: Target, known: Mapping[str, Any], migrati
         raise CommandFailed(f"`airflow dags {command}` failed in the target. Look at the web server's log group.")
     broken = import_errors.read(told, target.names, target.airflow_version)
     parsed = {str(dag["dag_id"]) for dag in listed}
-    dags, broken_before = known.get("dags"), known.get("broken_files") or []
+    dags = known["dags"]
     missing = missing_dags.of(dags or [], parsed, broken, target.names, target.ignored_by)
     open_ = [dag.dag_id for dag in missing if not dag.reason]
     if open_ and not _await_parsing(progress, open_, waited, migration["options"]["parseTimeoutSeconds"]):
         return
     progress["missing"] = [dag.dag_id for dag in missing]
-    progress["checks"][IMPORT_ERRORS] = _import_errors(broken, broken_before, target)
+    progress["checks"][IMPORT_ERRORS] = _import_errors(broken, known, target)
     progress["checks"][MISSING_DAGS] = (
         _not_made(MISSING_DAGS, "Which DAGs the source knows could not be read.")
         if dags is None
-        else _missing_dags(missing, len(dags))
+        else _missing_dags(missing, broken, known, len(dags))
     )
 
 
@@ -190,49 +192,89 @@ def _await_parsing(progress: Progress, open_: list[str], waited: int, limit: int
     return waited >= limit or waited - progress["since"] >= _SETTLED
 
 
-def _import_errors(broken: Sequence[BrokenFile], broken_before: Collection[str], target: Target) -> Check:
-    new = [one for one in broken if one.file not in broken_before]
+def _import_errors(broken: Sequence[BrokenFile], known: SourceDags, target: Target) -> Check:
     if not broken:
         return Check(
             name=IMPORT_ERRORS, result="pass", message=f"Airflow {target.airflow_version} can import every DAG file."
         )
-    files = wording.counted(len(broken), "DAG file")
-    old = len(broken) - len(new)
-    message = f"Airflow {target.airflow_version} cannot import {files}"
-    message += f", {wording.count(old)} of which the source cannot import either." if old else "."
+    old = [one for one in broken if one.file in known["broken_files"]]
+    waiting = [one for one in broken if one not in old and _comes(one, known)]
+    new = [one for one in broken if one not in old and one not in waiting]
+    message = f"Airflow {target.airflow_version} cannot import {wording.counted(len(broken), 'DAG file')}"
+    if old:
+        message += f", {wording.count(len(old))} of which the source cannot import either"
+    if waiting:
+        message += f", {wording.count(len(waiting))} for want of a variable or connection that the import brings"
     return Check(
         name=IMPORT_ERRORS,
         result="fail" if new else "warn",
-        message=message,
-        remedy="Repair each file as it says there; its DAGs do not run in the target until then.",
+        message=f"{message}.",
+        remedy="Correct each file as it says there; its DAGs do not run in the target until then.",
         findings=[
-            Finding(file=one.place, line=one.line, message=one.message, remedy=one.remedy, detail=one.trace)
-            for one in [*new, *(one for one in broken if one.file in broken_before)]
+            Finding(file=one.place, line=one.line, message=one.message, remedy=_remedy(one, known), detail=one.trace)
+            for one in [*new, *waiting, *old]
         ],
     )
 
 
-def _missing_dags(missing: Sequence[Missing], known: int) -> Check:
+def _comes(one: BrokenFile, known: SourceDags) -> bool:
+    """Whether all that is said of a file is that it asks for something that the import brings."""
+    if one.lacks is None:
+        return False
+    kind, name = one.lacks
+    return name in (known["variables"] if kind == "variables" else known["connections"])
+
+
+def _remedy(one: BrokenFile, known: SourceDags) -> str:
+    return "Nothing: the import brings it." if _comes(one, known) else one.remedy
+
+
+def _missing_dags(missing: Sequence[Missing], broken: Sequence[BrokenFile], known: SourceDags, count: int) -> Check:
     if not missing:
         return Check(
             name=MISSING_DAGS,
             result="pass",
-            message=f"The target has parsed each of the {wording.counted(known, 'DAG')} that the source knows.",
+            message=f"The target has parsed each of the {wording.counted(count, 'DAG')} that the source knows.",
+        )
+    by_file = {one.file: one for one in broken}
+    # What a file makes of settings that are not there yet, nobody can tell.
+    settings_come = bool(known["variables"] or known["connections"])
+
+    def waits(dag: Missing) -> bool:
+        error = by_file.get(dag.file)
+        return _comes(error, known) if error is not None else not dag.reason and settings_come
+
+    waiting = [dag for dag in missing if waits(dag)]
+    old = [dag for dag in missing if dag not in waiting and dag.file in known["broken_files"]]
+    new = [dag for dag in missing if dag not in waiting and dag not in old]
+    message = (
+        f"The target has not parsed {wording.count(len(missing))} of the {wording.counted(count, 'DAG')} that the "
+    )
+    message += "source knows"
+    if waiting:
+        message += (
+            f", {wording.count(len(waiting))} of which may depend on variables or connections that the import brings"
         )
     return Check(
         name=MISSING_DAGS,
-        result="fail",
-        message=f"The target has not parsed {wording.count(len(missing))} of the {wording.counted(known, 'DAG')} that "
-        "the source knows.",
-        remedy="Repair what the reason names; the history of these DAGs is in the target, but they do not run there.",
-        findings=[_finding(dag) for dag in missing],
+        result="fail" if new else "warn",
+        message=f"{message}.",
+        remedy="Fix what the reason names; the history of these DAGs is in the target, but they do not run there.",
+        findings=[*map(_finding, new), *map(_waiting_finding, waiting), *map(_finding, old)],
     )
 
 
 def _finding(dag: Missing) -> Finding:
-    reason = dag.reason or "Its file is there and can be imported, but makes no such DAG, or is not parsed yet."
+    reason = dag.reason or (
+        "Its file is there and can be imported, but does not define this DAG, or has not been parsed yet."
+    )
     remedy = dag.remedy or "Look at what the file depends on: variables, connections, other files, the date."
     return Finding(dag=dag.dag_id, file=dag.file or None, message=reason, remedy=remedy)
+
+
+def _waiting_finding(dag: Missing) -> Finding:
+    remedy = "Look for it after the import, which brings the source's variables and connections."
+    return {**_finding(dag), "remedy": remedy}
 
 
 # How DAGs run.

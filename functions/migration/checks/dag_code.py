@@ -57,10 +57,10 @@ def check(files: DagFiles, violations: Sequence[Violation], airflow_version: str
     if files.unread:
         checks.append(
             Check(
-                name="DAG files not looked at",
+                name="DAG files not examined",
                 result="warn",
                 message=f"{counted(len(files.unread), 'file')} could not be read.",
-                remedy="Whether they fit the target's version, only running them tells.",
+                remedy="Run them to find out whether they work on the target's version.",
                 findings=files.unread[:MAX_FINDINGS],
             )
         )
@@ -83,7 +83,7 @@ def _syntax(files: DagFiles, violations: Sequence[Violation], python: str) -> Ch
         name=name,
         result="fail" if parsed else "warn",
         message=f"{broken_files} of {read} cannot be compiled by Python {python}.",
-        remedy="Repair them for that version of Python, or take them out of the DAG folder.",
+        remedy="Correct them for that version of Python, or take them out of the DAG folder.",
         findings=findings[:MAX_FINDINGS],
     )
 
@@ -99,7 +99,7 @@ def _for_three(files: DagFiles, violations: Sequence[Violation], version: str) -
             removed,
             name="Removed in Airflow 3",
             result="fail",
-            good=f"Nothing in use that Airflow {version} does not have.",
+            good=f"The DAGs use nothing that Airflow {version} has removed.",
             bad="the DAGs use what Airflow 3 does not have any more",
             remedy="Change these places before the migration; most replacements also work on 2.11.",
         ),
@@ -108,7 +108,7 @@ def _for_three(files: DagFiles, violations: Sequence[Violation], version: str) -
             deprecated,
             name="Deprecated in Airflow 3",
             result="warn",
-            good=f"Nothing in use that Airflow {version} has deprecated.",
+            good=f"The DAGs use nothing that Airflow {version} has deprecated.",
             bad="the DAGs use what Airflow 3 still has, but has deprecated",
             remedy="They work after the migration; change them before the next one.",
         ),

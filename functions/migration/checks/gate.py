@@ -8,11 +8,25 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 
 from migration import wording
+from migration.checks import check_results, source_dags
 from migration.checks.check_results import Check, Finding
 from migration.errors import ChecksFailed
+from migration.exchange.store import Store
+from migration.model import Migration
 
 # Places that the message names; the report has all.
 _PLACES = 3
+
+
+def enforce(store: Store, artifact: Store, migration: Migration) -> None:
+    """Raises ChecksFailed for what the checks of a migration have found so far, unless its input asks for warnings.
+
+    Args:
+        store: the attempt's.
+        artifact: where the probe has left what the source knows.
+    """
+    if migration["mode"] == "migrate" and migration["options"]["checks"] == "enforce":
+        require(check_results.read(store), source_dags.read(artifact, migration)["broken_files"])
 
 
 def require(checks: Iterable[Check], broken_in_source: Collection[str]) -> None:
@@ -21,7 +35,7 @@ def require(checks: Iterable[Check], broken_in_source: Collection[str]) -> None:
     if failed:
         raise ChecksFailed(
             f"{wording.counted(len(failed), 'check')} failed, before any DAG was paused. "
-            f"{' '.join(_told(check) for check in failed)} The report has each place and what to do there. Repair "
+            f"{' '.join(_told(check) for check in failed)} The report has each place and what to do there. Fix "
             'them and start again, or start with "checks": "warn" in options to migrate all the same.'
         )
 

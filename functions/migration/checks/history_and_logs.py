@@ -46,7 +46,7 @@ def check(verified: Mapping[str, Any] | None, logs: Mapping[str, Any] | None, gr
 
 def _history(tables: Mapping[str, Mapping[str, Any]], different: Sequence[str]) -> str:
     if not tables:
-        return "Nobody has compared the tables."
+        return "The tables were not compared."
     rows = wording.counted(sum(table["exported"] for table in tables.values()), "row")
     found = f"not equal in {wording.listed(different)}" if different else "equal"
     return f"{rows} of {wording.counted(len(tables), 'table')} were compared: {found}."

@@ -24,6 +24,16 @@ _EXCEPTION = re.compile(r"(?P<kind>[A-Za-z_][\w.]*)(?:: (?P<text>.*))?\Z", re.DO
 _MODULE = re.compile(r"No module named '(?P<module>[^']+)'")
 _NAME = re.compile(r"cannot import name '(?P<name>[^']+)' from (?:partially initialized module )?'(?P<module>[^']+)'")
 _ARGUMENT = re.compile(r"unexpected keyword argument '(?P<name>\w+)'")
+# What Airflow says of a variable or a connection that it finds nowhere: models/variable.py and models/connection.py of
+# 1.10.12 to 3.3.1, and from 3.0 on the Task SDK's AirflowRuntimeError, which has a `key` or `conn_id`, or a message.
+_NOT_DEFINED = {
+    "variables": re.compile(
+        r"\bVariable (?P<name>.+?) (?:does not exist|not found)\b|\bVARIABLE_NOT_FOUND: \{'key': '(?P<key>[^']+)'"
+    ),
+    "connections": re.compile(
+        r"\bThe conn_id `(?P<name>.+?)` isn't defined|\bCONNECTION_NOT_FOUND: \{'conn_id': '(?P<key>[^']+)'"
+    ),
+}
 _ARGUMENTS = re.compile(r"Invalid arguments were:\s*\*\*kwargs: \{'(?P<name>\w+)'")
 
 # Whole packages that were moved (Airflow's release notes of 2.0 and 3.0).
@@ -47,7 +57,8 @@ class BrokenFile(NamedTuple):
     """A file that cannot be imported.
 
     `file` is the DAG file and `place` the file to repair, which may be a module that it imports: both below the DAG
-    folder. `line` counts from 1, in `place`; None where no frame of the trace is in the DAG folder.
+    folder. `line` counts from 1, in `place`; None where no frame of the trace is in the DAG folder. `lacks` is the
+    setting that it asks for in vain: `variables` or `connections`, and its name.
     """
 
     file: str
@@ -56,6 +67,7 @@ class BrokenFile(NamedTuple):
     message: str
     remedy: str
     trace: str
+    lacks: tuple[str, str] | None
 
 
 def read(rows: Iterable[Mapping[str, Any]], names: Collection[str], airflow_version: str) -> list[BrokenFile]:
@@ -85,9 +97,18 @@ def _broken(path: str, trace: str, root: str, names: frozenset[str], airflow_ver
     message = wording.cut(f"{kind}: {text}" if kind and text else kind or text, _MESSAGE)
     if place != file:
         message = f"{message} (imported by {file})"
-    return BrokenFile(
-        file, place, line, message, remedy(kind, text, names, airflow_version), wording.cut(trace.strip(), _TRACE)
-    )
+    advice = remedy(kind, text, names, airflow_version)
+    return BrokenFile(file, place, line, message, advice, wording.cut(trace.strip(), _TRACE), not_defined(kind, text))
+
+
+def not_defined(kind: str, text: str) -> tuple[str, str] | None:
+    """The variable or the connection that an exception says is not defined; None where it says something else."""
+    if kind not in ("KeyError", "AirflowNotFoundException", "AirflowException", "AirflowRuntimeError"):
+        return None
+    for settings, sign in _NOT_DEFINED.items():
+        if (found := sign.search(text)) is not None:
+            return settings, found["name"] or found["key"]
+    return None
 
 
 def exception_of(trace: str) -> tuple[str, str]:
@@ -119,20 +140,25 @@ def remedy(kind: str, text: str, names: Collection[str], airflow_version: str) -
         new = _RENAMED_ARGUMENTS.get(argument["name"])
         instead = f"Use {new}." if new else "Leave it out, or look for what has replaced it."
         return f"{argument['name']} is no argument in Airflow {airflow_version}. {instead}"
+    if not_defined(kind, text) is not None:
+        return _NOT_FOUND.format(version=airflow_version)
     for sign, advice in _ADVICE.items():
         if sign in kind:
             return advice.format(version=airflow_version)
-    return f"Repair the file for Airflow {airflow_version}; its DAGs do not run until then."
+    return f"Correct the file for Airflow {airflow_version}; its DAGs do not run until then."
 
 
+_NOT_FOUND = (
+    "It asks for a connection or a variable while it is imported: make sure that Airflow {version} finds it there, or "
+    "ask for it inside a task."
+)
 _ADVICE = {
-    "SyntaxError": "Repair the line for the Python of Airflow {version}.",
-    "IndentationError": "Repair the line's indentation.",
-    "TabError": "Repair the line's indentation.",
+    "SyntaxError": "Correct the line for the Python of Airflow {version}.",
+    "IndentationError": "Correct the line's indentation.",
+    "TabError": "Correct the line's indentation.",
     "Timeout": "Do less while the file is imported, or give it longer with core.dagbag_import_timeout.",
     "DuplicatedId": "Another file defines a DAG of this id: give one of them another.",
-    "NotFound": "It asks for a connection or a variable while it is imported: make sure that Airflow {version} finds "
-    "it there, or ask for it inside a task.",
+    "NotFound": _NOT_FOUND,
 }
 
 

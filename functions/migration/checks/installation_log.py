@@ -81,7 +81,7 @@ def check(logs: CloudWatchLogsClient, environment: Mapping[str, Any], since: str
 
 def _unseen(message: str, remedy: str) -> Check:
     return Check(
-        name=NAME, result="warn", message=f"Whether they were installed cannot be seen. {message}", remedy=remedy
+        name=NAME, result="warn", message=f"It is unknown whether they were installed. {message}", remedy=remedy
     )
 
 

@@ -20,7 +20,7 @@ def check(source: Mapping[str, str], target: Mapping[str, str], airflow_version:
     ]
     findings += [
         Finding(
-            message=f"Airflow {airflow_version} does not know {option} and passes over it.",
+            message=f"Airflow {airflow_version} ignores {option}, which it does not know.",
             remedy="Correct the name, or take it out by target.overrides.AirflowConfigurationOptions.",
         )
         for option in renamed_options.unknown(target, airflow_version)
@@ -34,7 +34,7 @@ def check(source: Mapping[str, str], target: Mapping[str, str], airflow_version:
     return Check(
         name=NAME,
         result="warn",
-        message=f"{counted(len(findings), 'option')} without effect on Airflow {airflow_version}.",
-        remedy="See whether the environment relied on them.",
+        message=f"Airflow {airflow_version} ignores {counted(len(findings), 'option')}.",
+        remedy="Find out whether the environment relied on them.",
         findings=findings,
     )

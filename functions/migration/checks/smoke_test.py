@@ -216,7 +216,7 @@ def check(tested: Iterable[Record], minutes: int) -> Check:
         name=NAME,
         result=worst,
         message=f"{well} of {wording.counted(len(judged), 'DAG')} ran in the target as in the source.",
-        remedy=None if worst == "pass" else "Look at the task logs in the target's log group, and repair these DAGs.",
+        remedy=None if worst == "pass" else "Look at the task logs in the target's log group, and fix these DAGs.",
         findings=[finding for _, finding in sorted(judged, key=lambda item: order[item[0]])],
     )
 

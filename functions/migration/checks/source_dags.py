@@ -1,18 +1,13 @@
-"""What the source itself says of its DAGs before it is exported: which it knows, and which files it cannot import.
-
-The same as the artifact's dags.json, which the export makes later from the database.
-"""
+"""What the source knows of its DAGs, as our DAGs have read it in its metadata database."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from typing import TypedDict
+from typing import Any, TypedDict
 
-from migration.airflow import our_dags
-from migration.airflow.cli import AirflowCli
-from migration.checks import import_errors
-from migration.errors import MigrationError
-from migration.observability import logger
+from migration.airflow import our_dags, runs
+from migration.exchange import layout
+from migration.exchange.store import Store
+from migration.model import Migration
 
 
 class KnownDag(TypedDict):
@@ -23,31 +18,29 @@ class KnownDag(TypedDict):
 
 
 class SourceDags(TypedDict):
-    """`dags` and `broken_files` are None where the source does not say."""
+    """`dags` is None where nobody knows. `broken_files` are those that the source cannot import.
+
+    `variables` and `connections` are names that the target will have after the import, and has not yet.
+    """
 
     dags: list[KnownDag] | None
-    broken_files: list[str] | None
+    broken_files: list[str]
+    variables: list[str]
+    connections: list[str]
 
 
-def ask(cli: AirflowCli, names: Collection[str], airflow_version: str) -> SourceDags:
-    """Asks by the CLI. `names` are the objects below the DAG folder, which the target has a copy of."""
-    if not cli.lists_dags:
-        return SourceDags(dags=None, broken_files=None)
-    try:
-        told, listed = cli.import_errors(), cli.dags()
-    except MigrationError as error:
-        # Both commands parse the DAG folder on 2.x and may take longer than a web server waits.
-        logger.warning("the source could not be asked", extra={"error_message": str(error)})
-        return SourceDags(dags=None, broken_files=None)
-    broken = None if told is None else [one.file for one in import_errors.read(told, names, airflow_version)]
-    dags = None
-    if listed is not None:
-        known = [
-            (
-                str(row["dag_id"]),
-                import_errors.below_folder(str(row.get("filepath") or row.get("fileloc") or ""), names),
-            )
-            for row in listed
-        ]
-        dags = [KnownDag(dag_id=dag, file=file) for dag, file in known if dag not in our_dags.DAGS]
-    return SourceDags(dags=dags, broken_files=broken)
+def read(artifact: Store, migration: Migration) -> SourceDags:
+    """A migration's checks come before the export, so its probe tells them; a rehearsal's come after the import."""
+    if migration["mode"] == "rehearse":
+        return _of(artifact.read(layout.DAGS), {})
+    probed = runs.results(artifact, our_dags.PROBE, runs.run_id(migration, our_dags.PROBE)).get("export", {})
+    return _of(probed.get("dag_list"), probed.get("settings") or {})
+
+
+def _of(listed: dict[str, Any] | None, settings: dict[str, list[str]]) -> SourceDags:
+    return SourceDags(
+        dags=(listed or {}).get("dags"),
+        broken_files=(listed or {}).get("broken_files") or [],
+        variables=settings.get("variable") or [],
+        connections=settings.get("connection") or [],
+    )

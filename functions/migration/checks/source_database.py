@@ -15,8 +15,7 @@ _GIGABYTE = 1e9
 def check(found: Mapping[str, Any]) -> Check:
     """From the result of the engine's check. It fails where the export would be refused."""
     problems = [
-        Finding(message=f"{one['name']}: {one['message']}", remedy="Mend it in the source.")
-        for one in found["problems"]
+        Finding(message=f"{one['name']}: {one['message']}", remedy="Fix it in the source.") for one in found["problems"]
     ]
     changes = _changes(found)
     unfinished = found["unfinished"]
@@ -27,8 +26,8 @@ def check(found: Mapping[str, Any]) -> Check:
         message=f"{_size(found)} {_needs(found)} {wording.counted(unfinished['dag_runs'], 'run')} and "
         f"{wording.counted(unfinished['task_instances'], 'task instance')} are unfinished.",
         remedy={
-            "fail": "The export would be refused: mend what is named, or choose what stays behind in options.",
-            "warn": "Look whether you want to mend these rows in the source; otherwise they stay behind or change.",
+            "fail": "The export would be refused: fix what is named, or choose in options what stays behind.",
+            "warn": "Decide whether to fix these rows in the source; otherwise they stay behind or change.",
         }.get(result),
         findings=[*problems, *changes],
     )
@@ -67,7 +66,8 @@ def _changes(found: Mapping[str, Any]) -> list[Finding]:
         for rows in found["set_aside"]
     ]
     lost = [
-        f"{name} is not decrypted by the source's Fernet key, and would stay behind." for name in found["undecryptable"]
+        f"{name} cannot be decrypted with the source's Fernet key, and would stay behind."
+        for name in found["undecryptable"]
     ]
     orphans = [f"{line}." for line in found["without_parent"]]
     return [Finding(message=message) for message in (*aside, *lost, *orphans)]

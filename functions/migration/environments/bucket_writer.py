@@ -12,6 +12,7 @@ from botocore.exceptions import ClientError
 from migration.aws.client_errors import code_of, is_transient, message_of
 from migration.errors import CopyRefused, ResourceMissing
 from migration.observability import logger
+from migration.wording import listed
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -199,10 +200,8 @@ def _by_code(refusals: list[_Refusal]) -> str:
     by_code: dict[str, list[_Refusal]] = {}
     for refusal in refusals:
         by_code.setdefault(refusal.code, []).append(refusal)
-    told = []
-    for code, alike in by_code.items():
-        share = max(1, _NAMED // len(by_code))
-        keys = ", ".join(refusal.key[:_KEY_LENGTH] for refusal in alike[:share])
-        more = f" and {len(alike) - share} more" if len(alike) > share else ""
-        told.append(f"{code}: {keys}{more}: {alike[0].message}")
-    return "; ".join(told)
+    share = max(1, _NAMED // len(by_code))
+    return "; ".join(
+        f"{code}: {listed([refusal.key[:_KEY_LENGTH] for refusal in alike], share)}: {alike[0].message}"
+        for code, alike in by_code.items()
+    )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -40,10 +40,7 @@ def names(s3: S3Client, bucket: str, path: str) -> set[str]:
 
 
 def copy_folder(s3: S3Client, bucket: str, path: str, writer: BucketWriter, to_path: str) -> int:
-    """Copies a DAG folder; objects that the target has with the same content are skipped. Returns the number of all.
-
-    Objects that a newer listing of the source no longer has are not deleted in the target: the folder is new there.
-    """
+    """Copies a DAG folder; objects that the target has with the same content are skipped. Returns the number of all."""
     prefix, to_prefix = folder(path), folder(to_path)
     there = {item.key: item for item in list_objects(writer.s3, writer.bucket, to_prefix)}
     objects = list(list_objects(s3, bucket, prefix))
@@ -54,6 +51,18 @@ def copy_folder(s3: S3Client, bucket: str, path: str, writer: BucketWriter, to_p
 
     writer.copy_all([source for source in objects if not is_there(source)], bucket, prefix, to_prefix)
     return len(objects)
+
+
+def remove_files(s3: S3Client, bucket: str, path: str, gone: Iterable[str]) -> None:
+    """Removes files (paths below a DAG folder) that were copied there and are gone where they came from."""
+    prefix = folder(path)
+    delete(s3, bucket, [prefix + name for name in sorted(gone)])
+
+
+def users_files(s3: S3Client, bucket: str, path: str) -> set[str]:
+    """The paths of the user's files below a DAG folder: those that `copy_folder` copies."""
+    prefix = folder(path)
+    return {item.key.removeprefix(prefix) for item in list_objects(s3, bucket, prefix)}
 
 
 def put_our_dags(writer: BucketWriter, path: str) -> int:

@@ -69,5 +69,4 @@ def tags_of(migration: Migration) -> dict[str, str]:
 
 
 def bucket_name(bucket_arn: str) -> str:
-    """The name in a bucket's ARN."""
     return bucket_arn.rsplit(":", 1)[-1]

@@ -161,10 +161,10 @@ def create_request(
         del options.options[option]
         notes.append(
             f"{option} is left out during the migration, because an import is a long task; set it after the cut-over "
-            "(a hop does)."
+            "(a hop sets it for you)."
         )
     notes += [
-        f"{option} is the source's, and people see it; give the target its own by target.overrides.{_OPTIONS}."
+        f"{option} still names the source to users; give the target its own by target.overrides.{_OPTIONS}."
         for option in _OF_THE_SOURCE
         if option in options.options and option not in overrides.get(_OPTIONS, {})
     ]
@@ -174,9 +174,7 @@ def create_request(
             "the target's database and web server are made (GetEnvironment names their services)."
         )
     request["AirflowConfigurationOptions"] = options.options
-    if options.options.get(_PAUSED_AT_CREATION, "True").lower() in ("false", "f", "0"):
-        options.options[_PAUSED_AT_CREATION] = "True"
-        notes.append(f"{_PAUSED_AT_CREATION} is True during the migration; set it back after cut-over or with a hop.")
+    notes += _keep_new_dags_paused(options.options)
     request["Tags"] = {key: value for key, value in request.get("Tags", {}).items() if not key.startswith("aws:")}
     notes += _leave_numbers_of_another_class(request, overrides)
     request = overridden(request, overrides)
@@ -200,11 +198,37 @@ def hop_request(
     version, so that what the import version needed does not stay.
     """
     options = _options(source, airflow_version)
+    # The cut-over comes after the hop, and a DAG that only the new version can parse is new there.
+    notes = _keep_new_dags_paused(options.options)
     merged = overridden({"AirflowConfigurationOptions": options.options}, overrides)["AirflowConfigurationOptions"]
     fields = files.fields() | (given or {})
     del fields["DagS3Path"]
     request = {"Name": current["Name"], "AirflowVersion": airflow_version, "AirflowConfigurationOptions": merged}
-    return Settings(request | fields, options.notes)
+    return Settings(request | fields, options.notes + notes)
+
+
+def _keep_new_dags_paused(options: dict[str, str]) -> list[str]:
+    """Has the target not run a DAG because it parses it for the first time. Returns what to say about it."""
+    if options.get(_PAUSED_AT_CREATION, "True").lower() not in ("false", "f", "0"):
+        return []
+    options[_PAUSED_AT_CREATION] = "True"
+    return [f"{_PAUSED_AT_CREATION} is True until the cut-over; set it back to the source's False after it."]
+
+
+def changed_settings(found: dict[str, Any], request: dict[str, Any]) -> dict[str, Any]:
+    """The fields of UpdateEnvironment that give a target (`found`, GetEnvironment's answer) the settings of `request`.
+
+    Those that decide whether DAGs can be imported: files and Airflow options. No update takes away a file.
+    """
+    changes: dict[str, Any] = {}
+    for prefix in _FILES:
+        pinned = {f"{prefix}S3Path": request.get(f"{prefix}S3Path")}
+        pinned[f"{prefix}S3ObjectVersion"] = request.get(f"{prefix}S3ObjectVersion")
+        if any(value is not None and found.get(field) != value for field, value in pinned.items()):
+            changes |= {field: value for field, value in pinned.items() if value is not None}
+    if request.get(_OPTIONS, {}) != found.get(_OPTIONS, {}):
+        changes[_OPTIONS] = request.get(_OPTIONS, {})
+    return changes
 
 
 def overridden(request: dict[str, Any], overrides: dict[str, Any]) -> dict[str, Any]:
@@ -229,7 +253,7 @@ def _options(source: dict[str, Any], airflow_version: str) -> renamed_options.Tr
     needed = renamed_options.needed(source["AirflowVersion"], airflow_version)
     options = translated.options | needed.options
     unknown = [
-        f"Airflow {airflow_version} does not know {option} and passes over it."
+        f"Airflow {airflow_version} ignores {option}, which it does not know."
         for option in renamed_options.unknown(options, airflow_version)
     ]
     return renamed_options.Translation(options, translated.notes + needed.notes + unknown)

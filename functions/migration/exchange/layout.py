@@ -13,20 +13,21 @@
         probe/<task>.json                       the same of the runs that only look (`our_dags`)
     migrations/<migration id>/
         plan.json                               the plan that every later state works from
-        <attempt>/                              what an attempt leaves; a roll back ends it
+        target.json                             since when the target is as it is, which outlives an attempt
+        copied_dags.json                        the user's files that were copied into the target's DAG folder
+        <attempt>/                              what an attempt leaves; a rollback ends it
             phases/<name>.json                  when a phase started and ended
             settings.json, hops/<version>.json  notes on the settings with which the target was made and upgraded
             staged/<version>.json               what was staged for the target at a version
             checks/<part>.json                  what was checked (`checks.check_results`)
             target_checks.json                  how far the checks are that ask the target (`checks.asking_target`)
-            source_dags.json                    the source's DAGs before its export (`checks.source_dags`)
             cut_over.json                       what the cut-over has seen
             rolled_back.json                    the end of the attempt
             logs.json                           the result of the copy of the logs
             logs/                               the copy of the logs
             early/logs/                         the copy that was made while the source still worked
             report.json, report.html, report.md
-            roll_back_report.json, ...          the same of a roll back by hand
+            roll_back_report.json, ...          the same of a rollback by hand
 
 A copy of logs that belongs to no migration lies as an attempt does, under its own id.
 """
@@ -87,6 +88,8 @@ def result(task: str, folder: str = "") -> str:
 # Below a migration.
 
 PLAN = "plan.json"
+TARGET = "target.json"
+COPIED_DAGS = "copied_dags.json"
 
 # Below an attempt.
 
@@ -94,7 +97,6 @@ PHASES = "phases/"
 CHECKS = "checks/"
 CREATION = "settings.json"
 TARGET_CHECKS = "target_checks.json"
-SOURCE_DAGS = "source_dags.json"
 CUT_OVER = "cut_over.json"
 ROLLED_BACK = "rolled_back.json"
 LOGS = "logs.json"
@@ -117,7 +119,7 @@ def checks(part: str) -> str:
 
 
 def report(form: str, *, by_hand: bool = False) -> str:
-    """`form`: json, html or md. `by_hand`: of a roll back, which leaves the report of what it takes back."""
+    """`form`: json, html or md. `by_hand`: of a rollback, which leaves the report of what it undoes."""
     return f"{'roll_back_report' if by_hand else 'report'}.{form}"
 
 

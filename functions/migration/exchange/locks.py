@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from migration.model import Migration
 
-# An aborted execution can be redriven from these, but whoever takes its lock over is told to nobody else.
+# An aborted execution can be redriven from these, but nothing tells it who has taken over its lock.
 _RUNS = frozenset({"RUNNING", "PENDING_REDRIVE"})
 
 
@@ -143,9 +143,9 @@ def require_locks(migration: Migration, execution: str) -> None:
 
 
 def locked(place: Place, lock: Lock) -> EnvironmentLocked:
-    """The error for whoever wants an environment that another migration holds."""
+    """The error for a migration that wants an environment which another one holds."""
     return EnvironmentLocked(
-        f"{place.environment} in {place.region} is being worked on by migration {lock['migration']} since "
+        f"{place.environment} in {place.region} has been locked by migration {lock['migration']} since "
         f"{lock['since']}. Wait until its execution {lock['execution']} has ended, or stop it; options.breakLock takes "
         "the environment away from it."
     )

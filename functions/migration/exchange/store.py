@@ -33,7 +33,7 @@ class Store:
         return None if stored is None else json.loads(stored.body)
 
     def write(self, name: str, content: Any) -> str:
-        """Writes and returns the key."""
+        """Writes JSON; what JSON does not have becomes text. Returns the key."""
         return self.write_text(name, json.dumps(content, indent=2, sort_keys=True, default=str), "application/json")
 
     def write_text(self, name: str, content: str, content_type: str) -> str:
@@ -70,6 +70,11 @@ class Store:
 def of_attempt(s3: S3Client, migration: Migration) -> Store:
     """What the current attempt of a migration leaves."""
     return Store(s3, migration["bucket"], layout.attempt(migration["id"], migration["attempt"]))
+
+
+def of_migration(s3: S3Client, migration: Migration) -> Store:
+    """What all attempts of a migration share."""
+    return Store(s3, migration["bucket"], layout.migration(migration["id"]))
 
 
 def of_artifact(s3: S3Client, migration: Migration) -> Store:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
-from migration import errors
+from migration import errors, wording
 from migration.exchange import layout
 from migration.exchange.store import Store
 
@@ -92,9 +92,10 @@ class Sums:
         if self.failure is not None:
             raise errors.named(self.failure["name"], self.failure["message"])
         if self._wrong or cause:
+            streams = wording.listed(self._wrong, _NAMED, "; ")
             raise errors.LogsIncomplete(
-                f"Log streams are not whole in the target: {len(self._wrong)} ({_some(self._wrong)}). {cause} Redrive "
-                "the execution or start it again: what was copied is found and not copied twice."
+                f"Log streams are not whole in the target: {len(self._wrong)} ({streams}). {cause} Redrive the "
+                "execution or start it again: what was copied is found and not copied twice."
             )
 
     def report(self) -> dict[str, Any]:
@@ -116,9 +117,3 @@ class Sums:
             "calls": dict(sorted(self.calls.items())),
             "worker_seconds": round(self._seconds, 3),
         }
-
-
-def _some(lines: Iterable[str]) -> str:
-    listed = list(lines)
-    more = f"; and {len(listed) - _NAMED} more" if len(listed) > _NAMED else ""
-    return "; ".join(listed[:_NAMED]) + more

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 _DAG = re.compile(r"(?:dag_id=(?P<named>[^/]+)|(?P<first>[^/=]+)(?=/[^/]+/[^/]+/\d+\.log$))")
 _TRY = re.compile(r"/(?:attempt=)?\d+\.log$")
+#: NULL in PostgreSQL's COPY text.
+_NULL = r"\N"
 _FAILED = frozenset({"failed", "up_for_retry", "upstream_failed"})
 
 
@@ -55,7 +57,7 @@ def failed_of(s3: S3Client, bucket: str, artifact: str) -> set[str]:
     failed = [row for row in rows("task_instance") if row["state"] in _FAILED]
     runs = {(row["dag_id"], row["run_id"]) for row in failed if "run_id" in row}
     dates = {
-        (row["dag_id"], row["run_id"]): row["execution_date"]
+        (row["dag_id"], row["run_id"]): row.get("execution_date", row.get("logical_date"))
         for row in rows("dag_run")
         if (row["dag_id"], row["run_id"]) in runs
     }
@@ -75,8 +77,8 @@ def _names(row: dict[str, str], date: str | None) -> Iterator[str]:
         mapped = row.get("map_index", "-1")
         of_map = f"/map_index={mapped}" if mapped != "-1" else ""
         yield f"dag_id={dag}/run_id={run}/task_id={task}{of_map}".replace(":", "_")
-    # Until Airflow 2.1 a task instance has the date itself, in 2.2 its run has it.
+    # Until Airflow 2.1 a task instance has the date itself, from 2.2 on its run has it; in 3.x it may have none.
     date = date or row.get("execution_date")
-    if date is not None:
+    if date not in (None, _NULL):
         at = datetime.fromisoformat(date).astimezone(UTC).isoformat()
         yield f"{dag}/{task}/{at}".replace(":", "_")

@@ -35,7 +35,7 @@ def require(s3: S3Client, copy: LogCopy, execution: str) -> None:
         by = f", {holder['execution']}" if holder else ""
         raise errors.LogCopyUnderWay(
             f"Another copy of logs to {place.environment} in {place.region} has begun since this one was "
-            f"interrupted{by}. Start this one anew when that has ended; what was copied is found and not copied twice."
+            f"interrupted{by}. Start this one again when that has ended; what was copied is found and not copied twice."
         )
 
 
@@ -55,7 +55,7 @@ def _place(copy: LogCopy) -> Place:
 
 def _under_way(place: Place, lock: Lock) -> errors.LogCopyUnderWay:
     return errors.LogCopyUnderWay(
-        f"Logs are being copied to {place.environment} in {place.region} since {lock['since']}, as copy "
+        f"{place.environment} in {place.region} has been locked since {lock['since']} by the log copy "
         f"{lock['migration']}. Wait until its execution {lock['execution']} has ended, or stop it, and start this one "
         "again."
     )

@@ -41,7 +41,7 @@ def problems(document: Any) -> list[Problem]:
     found = problems_of(document, schema())
     if isinstance(document, dict) and document.get("mode") == "rollback":
         found += [
-            Problem("InvalidValue", name, "is known from the migration; leave it out of a roll back")
+            Problem("InvalidValue", name, "is known from the migration; leave it out of a rollback")
             for name in ("source", "target")
             if name in document
         ]

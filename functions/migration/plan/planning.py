@@ -1,4 +1,4 @@
-"""What would become of an input: its plan, and everything that speaks against it. Reads, and changes nothing.
+"""What would become of an input: its plan, and all its problems. Reads, and changes nothing.
 
 The plan function decides by it, and the command line's dry run shows it.
 """

@@ -45,7 +45,7 @@ def environment_problems(
         yield _problem(
             errors.SourceNotAvailable,
             "source.environment",
-            f"{name} is {source['Status']}; wait until it is AVAILABLE or repair it, its DAGs must be able to run",
+            f"{name} is {source['Status']}; wait until it is AVAILABLE or fix it: its DAGs must be able to run",
         )
     if (name, source_region) == (request["environment"], target_region):
         yield _problem(errors.SameEnvironment, "target.environment", f"{name} is the source; name a new environment")
@@ -85,13 +85,6 @@ def _target_problems(target: dict[str, Any], migration_id: str) -> Iterator[Prob
 def _version_problems(source: str, target: str, way: str, import_version: str) -> Iterator[Problem]:
     old, new, between = (versions.parse(text) for text in (source, target, import_version))
     where = "target.airflowVersion"
-    if old.major >= 3:
-        yield _problem(
-            errors.SourceTooNew,
-            "source.environment",
-            f"it runs Airflow {source}, where no DAG can read the metadata database; sources are 1.10.12 to 2.11",
-        )
-        return
     if old < versions.parse(versions.OLDEST_SOURCE):
         yield _problem(
             errors.SourceTooOld,
@@ -102,6 +95,13 @@ def _version_problems(source: str, target: str, way: str, import_version: str) -
         yield _problem(
             errors.Downgrade, where, f"{target} is older than the source's {source}; history only goes forward"
         )
+    elif path.is_at_airflow_3(source):
+        if way == path.THROUGH:
+            yield _problem(
+                errors.PathUnfit,
+                "options.path",
+                f"the source runs Airflow {source}, which is after 2.11; leave path out, or give {path.DIRECT}",
+            )
     elif new.major >= 3 and way == path.DIRECT:
         if old < path.oldest_source(target):
             yield _problem(

@@ -60,8 +60,8 @@ def of(document: Mapping[str, Any], source: Mapping[str, Any], count: Callable[[
     if dags is None:
         return Size(
             fields,
-            f"The target is {its}, as the source: how many DAGs that has is not known, because CloudWatch has not told "
-            "its metric DagBagSize of the last hour.",
+            f"The target is {its}, like the source: its number of DAGs is unknown, because CloudWatch has no "
+            "DagBagSize for the last hour.",
         )
     smallest = _smallest(dags + len(our_dags.DAGS), its)
     if smallest == its:
@@ -69,7 +69,8 @@ def of(document: Mapping[str, Any], source: Mapping[str, Any], count: Callable[[
     return Size(
         {"EnvironmentClass": smallest, **fields},
         f"The target is {smallest}, the smallest class for the source's {wording.counted(dags, 'DAG')} and our "
-        f"{len(our_dags.DAGS)}; the source is {its}. With options.rehearsalClass source it is as large as that.",
+        f"{len(our_dags.DAGS)}; the source is {its}. Set options.rehearsalClass to source to have one as large "
+        "as that.",
     )
 
 

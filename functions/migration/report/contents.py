@@ -2,44 +2,22 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
-from typing import Any, TypedDict
+from typing import Any
 
 from migration.airflow import our_dags, runs
 from migration.checks.check_results import Check
+from migration.failure import Failure, failure_of
 from migration.model import Migration, Phase
 from migration.report.price import Price
 from migration.times import now, seconds_between, shifted
 
-# From the first paused DAG of the source to the last unpaused one of the target.
+# From the first paused DAG of the source to the last unpaused one of the target. The export's run quiesces first; only
+# `timeline` tells the two apart.
 _DOWNTIME_STARTS = "export"
 _DOWNTIME_ENDS = "cut over"
 _TABLE_FIELDS = ("exported", "merged", "kept", "set_aside", "checksum_source", "checksum_target", "match")
 _NO_LOGS = {"streams": 0, "events_source": 0, "events_copied": 0, "events_archived": 0, "events_lost": 0}
-
-
-class Failure(TypedDict):
-    """Where and why it failed: the state, the error's name, what to do."""
-
-    state: str
-    error: str
-    message: str
-
-
-def failure_of(caught: Mapping[str, str]) -> Failure | None:
-    """From what a Catch kept: `state`, `error`, and `cause`, which is Lambda's JSON where a function has failed."""
-    if not caught:
-        return None
-    return Failure(state=caught["state"], error=caught["error"], message=message_of(caught.get("cause") or ""))
-
-
-def message_of(cause: str) -> str:
-    """The message in a failure's cause, which Lambda gives as JSON and Step Functions as plain text."""
-    try:
-        return str(json.loads(cause)["errorMessage"])
-    except (ValueError, KeyError, TypeError):
-        return cause
 
 
 def unchecked(caught: Iterable[Mapping[str, str]]) -> list[Check]:
@@ -50,7 +28,7 @@ def unchecked(caught: Iterable[Mapping[str, str]]) -> list[Check]:
             name=f"{failure['state']} was not made",
             result="warn",
             message=f"{failure['error']}: {failure['message']}",
-            remedy="It went on without it. Repair what it names, and rehearse to have it checked.",
+            remedy="The run continued without this check. Fix the cause and rehearse again.",
         )
         for failure in failures
     ]

@@ -21,7 +21,7 @@ _PAUSED_TO = ("cut over", "roll back")
 
 
 class Place(NamedTuple):
-    """One thing that a finding is about; empty where the report does not say."""
+    """One thing that a judgement is about; empty where the report does not say."""
 
     where: str
     message: str
@@ -29,8 +29,8 @@ class Place(NamedTuple):
     detail: str = ""
 
 
-class Finding(NamedTuple):
-    """Something that was judged. `level` is `pass`, `warn` or `fail`; `remedy` is what to do about it."""
+class Judgement(NamedTuple):
+    """A check or a number of the report, judged. `level` is `pass`, `warn` or `fail`; `remedy` is what to do."""
 
     level: str
     title: str
@@ -49,7 +49,7 @@ class Span(NamedTuple):
 
 
 class TableRow(NamedTuple):
-    """A table's rows. `match` is None where nobody compared."""
+    """A table's rows. `match` is None where it was not compared."""
 
     name: str
     exported: int | None
@@ -69,28 +69,28 @@ def is_roll_back(report: Report) -> bool:
 
 
 def kind(report: Report) -> str:
-    return "Rehearsal" if is_rehearsal(report) else "Roll back" if is_roll_back(report) else "Migration"
+    return "Rehearsal" if is_rehearsal(report) else "Rollback" if is_roll_back(report) else "Migration"
 
 
 def verdict(report: Report) -> str:
-    """`pass`, `warn` or `fail`: the report's own, or that of its worst finding."""
+    """`pass`, `warn` or `fail`: the report's own, or that of its worst judgement."""
     if report.get("verdict") in _ORDER:
         return str(report["verdict"])
-    return min((finding.level for finding in findings(report)), key=_ORDER.__getitem__, default=PASS)
+    return min((judgement.level for judgement in judgements(report)), key=_ORDER.__getitem__, default=PASS)
 
 
 def headline(report: Report) -> str:
     """The verdict in a few words."""
     failed, judged = report.get("status") != "SUCCEEDED", verdict(report)
     if is_roll_back(report):
-        return "Roll back failed" if failed else "Rolled back"
+        return "Rollback failed" if failed else "Rolled back"
     if is_rehearsal(report):
         if failed or judged == FAIL:
             return "Rehearsal failed"
         return "Rehearsal passed" if judged == PASS else "Rehearsal passed, with warnings"
     if failed:
         return "Migration failed"
-    return {PASS: "Migrated and verified", WARN: "Migrated, with warnings", FAIL: "Migrated, but not in order"}[judged]
+    return {PASS: "Migrated and verified", WARN: "Migrated, with warnings", FAIL: "Migrated, with errors"}[judged]
 
 
 def explanation(report: Report) -> str:
@@ -108,25 +108,25 @@ def explanation(report: Report) -> str:
         return " ".join(sentences)
     rows = wording.counted(total(report, "exported"), "row")
     if report.get("verified") and all(row.match for row in table_rows(report)):
-        sentences.append(f"All that was exported, {rows}, is in the target and equal by its checksums.")
+        sentences.append(f"All {rows} exported are in the target, with equal checksums.")
     elif report.get("tables"):
-        sentences.append("Not every row that was exported was found equal in the target.")
+        sentences.append("Some exported rows are missing from the target or differ there.")
     elif not report.get("failure"):
-        sentences.append("Nothing was compared.")
+        sentences.append("The tables were not compared.")
     if on_smaller_class(report):
         sentences.append(
-            "The target was {environment_class}; on the day it is {environment_class_on_the_day}, whose import and "
-            "hops are no slower, so the downtime to expect is at most what was measured.".format(**report)
+            "The real target will be {environment_class_on_the_day}, which is at least as fast as this one's "
+            "{environment_class}, so this downtime is an upper bound.".format(**report)
         )
     return " ".join(sentences)
 
 
-def findings(report: Report) -> list[Finding]:
+def judgements(report: Report) -> list[Judgement]:
     """Everything that was judged, the worst first."""
-    return sorted([*_own_findings(report), *_checks(report)], key=lambda finding: _ORDER[finding.level])
+    return sorted([*_own_judgements(report), *_checks(report)], key=lambda judgement: _ORDER[judgement.level])
 
 
-def _checks(report: Report) -> Iterator[Finding]:
+def _checks(report: Report) -> Iterator[Judgement]:
     for check in report.get("checks") or []:
         places = tuple(
             Place(
@@ -137,7 +137,7 @@ def _checks(report: Report) -> Iterator[Finding]:
             )
             for item in check.get("findings") or []
         )
-        yield Finding(check["result"], check["name"], check["message"], check.get("remedy") or "", places)
+        yield Judgement(check["result"], check["name"], check["message"], check.get("remedy") or "", places)
 
 
 def _where(item: Mapping[str, Any]) -> str:
@@ -147,54 +147,54 @@ def _where(item: Mapping[str, Any]) -> str:
     return ", ".join(part for part in (item.get("dag") or "", file) if part)
 
 
-def _own_findings(report: Report) -> Iterator[Finding]:
+def _own_judgements(report: Report) -> Iterator[Judgement]:
     """What follows from the report's numbers."""
     failure, roll_back = report.get("failure"), report.get("roll_back_failure")
     if failure:
-        yield Finding(FAIL, f"{failure['error']} in {failure['state']}", failure["message"])
+        yield Judgement(FAIL, f"{failure['error']} in {failure['state']}", failure["message"])
     if roll_back:
-        yield Finding(
+        yield Judgement(
             FAIL,
             f"Not rolled back: {roll_back['error']}",
             roll_back["message"],
-            "Look at the source now: make the DAGs active that were active before, and take our DAG files away.",
+            "Look at the source now: unpause the DAGs that were active before, and remove our DAG files.",
         )
     if is_roll_back(report):
         # Its numbers are those of the migration that was taken back.
         return
     different = [row.name for row in table_rows(report) if row.match is False]
     if different:
-        yield Finding(
+        yield Judgement(
             FAIL,
             f"{wording.counted(len(different), 'table')} not equal",
             f"Source and target differ in {wording.listed(different)}.",
             "Keep the source as it is, and compare these tables before anybody uses the target.",
         )
     elif not report.get("verified") and not failure:
-        yield Finding(
-            FAIL, "Not verified", "Nobody compared source and target.", "Run the comparison before using the target."
+        yield Judgement(
+            FAIL, "Not verified", "The tables were not compared.", "Run the comparison before using the target."
         )
-    lost = (report.get("logs") or {}).get("events_lost") or 0
+    lost = report["logs"]["events_lost"]
     if lost:
-        yield Finding(
+        yield Judgement(
             FAIL,
             f"{wording.counted(lost, 'log event')} lost",
             "They are in the source's log groups and not in the target's.",
             "Keep the source's log groups, and copy the logs again.",
         )
-    yield from _dag_findings(report)
+    yield from _dag_judgements(report)
 
 
-def _dag_findings(report: Report) -> Iterator[Finding]:
+def _dag_judgements(report: Report) -> Iterator[Judgement]:
     # A rehearsal's checks say more about DAGs than these numbers. A migration makes its own before its export.
     dags = {} if report.get("checks") and is_rehearsal(report) else report.get("dags") or {}
     errors = dags.get("import_errors") or []
     if errors:
-        yield Finding(
+        yield Judgement(
             WARN,
             f"{wording.counted(len(errors), 'DAG file')} cannot be imported",
             f"Airflow {report['target']['airflow_version']} reports an error for each of these files.",
-            "Repair each file for the target's version; its DAGs do not run until then.",
+            "Correct each file for the target's version; its DAGs do not run until then.",
             tuple(Place(str(e.get("filepath") or ""), "", "", str(e.get("error") or "")) for e in errors),
         )
     if report.get("failure"):
@@ -202,17 +202,17 @@ def _dag_findings(report: Report) -> Iterator[Finding]:
         return
     known, parsed = dags.get("source"), dags.get("parsed_in_target")
     if known is not None and parsed is not None and parsed < known:
-        yield Finding(
+        yield Judgement(
             WARN,
             f"{wording.counted(known - parsed, 'DAG')} missing in the target",
             f"The source knows {wording.counted(known, 'DAG')}, the target has parsed {wording.count(parsed)}.",
-            "They may have no file any more, or not be parsed yet: compare the lists of both web servers.",
+            "Their files may be gone, or not parsed yet: compare the lists of both web servers.",
         )
     unfinished = report.get("unfinished") or {}
     runs, tasks = unfinished.get("dag_runs") or 0, unfinished.get("task_instances") or 0
     # A rehearsal pauses nothing, so there is always something running.
     if (runs or tasks) and not is_rehearsal(report):
-        yield Finding(
+        yield Judgement(
             WARN,
             f"{wording.counted(runs, 'DAG run')} unfinished",
             f"{wording.counted(runs, 'run')} and {wording.counted(tasks, 'task instance')} had not ended when the "

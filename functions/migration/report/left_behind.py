@@ -12,8 +12,8 @@ MOST = 20
 
 
 def notes(results: Mapping[str, Mapping[str, Any]]) -> list[str]:
-    """From the results of the tasks *export* and *import*."""
-    exported, imported = results.get("export", {}), results.get("import", {})
+    """From the results of the tasks *export*, *import* and *verify*."""
+    exported, imported, verified = (results.get(name, {}) for name in ("export", "import", "verify"))
     found = [f"{line}." for line in imported.get("without_parent", [])[:MOST]]
     found += [f"Set aside by the export: {_rows(entry)}." for entry in exported.get("set_aside", [])[:MOST]]
     found += [
@@ -21,6 +21,7 @@ def notes(results: Mapping[str, Mapping[str, Any]]) -> list[str]:
         for entry in exported.get("refused_by_airflow_3", [])[:MOST]
     ]
     found += [f"Changed by the import: {line}." for line in imported.get("changed_values", [])[:MOST]]
+    found += [f"Changed for the upgrade to Airflow 3: {line}." for line in verified.get("changed_for_hop", [])[:MOST]]
     if imported.get("given_dag_version"):
         found.append(
             f"{wording.counted(imported['given_dag_version'], 'task instance')} of before Airflow 3 got the target's "
@@ -36,4 +37,5 @@ def notes(results: Mapping[str, Mapping[str, Any]]) -> list[str]:
 
 def _rows(entry: Mapping[str, Any]) -> str:
     more = ", ..." if entry["rows"] > len(entry["examples"]) else ""
-    return f"{entry['rows']} rows of {entry['table']} ({', '.join(entry['examples'])}{more}): {entry['reason']}"
+    rows = wording.counted(entry["rows"], "row")
+    return f"{rows} of {entry['table']} ({', '.join(entry['examples'])}{more}): {entry['reason']}"

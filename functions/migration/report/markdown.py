@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from migration import wording
 from migration.report import facts
-from migration.report.facts import Finding, Report
+from migration.report.facts import Judgement, Report
 
 _FINDINGS = 10
 _PLACES = 3
@@ -47,17 +47,17 @@ def _lines(report: Report) -> Iterator[str]:
         yield f"- History and settings: {rows} in {wording.counted(tables, 'table')}"
     if facts.way_in(report):
         yield f"- Way into the target's database: {_escaped(facts.way_in(report))}"
-    logs = report.get("logs") or {}
+    logs = report["logs"]
     if logs.get("events_source"):
         copied, archived, lost = (wording.count(logs[f"events_{name}"]) for name in ("copied", "archived", "lost"))
         events = wording.counted(logs["events_source"], "event")
         yield f"- Logs: {copied} of {events} copied, {archived} archived, {lost} lost"
-    yield from _findings([finding for finding in facts.findings(report) if finding.level != facts.PASS])
+    yield from _findings([finding for finding in facts.judgements(report) if finding.level != facts.PASS])
     yield ""
     yield f"Migration {_code(report['migration_id'])}, {facts.day(report['time'])}"
 
 
-def _findings(found: list[Finding]) -> Iterator[str]:
+def _findings(found: list[Judgement]) -> Iterator[str]:
     if not found:
         return
     yield ""

@@ -36,7 +36,7 @@ def message(report: Mapping[str, Any], place: str, link: str) -> str:
         f"{expected}: {facts.downtime(report)}",
         f"{rows}, {'verified' if report['verified'] else 'not verified'}",
     ]
-    found = [finding for finding in facts.findings(report) if finding.level != facts.PASS]
+    found = [finding for finding in facts.judgements(report) if finding.level != facts.PASS]
     for finding in found[:_FINDINGS]:
         lines += ["", f"{finding.level.upper()}: {finding.title}"]
         lines += [wording.cut(text, _TEXT) for text in (finding.message, finding.remedy) if text]

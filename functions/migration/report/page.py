@@ -12,7 +12,7 @@ from markupsafe import Markup, escape
 
 from migration import wording
 from migration.report import facts, plots
-from migration.report.facts import Finding, Place, Report
+from migration.report.facts import Judgement, Place, Report
 
 # Findings quote DAGs and their traces, of which nobody limits number and length. In bytes of HTML.
 _QUOTED = 1_200_000
@@ -43,7 +43,7 @@ class Shown(NamedTuple):
 
 def render(report: Report) -> str:
     """The page for a report that fits `report.schema.json`. It is at most 2 MB."""
-    found = _fitting(facts.findings(report))
+    found = _fitting(facts.judgements(report))
     spans, rehearsals, rows = facts.spans(report), facts.rehearsals(report), facts.table_rows(report)
     return (
         _environment()
@@ -116,7 +116,7 @@ def _figures(report: Report) -> Iterator[Figure]:
         parsed = dags.get("parsed_in_target")
         known = wording.count(dags["source"])
         yield Figure("DAGs", known, "" if parsed is None else f"{wording.count(parsed)} in the target")
-    if (report.get("logs") or {}).get("events_source"):
+    if report["logs"]["events_source"]:
         yield Figure("Log events", wording.count(report["logs"]["events_source"]))
     if report.get("price_usd") is not None:
         on_the_day = report.get("price_on_the_day_usd")
@@ -125,7 +125,7 @@ def _figures(report: Report) -> Iterator[Figure]:
 
 
 def _logs(report: Report) -> list[Figure]:
-    logs = report.get("logs") or {}
+    logs = report["logs"]
     if not any(logs.get(name) for name in ("streams", "events_source", "events_copied", "events_archived")):
         return []
     named = (
@@ -141,7 +141,7 @@ def _logs(report: Report) -> list[Figure]:
     ]
 
 
-def _fitting(found: Sequence[Finding]) -> list[Shown]:
+def _fitting(found: Sequence[Judgement]) -> list[Shown]:
     """The findings with as many places as the page has room for; each gets its share."""
     shown: list[Shown] = []
     left = _QUOTED

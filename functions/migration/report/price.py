@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 _BEGINS = "create target"
 _SERVICE = "AmazonMWAA"
 _NOT_IN_IT = (
-    "Not in it: workers, schedulers and web servers beyond those of the class's price, the database's storage, logs "
-    "and S3; nor the source, which is paid for as before."
+    "Not included: workers, schedulers and web servers beyond those of the class's price, the database's storage, logs "
+    "and S3; nor the source, which costs what it did before."
 )
 
 
@@ -61,7 +61,7 @@ def of_target(
     on_the_day = None
     if then is not None:
         on_the_day = round(hours * then, 2)
-        basis += f" On the day they are hours of {class_on_the_day} at {then:g} USD, and rather fewer."
+        basis += f" The real target ({class_on_the_day}) costs {then:g} USD an hour, probably for fewer hours."
     return Price(round(hours * hourly, 2), f"{basis} {_NOT_IN_IT}", on_the_day)
 
 

@@ -31,6 +31,8 @@ MAX_PROCESSES = 12
 _ASYNC_RETRY_DELAYS = (1.0, 2.0)
 #: The variable with the state in which functions in a VPC begin: Inactive, as after weeks without an invocation.
 _STATE = "LAMBDA_STATE"
+#: How many invocations find such a function Pending, once another has woken it.
+_PENDING = 1
 
 
 class LambdaRunner:
@@ -57,6 +59,7 @@ class LambdaRunner:
         self._all: set[FunctionProcess] = set()
         self._busy: dict[str, int] = {}
         self._inactive: set[str] = set()
+        self._pending: dict[str, int] = {}
         self._lock = threading.Lock()
         self._runtimes = WarmRuntimes(name)
         self._slots = threading.BoundedSemaphore(MAX_PROCESSES)
@@ -109,16 +112,25 @@ class LambdaRunner:
 
         Raises:
             AwsError: TooManyRequestsException, when the function's reserved concurrency is used up;
-                ResourceNotReadyException, once for a function that is inactive.
+                ResourceNotReadyException, once for a function that is inactive, and then ResourceConflictException.
         """
         with self._lock:
             if function.name in self._inactive:
                 self._inactive.remove(function.name)
+                self._pending[function.name] = _PENDING
                 raise AwsError(
                     "ResourceNotReadyException",
                     "The function is inactive and its VPC connection is no longer available. Wait for the VPC "
                     "connection to reestablish and try again.",
                     502,
+                )
+            if self._pending.get(function.name):
+                self._pending[function.name] -= 1
+                raise AwsError(
+                    "ResourceConflictException",
+                    "The operation cannot be performed at this time. The function is currently in the following "
+                    "state: Pending",
+                    409,
                 )
             busy = self._busy.get(function.name, 0)
             if function.reserved_concurrency is not None and busy >= function.reserved_concurrency:

@@ -58,7 +58,7 @@ _WITH_KEY = ("DescribeKey", "ListGrants", "CreateGrant", "RevokeGrant", "Decrypt
 
 
 def _of_environment(request: AwsRequest, account: str, context: Mapping[str, str]) -> Iterator[Requirement]:
-    """What Amazon MWAA does and looks at in the name of whoever creates an environment (user guide, access policies).
+    """What Amazon MWAA does and looks at on behalf of whoever creates an environment (user guide, access policies).
 
     The service-linked role is there already.
     """

@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import psycopg2
 import pytest
+from werkzeug.wrappers import Response
 
+from local.aws.iam import required_permissions
+from local.aws.iam.policy_evaluation import Principal
+from local.aws.request import AwsRequest
 from local.installations import metadata_roles
+from local.installations.folders import ROOT
 from local.mwaa.aws_with_mwaa import AwsWithMwaa
 from local.mwaa.environment import Environment
 from mwaa_migrator_cli.doctor import probe, probe_dag, ways_in
@@ -62,7 +68,36 @@ def test_it_finds_nothing_and_takes_all_back(doctor: Doctor, aws: AwsWithMwaa, a
     assert (unexpected(findings), code) == ([], 0)
     assert {check.name for check in probe.CHECKS} <= {one["check"] for one in findings}
     assert state(aws) == before
-    assert set(airflow.deleted) == {"mwaa_migrator_probe"}
+    assert set(airflow.deleted) == {"mwaa_migrator_doctor"}
+
+
+def test_the_rights_that_it_needs_in_the_exchange_bucket_are_documented(
+    doctor: Doctor, aws: AwsWithMwaa, airflow: EnvironmentWithAirflow
+) -> None:
+    exchange = (aws.deployed.outputs["ExchangeBucket"], aws.deployed.resources["Key"])
+    used: set[str] = set()
+
+    def note(request: AwsRequest, principal: Principal, carry_out: Callable[[], Response]) -> Response:
+        if principal.is_administrator:
+            for needed in required_permissions.requirements(request, aws.endpoint.identities.account):
+                if any(name in resource for name in exchange for resource in needed.resources):
+                    used.add(needed.action)
+        return carry_out()
+
+    aws.endpoint.interceptor = note
+    try:
+        doctor("--probe")
+    finally:
+        aws.endpoint.interceptor = None
+    lines = (ROOT / "docs" / "iam.md").read_text().splitlines()
+    documented = {
+        action
+        for line in lines
+        if line.endswith("| `--probe` |") and ("the exchange bucket" in line or "the stack's key" in line)
+        for action in re.findall(r"`(\w+:\w+)`", line)
+    }
+    # Without the right to list, S3 answers for an object that is not there as for one that may not be read.
+    assert used | {"s3:ListBucket"} == documented
 
 
 @pytest.mark.parametrize(
@@ -169,7 +204,7 @@ def test_the_task_finds_how_long_an_idle_connection_lives(database: str) -> None
 @pytest.fixture
 def worker(database: str, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     """In the environment of a worker of Airflow 3, which has the coordinates; its probe's DAG folder is on the path."""
-    monkeypatch.setitem(sys.modules, "mwaa_migrator_probe_ways", ways_in)
+    monkeypatch.setitem(sys.modules, "mwaa_migrator_doctor_ways", ways_in)
     parameters = psycopg2.extensions.parse_dsn(database)
     for name, key in (("HOST", "host"), ("PORT", "port"), ("DB", "dbname")):
         monkeypatch.setenv(f"POSTGRES_{name}", str(parameters[key]))

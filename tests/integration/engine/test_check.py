@@ -9,10 +9,7 @@ import pytest
 from sources.deployment import Deployment
 
 UNREADABLE = "insert into variable (key, val, is_encrypted) values ('lost', 'gAAAAAof-a-key-that-is-gone', true)"
-NUL = r"""
-    update xcom set value = convert_to('{"name": "Foo\u0000bar"}', 'UTF8')
-     where ctid = (select min(ctid) from xcom where octet_length(value) > 0)
-"""
+LONG = "update dataset set uri = repeat('u', 1501) where id = (select min(id) from dataset)"
 ORPHAN = "set local session_replication_role = replica; delete from dag_run where id = (select min(id) from dag_run)"
 
 
@@ -32,13 +29,13 @@ def test_nothing_stands_in_the_way(filled_source: Deployment) -> None:
 
 
 def test_all_problems_at_once(source: Deployment) -> None:
-    source.execute(f"{UNREADABLE}; {NUL}; {ORPHAN}")
+    source.execute(f"{UNREADABLE}; {LONG}; {ORPHAN}")
     done = source.run("check", "--target-version", "3.2.1")
     assert (done.code, done.error) == (3, "MigrationWouldFail")
     assert "Traceback" not in done.stderr
     assert [problem["name"] for problem in done.result["problems"]] == ["MigrationWouldFail", "UndecryptableSecret"]
     assert "UndecryptableSecret: This Airflow's Fernet key does not decrypt: variable lost (val)" in done.message
-    assert {refused["revision"] for refused in done.result["refused"]} == {"eed27faa34e3"}
+    assert {refused["revision"] for refused in done.result["refused"]} == {"0d9e73a75ee4"}
     assert done.result["undecryptable"] == ["variable lost (val)"]
     assert any(
         "rows of task_instance whose dag_run is missing: set aside" in line for line in done.result["without_parent"]

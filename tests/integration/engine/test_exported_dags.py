@@ -28,6 +28,18 @@ def test_active_dags_with_their_files(source: Deployment, tmp_path: Path) -> Non
     # The scheduler has another path for the folder than whoever exports.
     assert told["dags"][-1]["file"] == "team/9.py"
     assert told["broken_files"] == ["broken.py"]
+    # A migration's checks need them before its export.
+    assert source.succeed("check")["dag_list"] == told
+
+
+def test_a_check_names_the_settings_that_an_import_brings(filled_source: Deployment) -> None:
+    names = {
+        "variable": [name for (name,) in filled_source.rows("select key from variable order by 1")],
+        "connection": [name for (name,) in filled_source.rows("select distinct conn_id from connection order by 1")],
+    }
+    assert all(names.values())
+    assert filled_source.succeed("check")["settings"] == names
+    assert filled_source.succeed("check", "--exclude-tables", "variable")["settings"] == {**names, "variable": []}
 
 
 def test_the_oldest_airflow_tells_them_too(old_artifact: Path) -> None:

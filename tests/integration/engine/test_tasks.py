@@ -124,7 +124,7 @@ def test_what_begins_after_the_source_was_put_back_is_refused(
     assert call(source, "resume", tmp_path) is None
     name, message = call(source, task, tmp_path, quiesce=True)
     assert name == "AirflowFailException"
-    assert "were put back by a roll back" in message
+    assert "were put back by a rollback" in message
     assert [dag for (dag,) in source.rows(ACTIVE)] == ["mwaa_migrator_export", *active]
     assert not (tmp_path / "manifest.json").exists()
 

@@ -250,13 +250,14 @@ def test_a_state_machine_calls_the_function(aws: AwsWithMwaa, machine: str, do: 
     assert execute(aws, machine, {"do": do}) == expected
 
 
-def test_an_inactive_function_fails_once_with_its_name(
+def test_an_inactive_function_fails_with_its_name_until_it_is_ready(
     aws: AwsWithMwaa, machine: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("LAMBDA_STATE", "Inactive")
     (worker,) = [function for function in aws.functions.functions() if function.name == "Worker"]
     aws.functions.register(replace(worker, in_vpc=True))
     assert execute(aws, machine, {"do": "nothing"}) == {"error": "Lambda.ResourceNotReadyException"}
+    assert execute(aws, machine, {"do": "nothing"}) == {"error": "Lambda.ResourceConflictException"}
     assert execute(aws, machine, {"do": "nothing"})["remaining"]
     aws.functions.register(worker)
     assert execute(aws, machine, {"do": "nothing"})["remaining"]

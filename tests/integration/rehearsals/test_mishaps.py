@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 
 import pytest
+from moto.stepfunctions.parser.asl.component.common.retry import retrier_decl
 
 from local.mwaa.aws_with_mwaa import AwsWithMwaa
 from tests.e2e.test_migration import allowed_actions
@@ -102,6 +105,28 @@ def test_the_source_is_deleted(
     ended = rehearse(letter, state, delete, lost=f"environment {source}")
     assert (ended["status"], ended["error"]) == ("FAILED", error)
     assert source in ended["cause"]
+
+
+def test_the_functions_were_idle_for_weeks(
+    rehearse: Callable[..., Event], stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each function in a VPC is Inactive at its first invocation, and Pending at its second."""
+    monkeypatch.setenv("LAMBDA_STATE", "Inactive")
+    monkeypatch.setattr(retrier_decl, "time", SimpleNamespace(sleep=lambda seconds: None))
+    resources = template()["Resources"]
+    names = {
+        deployed.name
+        for name, deployed in stage.aws.deployed.functions.items()
+        if "VpcConfig" in resources[name]["Properties"]
+    }
+    functions = [function for function in stage.aws.functions.functions() if function.name in names]
+    for function in functions:
+        stage.aws.functions.register(replace(function, in_vpc=True))
+    try:
+        assert rehearse("i")["status"] == "SUCCEEDED"
+    finally:
+        for function in functions:
+            stage.aws.functions.register(function)
 
 
 def test_the_target_cannot_be_created(rehearse: Callable[..., Event], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -64,7 +64,9 @@ def test_plan_shows_the_path_the_steps_and_what_differs(run: Run, write: Write, 
     lines = [" ".join(line.split()) for line in told.stdout.splitlines()]
     assert lines[0] == "Airflow 2.10.3 → 2.11.2 → 3.2.1"
     assert "1. create prod-3 at 2.11.2, its DAGs in s3://dags/prod-3/dags" in lines
-    assert next(line for line in lines if line.startswith("2. look in the source's database")).endswith("it will need")
+    assert next(line for line in lines if line.startswith("2. check the source's database")).endswith(
+        "estimate time and disk"
+    )
     assert "3. ask the target which DAGs it cannot import or has not parsed" in lines
     assert next(line for line in lines if line.startswith("4. check the DAGs' code")).endswith(
         "; what fails there and works in the source ends the migration here"
@@ -80,7 +82,7 @@ def test_plan_shows_the_path_the_steps_and_what_differs(run: Run, write: Write, 
     assert "core.max_active_tasks_per_dag \N{EN DASH} (set)" in lines
     assert "- core.dag_concurrency is now core.max_active_tasks_per_dag." in lines
     assert "DagS3Path dags prod-3/dags" in lines
-    assert lines[-1] == "Nothing speaks against it."
+    assert lines[-1] == "No problems found."
     assert "hunter2" not in told.output
     assert not [line for line in lines if line.startswith(("Arn", "CreatedAt", "team", "NetworkConfiguration"))]
 
@@ -89,7 +91,7 @@ def test_plan_of_the_direct_path_has_no_upgrade_in_place(run: Run, write: Write,
     lines = [" ".join(line.split()) for line in run("plan", write()).stdout.splitlines()]
     assert lines[0] == "Airflow 2.10.3 → 3.2.1"
     assert "1. create prod-3 at 3.2.1, its DAGs in s3://dags/prod-3/dags" in lines
-    assert "5. look whether the target lets its tasks into its database" in lines
+    assert "5. check that the target lets its tasks into its database" in lines
     assert not [line for line in lines if "in place" in line]
 
 
@@ -480,12 +482,12 @@ def test_watch_of_a_rehearsal_shows_its_migration(watch: Callable[..., Any]) -> 
 
 
 def test_watch_says_that_a_rehearsal_was_skipped(watch: Callable[..., Any]) -> None:
-    cause = json.dumps({"errorMessage": "prod-2-10 in eu-west-1 is being worked on by migration m"})
+    cause = json.dumps({"errorMessage": "prod-2-10 in eu-west-1 has been locked by migration m"})
     output = json.dumps({"outcome": "skipped", "error": "EnvironmentLocked", "cause": cause})
     states = States({"status": "SUCCEEDED", "output": output}, starts_later=9)
     told = watch(states, EXECUTION.replace(":migrate:", ":stack-rehearse:"))
     assert told.exit_code == 1
-    assert "Skipped: prod-2-10 in eu-west-1 is being worked on by migration m" in " ".join(told.stderr.split())
+    assert "Skipped: prod-2-10 in eu-west-1 has been locked by migration m" in " ".join(told.stderr.split())
 
 
 def test_watch_says_why_a_plan_was_refused(watch: Callable[..., Any]) -> None:

@@ -38,6 +38,9 @@ TO, FROM = ["--to", "somewhere"], ["--from", "somewhere"]
         (["import", *FROM, "--id", "_"], "cannot be an artifact's id"),
         (["import", *FROM, "more"], "more"),
         (["verify", "--from", "s3://B/x"], "neither a directory nor"),
+        (["prepare-hop"], "--to-version"),
+        (["prepare-hop", "--to-version", "3"], "'3' is not a version such as 2.11.2"),
+        (["prepare-hop", "--to-version", "3.2.1", "--pickled-xcoms", "run"], "--pickled-xcoms"),
         (["inspect", *FROM, "--jobs", "1"], "--jobs"),
     ],
 )

@@ -23,7 +23,6 @@ def test_defaults() -> None:
         "skipUndecryptable": False,
         "setAside": [],
         "targetVersion": None,
-        "importVersion": None,
         "probe": False,
         "quiesce": False,
         "drainSeconds": 900,
@@ -32,8 +31,10 @@ def test_defaults() -> None:
     assert read_options({"artifact": ARTIFACT, "options": None}, IMPORT_OPTIONS) == {
         "onConflict": "keep",
         "pauseState": "keep",
+        "pickledXComs": "convert",
         "jobs": None,
         "probe": False,
+        "hopVersion": None,
     }
 
 

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from mwaa_migrator.airflow_schema.plain_values import NotPlain, unpickle
+from mwaa_migrator.airflow_schema.pickles import NotPlain
+from mwaa_migrator.airflow_schema.plain_values import unpickle
 
 
 class Writes:

@@ -65,3 +65,8 @@ def test_not_exported(table: str) -> None:
 def test_where_rows_were_set_aside_from() -> None:
     assert set_aside_source("_airflow_moved__2_2__dangling__task_instance") == "task_instance"
     assert set_aside_source("_airflow_moved__2_3__duplicates__task_fail") == "task_fail"
+
+
+def test_what_a_table_has_of_each_version_of_a_dag_is_exported() -> None:
+    assert reason_not_exported("serialized_dag", ("id", "dag_id", "dag_version_id")) is None
+    assert reason_not_exported("_airflow_moved__3_0__dangling__task_instance", ("dag_version_id",))

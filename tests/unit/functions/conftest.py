@@ -55,6 +55,7 @@ class Environments:
         self.meta = META
         self.all: dict[str, dict[str, Any]] = {}
         self.calls: list[str] = []
+        self.updates: list[dict[str, Any]] = []
 
     def get_environment(self, Name: str) -> dict[str, Any]:  # noqa: N803
         self._called("GetEnvironment", Name=Name)
@@ -79,6 +80,7 @@ class Environments:
 
     def update_environment(self, **request: Any) -> dict[str, Any]:
         self._called("UpdateEnvironment", **request)
+        self.updates.append(request)
         self.all[request["Name"]].update(Status="UPDATING")
         return {"Arn": "arn"}
 

@@ -36,10 +36,11 @@ from migration.airflow.cli import AirflowCli
 from migration.airflow.endpoint import Answer
 from migration.aws import clients
 from migration.checks import check_results
+from migration.checks.check_results import Check
 from migration.cleanup import cleaning
 from migration.environments import dag_folder, environment
 from migration.exchange import grants
-from migration.exchange.store import Store, of_artifact, of_attempt
+from migration.exchange.store import Store, of_artifact, of_attempt, of_migration
 from migration.report import contents, price
 from tests.unit.functions.conftest import REGION, ROLE, Commands, Environments, Handler, document
 
@@ -209,7 +210,7 @@ def test_a_throw_away_target_is_waited_for(mwaa: Environments, planned: Plan, ca
     mwaa.all["prod-3"]["Status"] = "AVAILABLE"
     assert not call(clean_up, migration=rehearsal, failed=True, waitedSeconds=120)["ready"]
     assert mwaa.all["prod-3"]["Status"] == "DELETING"
-    with pytest.raises(errors.CleanUpTimedOut, match="prod-3 is not gone"):
+    with pytest.raises(errors.CleanUpTimedOut, match="prod-3 has not been deleted"):
         call(clean_up, migration=rehearsal, failed=True, waitedSeconds=18000)
     del mwaa.all["prod-3"]
     assert call(clean_up, migration=rehearsal, failed=True, waitedSeconds=240)["ready"]
@@ -290,6 +291,12 @@ def test_dags_are_copied_and_ours_put_into_both_folders(planned: Plan, call: Han
     assert keys("prod-3/dags/") == [f"prod-3/dags/{name}" for name in ("a.py", *OURS, "pkg/b c.py")]
     assert keys("dags/") == [f"dags/{name}" for name in ("a.py", *OURS, "pkg/b c.py")]
     assert clients.s3().get_object(Bucket="dags", Key="prod-3/dags/a.py")["Body"].read() == b"new"
+    # A file that was deleted because it is broken would stay broken in a target that was kept; what others have put
+    # there is theirs.
+    clients.s3().delete_object(Bucket="dags", Key="dags/pkg/b c.py")
+    put("prod-3/dags/theirs.py")
+    assert call(stage_dags, migration=next_attempt(planned, call)) == {"objects": 1, "ours": 2}
+    assert keys("prod-3/dags/") == [f"prod-3/dags/{name}" for name in ("a.py", *OURS, "theirs.py")]
     # The second time nothing of the user's was copied again.
     versions = clients.s3().list_object_versions(Bucket="dags", Prefix="prod-3/dags/a.py")["Versions"]
     assert len(versions) == 1
@@ -385,7 +392,7 @@ def test_a_fall_back_deletes_nothing_where_2_11_does_not_take_the_source(
     mwaa: Environments, kept_out: Plan, call: Handler
 ) -> None:
     kept_out["source"]["airflowVersion"] = "2.11.3"
-    with pytest.raises(errors.ImportVersionUnfit, match=r"2\.11\.2 does not take the source's 2\.11\.3, and .*No way"):
+    with pytest.raises(errors.ImportVersionUnfit, match=r"2\.11\.2 cannot take the source's 2\.11\.3, and .*No way"):
         call(fall_back, migration=kept_out, cause=CAUSE, waitedSeconds=0)
     assert mwaa.all["prod-3"]["Status"] == "AVAILABLE"
 
@@ -408,6 +415,92 @@ def test_the_target_is_made_once(mwaa: Environments, planned: Plan, call: Handle
         "environment": "prod-3",
         "created": False,
     }
+
+
+def next_attempt(planned: Plan, call: Handler) -> Plan:
+    """The same input again, after a roll back that kept the target."""
+    of_attempt(clients.s3(), planned).write("rolled_back.json", {})  # type: ignore[arg-type]
+    again = call(plan, input=document())
+    assert again["attempt"] == planned["attempt"] + 1
+    return again
+
+
+def test_what_was_mended_in_the_source_is_mended_in_a_target_that_was_kept(
+    mwaa: Environments, planned: Plan, call: Handler
+) -> None:
+    mwaa.all["prod-2-10"]["RequirementsS3ObjectVersion"] = put("requirements.txt", "no-such-package\n")
+    mwaa.all["prod-2-10"] |= {"PluginsS3Path": "plugins.zip", "PluginsS3ObjectVersion": put("plugins.zip")}
+
+    def create(migration: Plan) -> Plan:
+        files = call(stage_settings, migration=migration, airflowVersion="2.11.2")["files"]
+        call(create_environment, phase="create target", migration=migration, files=files)
+        return mwaa.all["prod-3"]
+
+    def since(migration: Plan) -> str:
+        found: str = of_migration(clients.s3(), migration).read("target.json")["since"]  # type: ignore[arg-type]
+        return found
+
+    first = dict(create(planned))
+    begun = since(planned)
+    mwaa.all["prod-3"]["Status"] = "AVAILABLE"
+    # Nothing was mended: it takes no update, which would be half an hour.
+    second = next_attempt(planned, call)
+    assert create(second)["Status"] == "AVAILABLE"
+    assert "UpdateEnvironment" not in mwaa.calls
+    # Its logs of the first attempt still tell about it.
+    assert since(second) == begun
+    mwaa.all["prod-2-10"]["RequirementsS3ObjectVersion"] = put("requirements.txt", "pandas\n")
+    third = next_attempt(second, call)
+    assert create(third | {"finished": ["export"]})["Status"] == "AVAILABLE"
+    assert create(third)["Status"] == "UPDATING"
+    assert mwaa.updates[-1].keys() == {"Name", "RequirementsS3Path", "RequirementsS3ObjectVersion"}
+    assert mwaa.updates[-1]["RequirementsS3ObjectVersion"] != first["RequirementsS3ObjectVersion"]
+    assert since(third) > begun
+    # A second try of the state finds the update under way.
+    create(third)
+    assert len(mwaa.updates) == 1
+
+
+@pytest.mark.parametrize(
+    ("found", "updates"),
+    [
+        ({"Status": "AVAILABLE"}, 1),
+        # An update that failed was put back, and may be tried again.
+        ({"Status": "UPDATE_FAILED"}, 1),
+        ({"Status": "CREATING"}, 0),
+        ({"Status": "AVAILABLE", "AirflowVersion": "3.2.1"}, 0),
+        ({"Status": "AVAILABLE", "Tags": {}}, None),
+    ],
+)
+def test_which_targets_take_new_settings(
+    mwaa: Environments, planned: Plan, call: Handler, found: Plan, updates: int | None
+) -> None:
+    call(create_environment, phase="create target", migration=planned, files=FILES)
+    mwaa.all["prod-3"] |= found
+    mwaa.all["prod-2-10"]["AirflowConfigurationOptions"] = {"core.parallelism": "9"}
+    event = {"phase": "create target", "migration": planned, "files": FILES}
+    if updates is None:
+        with pytest.raises(errors.CreateEnvironmentRefused):
+            call(create_environment, **event)
+        return
+    assert call(create_environment, **event) == {"environment": "prod-3", "created": False}
+    assert len(mwaa.updates) == updates
+    assert all(update["AirflowConfigurationOptions"]["core.parallelism"] == "9" for update in mwaa.updates)
+
+
+def test_a_refused_update_of_a_kept_target_says_why(
+    mwaa: Environments, planned: Plan, call: Handler, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    call(create_environment, phase="create target", migration=planned, files=FILES)
+    mwaa.all["prod-3"]["Status"] = "AVAILABLE"
+
+    def refuse(**request: Any) -> None:
+        raise mwaa.error("UpdateEnvironment", "ValidationException")
+
+    monkeypatch.setattr(mwaa, "update_environment", refuse)
+    newer = FILES | {"requirements": ["prod-3/2.11.2/requirements.txt", "v2"]}
+    with pytest.raises(errors.UpdateEnvironmentRefused, match=r"new in the source \(RequirementsS3ObjectVersion, "):
+        call(create_environment, phase="create target", migration=planned, files=newer)
 
 
 def test_a_rehearsals_target_is_marked(mwaa: Environments, planned: Plan, call: Handler) -> None:
@@ -574,7 +667,7 @@ def leave_probe(planned: Plan, **content: Any) -> None:
         (
             {"without_parent": ["2 rows of xcom whose dag_run is missing: set aside"], "undecryptable": ["variable a"]},
             "warn",
-            ["variable a is not decrypted by the source's Fernet key", "2 rows of xcom whose dag_run is missing"],
+            ["variable a cannot be decrypted with the source's Fernet key", "2 rows of xcom whose dag_run is missing"],
         ),
         ({"problems": [REFUSED], "ready": False}, "fail", ["MigrationWouldFail: 1 rows of xcom (d t r1 -1 k)"]),
     ],
@@ -598,6 +691,24 @@ def test_what_a_probe_finds_is_a_check_of_the_report(
     assert "the import 15 s, and 4.0 GB of the target's disk" in check["message"]
     told = " ".join(finding["message"] or "" for finding in check.get("findings", []))
     assert [text for text in says if text not in told] == []
+
+
+@pytest.mark.parametrize(("checks", "mode"), [("enforce", "migrate"), ("warn", "migrate"), ("enforce", "rehearse")])
+def test_no_export_after_a_failed_check_that_nobody_has_judged(
+    planned: Plan, commands: Commands, call: Handler, checks: str, mode: str
+) -> None:
+    """CheckFiles judges, but may end before it does: it has a time-out, and a limit of memory."""
+    planned["mode"], planned["options"]["checks"] = mode, checks
+    failed = Check(name="Import errors", result="fail", message="Airflow cannot import 1 DAG file.")
+    check_results.write(of_attempt(clients.s3(), planned), "target", [failed])  # type: ignore[arg-type]
+    assert call(trigger_dag_run, migration=planned, dag=our_dags.PROBE)["created"]
+    given = len(commands.given)
+    if (checks, mode) == ("enforce", "migrate"):
+        with pytest.raises(errors.ChecksFailed, match="Import errors: Airflow cannot import 1 DAG file"):
+            call(trigger_dag_run, migration=planned, dag=our_dags.EXPORT)
+        assert len(commands.given) == given
+    else:
+        assert call(trigger_dag_run, migration=planned, dag=our_dags.EXPORT)["created"]
 
 
 def test_a_run_of_another_attempt_is_not_ours(planned: Plan, commands: Commands, call: Handler) -> None:
@@ -715,7 +826,7 @@ def test_a_source_that_somebody_has_unpaused_is_not_cut_over(
     leave(planned, our_dags.EXPORT, "quiesce", active_dags=["a", "b"], paused=2)
     listed = [{"dag_id": "a", name: "True"}, {"dag_id": "b", name: "False"}, {"dag_id": "c", name: "False"}]
     commands.answers[("dags", "list")] = Answer(True, json.dumps(listed), "")
-    with pytest.raises(errors.SourceActive, match="1 DAGs of prod-2-10 are active again, 'b'"):
+    with pytest.raises(errors.SourceActive, match="prod-2-10 has 1 DAG active again, 'b'"):
         call(cut_over, migration=planned, done=0)
     assert [command[:2] for command in commands.given] == [("dags", "list")]
 
@@ -759,7 +870,7 @@ def test_a_source_whose_web_server_hangs_is_cut_over(
 def test_a_refused_cut_over_is_a_failure(planned: Plan, commands: Commands, call: Handler) -> None:
     leave(planned, our_dags.EXPORT, "quiesce", active_dags=["a"], paused=1)
     commands.answers[("dags", "unpause")] = Answer(False, "", "database is locked")
-    with pytest.raises(errors.CutOverFailed, match=r"1 DAGs from 'a' on .*database is locked"):
+    with pytest.raises(errors.CutOverFailed, match=r"1 DAG from 'a' on .*database is locked"):
         call(cut_over, migration=planned, done=0)
 
 
@@ -979,7 +1090,7 @@ def published() -> list[tuple[str, str, str | None]]:
 def test_the_notification_links_to_the_page(planned: Plan, call: Handler) -> None:
     told = call(report, migration=planned, failure={}, rollBackFailure={}, unchecked=[])
     ((_, message, subject),) = published()
-    assert subject == "Migrated, but not in order: prod-2-10 -> prod-3"
+    assert subject == "Migrated, with errors: prod-2-10 -> prod-3"
     *_, place, _, link = message.splitlines()
     page = told["key"].replace(".json", ".html")
     assert place == f"Report: s3://exchange/{page}"
@@ -1011,7 +1122,7 @@ def test_a_topic_that_refuses_the_notification_loses_nothing(
     told = call(report, migration=planned, failure={}, rollBackFailure={}, unchecked=[])
     assert told["status"] == "SUCCEEDED"
     assert json.loads(read(told["key"]))["status"] == "SUCCEEDED"
-    assert "the topic was not told" in caplog.messages
+    assert "the topic could not be notified" in caplog.messages
     assert "X-Amz-Signature" not in caplog.text
 
 

@@ -32,12 +32,11 @@ def test_a_rehearsals_target_has_no_name_and_a_migrations_has() -> None:
 
 
 def test_every_fault_of_the_variables_is_told() -> None:
-    wrong = Settings.from_variables(
-        {"SOURCE": "3.2.1", "TARGET": "9.9.9", "MODE": "try", "DAGS": "/no/such/folder", "WORKER_DATABASE": "all"}
-    )
+    variables = {"SOURCE": "3.2.1", "TARGET": "9.9.9", "MODE": "try", "DAGS": "/no/such/folder"}
+    wrong = Settings.from_variables({**variables, "PATH_TO_3": "through-2.11", "WORKER_DATABASE": "all"})
     with pytest.raises(
         InvalidSettings,
-        match=r"TARGET is 9\.9\.9.*WORKER_DATABASE is all; it must be token .*SOURCE is 3\.2\.1.*DAGS is .*MODE is try",
+        match=r"TARGET is 9\.9\.9.*SOURCE is 3\.2\.1.*WORKER_DATABASE is all; it must be token .*DAGS is .*MODE is try",
     ):
         wrong.check()
 

@@ -21,3 +21,7 @@ def test_a_target_is_refused_as_well(case: str, error: str, odd: Callable[..., D
 def test_other_applications_on_the_search_path_are_no_hindrance(odd: Callable[..., Deployment], tmp_path: Path) -> None:
     done = odd("2.10.3", "other_application_on_search_path").succeed("export", "--to", str(tmp_path))
     assert "orders" not in done["tables"]
+
+
+def test_names_that_airflow_3_has_no_more_are_no_hindrance(odd: Callable[..., Deployment]) -> None:
+    assert odd("3.2.1", "other_application_named_as_airflow_2").succeed("check")["ready"]

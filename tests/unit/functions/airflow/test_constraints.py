@@ -57,13 +57,13 @@ def left(text: str, version: str = "2.11.2") -> str:
 
 @pytest.mark.parametrize("comment", ["#--constraint /dags/mine.txt", "# -c nothing", "  # see --constraint below"])
 def test_a_constraint_in_a_comment_is_the_users_decision(comment: str) -> None:
-    assert "tells Amazon MWAA to add none" in left(f"{comment}\npydantic==1.10.4\n")
+    assert "tells Amazon MWAA not to add one" in left(f"{comment}\npydantic==1.10.4\n")
 
 
 def test_an_installation_without_an_index_gets_no_url() -> None:
     told = left("--find-links /usr/local/airflow/plugins\n--no-index\n\nnumpy\npandas==2.1.4\n")
     assert "no constraint line for Airflow 2.11.2 was added" in told
-    assert "Python 3.12: the wheels" in told
+    assert "Python 3.12: any wheels" in told
 
 
 @pytest.mark.parametrize(
@@ -147,7 +147,7 @@ def test_what_depends_on_the_python_or_the_constraints_is_named() -> None:
         "It pins apache-airflow to another version than 2.11.2. pip then installs nothing at all: take the pin out.",
         "It pins boto3, importlib-metadata. Where the constraints of Airflow 2.11.2 have another version of a package, "
         "pip installs nothing at all; a rehearsal finds out.",
-        "It has hashes: they must be those of files for Python 3.12.",
+        "Its hashes must be those of files for Python 3.12.",
         "c-1.0-cp311-cp311-linux_x86_64.whl is not for Python 3.12, which Airflow 2.11.2 runs on.",
     ]
 

@@ -41,6 +41,8 @@ DAGS = [f"dag_{number}" for number in range(150)]
         Answer(False, "", "unrecognized arguments: --treat-dag-id-as-regex"),
         errors.CliAnswerInvalid("the CLI endpoint answered 413 with 12 bytes"),
         errors.CliRefused("the CLI endpoint answered 403"),
+        # A load balancer's answer to a line that is too long for it.
+        errors.TransientError("the CLI endpoint answered 502"),
     ],
 )
 def test_where_an_expression_is_refused_each_dag_is_a_command(refusal: Answer | errors.MigrationError) -> None:
@@ -51,8 +53,18 @@ def test_where_an_expression_is_refused_each_dag_is_a_command(refusal: Answer | 
     assert server.commands[1:] == [("dags", "pause", dag) for dag in DAGS]
 
 
+def test_a_web_server_that_restarts_is_no_refusal() -> None:
+    class Restarting(WebServer):
+        def __call__(self, *command: str) -> Answer:
+            raise errors.TransientError("the CLI endpoint answered 503")
+
+    # The state machine tries again.
+    with pytest.raises(errors.TransientError):
+        pause(Restarting(), DAGS)
+
+
 def test_what_is_refused_for_one_dag_is_a_failure() -> None:
-    with pytest.raises(errors.CutOverFailed, match=r"1 DAGs from 'dag_0' on could not be paused .*: line too long"):
+    with pytest.raises(errors.CutOverFailed, match=r"1 DAG from 'dag_0' on could not be paused .*: line too long"):
         pause(WebServer(Answer(False, "", "no"), longest=5), DAGS)
 
 
@@ -81,4 +93,4 @@ def test_a_plan_tells_how_long_single_commands_take() -> None:
     assert pausing.duration_note("2.9.2", 300).endswith(
         "all of the source's 300 DAGs are active, the cut-over takes 25 minutes."
     )
-    assert "what each active DAG adds" in pausing.duration_note("2.9.2", None)
+    assert "each active DAG adds that much" in pausing.duration_note("2.9.2", None)

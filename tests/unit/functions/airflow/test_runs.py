@@ -23,6 +23,7 @@ def migration(**parts: Any) -> Migration:
             "executionDate": "2026-11-22T10:00:00+00:00",
             "artifact": "s3://exchange/artifacts/m-2",
             "importVersion": "2.11.2",
+            "hops": [],
             "source": {"environment": "old", "airflowVersion": "2.5.1"},
             "target": {"environment": "new", "airflowVersion": "3.2.1"},
             "options": OPTIONS,
@@ -55,7 +56,6 @@ def test_conf_of_the_export() -> None:
             "xcoms": True,
             "skipUndecryptable": False,
             "targetVersion": "3.2.1",
-            "importVersion": "2.11.2",
             "quiesce": True,
             "drainSeconds": 900,
             "drainPolicy": "fail",
@@ -87,7 +87,13 @@ def test_the_target_s_probe_is_another_run_of_the_import_dag_in_the_same_place()
 
 
 def test_conf_of_the_import_leaves_all_paused() -> None:
-    assert runs.conf(migration(), our_dags.IMPORT)["options"] == {"onConflict": "keep", "pauseState": "all-paused"}
+    expected = {"onConflict": "keep", "pickledXComs": "convert", "pauseState": "all-paused"}
+    assert runs.conf(migration(), our_dags.IMPORT)["options"] == expected
+
+
+def test_an_import_before_a_hop_mends_the_rows_for_it() -> None:
+    options = runs.conf(migration(hops=["3.0.6", "3.2.1"]), our_dags.IMPORT)["options"]
+    assert options["hopVersion"] == "3.2.1"
 
 
 def test_conf_of_resume_has_no_options() -> None:

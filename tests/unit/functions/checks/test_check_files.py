@@ -19,10 +19,11 @@ import check_files
 import report
 from local.rehearsal.demo_source import DEMO_DAGS
 from migration import errors
+from migration.airflow import our_dags, runs
 from migration.aws import clients
 from migration.checks import check_results, dag_code, dag_files, gate, installation_log, linter, options, requirements
 from migration.checks.check_results import Check, Finding
-from migration.exchange.store import of_attempt
+from migration.exchange.store import of_artifact, of_attempt, of_migration
 from migration.report import contents, facts, page
 from tests.unit.functions.conftest import Environments, Handler, document
 from tools.example_report import example
@@ -238,7 +239,7 @@ def test_dags_in_zips_are_looked_at(checked: Checked) -> None:
         archive.writestr("data.csv", "1")
     found = checked({"dags.zip": content.getvalue(), "broken.zip": b"PK no zip"})
     assert places(found["Removed in Airflow 3"])[0] == ("dags.zip/../../old.py", 5)
-    unread = found["DAG files not looked at"]
+    unread = found["DAG files not examined"]
     assert (unread["result"], places(unread)) == ("warn", [("broken.zip", None)])
 
 
@@ -246,7 +247,7 @@ def test_what_is_too_large_is_named(checked: Checked, monkeypatch: pytest.Monkey
     monkeypatch.setattr(dag_files, "MAX_FILE", 100)
     monkeypatch.setattr(dag_files, "MAX_ALL", 150)
     small = "x = 1  # " + "." * 70 + "\n"
-    found = checked({"large.py": "#" * 101, "1.py": small, "2.py": small})["DAG files not looked at"]
+    found = checked({"large.py": "#" * 101, "1.py": small, "2.py": small})["DAG files not examined"]
     assert places(found) == [("2.py", None), ("large.py", None)]
 
 
@@ -257,7 +258,7 @@ def test_a_zip_is_as_large_as_what_is_in_it(checked: Checked, monkeypatch: pytes
     with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, size in (("1.py", 1900), ("2.py", 1900), ("large.py", 2001)):
             archive.writestr(name, "#" * size)
-    found = checked({"dags.zip": content.getvalue()})["DAG files not looked at"]
+    found = checked({"dags.zip": content.getvalue()})["DAG files not examined"]
     assert places(found) == [("dags.zip/2.py", None), ("dags.zip/large.py", None)]
 
 
@@ -391,13 +392,33 @@ def test_an_installation_that_nobody_can_see(checked: Checked, enabled: bool) ->
     installed("ERROR: of the web server", stream="webserver.log")
     check = checked({}, environment=with_requirements(LINE.encode(), enabled))["Installation of the requirements"]
     assert (check["result"], check.get("findings")) == ("warn", None)
-    assert check["message"].startswith("Whether they were installed cannot be seen.")
+    assert check["message"].startswith("It is unknown whether they were installed.")
 
 
 def test_logs_of_what_the_environment_was_before_do_not_count(mwaa: Environments) -> None:
     installed("ERROR: of 2.11")
     check = installation_log.check(clients.logs("eu-west-1"), with_requirements(b""), "2999-01-01T00:00:00.000+00:00")
     assert "no stream requirements_install... since 2999" in check["message"]
+
+
+def test_a_target_that_an_earlier_attempt_made_is_judged_by_its_logs_since_then(
+    mwaa: Environments, call: Handler
+) -> None:
+    """An attempt that finds the target as it was begins after its installation, which counts all the same."""
+    installed("ERROR: No matching distribution found for nothing==1")
+    migration = before_the_export(mwaa, call)
+    clients.s3().delete_object(Bucket="dags", Key="prod-3/dags/team/old.py")
+    mwaa.all["prod-3"] |= with_requirements(LINE.encode())
+    of_attempt(clients.s3(), migration).write(  # type: ignore[arg-type]
+        "phases/create_target.json", {"name": "create target", "started": "2999-01-01T00:00:00.000+00:00"}
+    )
+    shared = of_migration(clients.s3(), migration)  # type: ignore[arg-type]
+    shared.write("target.json", {"since": "2026-01-01T00:00:00.000+00:00"})
+    with pytest.raises(errors.ChecksFailed, match="Installation of the requirements"):
+        call(check_files, migration=migration)
+    # A target that was made anew, after a fall back, has the log groups of the one before.
+    shared.write("target.json", {"since": "2999-01-01T00:00:00.000+00:00"})
+    call(check_files, migration=migration)
 
 
 def test_log_groups_that_may_not_be_read(mwaa: Environments) -> None:
@@ -428,7 +449,7 @@ def test_options_that_the_target_does_not_know() -> None:
     assert check["result"] == "warn"
     assert [found["message"] for found in check["findings"]] == [
         "core.check_slas was removed from Airflow; the target does without it.",
-        "Airflow 3.2.1 does not know core.paralelism and passes over it.",
+        "Airflow 3.2.1 ignores core.paralelism, which it does not know.",
     ]
     assert "s3cr3t" not in json.dumps(check)
 
@@ -462,7 +483,7 @@ def test_what_was_not_checked_is_in_the_report(mwaa: Environments, call: Handler
     assert (check["name"], check["result"]) == ("CheckFiles was not made", "warn")
     assert check["message"] == "LinterFailed: ruff is not on PATH."
     assert contents.unchecked([]) == []
-    assert facts.WARN in {finding.level for finding in facts.findings(written)}
+    assert facts.WARN in {finding.level for finding in facts.judgements(written)}
 
 
 # What stops a migration.
@@ -501,8 +522,9 @@ def test_a_failed_check_only_warns_if_so_asked(mwaa: Environments, call: Handler
 
 def test_a_file_that_is_broken_in_the_source_stops_nothing(mwaa: Environments, call: Handler) -> None:
     migration = before_the_export(mwaa, call)
-    known = {"dags": [], "broken_files": ["team/old.py"]}
-    of_attempt(clients.s3(), migration).write("source_dags.json", known)  # type: ignore[arg-type]  # a plain dict
+    run = runs.run_id(migration, our_dags.PROBE)  # type: ignore[arg-type]  # a plain dict
+    probed = {"run_id": run, "status": "done", "dag_list": {"dags": [], "broken_files": ["team/old.py"]}}
+    of_artifact(clients.s3(), migration).write("probe/export.json", probed)  # type: ignore[arg-type]
     call(check_files, migration=migration)
     clients.s3().put_object(Bucket="dags", Key="prod-3/dags/other.py", Body=OLD.encode())
     with pytest.raises(errors.ChecksFailed, match=r"other\.py:5"):

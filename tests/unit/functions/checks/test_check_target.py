@@ -17,7 +17,7 @@ from migration.airflow import our_dags, runs
 from migration.airflow.cli import AirflowCli
 from migration.airflow.endpoint import Answer
 from migration.aws import clients
-from migration.checks import check_results, history_and_logs, smoke_test
+from migration.checks import check_results, gate, history_and_logs, smoke_test
 from migration.exchange.store import of_artifact, of_attempt
 from migration.plan.migration_input import with_defaults
 from migration.report import contents
@@ -161,7 +161,7 @@ def test_parsing_is_waited_for_until_nothing_changes(migration: Plan, cli: Comma
     assert call(check_target, **event, waitedSeconds=1140)["ready"]
     (dag,) = found(migration)["Missing DAGs"]["findings"]
     assert dag["dag"] == "reports"
-    assert "makes no such DAG" in (dag["message"] or "")
+    assert "does not define this DAG" in (dag["message"] or "")
 
 
 def test_parsing_is_not_waited_for_longer_than_asked(migration: Plan, cli: Commands, call: Handler) -> None:
@@ -290,7 +290,7 @@ def test_no_payload_grows_with_the_number_of_dags(migration: Plan, cli: Commands
             "not equal in b",
         ),
         ({"verified": True, "tables": {"a": {**TABLE, "merged": 6}}}, LOGS, ["Task"], "fail", "not equal in a"),
-        (None, LOGS, ["Task"], "fail", "Nobody has compared"),
+        (None, LOGS, ["Task"], "fail", "The tables were not compared"),
     ],
 )
 def test_history_and_logs(verified: Any, logs: Any, groups: list[str], result: str, says: str) -> None:
@@ -493,44 +493,111 @@ def test_no_smoke_test_unless_asked() -> None:
 # Before a migration's export.
 
 
+def probed(migration: Plan, broken_files: list[str], **settings: list[str]) -> Plan:
+    """A migration that has created its target and has only looked at its source."""
+    of_artifact(clients.s3(), migration).write("dags.json", None)  # type: ignore[arg-type]
+    told = migration | {"mode": "migrate"}
+    result = {
+        "run_id": runs.run_id(told, our_dags.PROBE),  # type: ignore[arg-type]
+        "status": "done",
+        "dag_list": {
+            "dags": [{"dag_id": dag, "file": f"team/{dag}.py"} for dag in ("orders", "reports")],
+            "broken_files": broken_files,
+        },
+        "settings": settings,
+    }
+    of_artifact(clients.s3(), told).write("probe/export.json", result)  # type: ignore[arg-type]
+    return told
+
+
 @pytest.fixture
 def unexported(migration: Plan) -> Plan:
-    """A migration that has created its target and has not read its source."""
-    of_artifact(clients.s3(), migration).write("dags.json", None)  # type: ignore[arg-type]
-    return migration | {"mode": "migrate"}
+    return probed(migration, [])
 
 
-def test_a_migration_asks_the_source_and_the_target(unexported: Plan, cli: Commands, call: Handler) -> None:
+def test_a_migration_asks_the_target_and_knows_the_source_from_its_probe(
+    unexported: Plan, cli: Commands, call: Handler
+) -> None:
     assert call(check_target, migration=unexported, waitedSeconds=0)["ready"]
     assert results(unexported) == {"Import errors": "pass", "Missing DAGs": "pass"}
-    assert [command[:2] for command in cli.given] == [("dags", "list-import-errors"), ("dags", "list")] * 2
-    known = of_attempt(clients.s3(), unexported).read("source_dags.json")  # type: ignore[arg-type]
-    assert known == {
-        "dags": [{"dag_id": dag, "file": f"{dag}.py"} for dag in ("orders", "reports")],
-        "broken_files": [],
-    }
+    assert [command[:2] for command in cli.given] == [("dags", "list-import-errors"), ("dags", "list")]
 
 
 def test_a_file_that_the_source_cannot_import_is_a_warning_before_the_export_too(
-    unexported: Plan, cli: Commands, call: Handler
+    migration: Plan, cli: Commands, call: Handler
 ) -> None:
-    # Both environments answer this.
+    unexported = probed(migration, ["team/orders.py"])
+    cli.answers["dags", "list"] = listed("reports")
     cli.answers["dags", "list-import-errors"] = broken(("/usr/local/airflow/dags/team/orders.py", TRACE))
     call(check_target, migration=unexported, waitedSeconds=0)
-    assert results(unexported)["Import errors"] == "warn"
+    assert results(unexported) == {"Import errors": "warn", "Missing DAGs": "warn"}
 
 
-@pytest.mark.parametrize("source", ["1.10.12", "2.5.1"])
-def test_a_source_that_does_not_say_is_not_asked_twice(
-    unexported: Plan, cli: Commands, call: Handler, source: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    unexported["source"]["airflowVersion"] = source
-    silent = Commands()
-    silent.answers["dags",] = Answer(False, "", "not allowed")
-    by_side = {unexported["source"]["environment"]: silent, unexported["target"]["environment"]: cli}
-    monkeypatch.setattr(runs, "cli_of", lambda side, version: AirflowCli(by_side[side["environment"]], version))
+def test_what_a_probe_does_not_tell_nobody_knows(migration: Plan, cli: Commands, call: Handler) -> None:
+    unexported = probed(migration, [])
+    of_artifact(clients.s3(), unexported).write("probe/export.json", {"run_id": "of another attempt"})  # type: ignore[arg-type]
     call(check_target, migration=unexported, waitedSeconds=0)
     assert results(unexported) == {"Import errors": "pass", "Missing DAGs": "warn"}
-    assert len(silent.given) == (0 if source == "1.10.12" else 2)
+
+
+def raised(error: str) -> str:
+    return f'Traceback\n  File "/usr/local/airflow/dags/team/orders.py", line 7, in <module>\n    x = get()\n{error}\n'
+
+
+NO_VARIABLE = raised("KeyError: 'Variable region does not exist'")
+NO_CONNECTION = raised("airflow.exceptions.AirflowNotFoundException: The conn_id `warehouse` isn't defined")
+
+
+@pytest.mark.parametrize("trace", [NO_VARIABLE, NO_CONNECTION])
+def test_a_file_that_asks_for_what_the_import_brings_stops_nothing(
+    migration: Plan, cli: Commands, call: Handler, trace: str
+) -> None:
+    unexported = probed(migration, [], variable=["region"], connection=["warehouse"])
+    cli.answers["dags", "list"] = listed("reports")
+    cli.answers["dags", "list-import-errors"] = broken(("/usr/local/airflow/dags/team/orders.py", trace))
+    assert call(check_target, migration=unexported, waitedSeconds=0)["ready"]
+    assert results(unexported) == {"Import errors": "warn", "Missing DAGs": "warn"}
+    assert (
+        "1 for want of a variable or connection that the import brings" in found(unexported)["Import errors"]["message"]
+    )
+    assert found(unexported)["Import errors"]["findings"][0]["remedy"] == "Nothing: the import brings it."
+    gate.require(found(unexported).values(), [])
+
+
+@pytest.mark.parametrize("trace", [NO_VARIABLE, NO_CONNECTION, TRACE])
+def test_what_the_import_does_not_bring_stops_a_migration(
+    migration: Plan, cli: Commands, call: Handler, trace: str
+) -> None:
+    # The source has these from a secrets backend, say, which the target does not reach.
+    unexported = probed(migration, [], variable=["area"], connection=["lake"])
+    cli.answers["dags", "list"] = listed("reports")
+    cli.answers["dags", "list-import-errors"] = broken(("/usr/local/airflow/dags/team/orders.py", trace))
     call(check_target, migration=unexported, waitedSeconds=0)
-    assert len(silent.given) == (0 if source == "1.10.12" else 2)
+    assert results(unexported) == {"Import errors": "fail", "Missing DAGs": "fail"}
+    with pytest.raises(errors.ChecksFailed, match=r"2 checks failed.*orders"):
+        gate.require(found(unexported).values(), [])
+
+
+@pytest.mark.parametrize("has_variables", [True, False])
+def test_dags_that_a_variable_may_make_stop_nothing(
+    migration: Plan, cli: Commands, call: Handler, has_variables: bool
+) -> None:
+    unexported = probed(migration, [], variable=["customers"] if has_variables else [])
+    cli.answers["dags", "list"] = listed("orders")
+    unexported["options"]["parseTimeoutSeconds"] = 60
+    assert call(check_target, migration=unexported, waitedSeconds=60)["ready"]
+    assert results(unexported)["Missing DAGs"] == ("warn" if has_variables else "fail")
+
+
+def test_a_dag_without_a_file_stops_a_migration_whatever_the_import_brings(
+    migration: Plan, cli: Commands, call: Handler
+) -> None:
+    unexported = probed(migration, [], variable=["customers"])
+    clients.s3().delete_object(Bucket="dags", Key="prod-3/dags/team/orders.py")
+    cli.answers["dags", "list"] = listed()
+    unexported["options"]["parseTimeoutSeconds"] = 60
+    call(check_target, migration=unexported, waitedSeconds=60)
+    check = found(unexported)["Missing DAGs"]
+    # What stops it comes first.
+    assert (check["result"], [one["dag"] for one in check["findings"]]) == ("fail", ["orders", "reports"])
+    assert "1 of which may depend on variables or connections" in check["message"]

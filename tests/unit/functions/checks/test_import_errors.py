@@ -104,7 +104,7 @@ def test_a_message_of_several_lines_is_kept() -> None:
         ("AirflowTaskTimeout", "DagBag import timeout for a after 30.0s", "core.dagbag_import_timeout"),
         ("AirflowDagDuplicatedIdException", "Ignoring DAG a", "give one of them another"),
         ("AirflowNotFoundException", "The conn_id `x` isn't defined", "inside a task"),
-        ("ZeroDivisionError", "division by zero", "Repair the file for Airflow 3.2.1"),
+        ("ZeroDivisionError", "division by zero", "Correct the file for Airflow 3.2.1"),
     ],
 )
 def test_remedy(kind: str, text: str, says: str) -> None:
@@ -117,3 +117,33 @@ def test_any_text_is_a_message(error: str) -> None:
     assert len(found.message) <= 500
     assert len(found.trace) <= 2000
     assert found.remedy
+
+
+@pytest.mark.parametrize(
+    ("said", "lacks"),
+    [
+        # 1.10.12 to 2.11, and models.Variable of 3.x.
+        ("KeyError: 'Variable my region does not exist'", ("variables", "my region")),
+        ('KeyError: "Variable it\'s does not exist."', ("variables", "it's")),
+        # The Task SDK's, in 3.0 and from 3.1 on.
+        ("airflow.sdk.exceptions.AirflowRuntimeError: VARIABLE_NOT_FOUND: {'key': 'region'}", ("variables", "region")),
+        (
+            "airflow.sdk.exceptions.AirflowRuntimeError: VARIABLE_NOT_FOUND: {'message': 'Variable region not found'}",
+            ("variables", "region"),
+        ),
+        (
+            "airflow.sdk.exceptions.AirflowRuntimeError: CONNECTION_NOT_FOUND: {'conn_id': 'lake'}",
+            ("connections", "lake"),
+        ),
+        ("airflow.exceptions.AirflowNotFoundException: The conn_id `lake` isn't defined", ("connections", "lake")),
+        # 1.10.12's.
+        ("airflow.exceptions.AirflowException: The conn_id `lake` isn't defined", ("connections", "lake")),
+        ("KeyError: 'region'", None),
+        ("ValueError: Variable region does not exist", None),
+    ],
+)
+def test_what_a_file_asks_for_in_vain(said: str, lacks: tuple[str, str] | None) -> None:
+    trace = f'Traceback\n  File "/usr/local/airflow/dags/orders.py", line 7, in <module>\n    x = get()\n{said}\n'
+    (found,) = import_errors.read([{"filepath": "orders.py", "error": trace}], ["orders.py"], "3.2.1")
+    assert found.lacks == lacks
+    assert ("ask for it inside a task" in found.remedy) == (lacks is not None)

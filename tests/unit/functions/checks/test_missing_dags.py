@@ -9,7 +9,7 @@ NAMES = {"orders.py", "team/reports.py", "old.zip"}
 
 
 def missing(dag_id: str, file: str, ignored: str | None = None) -> missing_dags.Missing:
-    broken = BrokenFile("orders.py", "common.py", 3, "KeyError: 'x'", "Mend it.", "trace")
+    broken = BrokenFile("orders.py", "common.py", 3, "KeyError: 'x'", "Mend it.", "trace", None)
     known = [{"dag_id": dag_id, "file": file}, {"dag_id": "parsed", "file": "parsed.py"}]
     (found,) = missing_dags.of(known, {"parsed"}, [broken], NAMES, lambda _: ignored)
     return found

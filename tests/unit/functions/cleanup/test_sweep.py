@@ -81,6 +81,20 @@ def test_one_is_swept_until_nothing_is_left(mwaa: Environments, rehearsal: Plan,
     assert call(sweep, migrationId=rehearsal["id"], waitedSeconds=60) == DONE
 
 
+def test_an_upgrade_that_was_aborted_is_waited_for(mwaa: Environments, rehearsal: Plan, call: Handler) -> None:
+    """It takes two hours, its roll back as long again, and the environment cannot be deleted before."""
+    event = {"migrationId": rehearsal["id"]}
+    for status, waited in (("UPDATING", 0), ("UPDATING", 7200), ("ROLLING_BACK", 7260), ("ROLLING_BACK", 14400)):
+        mwaa.all[TARGET]["Status"] = status
+        assert not call(sweep, **event, waitedSeconds=waited)["ready"]
+        assert "DeleteEnvironment" not in mwaa.calls
+    mwaa.all[TARGET]["Status"] = "UPDATE_FAILED"
+    assert not call(sweep, **event, waitedSeconds=14460)["ready"]
+    assert mwaa.all[TARGET]["Status"] == "DELETING"
+    with pytest.raises(errors.CleanUpTimedOut, match="After 18000 s"):
+        call(sweep, **event, waitedSeconds=18000)
+
+
 def test_an_execution_that_still_runs_is_waited_for(
     mwaa: Environments, rehearsal: Plan, call: Handler, executions: Executions
 ) -> None:

@@ -123,6 +123,13 @@ def test_no_dag_starts_because_it_is_new() -> None:
     request, notes = created(source)
     assert request["AirflowConfigurationOptions"] == {"core.dags_are_paused_at_creation": "True"}
     assert "set it back" in notes[0]
+    # Nor at a version that is the first to parse it.
+    hop, notes = hop_request(source, source, airflow_version="3.2.1", overrides={}, files=FILES)
+    assert hop["AirflowConfigurationOptions"] == {"core.dags_are_paused_at_creation": "True"}
+    assert "set it back" in notes[0]
+    own = {"AirflowConfigurationOptions": {"core.dags_are_paused_at_creation": "False"}}
+    asked, _ = hop_request(source, source, airflow_version="3.2.1", overrides=own, files=FILES)
+    assert asked["AirflowConfigurationOptions"] == {"core.dags_are_paused_at_creation": "False"}
 
 
 def test_an_old_source_gets_what_its_history_needs_and_a_hop_takes_it_away() -> None:
@@ -157,15 +164,15 @@ def test_options_that_name_the_source_are_named() -> None:
         "AirflowConfigurationOptions": {"webserver.base_url": "airflow.example.org", "webserver.instance_name": "Prod"}
     }
     notes = created(source, AirflowConfigurationOptions={"webserver.instance_name": "New"}).notes
-    assert [note.split(" is the source's")[0] for note in notes] == ["webserver.base_url"]
-    assert created(source, version="3.2.1").notes[-1].startswith("api.instance_name is the source's")
+    assert [note.split(" still names the source")[0] for note in notes] == ["webserver.base_url"]
+    assert created(source, version="3.2.1").notes[-1].startswith("api.instance_name still names the source")
 
 
 @pytest.mark.parametrize("version", ["2.11.2", "3.2.1"])
 def test_options_without_effect_are_named_and_stay(version: str) -> None:
     request, notes = created(SOURCE | {"AirflowConfigurationOptions": {"webserver.auto_refresh": "True"}}, version)
     assert request["AirflowConfigurationOptions"] == {"webserver.auto_refresh": "True"}
-    assert notes == [f"Airflow {version} does not know webserver.auto_refresh and passes over it."]
+    assert notes == [f"Airflow {version} ignores webserver.auto_refresh, which it does not know."]
 
 
 @pytest.mark.parametrize("version", ["2.11.2", "3.2.1"])

@@ -9,7 +9,7 @@ import pytest
 from migration.aws import clients
 from migration.environments import s3_objects
 from migration.errors import DeleteRefused, TransientError
-from migration.observability import state
+from migration.state import state
 from tests.unit.functions.conftest import Context
 
 

@@ -176,19 +176,22 @@ ROWS = {
             "d\tbad\tmanual__2024-01-01T00:00:00+00:00\t-1\tfailed",
             "d\tmapped\tmanual__2024-01-01T00:00:00+00:00\t2\tfailed",
             "d\tnever\tmanual__2024-01-01T00:00:00+00:00\t-1\t\\N",
+            "d\tbad\tof_no_date\t-1\tfailed",
         ],
     ),
     "dag_run": (
         ["dag_id", "run_id", "execution_date"],
-        ["d\tmanual__2024-01-01T00:00:00+00:00\t2024-01-01 02:00:00.5+02"],
+        ["d\tmanual__2024-01-01T00:00:00+00:00\t2024-01-01 02:00:00.5+02", "d\tof_no_date\t\\N"],
     ),
 }
 
 
-def test_only_failed_task_instances() -> None:
+@pytest.mark.parametrize("date", ["execution_date", "logical_date"])
+def test_only_failed_task_instances(date: str) -> None:
     s3 = clients.s3()
     manifest: dict[str, Any] = {"tables": {}}
-    for table, (columns, rows) in ROWS.items():
+    rows_of = {**ROWS, "dag_run": (["dag_id", "run_id", date], ROWS["dag_run"][1])}
+    for table, (columns, rows) in rows_of.items():
         name = f"tables/{table}/1.copy.gz"
         body = gzip.compress("".join(f"{row}\n" for row in rows).encode())
         s3.put_object(Bucket="exchange", Key=f"artifacts/a/{name}", Body=body)
@@ -200,6 +203,7 @@ def test_only_failed_task_instances() -> None:
     assert selection.wants(f"dag_id=d/{run}/task_id=bad/attempt=2.log")
     assert selection.wants(f"dag_id=d/{run}/task_id=mapped/map_index=2/attempt=1.log")
     assert selection.wants("d/bad/2024-01-01T00_00_00.500000+00_00/1.log")
+    assert selection.wants("dag_id=d/run_id=of_no_date/task_id=bad/attempt=1.log")
     assert not selection.wants(f"dag_id=d/{run}/task_id=good/attempt=1.log")
     assert not selection.wants("d/good/2024-01-01T00_00_00.500000+00_00/1.log")
 

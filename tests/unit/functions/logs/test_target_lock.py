@@ -33,7 +33,7 @@ def start(call: Handler, execution: str, target: str = "new") -> dict[str, Any]:
 
 def test_a_second_copy_is_refused_while_the_first_runs(copying: Copying, call: Handler, executions: Executions) -> None:
     start(call, FIRST)
-    with pytest.raises(errors.LogCopyUnderWay, match=r"copied to new in eu-west-1 .* logs-new-one.*copy-logs:one"):
+    with pytest.raises(errors.LogCopyUnderWay, match=r"new in eu-west-1 .*by the log copy logs-new-one.*copy-logs:one"):
         start(call, SECOND)
     # A listing that takes several invocations, or is tried again.
     start(call, FIRST)

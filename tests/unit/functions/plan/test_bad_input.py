@@ -133,6 +133,9 @@ SCHEMA = {
     "a poll of hours": Case("InvalidValue", "options.pollSeconds", "at most 3600", {"options.pollSeconds": 7200}),
     "endless drain": Case("InvalidValue", "options.drainSeconds", "at most 86400", {"options.drainSeconds": 10**6}),
     "unknown policy": Case("InvalidValue", "options.drainPolicy", "'wait'", {"options.drainPolicy": "kill"}),
+    "unknown way with pickles": Case(
+        "InvalidValue", "options.pickledXComs", "must be 'convert' or 'archive'", {"options.pickledXComs": "load"}
+    ),
     "unknown conflict": Case("InvalidValue", "options.onConflict", "'overwrite'", {"options.onConflict": "replace"}),
     "xcoms as text": Case("InvalidType", "options.xcoms", "must be boolean", {"options.xcoms": "no"}),
     "empty pattern": Case("InvalidValue", "options.dags", "must not be empty", {"options.dags": ""}),
@@ -190,8 +193,8 @@ SCHEMA = {
         {"options.path": "direct", "options.importVersion": "2.11.2"},
     ),
     "unknown path": Case("InvalidValue", "options.path", "must be 'auto'", {"options.path": "by plane"}),
-    "roll back of nothing": Case("MissingField", "migrationId", "is required", {"": {"mode": "rollback"}}),
-    "roll back with a source": Case(
+    "rollback of nothing": Case("MissingField", "migrationId", "is required", {"": {"mode": "rollback"}}),
+    "rollback with a source": Case(
         "InvalidValue", "source", "leave it out", {"mode": "rollback", "migrationId": "sunday"}
     ),
 }
@@ -201,7 +204,14 @@ WORLD = {
     "no such source": Case("SourceNotFound", "source.environment", "check the name", {"source.environment": "nobody"}),
     "source being updated": Case("SourceNotAvailable", "source.environment", "UPDATING", {}, source(Status="UPDATING")),
     "source too old": Case("SourceTooOld", "source.environment", "1.10.12", {}, source(AirflowVersion="1.10.11")),
-    "source too new": Case("SourceTooNew", "source.environment", "3.0.6", {}, source(AirflowVersion="3.0.6")),
+    "source newer than the target": Case(
+        "Downgrade", "target.airflowVersion", "3.2.1 is older than the source's 3.3.1", {},
+        source(AirflowVersion="3.3.1"),
+    ),
+    "Airflow 3 through 2.11": Case(
+        "PathUnfit", "options.path", "the source runs Airflow 3.0.6, which is after 2.11",
+        {"options.path": "through-2.11"}, source(AirflowVersion="3.0.6"),
+    ),
     "region without MWAA": Case(
         "RegionUnsupported", "source.region", "no endpoint in eu-nowhere-1",
         {"source.region": "eu-nowhere-1"}, no_mwaa,

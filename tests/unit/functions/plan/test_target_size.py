@@ -80,7 +80,7 @@ def test_a_class_that_cannot_be_compared_is_kept(its: str) -> None:
 def test_without_the_number_of_dags_the_class_is_the_sources_and_the_report_says_why() -> None:
     size = target_size.of(rehearsal(), LARGE, lambda: None)
     assert size.fields == LEAST
-    assert size.note.startswith("The target is mw1.2xlarge, as the source: how many DAGs that has is not known")
+    assert size.note.startswith("The target is mw1.2xlarge, like the source: its number of DAGs is unknown")
 
 
 @pytest.mark.parametrize(
@@ -150,7 +150,7 @@ def test_the_target_is_created_with_it_and_the_report_tells(large: Environments,
     found = json.loads(written)
     assert (found["environment_class"], found["environment_class_on_the_day"]) == ("mw1.small", "mw1.2xlarge")
     page = clients.s3().get_object(Bucket="exchange", Key=told["key"].replace(".json", ".html"))["Body"].read().decode()
-    assert "The target was mw1.small; on the day it is mw1.2xlarge," in page
+    assert "The real target will be mw1.2xlarge, which is at least as fast" in page
     # What comes after it can tell its downtime from those of others.
     history = clients.s3().get_object(Bucket="exchange", Key="rehearsals/eu-west-1/prod-2-10.json")["Body"].read()
     assert [item["environment_class"] for item in json.loads(history)] == ["mw1.small"]

@@ -8,6 +8,7 @@ import pytest
 from migration.airflow.cli import AirflowCli
 from migration.airflow.endpoint import Answer
 from migration.airflow.pausing import set_paused
+from migration.failure import failure_of
 from migration.model import Phase
 from migration.report import contents, notification
 
@@ -70,12 +71,12 @@ def test_what_the_engine_measured_are_phases_of_their_own() -> None:
     ],
 )
 def test_failure_of(caught: dict[str, str], message: str) -> None:
-    found = contents.failure_of({"state": "Verify", "error": "X", **caught})
+    found = failure_of({"state": "Verify", "error": "X", **caught})
     assert found == {"state": "Verify", "error": "X", "message": message}
 
 
 def test_no_failure() -> None:
-    assert contents.failure_of({}) is None
+    assert failure_of({}) is None
 
 
 def test_a_subject_says_the_verdict_and_fits_sns() -> None:

@@ -26,6 +26,12 @@ def test_each_kind_has_a_sentence() -> None:
     ]
 
 
+def test_what_was_changed_before_an_upgrade_to_airflow_3() -> None:
+    line = "2 XComs (d t r -1 k, d t s -1 k): their value was cleared, because it holds nothing at all"
+    told = left_behind.notes({"import": {"changed_values": [line]}, "verify": {"changed_for_hop": [line]}})
+    assert told == [f"Changed by the import: {line}.", f"Changed for the upgrade to Airflow 3: {line}."]
+
+
 def test_a_long_list_is_cut() -> None:
     (note,) = left_behind.notes({"export": {"indexes_left_out": [str(number) for number in range(25)]}})
     assert note.endswith("18, 19 and 5 more.")

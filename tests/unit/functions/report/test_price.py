@@ -61,7 +61,10 @@ def test_on_the_day_the_hours_are_of_another_class(pricing: Any, stub: Stubber) 
     found = price.of_target(pricing, {"EnvironmentClass": "mw1.small"}, REGION, phases(2), "mw1.large")
     assert found is not None
     assert (found.usd, found.on_the_day) == (0.98, 1.98)
-    assert "at 0.49 USD an hour. On the day they are hours of mw1.large at 0.99 USD, and rather fewer. " in found.basis
+    assert (
+        "at 0.49 USD an hour. The real target (mw1.large) costs 0.99 USD an hour, probably for fewer hours. "
+        in found.basis
+    )
 
 
 @pytest.mark.parametrize("on_the_day", ["mw1.medium", ""])
@@ -79,7 +82,9 @@ def test_hours_of_the_class(pricing: Any, stub: Stubber) -> None:
     found = price.of_target(pricing, ENVIRONMENT, REGION, phases(2.5))
     assert found is not None
     assert found.usd == 1.85
-    assert found.basis.startswith("2.50 hours of mw1.medium in ap-northeast-1 at 0.74 USD an hour. Not in it: workers,")
+    assert found.basis.startswith(
+        "2.50 hours of mw1.medium in ap-northeast-1 at 0.74 USD an hour. Not included: workers,"
+    )
 
 
 def test_a_refusal_is_no_price(pricing: Any, stub: Stubber) -> None:
