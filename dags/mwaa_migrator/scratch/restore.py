@@ -26,6 +26,9 @@ from mwaa_migrator.scratch.scratch_schema import ScratchSchema
 from mwaa_migrator.this_airflow.configuration import fernet
 from mwaa_migrator.this_airflow.migrations import names_in_migrations
 
+#: Airflow 3's migrations write a key into each row of these.
+_GIVEN_KEYS = ("task_instance",)
+
 
 def check_artifact(artifact: Artifact, processes: int, while_waiting: Callable[[], None] = lambda: None) -> None:
     """Read every part and the schema; raises ArtifactDamaged unless all of them are what the export wrote."""
@@ -54,7 +57,13 @@ def restore(scratch: ScratchSchema, upgrade_follows: bool, processes: int, progr
     tables = described_tables(read_schema(artifact.storage, artifact.manifest))
     tables = {name: _with_room_for_secrets(table) for name, table in tables.items()}
     try:
-        create_tables(connection, scratch.name, list(tables.values()), unlogged=not upgrade_follows)
+        create_tables(
+            connection,
+            scratch.name,
+            list(tables.values()),
+            unlogged=not upgrade_follows,
+            roomy=_GIVEN_KEYS if upgrade_follows else (),
+        )
     except OperationalError:
         # A full disk or a lost connection says nothing of the tables.
         raise
