@@ -12,7 +12,7 @@ from typing import Any
 from aws_lambda_powertools.metrics import MetricUnit
 from botocore.exceptions import ClientError
 
-from migration import errors, settings
+from migration import errors, phase_names, settings
 from migration.airflow import our_dags, path, runs
 from migration.aws import clients
 from migration.aws.client_errors import is_transient
@@ -104,7 +104,7 @@ def _notes(store: Store) -> list[str]:
 def _is_upgraded_to_3(migration: Migration, phases: list[Phase]) -> bool:
     """Whether the target came to Airflow 3 with its history, by an upgrade in place."""
     ended = {phase["name"] for phase in phases if phase["ended"]}
-    return any(path.is_at_airflow_3(version) and f"hop to {version}" in ended for version in migration["hops"])
+    return any(path.is_at_airflow_3(version) and phase_names.hop_to(version) in ended for version in migration["hops"])
 
 
 def _remember(history: History, report: dict[str, Any]) -> list[Rehearsal]:

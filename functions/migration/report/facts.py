@@ -9,15 +9,15 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
-from migration import wording
+from migration import phase_names, wording
 
 Report = Mapping[str, Any]
 
 PASS, WARN, FAIL = "pass", "warn", "fail"
 _ORDER = {FAIL: 0, WARN: 1, PASS: 2}
 #: The DAGs are paused from the first of these on, and to the end of the last of those.
-_PAUSED_FROM = ("quiesce", "export")
-_PAUSED_TO = ("cut over", "roll back")
+_PAUSED_FROM = (phase_names.QUIESCE, phase_names.EXPORT)
+_PAUSED_TO = (phase_names.CUT_OVER, phase_names.ROLL_BACK)
 
 
 class Place(NamedTuple):
@@ -262,6 +262,12 @@ def downtime(report: Report) -> str:
     """The downtime in words; where a smaller class was rehearsed on, it is the most to expect."""
     took = wording.duration(report["downtime_seconds"])
     return f"{took} at most" if on_smaller_class(report) else took
+
+
+def way_in(report: Report) -> str:
+    """By which way the import reached the target's metadata database; empty where it did not."""
+    way = str(report.get("way_in") or "")
+    return "Airflow's own engine" if way == "airflow" else way
 
 
 def on_smaller_class(report: Report) -> bool:

@@ -20,6 +20,7 @@ REPORT: dict[str, Any] = {
     "mode": "rehearse",
     "verified": True,
     "tables": {"dag_run": {"match": True, "exported": 1, "merged": 1}},
+    "logs": {"events_lost": 0},
     "dags": {"source": 1, "parsed_in_target": 1, "import_errors": []},
 }
 
@@ -33,9 +34,26 @@ def test_a_rehearsals_target_has_no_name_and_a_migrations_has() -> None:
 
 def test_every_fault_of_the_variables_is_told() -> None:
     variables = {"SOURCE": "3.2.1", "TARGET": "9.9.9", "MODE": "try", "DAGS": "/no/such/folder"}
-    wrong = Settings.from_variables({**variables, "PATH_TO_3": "through-2.11"})
-    with pytest.raises(InvalidSettings, match=r"TARGET is 9\.9\.9.*SOURCE is 3\.2\.1.*DAGS is .*MODE is try"):
+    wrong = Settings.from_variables({**variables, "PATH_TO_3": "through-2.11", "WORKER_DATABASE": "all"})
+    with pytest.raises(
+        InvalidSettings,
+        match=r"TARGET is 9\.9\.9.*SOURCE is 3\.2\.1.*WORKER_DATABASE is all; it must be token .*DAGS is .*MODE is try",
+    ):
         wrong.check()
+
+
+@pytest.mark.parametrize(
+    ("variables", "versions"),
+    [
+        ({}, {"3.2.1"}),
+        ({"PATH_TO_3": "through-2.11"}, {"2.11.2", "3.2.1"}),
+        ({"WORKER_DATABASE": "none"}, {"2.11.2", "3.2.1"}),
+        ({"WORKER_DATABASE": "none", "PATH_TO_3": "direct"}, {"3.2.1"}),
+        ({"WORKER_DATABASE": "none", "TARGET": "2.11.2"}, {"2.11.2"}),
+    ],
+)
+def test_the_versions_of_the_way_that_is_taken_are_installed(variables: dict[str, str], versions: set[str]) -> None:
+    assert Settings.from_variables(variables).target_versions() == versions
 
 
 @pytest.mark.parametrize(
@@ -81,7 +99,7 @@ def test_what_is_waited_for_is_said_again_meanwhile(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr("mwaa_migrator_cli.reminder._TICK", 0.01)
     said: list[str] = []
     reminder = Reminder(said.append)
-    reminder.wait_for("creating the source environment at Airflow 2.10.3")
+    reminder.begin("creating the source environment at Airflow 2.10.3")
     with reminding(reminder):
         time.sleep(0.3)
     assert said[0].startswith("creating the source environment at Airflow 2.10.3 ... 0.")
