@@ -22,8 +22,8 @@ def use(folder):
 
 def give_to_workers(folder):
     """Makes it the DAG folder of the tasks that this process's executor starts."""
-    if hasattr(local_executor, "_execute_work"):  # from 3.0 on
-        local_executor._execute_work = _in_folder(local_executor._execute_work, folder)
+    if hasattr(local_executor, "_run_worker"):  # from 3.0 on
+        local_executor._run_worker = _in_folder(local_executor._run_worker, folder)
     else:
         worker = getattr(local_executor, "LocalWorkerBase", local_executor.LocalWorker)  # 1.10 has no base
         worker.execute_work = _in_folder(worker.execute_work, folder)
