@@ -54,20 +54,20 @@ with tempfile.TemporaryDirectory() as folder:
     checks = dag_code.check(files, violations, "3.2.1")
 ended = time.perf_counter()
 found = {check["name"]: len(check.get("findings", [])) for check in checks}
-told = {"fetch": fetched - begun, "all": ended - begun, "files": len(files.files), "found": found}
-sys.stdout.write(json.dumps(told))
+measured = {"fetch": fetched - begun, "all": ended - begun, "files": len(files.files), "found": found}
+sys.stdout.write(json.dumps(measured))
 """
 
 
 def measure() -> list[Result]:
     """The seconds that one process takes, and how many of them pass before ruff starts; the peak memory of both."""
-    told, peak_bytes = _checked()
-    if told["files"] != FILES or not told["found"]["Removed in Airflow 3"]:
-        raise RuntimeError(f"the checks did not see what is there: {told}")
+    measured, peak_bytes = _checked()
+    if measured["files"] != FILES or not measured["found"]["Removed in Airflow 3"]:
+        raise RuntimeError(f"the checks did not see what is there: {measured}")
     what = f"{FILES:,} DAG files"
     return [
-        Result(f"Checks of {what}, one of {LINES:,} lines, imports included", told["all"], "s", 60),
-        Result(f"Of that, fetching the {what} from the local S3", told["fetch"], "s"),
+        Result(f"Checks of {what}, one of {LINES:,} lines, imports included", measured["all"], "s", 60),
+        Result(f"Of that, fetching the {what} from the local S3", measured["fetch"], "s"),
         Result(f"Memory of the checks of {what}: Python and ruff", peak_bytes / MEGABYTE, "MB"),
     ]
 

@@ -59,7 +59,7 @@ def watch(pid: int) -> Iterator[Peak]:
 
 @contextmanager
 def looking(look: Callable[[], None], seconds: float) -> Iterator[None]:
-    """Calls `look` again and again, so many seconds apart, until the block ends."""
+    """Calls `look` every `seconds` until the block ends."""
     watcher = Repeating(look, seconds, "memory")
     watcher.start()
     try:

@@ -11,7 +11,7 @@ from . import reading
 from .model import Activation, Definition
 from .problems import DefinitionRefused, Problem
 
-#: DescribePipelines takes so many ids.
+#: The most ids that DescribePipelines takes.
 _AT_ONCE = 25
 #: What the service calls a pipeline that runs by its schedule.
 _ACTIVE = "SCHEDULED"

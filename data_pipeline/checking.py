@@ -26,7 +26,7 @@ def resolved(definition: Definition) -> tuple[Definition, list[Problem]]:
     problems.extend(schedules.problems(inheriting))
     if not any(object_reference.kind(found.type) == "activity" for found in inheriting.objects.values()):
         problems.append(Problem("", "", "it has no activity, so the DAG would have nothing to do."))
-    # A field that many objects inherit is told once.
+    # A field that many objects inherit is reported once.
     return inheriting, list(dict.fromkeys(problems))
 
 

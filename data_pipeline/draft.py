@@ -28,7 +28,7 @@ DEFAULT_RETRIES, DEFAULT_RETRY_DELAY = 2, Period(10, "minute")
 
 @dataclass(frozen=True)
 class Variable:
-    """An Airflow variable to make; `value` is None for a secret and for what nobody told."""
+    """An Airflow variable to make; `value` is None for a secret and for what is unknown."""
 
     name: str
     description: str

@@ -186,8 +186,8 @@ def _rows(found: Translation, item: PipelineObject) -> Iterator[str]:
         if name == "type" or item.origin(name) != item.id:
             continue
         notes = [note for note in found.notes if (note.object_id, note.field) == (item.id, name)]
-        told = " ".join(f"**Decide:** {note.text}" if note.level is Level.DECIDE else note.text for note in notes)
-        yield f"| `{name}` | {_was(values)} | {_cell(told)} |"
+        decisions = " ".join(f"**Decide:** {note.text}" if note.level is Level.DECIDE else note.text for note in notes)
+        yield f"| `{name}` | {_was(values)} | {_cell(decisions)} |"
 
 
 def _was(values: tuple[Value, ...]) -> str:

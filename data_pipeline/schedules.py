@@ -126,7 +126,7 @@ def _field(definition: Definition, schedule: PipelineObject, name: str) -> str |
     try:
         texts = scope.evaluated(name)
     except NotEvaluated:
-        # It is told where the fields are checked.
+        # It is reported where the fields are checked.
         return None
     return texts[0].fixed if texts else None
 

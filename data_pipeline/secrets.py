@@ -113,7 +113,7 @@ def _without_literals(
         return value
     if is_secret:
         if _MASK.fullmatch(value):
-            # The service masks what it keeps: the value is secret, and nobody told it.
+            # The service masks what it keeps: the value is secret, and it is unknown here.
             return f"#{{{parameter_for(f'{found.id}.{name} {value}')}}}"
         literals = syntax.literals(value)
         if not literals:

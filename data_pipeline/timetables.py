@@ -16,7 +16,7 @@ from .run_values import Trigger
 from .schedules import Plan
 
 _MINUTES_IN_HOUR, _HOURS_IN_DAY, _MONTHS_IN_YEAR = 60, 24, 12
-#: A month has at least so many days.
+#: The fewest days that a month has.
 _SHORTEST_MONTH = 28
 
 

@@ -1,4 +1,8 @@
-"""PollTarget, PollHop: whether the target is ready, still being worked on, or has failed."""
+"""PollTarget, PollHop: whether the target is ready, still being worked on, or has failed.
+
+After a hop it also judges whether the target could install its requirements at the new version. Nothing else does
+before the cut-over, and Amazon MWAA calls an environment AVAILABLE that runs without any of them.
+"""
 
 from __future__ import annotations
 
@@ -8,8 +12,10 @@ from typing import Any
 from migration import errors, waiting
 from migration.airflow import versions
 from migration.aws import clients
+from migration.checks import check_results, gate, installation_log
 from migration.environments import environment
-from migration.exchange.store import of_attempt
+from migration.exchange import layout
+from migration.exchange.store import Store, of_attempt
 from migration.model import Migration
 from migration.state import state
 from migration.waiting import Progress
@@ -36,7 +42,10 @@ def handler(*, migration: Migration, phase: str, airflow_version: str, waited_se
     found = environment.get(clients.mwaa(target["region"]), target["environment"])
     status = judge(found, target["environment"], airflow_version)
     if status == "AVAILABLE":
-        of_attempt(clients.s3(), migration).end_phase(phase)
+        store = of_attempt(clients.s3(), migration)
+        if phase == f"hop to {airflow_version}":
+            _judge_installation(migration, found or {}, store, airflow_version)
+        store.end_phase(phase)
         return EnvironmentProgress(**vars(waiting.ready(waited_seconds)), status=status)
     progress = waiting.not_ready(
         waited_seconds,
@@ -51,6 +60,18 @@ def handler(*, migration: Migration, phase: str, airflow_version: str, waited_se
     return EnvironmentProgress(**vars(progress), status=status)
 
 
+def _judge_installation(migration: Migration, found: dict[str, Any], store: Store, airflow_version: str) -> None:
+    """Raises ChecksFailed. A rehearsal's checks come later, and stop nothing."""
+    if migration["mode"] != "migrate" or not found.get("RequirementsS3Path"):
+        return
+    hop = store.read(layout.phase(f"hop to {airflow_version}")) or {}
+    check = installation_log.check(clients.logs(migration["target"]["region"]), found, hop.get("started"))
+    check["name"] = f"{installation_log.NAME}, Airflow {airflow_version}"
+    check_results.write(store, "hop", [check])
+    if migration["options"]["checks"] == "enforce":
+        gate.require_after_hop(check, airflow_version)
+
+
 def judge(found: dict[str, Any] | None, name: str, airflow_version: str) -> str:
     """The environment's status, or the error that it stands for.
 
@@ -61,8 +82,10 @@ def judge(found: dict[str, Any] | None, name: str, airflow_version: str) -> str:
         raise errors.EnvironmentUnavailable(f"{name} does not exist any more. Start the migration again.")
     status: str = found["Status"]
     update = found.get("LastUpdate", {})
-    told = update.get("Error", {})
-    reason = f"{told.get('ErrorCode', '')}: {told.get('ErrorMessage', '')}" if told else "Amazon MWAA gives no reason"
+    error = update.get("Error", {})
+    reason = (
+        f"{error.get('ErrorCode', '')}: {error.get('ErrorMessage', '')}" if error else "Amazon MWAA gives no reason"
+    )
     if status in _FAILED:
         raise _FAILED[status](
             f"{name} is {status} ({reason}). Correct what it names (target.overrides, network, role, requirements), "

@@ -1,7 +1,7 @@
 """Report: as data, as a page and as a summary in the exchange bucket, and a notification that says how it ended.
 
 A migration that went well must not end badly because of its report: where the bucket does not take it the notification
-carries what matters, and where nobody can be told it lies in the bucket. The log has it in both cases.
+carries what matters, and where nobody can be notified it lies in the bucket. The log has it in both cases.
 """
 
 from __future__ import annotations
@@ -72,8 +72,8 @@ def handler(
     metrics.add_metric(name="DowntimeSeconds", unit=MetricUnit.Seconds, value=report["downtime_seconds"])
     written = _write(store, report)
     place, link = _places(written, migration["bucket"])
-    told = _notify(notification.subject(report), notification.message(report, place, link))
-    if written is None and not told:
+    is_notified = _notify(notification.subject(report), notification.message(report, place, link))
+    if written is None and not is_notified:
         raise errors.ReportNotWritten(
             f"The bucket {migration['bucket']} refused the report of {migration['id']} and the topic the notification. "
             "The log of the report function has the report; correct the policies of the bucket, the topic and their "
@@ -132,7 +132,7 @@ def _write(store: Store, report: dict[str, Any]) -> str | None:
 
 
 def _places(key: str | None, bucket: str) -> tuple[str, str]:
-    """Where the page lies, and a link to it for whoever has no access to the bucket; empty where there is none."""
+    """Where the page lies, and a link to it for people without access to the bucket; empty where there is none."""
     if key is None:
         return "", ""
     page = f"{key.removesuffix('.json')}.html"
@@ -143,7 +143,7 @@ def _places(key: str | None, bucket: str) -> tuple[str, str]:
 
 
 def _notify(subject: str, message: str) -> bool:
-    """Whether the topic took it. A topic without subscribers takes it too, and nobody hears of it."""
+    """Publishes to the topic. Returns whether it took it; one without subscribers does, and then nobody hears of it."""
     sns, topic = clients.sns(), settings.topic_arn()
     try:
         sns.publish(TopicArn=topic, Subject=subject, Message=message)

@@ -96,9 +96,9 @@ def _variables_of(local: str) -> Mapping[str, str]:
     for folder in (Path.cwd(), *Path.cwd().parents, Path(__file__).parents[1]):
         state = folder / "build" / "local" / local / "state.json"
         if state.is_file():
-            told = json.loads(state.read_text(encoding="utf-8"))
+            written = json.loads(state.read_text(encoding="utf-8"))
             # Until it has started there is only the number of its process.
-            found = {key: value for key, value in told.items() if isinstance(value, str)}
+            found = {key: value for key, value in written.items() if isinstance(value, str)}
             if "AWS_ENDPOINT_URL" in found:
                 return found
     raise NotFound(

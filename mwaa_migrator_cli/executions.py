@@ -57,9 +57,9 @@ def watch(arn: str) -> bool:
         Console().print(summary(reports[-1]))
     output = json.loads(ended.get("output") or "{}")
     if ended["status"] != "SUCCEEDED":
-        told = ended.get("error") or ended["status"]
+        name = ended.get("error") or ended["status"]
         message = wording.printable(message_of(ended.get("cause") or ""))
-        console.print(Text(f"{told}: {message}".removesuffix(": "), style="bold red"), soft_wrap=True)
+        console.print(Text(f"{name}: {message}".removesuffix(": "), style="bold red"), soft_wrap=True)
     elif output.get("outcome") == "skipped":
         # What a rehearsal ends with whose source another migration works on.
         message = wording.printable(message_of(output["cause"]))

@@ -103,6 +103,8 @@ def summary(report: Mapping[str, Any]) -> RenderableType:
         copied, archived, lost = (wording.count(logs.get(f"events_{name}")) for name in ("copied", "archived", "lost"))
         events = wording.counted(logs["events_source"], "event")
         parts.append(Text(f"Logs: {copied} of {events} copied, {archived} archived, {lost} lost"))
+    if facts.way_in(report):
+        parts.append(Text(f"Way into the target's database: {facts.way_in(report)}"))
     parts += [_finding(finding) for finding in facts.judgements(report) if finding.level != facts.PASS]
     verdict = Text(f"\n{facts.headline(report)}", style=f"bold {_COLOURS[facts.verdict(report)]}")
     path = " \N{RIGHTWARDS ARROW} ".join(report.get("path") or [])

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import IO, Any, cast
 from urllib.parse import urlsplit
 
-#: Sums of digests are kept in so many bits.
+#: The bits that a sum of digests is kept in.
 _MODULUS = 1 << 256
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from ..expressions.functions import as_time
 
-#: DescribeObjects takes so many ids.
+#: The most ids that DescribeObjects takes.
 _AT_ONCE = 25
 _FINISHED, _SUCCESS = "FINISHED", "success"
 

@@ -257,7 +257,7 @@ class LogsIncomplete(MigrationError):
 
 
 class ChecksFailed(MigrationError):
-    """Before any DAG was paused, the target's checks found what works in the source and will not work there."""
+    """The target's checks found, before any DAG was paused or after an upgrade, what will not work there."""
 
 
 class LinterFailed(MigrationError):

@@ -1,6 +1,6 @@
 """Waits are data: a function says how long the state machine waits before it looks again, and when to give up.
 
-What is counted is the time waited between looks, not the clock: a redriven execution goes on with what it has left.
+What is counted is the time waited between looks, not the clock: a redriven execution continues with what it has left.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ class Progress:
 
 
 def ready(waited: int) -> Progress:
-    """The end of a wait of so many seconds."""
+    """What was waited for is ready, after `waited` seconds."""
     return Progress(ready=True, wait_seconds=0, waited_seconds=waited)
 
 

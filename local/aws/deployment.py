@@ -57,6 +57,25 @@ class Deployment:
     outputs: dict[str, str]
 
 
+@dataclass(frozen=True)
+class _Expanded:
+    """A template as moto gets it.
+
+    Attributes:
+        values: of its parameters.
+        own_outputs: the names of the outputs that it has of its own; the others are for us.
+        packages, layer_folders: by the logical ids of functions and layers.
+        by_own_api: resources by type and logical id that are no longer in it, because moto cannot make them.
+    """
+
+    template: dict[str, Any]
+    values: dict[str, Any]
+    own_outputs: frozenset[str]
+    packages: dict[str, Path]
+    layer_folders: dict[str, Path]
+    by_own_api: dict[str, dict[str, Any]]
+
+
 def deploy(
     client: Callable[[str], Any],
     template: Path,
@@ -74,13 +93,37 @@ def deploy(
     Raises:
         DeploymentFailed: the template or one of its resources is refused.
     """
+    expanded = _expand_for_moto(template, region, parameters or {})
+    outputs = _create_stack(client, expanded, region, stack_name)
+    _create_by_own_api(client, expanded.by_own_api, outputs)
+    answered = client("cloudformation").describe_stack_resources(StackName=stack_name)["StackResources"]
+    found = [r for r in answered if "LogicalResourceId" in r]  # what moto did not make has none
+    resources = {r["LogicalResourceId"]: r.get("PhysicalResourceId", "") for r in found}
+    types = {r["LogicalResourceId"]: r["ResourceType"] for r in found}
+    _attach_managed_policies(client("iam"), resources, outputs)
+    functions = {
+        logical_id: _function(client("lambda"), logical_id, resources[logical_id], expanded, outputs)
+        for logical_id, resource_type in types.items()
+        if resource_type == "AWS::Lambda::Function" and logical_id in expanded.packages
+    }
+    machines = {
+        logical_id: resources[logical_id]
+        for logical_id, resource_type in types.items()
+        if resource_type == "AWS::StepFunctions::StateMachine"
+    }
+    own_outputs = {name: value for name, value in outputs.items() if name in expanded.own_outputs}
+    return Deployment(stack_name, region, functions, machines, resources, own_outputs)
+
+
+def _expand_for_moto(template: Path, region: str, parameters: Mapping[str, str]) -> _Expanded:
     written = sam_template.read(template)
     packages = _take_packages(written, template.parent)
     layer_folders = _take_layers(written, template.parent)
     sam_template.inline_definitions(written, template.parent)
+    own_outputs = frozenset(written.get("Outputs", {}))
     values = {
         **{name: p["Default"] for name, p in written.get("Parameters", {}).items() if "Default" in p},
-        **(parameters or {}),
+        **parameters,
     }
     expanded = _expand(written, {**values, "AWS::Region": region, "AWS::AccountId": "123456789012"})
     # moto has the values of the partition `aws` everywhere.
@@ -89,70 +132,64 @@ def deploy(
     )
     by_own_api = {resource_type: sam_template.take(expanded, resource_type) for resource_type in _BY_OWN_API}
     sam_template.inline_substitutions(expanded)
-    # moto resolves values for us in the stack's outputs, those included that it does not keep as properties.
-    wanted = {}
+    _add_outputs(expanded, by_own_api)
+    return _Expanded(expanded, values, own_outputs, packages, layer_folders, by_own_api)
+
+
+def _add_outputs(expanded: dict[str, Any], by_own_api: Mapping[str, Mapping[str, Any]]) -> None:
+    """Adds outputs in which moto resolves values for us, those included that it does not keep as properties."""
+    outputs = expanded.setdefault("Outputs", {})
     for logical_id, resource in expanded["Resources"].items():
         properties = resource.get("Properties", {})
         if resource["Type"] == "AWS::Lambda::Function" and "LogGroup" in properties.get("LoggingConfig", {}):
-            wanted[_output_name(logical_id, _LOG_GROUP)] = properties["LoggingConfig"]["LogGroup"]
+            outputs[_output_name(logical_id, _LOG_GROUP)] = {"Value": properties["LoggingConfig"]["LogGroup"]}
         if resource["Type"] == "AWS::IAM::Role":
             for index, arn in enumerate(properties.get("ManagedPolicyArns", [])):
-                wanted[_output_name(logical_id, (*_MANAGED_POLICY_ARNS, str(index)))] = arn
-    expanded.setdefault("Outputs", {}).update({name: {"Value": value} for name, value in wanted.items()})
+                outputs[_output_name(logical_id, (*_MANAGED_POLICY_ARNS, str(index)))] = {"Value": arn}
     for logical_id, resource in (item for taken in by_own_api.values() for item in taken.items()):
         # A resource under a condition has its outputs under the same condition.
         under = {key: value for key, value in resource.items() if key == "Condition"}
         for path, value in sam_template.intrinsics(resource["Properties"]):
-            expanded["Outputs"][_output_name(logical_id, path)] = {"Value": value, **under}
-        expanded["Outputs"][_output_name(logical_id, _WANTED)] = {"Value": logical_id, **under}
+            outputs[_output_name(logical_id, path)] = {"Value": value, **under}
+        outputs[_output_name(logical_id, _WANTED)] = {"Value": logical_id, **under}
 
+
+def _create_stack(client: Callable[[str], Any], expanded: _Expanded, region: str, stack_name: str) -> dict[str, str]:
+    """Returns the stack's outputs."""
     s3 = client("s3")
     s3.create_bucket(Bucket=_ARTIFACTS, **_location(region))
     s3.put_object(Bucket=_ARTIFACTS, Key="package.zip", Body=_placeholder_package())
     cloudformation = client("cloudformation")
     cloudformation.create_stack(
         StackName=stack_name,
-        TemplateBody=json.dumps(expanded),
+        TemplateBody=json.dumps(expanded.template),
         # With the defaults: moto would take a list's for the one string that it is written as.
-        Parameters=[{"ParameterKey": name, "ParameterValue": str(value)} for name, value in values.items()],
+        Parameters=[{"ParameterKey": name, "ParameterValue": str(value)} for name, value in expanded.values.items()],
         Capabilities=["CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"],
     )
     stack = cloudformation.describe_stacks(StackName=stack_name)["Stacks"][0]
     if stack["StackStatus"] != "CREATE_COMPLETE":
         raise DeploymentFailed(f"the stack {stack_name} is {stack['StackStatus']}: {stack.get('StackStatusReason')}")
-    outputs = {output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])}
+    return {output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])}
+
+
+def _create_by_own_api(
+    client: Callable[[str], Any], by_own_api: Mapping[str, Mapping[str, Any]], outputs: Mapping[str, str]
+) -> None:
     for resource_type, taken in by_own_api.items():
         for logical_id, resource in taken.items():
-            if _output_name(logical_id, _WANTED) not in outputs:
-                continue
-            _BY_OWN_API[resource_type](client, logical_id, _resolved(resource["Properties"], logical_id, outputs))
+            if _output_name(logical_id, _WANTED) in outputs:
+                properties = _resolved(resource["Properties"], logical_id, outputs)
+                _BY_OWN_API[resource_type](client, logical_id, properties)
 
-    answered = cloudformation.describe_stack_resources(StackName=stack_name)["StackResources"]
-    found = [r for r in answered if "LogicalResourceId" in r]  # what moto did not make has none
-    resources = {r["LogicalResourceId"]: r.get("PhysicalResourceId", "") for r in found}
+
+def _attach_managed_policies(iam: Any, resources: Mapping[str, str], outputs: Mapping[str, str]) -> None:
+    """Attaches the policies of the roles, which moto's CloudFormation leaves out."""
     for logical_id, name in resources.items():
         prefix = _output_name(logical_id, _MANAGED_POLICY_ARNS)
         for output, arn in outputs.items():
             if output.removeprefix(prefix).isdigit():
-                client("iam").attach_role_policy(RoleName=name, PolicyArn=arn)
-    by_type: dict[str, list[str]] = {}
-    for r in found:
-        by_type.setdefault(r["ResourceType"], []).append(r["LogicalResourceId"])
-    functions = {
-        logical_id: _function(
-            client("lambda"),
-            resources[logical_id],
-            packages[logical_id],
-            _layers_of(expanded["Resources"][logical_id]["Properties"], layer_folders),
-            expanded["Resources"][logical_id]["Properties"].get("ReservedConcurrentExecutions"),
-            outputs.get(_output_name(logical_id, _LOG_GROUP)),
-        )
-        for logical_id in by_type.get("AWS::Lambda::Function", [])
-        if logical_id in packages
-    }
-    machines = {logical_id: resources[logical_id] for logical_id in by_type.get("AWS::StepFunctions::StateMachine", [])}
-    own_outputs = {name: value for name, value in outputs.items() if name in written.get("Outputs", {})}
-    return Deployment(stack_name, region, functions, machines, resources, own_outputs)
+                iam.attach_role_policy(RoleName=name, PolicyArn=arn)
 
 
 def _take_packages(document: dict[str, Any], folder: Path) -> dict[str, Path]:
@@ -243,29 +280,23 @@ def _resolved(value: Any, logical_id: str, outputs: Mapping[str, str], path: tup
     return value
 
 
-def _function(
-    client: Any,
-    name: str,
-    package: Path,
-    layer_folders: tuple[Path, ...],
-    reserved_concurrency: int | None,
-    log_group: str | None,
-) -> Function:
+def _function(client: Any, logical_id: str, name: str, expanded: _Expanded, outputs: Mapping[str, str]) -> Function:
     """A function as moto has it; its layers, which moto's CloudFormation leaves out, are given."""
+    properties = expanded.template["Resources"][logical_id]["Properties"]
     deployed = client.get_function_configuration(FunctionName=name)
     return Function(
         name=deployed["FunctionName"],
         arn=deployed["FunctionArn"].split(":$LATEST")[0],
         handler=deployed["Handler"],
         runtime=deployed["Runtime"],
-        package=package,
-        layers=layer_folders,
+        package=expanded.packages[logical_id],
+        layers=_layers_of(properties, expanded.layer_folders),
         role_arn=deployed["Role"],
         timeout=int(deployed["Timeout"]),
         memory=int(deployed["MemorySize"]),
         variables={k: str(v) for k, v in deployed.get("Environment", {}).get("Variables", {}).items()},
-        log_group=log_group or f"/aws/lambda/{deployed['FunctionName']}",
-        reserved_concurrency=reserved_concurrency,
+        log_group=outputs.get(_output_name(logical_id, _LOG_GROUP)) or f"/aws/lambda/{deployed['FunctionName']}",
+        reserved_concurrency=properties.get("ReservedConcurrentExecutions"),
         in_vpc=bool(deployed.get("VpcConfig", {}).get("SubnetIds")),
     )
 

@@ -48,17 +48,23 @@ class AirflowCommands:
         return subprocess.CompletedProcess(["airflow", *arguments], code, *printed)
 
     def start(
-        self, arguments: list[str], output: Path, folders: DagFolders | None = None
+        self,
+        arguments: list[str],
+        output: Path,
+        folders: DagFolders | None = None,
+        variables_of_workers: Mapping[str, str | None] | None = None,
     ) -> subprocess.Popen[bytes] | ForkedProcess:
         """Starts `airflow <arguments>`, which runs on in a process group of its own.
 
         Args:
             output: gets what it prints.
             folders: for what is not on the web server.
+            variables_of_workers: what the tasks that it starts have otherwise; None for a variable that they lack.
         """
         request: dict[str, Any] = {"arguments": arguments}
         if folders is not None:
             request |= {"dag_folder": str(folders.scheduler), "dag_folder_of_workers": str(folders.workers)}
+            request["variables_of_workers"] = dict(variables_of_workers or {})
         # A process without Airflow says why it cannot be imported.
         with contextlib.suppress(ForkServerDied):
             self._server.wait()

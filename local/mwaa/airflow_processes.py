@@ -13,7 +13,7 @@ from local.aws.repeating import Repeating
 from local.installations import ports, processes
 from local.installations.airflow_installation import AirflowCommandFailed, AirflowInstallation
 from local.installations.fork_server import ForkedProcess
-from local.mwaa import airflow_variables
+from local.mwaa import airflow_variables, database_access
 from local.mwaa.airflow_commands import AirflowCommands
 from local.mwaa.airflow_variables import AirflowSettings
 from local.mwaa.dag_folders import DagFolders
@@ -59,6 +59,7 @@ class AirflowProcesses:
         self.output = home / "processes"
         self._folders = DagFolders.of_home(home)
         self._database = database
+        self._database_proxy = settings.database_proxy
         self._marker = marker
         self._processes: dict[str, subprocess.Popen[bytes] | ForkedProcess] = {}
         self._keeper: Repeating | None = None
@@ -207,7 +208,9 @@ class AirflowProcesses:
 
     def _start(self, name: str, arguments: list[str], folders: DagFolders | None) -> None:
         assert self._commands is not None
-        self._processes[name] = self._commands.start(arguments, self.output / f"{name}.log", folders)
+        of_workers = database_access.of_workers(self.installation, self._database_proxy, self._database.name)
+        output = self.output / f"{name}.log"
+        self._processes[name] = self._commands.start(arguments, output, folders, of_workers)
 
     def _check_alive(self) -> None:
         for name, process in self._processes.items():

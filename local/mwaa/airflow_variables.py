@@ -35,6 +35,14 @@ _LOCAL_OPTIONS = {
 #: There a DAG's tasks are scheduled when its file is parsed, so each waits for the next time.
 _OPTIONS_BEFORE_2 = {"scheduler__min_file_process_interval": "2"}
 
+#: Of this machine's variables, those that a process cannot do without, and its way into the network. A worker of Amazon
+#: MWAA has no others either.
+OF_THE_MACHINE = {
+    "CURL_CA_BUNDLE", "HOME", "HTTPS_PROXY", "HTTP_PROXY", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "LD_PRELOAD", "LOGNAME",
+    "NO_PROXY", "PATH", "REQUESTS_CA_BUNDLE", "SSL_CERT_DIR", "SSL_CERT_FILE", "TMPDIR", "TZ", "USER",
+    "http_proxy", "https_proxy", "no_proxy",
+}  # fmt: skip
+
 #: As in the images (mwaa/config/environ.py). Without it no task of 3.0.6 starts where logs go to CloudWatch: its
 #: supervisor does not bear a missing connection ("generator didn't yield").
 _CONNECTION = {"AIRFLOW_CONN_AWS_DEFAULT": "aws://"}
@@ -92,7 +100,7 @@ def variables(
     access = database_access.of(installation, settings.database_proxy, database)
     inherited = installation.environment(home, access.url, **{**access.options, **config})
     return {
-        **{name: value for name, value in inherited.items() if not name.startswith("AWS_")},
+        **{name: value for name, value in inherited.items() if name in OF_THE_MACHINE or name.startswith("AIRFLOW")},
         **settings.aws,
         **access.variables,
         **(_CONNECTION if installation.release >= (3,) else {}),

@@ -1,13 +1,16 @@
 """Stands between Airflow and PostgreSQL, as RDS Proxy does in front of Amazon MWAA's metadata databases.
 
-`python -m local.mwaa.database_proxy <PostgreSQL's port>` prints the port on which it listens. Each session of a client
-is one of the server, and:
+`python -m local.mwaa.database_proxy <PostgreSQL's port>` prints two ports: its own, and that of the credentials below.
+Each session of a client is one of the server, and:
 
 - `airflow_user` logs in with a token that new connections may use for a short time, as with an IAM token of RDS, and
   `adminuser` with a password.
 - Start-up options are refused.
 - A client that has been idle for too long is disconnected.
 - The session of a client that has gone without a word lives on for a while.
+
+The credentials with which an environment makes its tokens are served over HTTP, as Amazon ECS serves a container those
+of its role. Here they sign tokens and nothing else.
 """
 
 from __future__ import annotations
@@ -15,6 +18,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import hmac
+import json
 import os
 import struct
 import subprocess
@@ -29,13 +33,14 @@ from local.installations.folders import ROOT
 _PROTOCOL_3, _CANCEL, _SSL, _GSS = 3, 80877102, 80877103, 80877104
 _LONGEST_STARTUP = 10_000
 _HOST = "127.0.0.1"
+_CREDENTIALS_PATH = "/v2/credentials/database"
 
 
 @dataclass(frozen=True)
 class DatabaseProxySettings:
     """
     Attributes:
-        secret: what tokens are signed with, and the password of the owner.
+        secret: the password of the owner.
         token_seconds: how long a new connection may use a token; 15 minutes in an account.
         idle_seconds: RDS Proxy's IdleClientTimeout, half an hour by default.
         linger_seconds: how long the server's session lives on when its client has gone without a word.
@@ -57,13 +62,18 @@ class DatabaseProxySettings:
         )
 
     def variables(self) -> dict[str, str]:
-        """For the proxy and for those who make tokens (shim/mwaa/config/rds_iam.py)."""
+        """For the proxy's own process."""
         return {
             "DATABASE_SECRET": self.secret,
             "DATABASE_TOKEN_SECONDS": str(self.token_seconds),
             "DATABASE_IDLE_SECONDS": str(self.idle_seconds),
             "DATABASE_LINGER_SECONDS": str(self.linger_seconds),
         }
+
+    @property
+    def signing_key(self) -> str:
+        """What tokens are signed with."""
+        return hashlib.sha256(f"tokens of {self.secret}".encode()).hexdigest()
 
 
 class DatabaseProxy:
@@ -73,6 +83,7 @@ class DatabaseProxy:
         self.settings = settings
         self.host = _HOST
         self.port = 0
+        self._credentials_port = 0
         self._process: subprocess.Popen[str] | None = None
 
     def start(self, server_port: int) -> None:
@@ -87,7 +98,16 @@ class DatabaseProxy:
             start_new_session=True,
         )
         assert self._process.stdout is not None
-        self.port = int(self._process.stdout.readline())
+        self.port, self._credentials_port = map(int, self._process.stdout.readline().split())
+
+    def token_variables(self) -> dict[str, str]:
+        """Those of the images by which whoever has them makes tokens (shim/mwaa/config/rds_iam.py)."""
+        return {
+            "USE_IAM_CREDENTIALS": "true",
+            "AWS_TASK_EXEC_CREDENTIALS_RELATIVE_URI": _CREDENTIALS_PATH,
+            "ECS_CONTAINER_METADATA_URI": f"http://{self.host}:{self._credentials_port}/v3/container",
+            "RDS_IAM_TOKEN_HOSTNAME": self.host,
+        }
 
     def stop(self) -> None:
         """Ends all sessions. Does nothing where it has not started."""
@@ -105,10 +125,10 @@ class _Refused(Exception):
         self.code = code
 
 
-def _is_valid(token: str, secret: str) -> bool:
+def _is_valid(token: str, signing_key: str) -> bool:
     """Whether a token is signed and has not expired."""
     expires, _, signature = token.partition(":")
-    expected = hmac.new(secret.encode(), expires.encode(), hashlib.sha256).hexdigest()
+    expected = hmac.new(signing_key.encode(), expires.encode(), hashlib.sha256).hexdigest()
     return hmac.compare_digest(signature, expected) and time.time() < float(expires)
 
 
@@ -194,7 +214,7 @@ class _Server:
         password = (await reader.readexactly(length - 4)).rstrip(b"\0").decode()
         user = parameters.get("user")
         if not (
-            (user == metadata_roles.USER and _is_valid(password, self._settings.secret))
+            (user == metadata_roles.USER and _is_valid(password, self._settings.signing_key))
             or (user == metadata_roles.OWNER and hmac.compare_digest(password, self._settings.secret))
         ):
             raise _Refused("28P01", f'password authentication failed for user "{user}"')
@@ -211,10 +231,29 @@ class _Server:
             await asyncio.sleep(max(0.05, self._settings.idle_seconds - idle))
 
 
+class _Credentials:
+    def __init__(self, settings: DatabaseProxySettings) -> None:
+        # Amazon ECS does not say how long a token lives; the images know it.
+        document = {"SecretAccessKey": settings.signing_key, "TokenSeconds": settings.token_seconds}
+        self._body = json.dumps(document).encode()
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            request = await reader.readuntil(b"\r\n\r\n")
+        except (asyncio.IncompleteReadError, asyncio.LimitOverrunError, OSError):
+            writer.close()
+            return
+        is_known = request.startswith(f"GET {_CREDENTIALS_PATH} ".encode())
+        status, body = ("200 OK", self._body) if is_known else ("404 Not Found", b"{}")
+        writer.write(f"HTTP/1.1 {status}\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n".encode() + body)
+        writer.close()
+
+
 async def _main(server_port: int) -> None:
-    accepting = _Server(server_port, DatabaseProxySettings.of_environment(os.environ["DATABASE_SECRET"]))
-    server = await asyncio.start_server(accepting.serve, _HOST, 0, backlog=512)
-    sys.stdout.write(f"{server.sockets[0].getsockname()[1]}\n")
+    settings = DatabaseProxySettings.of_environment(os.environ["DATABASE_SECRET"])
+    accepting, credentials = _Server(server_port, settings), _Credentials(settings)
+    servers = [await asyncio.start_server(one.serve, _HOST, 0, backlog=512) for one in (accepting, credentials)]
+    sys.stdout.write(" ".join(str(server.sockets[0].getsockname()[1]) for server in servers) + "\n")
     sys.stdout.flush()
     # Whoever started it may be killed.
     await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)

@@ -200,7 +200,7 @@ class Environment:
                 "AWS_DEFAULT_REGION": surroundings.region,
                 "AWS_EXECUTION_ENV": f"Amazon_MWAA_{installation.version.replace('.', '')}",
                 "AWS_EC2_METADATA_DISABLED": "true",
-                "MWAA__CORE__AIRFLOW_ENV_NAME": self.name,
+                "AIRFLOW_ENV_NAME": self.name,
             },
             surroundings.database_proxy,
             task_group if "TaskLogs" in log_groups.enabled(self.settings) else None,

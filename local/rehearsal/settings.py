@@ -8,6 +8,7 @@ from pathlib import Path
 
 from local.installations import airflow_installation
 from local.installations.folders import BUILD
+from local.mwaa.database_access import NONE, TOKEN, WORKER_DATABASE, WORKER_DATABASES
 from migration.airflow import path
 
 SOURCE_NAME = "rehearsal-source"
@@ -28,6 +29,7 @@ class Settings:
         source: an Airflow version, as is `target`.
         dags: a folder of the user's own DAGs; None for the demo's.
         path: the input's options.path.
+        worker_database: how workers of Airflow 3 reach their database, which the local AWS reads for itself.
         seed_sql: a file of SQL that is run in the source's database.
         out: the folder for the report and the logs.
         keep: whether the local AWS runs on afterwards.
@@ -36,6 +38,7 @@ class Settings:
     source: str = "2.10.3"
     target: str = "3.2.1"
     path: str = path.AUTO
+    worker_database: str = TOKEN
     dags: Path | None = None
     seed_sql: Path | None = None
     out: Path = BUILD / "rehearsal"
@@ -50,6 +53,7 @@ class Settings:
             source=given.get("SOURCE", cls.source),
             target=given.get("TARGET", cls.target),
             path=given.get("PATH_TO_3", cls.path),
+            worker_database=given.get(WORKER_DATABASE, cls.worker_database),
             dags=Path(given["DAGS"]).resolve() if "DAGS" in given else None,
             seed_sql=Path(given["SEED_SQL"]).resolve() if "SEED_SQL" in given else None,
             out=Path(given["OUT"]).resolve() if "OUT" in given else cls.out,
@@ -72,6 +76,8 @@ class Settings:
             problems.append(f"PATH_TO_3 is {self.path}; it must be {' or '.join(path.WAYS)}")
         elif self.path == path.THROUGH and path.is_at_airflow_3(self.source):
             problems.append(f"PATH_TO_3 is {self.path}, and SOURCE is {self.source}, which is after 2.11")
+        if self.worker_database not in WORKER_DATABASES:
+            problems.append(f"{WORKER_DATABASE} is {self.worker_database}; it must be {' or '.join(WORKER_DATABASES)}")
         if self.dags is not None and not self.dags.is_dir():
             problems.append(f"DAGS is {self.dags}, which is not a folder")
         if self.seed_sql is not None and not self.seed_sql.is_file():
@@ -82,7 +88,8 @@ class Settings:
             raise InvalidSettings("; ".join(problems))
 
     def target_versions(self) -> set[str]:
-        """The versions that the target has on its way."""
+        """The versions that the target has on its way, also if it has to take the other one."""
         latest_2_11 = [v for v in airflow_installation.versions() if v.startswith("2.11.")][-1]
-        _, *versions = path.of(self.source, self.target, self.path, latest_2_11)
-        return set(versions)
+        falls_back = self.path == path.AUTO and self.worker_database == NONE and not path.is_at_airflow_3(self.source)
+        ways = {self.path, path.THROUGH} if falls_back else {self.path}
+        return {version for way in ways for version in path.of(self.source, self.target, way, latest_2_11)[1:]}

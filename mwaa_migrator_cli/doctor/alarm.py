@@ -44,12 +44,12 @@ def _alarm(cloudwatch: CloudWatchClient, topic: str, wait: Callable[[float], Non
     name, before, since = quiet["AlarmName"], quiet["StateValue"], datetime.now(UTC)
     try:
         cloudwatch.set_alarm_state(AlarmName=name, StateValue="ALARM", StateReason=_REASON)
-        told = _what_became_of_it(cloudwatch, name, since, wait)
+        outcome = _what_became_of_it(cloudwatch, name, since, wait)
     finally:
         cloudwatch.set_alarm_state(AlarmName=name, StateValue=before, StateReason=_REASON)
-    if told is None:
+    if outcome is None:
         return Finding(ALARM, _ABOUT, "unknown", f"CloudWatch has not said within {_SECONDS:.0f} seconds")
-    return as_expected(ALARM, _ABOUT, told.startswith("Success"), told.replace(topic, "the topic"))
+    return as_expected(ALARM, _ABOUT, outcome.startswith("Success"), outcome.replace(topic, "the topic"))
 
 
 def _what_became_of_it(

@@ -81,14 +81,14 @@ def findings(mwaa: MWAAClient, environment: str, airflow_version: str) -> Iterat
 
 
 def _path(mwaa: MWAAClient, environment: str) -> Finding:
-    told, works = [], False
+    answers, works = [], False
     for path in _PATHS:
         status, location = _post(mwaa, environment, path, "version")
-        told.append(f"{path}: {status}{f' to {location}' if location else ''}")
+        answers.append(f"{path}: {status}{f' to {location}' if location else ''}")
         works = status == 200 or (path == _PATHS[0] and status in (307, 308) and location.endswith(_PATHS[1]))
         if not works:
             break
-    return as_expected(PATH, environment, works, "; ".join(told))
+    return as_expected(PATH, environment, works, "; ".join(answers))
 
 
 def _failure(mwaa: MWAAClient, environment: str, run: Endpoint, major: int) -> Finding:

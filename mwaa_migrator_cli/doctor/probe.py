@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
-from migration.airflow import our_dags, versions
+from migration.airflow import our_dags
 from migration.airflow.cli import AirflowCli
 from migration.airflow.endpoint import Endpoint
 from migration.aws import s3_object
@@ -56,8 +56,10 @@ TASK = Check(
 WAY_IN = Check(
     "probe-way-in",
     "By which way do tasks reach the metadata database?",
-    "Airflow's engine on 2.x; on 3.x one of those that the worker's environment leads to, or none",
-    "On 2.x neither export nor import can run. On 3.x nothing is lost: the target is filled at 2.11.",
+    "Airflow's engine on 2.x; on 3.x one of those that the worker's environment leads to",
+    "On 2.x neither export nor import can run. A target of 3.x lets no import in, so a migration with auto as "
+    "options.path falls back to the path through 2.11: plan the day with the upgrade in place, or choose that path at "
+    "once and spare the detour.",
     stops=False,
 )
 ROLE = Check(
@@ -122,13 +124,13 @@ def run_probe(
     yield as_expected(TRIGGER, name, True, "yes")
     yield as_expected(TASK, name, bool(answers), "yes" if answers else "no answer has come")
     if answers:
-        yield from _judge(name, settings["AirflowVersion"], answers)
+        yield from _judge(name, answers)
 
 
-def _judge(name: str, airflow_version: str, answers: Mapping[str, Any]) -> Iterator[Finding]:
+def _judge(name: str, answers: Mapping[str, Any]) -> Iterator[Finding]:
     ways = answers["waysIn"]
-    is_open = bool(ways) or versions.parse(airflow_version).major >= 3
-    yield as_expected(WAY_IN, name, is_open, ", ".join(ways) or "none")
+    closed = "; ".join(f"{way} ({reason})" for way, reason in sorted(answers.get("closed", {}).items()))
+    yield as_expected(WAY_IN, name, bool(ways), ", ".join(ways) or f"none. Tried: {closed}")
     if not ways:
         return
     who = answers["who"]

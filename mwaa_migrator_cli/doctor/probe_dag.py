@@ -10,26 +10,33 @@ from __future__ import annotations
 import datetime
 import json
 import time
-from typing import Any, Dict, List
+from typing import Any, Dict, List, Tuple
 
 SCHEMA = "mwaa_migrator_doctor"
 
 
-def connect() -> Dict[str, Any]:
-    """The ways into the metadata database that work: by name, a function that makes a connection."""
-    import psycopg2
-    from mwaa_migrator_doctor_ways import WAYS, Unusable  # type: ignore[import-not-found]
+def connect() -> Tuple[Dict[str, Any], Dict[str, str]]:
+    """The ways into the metadata database: functions that connect, and what keeps the other ways closed, by name."""
+    from mwaa_migrator_doctor_ways import WAYS  # type: ignore[import-not-found]
 
     ways: Dict[str, Any] = {"Airflow's engine": _by_engine, **{way.name: way.connect for way in WAYS}}
-    open_ways = {}
-    for name, way in ways.items():
-        try:
-            way().close()
-        # A task of 3.x has no engine, or one that refuses.
-        except (AttributeError, ImportError, RuntimeError, psycopg2.Error, Unusable):
-            continue
-        open_ways[name] = way
-    return open_ways
+    closed = {name: reason for name, reason in ((name, _refusal(way)) for name, way in ways.items()) if reason}
+    return {name: way for name, way in ways.items() if name not in closed}, closed
+
+
+def _refusal(way: Any) -> str:
+    """Why a way is closed, without a value; empty if it is open."""
+    import psycopg2
+    from mwaa_migrator_doctor_ways import Unusable
+
+    try:
+        way().close()
+    except Unusable as unusable:
+        return str(unusable)
+    # A task of 3.x has no engine, or one that refuses. What that says may have a password in it.
+    except (AttributeError, ImportError, RuntimeError, psycopg2.Error) as error:
+        return type(error).__name__
+    return ""
 
 
 def _by_engine() -> Any:
@@ -97,8 +104,8 @@ def idle(way: Any, seconds: List[float]) -> float:
 
 def answers(idle_seconds: List[float]) -> Dict[str, Any]:
     """All that is asked of the database."""
-    ways = connect()
-    found: Dict[str, Any] = {"waysIn": sorted(ways)}
+    ways, closed = connect()
+    found: Dict[str, Any] = {"waysIn": sorted(ways), "closed": closed}
     for way in list(ways.values())[:1]:
         connection = way()
         found.update(who=who(connection), schemaRefusal=create_schema(connection))

@@ -30,5 +30,5 @@ def findings(states: SFNClient, machines: list[str]) -> Iterator[Finding]:
 def _definition(states: SFNClient, arn: str) -> Finding:
     definition = states.describe_state_machine(stateMachineArn=arn)["definition"]
     answer = states.validate_state_machine_definition(definition=definition, type="STANDARD", severity="ERROR")
-    told = [f"{found.get('location', '')} {found['code']}: {found['message']}" for found in answer["diagnostics"]]
-    return as_expected(DEFINITION, arn.rsplit(":", 1)[-1], answer["result"] == "OK", "; ".join(told) or "no error")
+    errors = [f"{found.get('location', '')} {found['code']}: {found['message']}" for found in answer["diagnostics"]]
+    return as_expected(DEFINITION, arn.rsplit(":", 1)[-1], answer["result"] == "OK", "; ".join(errors) or "no error")

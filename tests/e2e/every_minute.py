@@ -35,7 +35,7 @@ except ImportError:
 
 
 def note(dag, data_interval_start, **context):
-    environment = os.environ["MWAA__CORE__AIRFLOW_ENV_NAME"]
+    environment = os.environ["AIRFLOW_ENV_NAME"]
     with open({record!r}, "a") as file:
         file.write("{{}} {{}} {{}}\\n".format(environment, dag.dag_id, data_interval_start.isoformat()))
 

@@ -39,7 +39,8 @@ NOT_USED_HERE = {
     "CleanUpFunction": ("s3:PutObject", "kms:GenerateDataKey"),
     # An object of the migration is missing, as in a first attempt that stopped early.
     "CheckParsedFunction": ("s3:ListBucket",),
-    "PollEnvironmentFunction": ("s3:ListBucket",),
+    # There is no hop.
+    "PollEnvironmentFunction": ("s3:ListBucket", "logs:DescribeLogStreams", "logs:GetLogEvents"),
     # A lock is missing; the source's DAG bucket is encrypted with a key.
     "StageRollBackFunction": ("s3:ListBucket", "kms:GenerateDataKey"),
     # The target has no log group yet, a stream is big.

@@ -1,7 +1,8 @@
 """Two rehearsals of one source, and what a missing permission looks like.
 
-The first is what `make rehearsal` runs, in its smallest form. The second goes to Airflow 3 through 2.11, and a DAG does
-not fit the target: what it finds, and that it says so everywhere.
+The first is what `make rehearsal` runs, in its smallest form. The second is to go to Airflow 3 directly, whose workers
+know nothing of their database, so it falls back to the path through 2.11; and a DAG does not fit the target: what it
+finds, and that it says so everywhere.
 """
 
 from __future__ import annotations
@@ -29,12 +30,14 @@ from samtranslator.yaml_helper import yaml_parse  # type: ignore[import-untyped]
 from local.aws.responses import AwsError
 from local.installations import leftovers, processes
 from local.installations.folders import ROOT
+from local.mwaa import database_access
 from local.mwaa.aws_with_mwaa import AwsWithMwaa
 from local.rehearsal import application, rehearsal
 from local.rehearsal.settings import SOURCE_NAME, Settings
 from local.rehearsal.source_environment import query, wait_until_parsed
 from tests.e2e.execution import execute, report
 from tests.e2e.test_migration import allowed_actions
+from tests.e2e.traces import credentials_in
 from tools.template import template
 
 TARGET = "prod-3-rehearsal"
@@ -180,14 +183,16 @@ def rehearsed(command: Command, aws: AwsWithMwaa, tmp_path_factory: pytest.TempP
     document = {
         "source": {"environment": SOURCE_NAME},
         "target": {"environment": TARGET, "airflowVersion": "3.2.1"},
-        "options": {"pollSeconds": 1, "path": "through-2.11", "smokeTest": list(DAGS), "smokeTestMinutes": 3},
+        "options": {"pollSeconds": 1, "smokeTest": list(DAGS), "smokeTestMinutes": 3},
     }
     runs: dict[str, str] = {}
     ended = threading.Event()
     watching = threading.Thread(target=watch_runs, args=(aws, runs, ended))
     watching.start()
     try:
-        _, output = execute(aws, document, "RehearseStateMachine")
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv(database_access.WORKER_DATABASE, database_access.NONE)
+            _, output = execute(aws, document, "RehearseStateMachine")
     finally:
         ended.set()
         watching.join()
@@ -241,6 +246,25 @@ def test_the_command_says_what_it_cannot_do() -> None:
 def check(rehearsed: Rehearsed, name: str) -> dict[str, Any]:
     (found,) = [check for check in rehearsed.report["checks"] if check["name"] == name]
     return dict(found)
+
+
+@pytest.mark.timeout(900)
+def test_a_target_whose_workers_know_nothing_of_their_database(rehearsed: Rehearsed) -> None:
+    """A real 3.2.1 was made and given up, and everything arrived through 2.11."""
+    told = rehearsed.report
+    assert (told["path"], told["verified"], told["way_in"]) == (["2.10.3", "2.11.2", "3.2.1"], True, "airflow")
+    names = [phase["name"] for phase in told["phases"]]
+    assert names.index("check target") < names.index("fall back") < names.index("import") < names.index("hop to 3.2.1")
+    found = check(rehearsed, "Target database")
+    assert found["result"] == "warn"
+    tried = (
+        "No way leads from this worker to the metadata database. Tried: MWAA__DB (without MWAA__DB__POSTGRES_USER, "
+        "MWAA__DB__POSTGRES_PASSWORD); DB_SECRETS (without DB_SECRETS); IAM token (USE_IAM_CREDENTIALS is not true)."
+    )
+    assert tried in found["message"]
+    assert "Plan the day with the upgrade in place" in found["remedy"]
+    assert any("because it let no task into its database" in note for note in told["notes"])
+    assert credentials_in(rehearsed.aws, json.dumps(told)) == []
 
 
 @pytest.mark.timeout(900)

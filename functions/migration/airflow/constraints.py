@@ -34,11 +34,11 @@ def fitted(text: str, airflow_version: str) -> tuple[str, list[str]]:
     for line in reversed(list(pip_requirements.lines_of(text))):
         places = constraints_of(line)
         constrained = constrained or bool(places)
-        told = [_why_left(place, airflow_version) for place in places if airflow_constraint(place) is None]
-        if len(told) < len(places):
+        of_line = [_why_left(place, airflow_version) for place in places if airflow_constraint(place) is None]
+        if len(of_line) < len(places):
             lines[line.first : line.end] = [_fitted_line(line, places, airflow_version)]
-            told.append(f"The constraint line was set to Airflow {airflow_version}.")
-        notes = told + notes
+            of_line.append(f"The constraint line was set to Airflow {airflow_version}.")
+        notes = of_line + notes
     if not constrained and pip_requirements.is_offline(text):
         notes.append(
             f"It installs without an index (--no-index), so no constraint line for Airflow {airflow_version} was added."

@@ -40,6 +40,16 @@ def require(checks: Iterable[Check], broken_in_source: Collection[str]) -> None:
         )
 
 
+def require_after_hop(check: Check, airflow_version: str) -> None:
+    """Raises ChecksFailed if the target does not run at its new version as it should. The source is paused by now."""
+    if check["result"] == "fail":
+        raise ChecksFailed(
+            f"After the upgrade to Airflow {airflow_version}: {_told(check)} The report has each place. Correct the "
+            "requirements.txt of the source, delete the target and start again, or start with "
+            '"checks": "warn" in options to migrate all the same.'
+        )
+
+
 def is_new(check: Check, broken_in_source: Collection[str]) -> bool:
     """Whether a failed check has found anything but files that are broken in the source."""
     findings = check.get("findings") or []

@@ -86,9 +86,9 @@ def delete(s3: S3Client, bucket: str, keys: Iterable[str]) -> None:
         # The errors of single objects are in an answer that is a success.
         failures = [
             ClientError(
-                {"Error": {"Code": told["Code"], "Message": told["Message"]}}, f"DeleteObjects of {told['Key']}"
+                {"Error": {"Code": error["Code"], "Message": error["Message"]}}, f"DeleteObjects of {error['Key']}"
             )
-            for told in answer.get("Errors", [])
+            for error in answer.get("Errors", [])
         ]
         lasting = [failure for failure in failures if not is_transient(failure)]
         if lasting:

@@ -1,7 +1,7 @@
 """Events that CloudWatch does not take, kept in the exchange bucket: one object a stream, gzip, a JSON object a line.
 
 A line is `{"timestamp", "ingestionTime", "message", "reason"}`, times in milliseconds since 1970. Large archives are
-uploaded in parts; a copy that is interrupted keeps the parts and goes on behind them.
+uploaded in parts; a copy that is interrupted keeps the parts and continues after them.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ class Archive:
             self._send_part()
 
     def suspend(self) -> Suspended | None:
-        """Stores what has been added, for an archive that goes on in another invocation."""
+        """Stores what has been added, for an archive that another invocation continues."""
         if self.empty:
             return None
         self._compress()

@@ -1,9 +1,9 @@
-"""Copies one batch of streams, and goes on where an earlier invocation stopped, however it stopped.
+"""Copies one batch of streams, and continues where an earlier invocation stopped, however it stopped.
 
 What is known of a stream decides how it is copied:
 
 - The copy created it in this invocation: nothing of the source can be in it, so everything is written.
-- An earlier invocation left a position, and every write before it was answered: it goes on from that position.
+- An earlier invocation left a position, and every write before it was answered: it continues from that position.
 - It exists, and nothing else is known (the earlier invocation was killed, or this is a second copy): the target is read
   alongside the source, and what it does not hold is written.
 
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 # pages are in memory.
 _AT_ONCE = 8
 _AT_ONCE_BIG = 4
-# Between two looks whether everything that was written can be read.
+# Between two checks whether everything that was written can be read.
 _LOOK = 2.0
 
 
@@ -262,7 +262,7 @@ class BatchCopy:
             if found > expected or self._clock.monotonic() > until:
                 raise errors.LogsIncomplete(
                     f"{group} {stream} holds {found} events after an interruption, not {expected}. Delete this stream "
-                    "and start the copy again: it is then written anew."
+                    "and start the copy again: it is then written from the start."
                 )
             self._clock.sleep(_LOOK)
 

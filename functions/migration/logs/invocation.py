@@ -128,7 +128,7 @@ def _copy(copying: BatchCopy, batch: Batch) -> bool:
         raise errors.TransientError(f"{batch['target']}: twice there was no answer to a write: {error}.") from error
     except StreamMissing as error:
         raise errors.TransientError(
-            f"A stream of {batch['target']} was deleted while it was copied to: {error}. The next try makes it anew."
+            f"A stream of {batch['target']} was deleted while it was copied to: {error}. The next try makes it again."
         ) from error
 
 

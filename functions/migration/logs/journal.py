@@ -33,7 +33,7 @@ SETTLE = 20
 
 
 class Position(TypedDict):
-    """Where a stream goes on: the source's token, the counts and the archive until there, and the time of the last
+    """Where a stream continues: the source's token, the counts and the archive until there, and the time of the last
     event with the number of events of that time in the target. `alongside`: the target was read too; `doubtful`: the
     target's events are to be counted in the end.
     """
@@ -54,7 +54,7 @@ class Begun(TypedDict):
 
 
 class Wait(Exception):
-    """The batch may still be written to, or what was written not be seen yet: come again after so many seconds."""
+    """The batch may still be written to, or what was written not be seen yet: try again after `seconds`."""
 
     def __init__(self, seconds: float) -> None:
         super().__init__(f"for {seconds:.0f} s")
@@ -127,7 +127,7 @@ class Journal:
                 self.begun[stream] = Begun(certain=False, position=self.position(stream))
 
     def pause(self, stream: str, position: Position) -> None:
-        """Notes where an unfinished stream goes on, every write of which was answered."""
+        """Notes where an unfinished stream continues, every write of which was answered."""
         with self._lock:
             self.begun[stream] = Begun(certain=True, position=position)
 
@@ -138,9 +138,9 @@ class Journal:
 
     def leave(self, state: str, failure: errors.MigrationError | None = None) -> None:
         """Gives the batch up: `suspended`, `done`, or `failed` with what the collecting function then raises."""
-        told = None if failure is None else {"name": type(failure).__name__, "message": str(failure)}
+        reason = None if failure is None else {"name": type(failure).__name__, "message": str(failure)}
         with self._lock:
-            self._mark(state, failure=told)
+            self._mark(state, failure=reason)
 
     def _mark(self, state: str, **more: Any) -> None:
         if self._taken:
@@ -170,5 +170,5 @@ class Journal:
 
     def _taken_over(self) -> errors.LogCopyTakenOver:
         return errors.LogCopyTakenOver(
-            f"s3://{self._bucket}/{self._key} has another owner now, which goes on with its streams."
+            f"s3://{self._bucket}/{self._key} has another owner now, which continues its streams."
         )

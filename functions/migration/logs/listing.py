@@ -1,7 +1,7 @@
 """Lists the streams of the source's groups and of the target's, and cuts the source's into batches.
 
-A listing goes on in another invocation where it stopped: what has been listed lies in the exchange bucket, where it
-goes on is the cursor.
+A listing continues in another invocation: what has been listed lies in the exchange bucket, and the cursor says
+where to continue.
 """
 
 from __future__ import annotations

@@ -1,13 +1,13 @@
-"""How the workers of a copy share what it may use of the quotas: by what each needs, and never more than all in sum.
+"""How the workers of a copy share its part of the quotas: by what each needs, and together never more than that part.
 
-Which streams are big shows when they are read, so one worker may have most of the pages to read and another most of the
-streams to make. Shares that are fixed would leave quotas idle until the last worker is done.
+It only shows while reading which streams are big, so one worker may have most of the pages to read and another most of
+the streams to make. Fixed shares would leave quotas idle until the last worker is done.
 
 An object in the exchange bucket has an entry for each worker: what it needs of each operation, and what it has been
 granted, both in calls a second. A worker changes its own entry only, with a conditional write, and is granted no more
-than the entries of the others leave. It calls at its new pace once that is written, or before, where that is the lower
-one. So what is granted never exceeds the whole, whoever writes when, and whoever ends when: an entry that is not
-renewed expires, and its owner has stopped by then.
+than the entries of the others leave. It adopts a higher pace once that is written, and a lower one before. So what is
+granted never exceeds the whole, in whatever order workers write and end: an entry that is not renewed expires, and its
+owner has stopped by then.
 """
 
 from __future__ import annotations
@@ -25,17 +25,17 @@ from migration.logs.clock import Clock
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-# Seconds between two renewals of a worker. All of them together write so many times a second at most, so that two
+# Seconds between two renewals of a worker. All of them together write _WRITES times a second at most, so that two
 # seldom meet.
 _PERIOD = 1.0
 _WRITES = 5.0
 # How much sooner it looks again while others have not given back yet what it should have.
 _SOONER = 0.3
-# An entry holds for so many periods and so many seconds; its owner counts on some seconds less, because clocks differ.
+# An entry holds for that many periods plus seconds; its owner counts on some seconds less, because clocks differ.
 _PERIODS_HELD = 3
 _SECONDS_HELD = 7.0
 _APART = 2.0
-# Writes that met another worker's are tried so often; after that the shares stay as they are for a while.
+# How often a write that met another worker's is tried; after that the shares stay as they are for a while.
 _TRIES = 6
 _JITTER = 0.05
 
@@ -69,7 +69,7 @@ class Shares:
     def __init__(
         self, s3: S3Client, bucket: str, key: str, whole: Mapping[str, float], workers: int, clock: Clock
     ) -> None:
-        """`whole`: calls a second by operation that all workers, so many at most, make together."""
+        """`whole`: the most calls a second, by operation, that all `workers` make together."""
         self._s3 = s3
         self._bucket = bucket
         self._key = key
@@ -84,7 +84,7 @@ class Shares:
         """Grants what is needed of each operation as far as it is fair and free.
 
         Calls `lower` with the paces that hold from now on where they are the lower ones. None: the others wrote all the
-        time; what was granted before, or lowered, goes on until it expires.
+        time; what was granted before, or lowered, holds until it expires.
         """
         for _ in range(_TRIES):
             begun = self._clock.now()
@@ -138,7 +138,7 @@ def fair_shares(needs: Mapping[str, Need], whole: float) -> dict[str, float]:
     """Each worker's share of the whole: one that needs little gets just that; the others divide the rest by streams.
 
     So big streams progress at the same pace, whichever worker reads them, and none is left over at the end.
-    What nobody needs is divided equally, for whoever will need it in a moment.
+    What no worker needs is divided equally, in case one will need it in a moment.
     """
     shares, left, streams = {}, whole, sum(need.streams for need in needs.values())
     for name, need in sorted(needs.items(), key=lambda item: item[1].calls / item[1].streams):

@@ -22,7 +22,7 @@ _ROUNDS = 20
 
 
 class Page(NamedTuple):
-    """Events, and the token with which reading goes on behind them."""
+    """Events, and the token with which reading continues after them."""
 
     events: list[Event]
     token: str

@@ -30,7 +30,7 @@ class LogCopy(TypedDict):
     that was made before, while the source still ran, or None (`early`).
     `start` and `end` (milliseconds; `end` exclusive) are the times of the events that are copied. `failedOf`: the
     artifact whose failed task instances are the only ones copied, or None. `lenient`: a source group that does not
-    exist has nothing to copy. `paces`: calls a second by operation for all of the `workers`, so many at most, together.
+    exist has nothing to copy. `paces`: the most calls a second, by operation, of all `workers` together.
     `batches`: in the manifest, once it is made.
     """
 
@@ -90,7 +90,7 @@ def of_input(
         {"region": source_region, **source},
         {"region": source_region, **target},
         logs,
-        # One copy an execution: a redrive goes on with it, a new execution looks at everything again.
+        # One copy an execution: a redrive continues it, a new execution looks at everything again.
         copy_id=complete.get("copyId") or f"logs-{wording.slug(target['environment'], most=80)}-{execution}",
         attempt=1,
         early=None,

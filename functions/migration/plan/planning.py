@@ -6,6 +6,7 @@ The plan function decides by it, and the command line's dry run shows it.
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import boto3
@@ -89,12 +90,25 @@ def look(
         source=source,
         size=size,
     )
+    plan["notes"] += _notes(plan, source, region, count)
+    s3 = {side: clients.s3(side) for side in (source_region, target_region)}
+    found += preconditions.place_problems(plan, s3)
+    found += execution_roles.problems(plan, clients.iam())
+    if "NetworkConfiguration" in plan["overrides"]:
+        found += network.problems(plan["overrides"]["NetworkConfiguration"], clients.ec2(target_region))
+    return Outlook(source, plan, found)
+
+
+def _notes(
+    plan: Migration, source: dict[str, Any], bucket_region: str, count: Callable[[], int | None]
+) -> Iterator[str]:
+    """Sentences for the plan: how long the cut-over takes, what the SDK leaves out, what may keep tasks from S3."""
     final = plan["target"]["airflowVersion"]
     if versions.parse(final) < MANY_TOGETHER:
-        plan["notes"].append(pausing.duration_note(final, count()))
-    unread = environment.unread_fields(clients.mwaa(source_region), source["Name"])
+        yield pausing.duration_note(final, count())
+    unread = environment.unread_fields(clients.mwaa(plan["source"]["region"]), source["Name"])
     if unread:
-        plan["notes"].append(
+        yield (
             f"The source has {', '.join(unread)}, which this AWS SDK ({boto3.__version__}) does not know and leaves "
             "out: set it in the target by hand, or update the SDK."
         )
@@ -105,15 +119,9 @@ def look(
             role=side["executionRoleArn"],
             subnets=settings.get("NetworkConfiguration", {}).get("SubnetIds", []),
             artifact=plan["artifact"].removeprefix("s3://"),
-            bucket_region=region,
+            bucket_region=bucket_region,
         )
-        plan["notes"] += exchange_access.notes(access, clients.ec2(side["region"]))
-    s3 = {side: clients.s3(side) for side in (source_region, target_region)}
-    found += preconditions.place_problems(plan, s3)
-    found += execution_roles.problems(plan, clients.iam())
-    if "NetworkConfiguration" in plan["overrides"]:
-        found += network.problems(plan["overrides"]["NetworkConfiguration"], clients.ec2(target_region))
-    return Outlook(source, plan, found)
+        yield from exchange_access.notes(access, clients.ec2(side["region"]))
 
 
 def _environment(region: str, name: str, path: str) -> dict[str, Any] | None:

@@ -1,1 +1,1 @@
-"""The report: what it says, how it looks to people, and who is told."""
+"""The report: what it says, how people see it, and who is notified."""

@@ -50,7 +50,7 @@ def make(
     """The report as it is written: field names are Airflow's and this project's, in snake case."""
     # Of this attempt's import only: an artifact can hold the result of an earlier run.
     run = runs.run_id(migration, our_dags.IMPORT)
-    verified = results["verify"] if results["verify"].get("run_id") == run else {}
+    imported, verified = (results[task] if results[task].get("run_id") == run else {} for task in ("import", "verify"))
     source, target = migration["source"], migration["target"]
     return {
         "status": "FAILED" if failure else "SUCCEEDED",
@@ -61,6 +61,7 @@ def make(
         "source": _side(source["environment"], source["region"], source["airflowVersion"]),
         "target": _side(target["environment"], target["region"], target["airflowVersion"]),
         "path": migration["path"],
+        **_way_in(imported),
         "artifact": migration["artifact"],
         "failure": failure,
         "roll_back_failure": roll_back_failure,
@@ -132,6 +133,12 @@ def _classes(migration: Migration) -> dict[str, str]:
     if not used or not on_the_day or used == on_the_day:
         return {}
     return {"environment_class": used, "environment_class_on_the_day": on_the_day}
+
+
+def _way_in(imported: Mapping[str, Any]) -> dict[str, str]:
+    """By which way the import reached the database; nothing where it did not."""
+    way_in = (imported.get("target") or {}).get("way_in")
+    return {"way_in": way_in} if way_in else {}
 
 
 def _side(name: str, region: str, version: str) -> dict[str, str]:

@@ -264,6 +264,12 @@ def downtime(report: Report) -> str:
     return f"{took} at most" if on_smaller_class(report) else took
 
 
+def way_in(report: Report) -> str:
+    """By which way the import reached the target's metadata database; empty where it did not."""
+    way = str(report.get("way_in") or "")
+    return "Airflow's own engine" if way == "airflow" else way
+
+
 def on_smaller_class(report: Report) -> bool:
     """Whether a rehearsal's target was of a smaller class than the migration's will be."""
     return "environment_class_on_the_day" in report

@@ -45,6 +45,8 @@ def _lines(report: Report) -> Iterator[str]:
         tables = sum(1 for row in facts.table_rows(report) if row.exported)
         rows = wording.counted(facts.total(report, "exported"), "row")
         yield f"- History and settings: {rows} in {wording.counted(tables, 'table')}"
+    if facts.way_in(report):
+        yield f"- Way into the target's database: {_escaped(facts.way_in(report))}"
     logs = report["logs"]
     if logs.get("events_source"):
         copied, archived, lost = (wording.count(logs[f"events_{name}"]) for name in ("copied", "archived", "lost"))

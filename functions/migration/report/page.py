@@ -109,6 +109,8 @@ def _figures(report: Report) -> Iterator[Figure]:
     yield Figure("From start to end", wording.duration(facts.duration(report)))
     if report.get("tables"):
         yield Figure("Rows", wording.count(facts.total(report, "exported")))
+    if facts.way_in(report):
+        yield Figure("Way into the database", facts.way_in(report), "of the target, for the import")
     dags = report.get("dags") or {}
     if dags.get("source") is not None:
         parsed = dags.get("parsed_in_target")

@@ -47,7 +47,7 @@ _STEPS = (0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600
 
 
 class Plot(NamedTuple):
-    """A plot as SVG markup for wide and for narrow screens. `text` says what it shows to whoever does not see it."""
+    """A plot as SVG markup for wide and for narrow screens. `text` describes it to those who cannot see it."""
 
     wide: str
     narrow: str
@@ -93,7 +93,7 @@ def timeline(spans: Sequence[Span]) -> Plot | None:
 
 def _timeline(spans: Sequence[Span], size: _Size, text: str) -> str:
     durations = [wording.duration(span.seconds) for span in spans]
-    left = _LETTER * max(len(f"{span.name} {told}") for span, told in zip(spans, durations, strict=True)) + 2 * _GAP
+    left = _LETTER * max(len(f"{span.name} {label}") for span, label in zip(spans, durations, strict=True)) + 2 * _GAP
     bottom = _ROW * len(spans)
     end = max(span.start + span.seconds for span in spans)
     # Half of the last mark's words are to the right of it.
@@ -102,13 +102,13 @@ def _timeline(spans: Sequence[Span], size: _Size, text: str) -> str:
     for mark in marks(end, size.marks):
         lines.append(f"M{left + mark * scale:.1f} 0v{bottom}")
         words.append(_Word("middle quiet", left + mark * scale, bottom + _LINE, wording.duration(mark)))
-    for index, (span, told) in enumerate(zip(spans, durations, strict=True)):
+    for index, (span, label) in enumerate(zip(spans, durations, strict=True)):
         top, height = index * _ROW + _ROW * (1 - _FILLED) / 2, _ROW * _FILLED
         words.append(_Word("", 0, top + height / 2 + 4, span.name))
-        words.append(_Word("end quiet", left - 2 * _GAP, top + height / 2 + 4, told))
+        words.append(_Word("end quiet", left - 2 * _GAP, top + height / 2 + 4, label))
         kind = "paused" if span.paused else "works"
         width = max(span.seconds * scale, _THINNEST)
-        bars.append(_Bar(kind, left + span.start * scale, top, width, height, f"{span.name} {told}"))
+        bars.append(_Bar(kind, left + span.start * scale, top, width, height, f"{span.name} {label}"))
     return _MARKUP.render(width=size.width, height=bottom + _LINE + 4, text=text, lines=lines, words=words, bars=bars)
 
 

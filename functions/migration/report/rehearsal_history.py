@@ -1,6 +1,6 @@
 """The rehearsals of a source, oldest first: what their reports show as a trend.
 
-The reports themselves are deleted by age; this object is written anew by each rehearsal and stays.
+The reports themselves are deleted by age; each rehearsal rewrites this object, and it stays.
 """
 
 from __future__ import annotations

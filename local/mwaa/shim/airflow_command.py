@@ -1,6 +1,7 @@
 """Runs an airflow command by the same code as the `airflow` program, with Airflow imported.
 
-A request is {"arguments": [...]}, for what is not on the web server with "dag_folder" and "dag_folder_of_workers".
+A request is {"arguments": [...]}, for what is not on the web server with "dag_folder", "dag_folder_of_workers" and
+"variables_of_workers".
 
 For 1.10.12 to 3.x; Python 3.7 has to be able to run this.
 """
@@ -46,10 +47,10 @@ except ImportError:
 
 def run(request):
     if "dag_folder" in request:
-        import dag_folder
+        import local_machines
 
-        dag_folder.use(request["dag_folder"])
-        dag_folder.give_to_workers(request["dag_folder_of_workers"])
+        local_machines.use_dag_folder(request["dag_folder"])
+        local_machines.make_workers(request["dag_folder_of_workers"], request["variables_of_workers"])
     sys.argv = ["airflow", *request["arguments"]]
     main()
     return 0

@@ -116,6 +116,18 @@ def test_a_lie_is_found(doctor: Doctor, airflow: EnvironmentWithAirflow, lie: St
     assert (unexpected(findings), code) == ([(check, "different", stops)], 1 if stops else 3)
 
 
+def test_where_no_way_leads_into_the_database_it_is_told_before_the_day(
+    doctor: Doctor, airflow: EnvironmentWithAirflow
+) -> None:
+    closed = {"MWAA__DB": "the server refused the password", "DB_SECRETS": "without DB_SECRETS"}
+    airflow.answers = {"waysIn": [], "closed": closed}
+    code, findings = doctor("--probe")
+    (found,) = [finding for finding in findings if finding["check"] == "probe-way-in"]
+    assert (code, found["answer"], found["stops"]) == (3, "different", False)
+    assert found["found"] == "none. Tried: DB_SECRETS (without DB_SECRETS); MWAA__DB (the server refused the password)"
+    assert "falls back to the path through 2.11" in found["meaning"]
+
+
 def test_a_task_that_does_not_reach_the_bucket(
     doctor: Doctor, aws: AwsWithMwaa, airflow: EnvironmentWithAirflow
 ) -> None:
@@ -203,16 +215,19 @@ def test_the_task_finds_the_way_in_of_a_worker_of_airflow_3(
     worker: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("DB_SECRETS", json.dumps({"username": worker["user"], "password": ""}))
-    assert list(probe_dag.connect()) == ["DB_SECRETS"]
+    ways, closed = probe_dag.connect()
+    assert list(ways) == ["DB_SECRETS"]
+    assert set(closed) == {"Airflow's engine", "MWAA__DB", "IAM token"}
+    assert closed["IAM token"] == "USE_IAM_CREDENTIALS is not true"
 
 
 def test_the_task_finds_the_way_in_by_a_token(worker: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
     """Of the image's own making, where the password is of no use."""
     monkeypatch.setenv("USE_IAM_CREDENTIALS", "true")
-    assert list(probe_dag.connect()) == []
+    assert list(probe_dag.connect()[0]) == []
     provider = SimpleNamespace(get_token=lambda: "token")
     image = SimpleNamespace(RDSIAMCredentialProvider=provider)
     for name, module in (("mwaa", ModuleType("mwaa")), ("mwaa.config", ModuleType("mwaa.config"))):
         monkeypatch.setitem(sys.modules, name, module)
     monkeypatch.setitem(sys.modules, "mwaa.config.rds_iam_credentials", image)
-    assert list(probe_dag.connect()) == ["IAM token"]
+    assert list(probe_dag.connect()[0]) == ["IAM token"]

@@ -332,4 +332,6 @@ def test_the_migrations_keep_no_index_that_they_do_not_name(
         (schema,) = target.scratch_schemas()
         made = "select indexname::text from pg_indexes where schemaname = %s and tablename = 'task_instance'"
         assert {name for (name,) in target.rows(made, [schema])} == {"task_instance_pkey", "ti_job_id"}
+        options = "select reloptions from pg_class where oid = %s::regclass"
+        assert target.value(options, [f"{schema}.task_instance"]) == ["fillfactor=45"]
     kill(process)

@@ -8,9 +8,11 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlparse
 
 import psycopg2
 import pytest
+import urllib3
 
 from local.installations import metadata_roles
 from local.installations.postgres import PostgresServer
@@ -32,10 +34,15 @@ def server() -> Iterator[PostgresServer]:
 
 
 @pytest.fixture(scope="module")
-def connect(server: PostgresServer) -> Iterator[Connect]:
+def proxy(server: PostgresServer) -> Iterator[DatabaseProxy]:
     proxy = DatabaseProxy(SETTINGS)
     proxy.start(server.port)
+    yield proxy
+    proxy.stop()
 
+
+@pytest.fixture(scope="module")
+def connect(proxy: DatabaseProxy) -> Connect:
     def connect(user: str, password: str, **parameters: Any) -> Any:
         connection = psycopg2.connect(
             host=proxy.host, port=proxy.port, dbname="AirflowMetadata", user=user, password=password, **parameters
@@ -43,15 +50,14 @@ def connect(server: PostgresServer) -> Iterator[Connect]:
         connection.autocommit = True
         return connection
 
-    yield connect
-    proxy.stop()
+    return connect
 
 
 @pytest.fixture
-def token(monkeypatch: pytest.MonkeyPatch) -> str:
-    for name, value in SETTINGS.variables().items():
+def token(proxy: DatabaseProxy, monkeypatch: pytest.MonkeyPatch) -> str:
+    for name, value in proxy.token_variables().items():
         monkeypatch.setenv(name, value)
-    monkeypatch.setattr(rds_iam, "_kept", ("", 0.0))
+    monkeypatch.setattr(rds_iam, "_kept", ("", 0.0, 0.0))
     return str(rds_iam.token())
 
 
@@ -79,6 +85,16 @@ def test_a_token_is_for_new_connections_and_for_a_short_time(connect: Connect, t
 def test_nobody_else_gets_in(connect: Connect, user: str, password: str) -> None:
     with pytest.raises(psycopg2.OperationalError, match="password authentication failed"):
         connect(user, password)
+
+
+def test_whoever_makes_tokens_knows_no_password(proxy: DatabaseProxy) -> None:
+    given = proxy.token_variables()
+    parsed = urlparse(given["ECS_CONTAINER_METADATA_URI"])
+    address = f"{parsed.scheme}://{parsed.netloc}"
+    served = urllib3.request("GET", address + given["AWS_TASK_EXEC_CREDENTIALS_RELATIVE_URI"])
+    assert (served.status, set(served.json())) == (200, {"SecretAccessKey", "TokenSeconds"})
+    assert "some secret" not in str(given) + served.data.decode()
+    assert urllib3.request("GET", address + "/v2/credentials/others").status == 404
 
 
 def test_startup_options_are_refused(connect: Connect, token: str) -> None:

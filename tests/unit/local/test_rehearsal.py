@@ -33,9 +33,26 @@ def test_a_rehearsals_target_has_no_name_and_a_migrations_has() -> None:
 
 def test_every_fault_of_the_variables_is_told() -> None:
     variables = {"SOURCE": "3.2.1", "TARGET": "9.9.9", "MODE": "try", "DAGS": "/no/such/folder"}
-    wrong = Settings.from_variables({**variables, "PATH_TO_3": "through-2.11"})
-    with pytest.raises(InvalidSettings, match=r"TARGET is 9\.9\.9.*SOURCE is 3\.2\.1.*DAGS is .*MODE is try"):
+    wrong = Settings.from_variables({**variables, "PATH_TO_3": "through-2.11", "WORKER_DATABASE": "all"})
+    with pytest.raises(
+        InvalidSettings,
+        match=r"TARGET is 9\.9\.9.*SOURCE is 3\.2\.1.*WORKER_DATABASE is all; it must be token .*DAGS is .*MODE is try",
+    ):
         wrong.check()
+
+
+@pytest.mark.parametrize(
+    ("variables", "versions"),
+    [
+        ({}, {"3.2.1"}),
+        ({"PATH_TO_3": "through-2.11"}, {"2.11.2", "3.2.1"}),
+        ({"WORKER_DATABASE": "none"}, {"2.11.2", "3.2.1"}),
+        ({"WORKER_DATABASE": "none", "PATH_TO_3": "direct"}, {"3.2.1"}),
+        ({"WORKER_DATABASE": "none", "TARGET": "2.11.2"}, {"2.11.2"}),
+    ],
+)
+def test_the_versions_of_the_way_that_is_taken_are_installed(variables: dict[str, str], versions: set[str]) -> None:
+    assert Settings.from_variables(variables).target_versions() == versions
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 import check_files
+import poll_environment
 import report
 from local.rehearsal.demo_source import DEMO_DAGS
 from migration import errors
@@ -419,6 +420,38 @@ def test_a_target_that_an_earlier_attempt_made_is_judged_by_its_logs_since_then(
     # A target that was made anew, after a fall back, has the log groups of the one before.
     shared.write("target.json", {"since": "2999-01-01T00:00:00.000+00:00"})
     call(check_files, migration=migration)
+
+
+@pytest.mark.parametrize(
+    ("line", "checks", "mode", "stops"),
+    [
+        ("ERROR: No matching distribution found for nothing==1", "enforce", "migrate", True),
+        ("ERROR: No matching distribution found for nothing==1", "warn", "migrate", False),
+        ("ERROR: No matching distribution found for nothing==1", "enforce", "rehearse", False),
+        ("Successfully installed pandas-2.1.0", "enforce", "migrate", False),
+    ],
+)
+def test_a_target_that_installs_nothing_after_a_hop_is_not_cut_over_to(
+    mwaa: Environments, call: Handler, line: str, checks: str, mode: str, stops: bool
+) -> None:
+    migration = before_the_export(mwaa, call, checks) | {"mode": mode}
+    store = of_attempt(clients.s3(), migration)  # type: ignore[arg-type]
+    store.start_phase("hop to 3.2.1")
+    mwaa.all["prod-3"] |= with_requirements(LINE.encode()) | {"AirflowVersion": "3.2.1"}
+    installed(line)
+    event = {"migration": migration, "airflowVersion": "3.2.1", "waitedSeconds": 0}
+    # The creation is judged by CheckFiles, with everything else.
+    assert call(poll_environment, **event, phase="create target")["ready"]
+    assert kept(migration) == []
+    if stops:
+        with pytest.raises(errors.ChecksFailed, match=r"After the upgrade to Airflow 3\.2\.1: Installation of the req"):
+            call(poll_environment, **event, phase="hop to 3.2.1")
+    else:
+        assert call(poll_environment, **event, phase="hop to 3.2.1")["ready"]
+    results = {check["name"]: check["result"] for check in kept(migration)}
+    result = "fail" if line.startswith("ERROR") else "pass"
+    name = "Installation of the requirements, Airflow 3.2.1"
+    assert results == ({name: result} if mode == "migrate" else {})
 
 
 def test_log_groups_that_may_not_be_read(mwaa: Environments) -> None:

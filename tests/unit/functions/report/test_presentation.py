@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import io
 import json
 from collections.abc import Iterator
 from html.parser import HTMLParser
@@ -13,9 +14,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
+from rich.console import Console
 
 from migration import wording
 from migration.report import facts, markdown, notification, page, plots
+from mwaa_migrator_cli.progress import summary
 from tools.example_report import example
 
 Report = dict[str, Any]
@@ -106,6 +109,19 @@ def test_on_a_smaller_class_the_downtime_is_the_most_to_expect() -> None:
     for text in (page.render(on_the_same), markdown.render(on_the_same), notification.message(on_the_same, "", "")):
         assert "at most" not in text
         assert "on the day" not in text
+
+
+@pytest.mark.parametrize(("way", "shown"), [("IAM token", "IAM token"), ("airflow", "Airflow's own engine")])
+def test_the_way_into_the_database_is_told_everywhere(way: str, shown: str) -> None:
+    report = small(way_in=way)
+    Draft202012Validator(json.loads(SCHEMA.read_text())).validate(report)
+    assert f"Way into the database {shown} of the target, for the import" in Reader(page.render(report)).text
+    assert f"- Way into the target's database: {shown}\n" in markdown.render(report)
+    terminal = Console(file=io.StringIO(), width=200)
+    terminal.print(summary(report))
+    assert isinstance(terminal.file, io.StringIO)
+    assert f"Way into the target's database: {shown}\n" in terminal.file.getvalue()
+    assert "Way into" not in page.render(small()) + markdown.render(small())
 
 
 def closed(node: Any) -> Any:
