@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from migration import errors
+from migration import errors, phase_names
 from migration.airflow.cli import AirflowCli
 from migration.airflow.endpoint import Endpoint
 from migration.airflow.our_dags import DAGS, EXPORT, IMPORT, PROBE, RESUME, TARGET_PROBE
@@ -44,11 +44,11 @@ _RESULTS = {
 }
 # The phase of the report that a run is.
 PHASES = {
-    PROBE: "check source",
-    TARGET_PROBE: "check target",
-    EXPORT: "export",
-    IMPORT: "import",
-    RESUME: "resume",
+    PROBE: phase_names.CHECK_SOURCE,
+    TARGET_PROBE: phase_names.CHECK_TARGET,
+    EXPORT: phase_names.EXPORT,
+    IMPORT: phase_names.IMPORT,
+    RESUME: phase_names.RESUME,
 }
 _OPTIONAL = ("quiesce", "drain")
 _DAG_OF_PROBE = {PROBE: EXPORT, TARGET_PROBE: IMPORT}

@@ -435,7 +435,7 @@ def test_a_reminder_comes_when_nothing_else_was_said_and_then_more_rarely() -> N
     for second in range(1, 201):
         clock.now = float(second)
         if second == 20:
-            reminder.wait_for("create target")
+            reminder.begin("create target")
         reminder.remind(lambda: "WaitForTarget")
     assert said == [
         "starting ... 15 s, WaitForTarget",
