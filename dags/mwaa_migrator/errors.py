@@ -118,6 +118,14 @@ class MigrationWouldFail(Refused):
     """The source has rows that Airflow's own migrations, or the target's tables, do not take."""
 
 
+class FernetKeyInvalid(Refused):
+    """This Airflow's ``fernet_key`` is no Fernet key."""
+
+
+class KeysTooFarApart(Refused):
+    """The source's surrogate keys are further apart than the target's columns count."""
+
+
 class PrimaryKeyMissing(Refused):
     """A table of Airflow's has lost its primary key, so its rows cannot be told apart."""
 

@@ -22,9 +22,10 @@ def result_text(document: dict[str, Any]) -> str:
                 )
         elif table["rows"]:
             lines.append("{:32} {:>12,} rows {:>15,} bytes".format(name, table["rows"], table["bytes"]))
+    by_reason: dict[str, list[str]] = {}
     for name, reason in sorted(document.get("not_exported", {}).items()):
-        if reason == "not a table of this Airflow":
-            lines.append(f"{name:32} not exported: {reason}")
+        by_reason.setdefault(reason, []).append(name)
+    lines += ["not exported: {} ({})".format(", ".join(names), reason) for reason, names in sorted(by_reason.items())]
     lines += document.get("without_parent", [])
     lines += document.get("changed_values", [])
     lines += document.get("changed_for_hop", [])

@@ -74,7 +74,7 @@ NOT_USED_HERE = {
     ),
 }
 # Those of the path through 2.11 (test_rehearsal.py), and of the way to it (rehearsals/test_mishaps.py).
-NOT_CALLED_HERE = ("UpdateEnvironmentFunction", "FallBackFunction")
+NOT_CALLED_HERE = ("UpdateEnvironmentFunction", "GiveDagVersionsFunction", "FallBackFunction")
 OPTIONS = {"pollSeconds": 1, "artifact": "delete", "targetOnFailure": "delete"}
 
 

@@ -7,7 +7,7 @@ databases of all releases.
 
 from __future__ import annotations
 
-from typing import Mapping, Sequence
+from typing import Mapping, Sequence, Tuple
 
 _TASK = {"dag_id": 250, "task_id": 250, "run_id": 250}
 _TASK_INSTANCE = {
@@ -51,8 +51,9 @@ WITHOUT_LIMIT_SINCE: Mapping[tuple[str, str], str] = {
     ("task_instance_history", "external_executor_id"): "3.2.0",
 }
 
-#: Every whole number of these tables is an ``integer``.
+#: Every number of these tables is an ``integer``, but for these.
 LARGEST_INTEGER = 2**31 - 1
+FRACTIONS = (("task_instance", "duration"), ("task_instance_history", "duration"))
 
 #: Columns outside of the primary key that are NOT NULL in every release that has them.
 NEVER_NULL: Mapping[str, Sequence[str]] = {
@@ -76,6 +77,19 @@ NEVER_NULL: Mapping[str, Sequence[str]] = {
     "trigger": ("classpath", "kwargs", "created_date"),
     "xcom": ("dag_id", "run_id", "timestamp"),
 }  # fmt: skip
+
+#: What is unique beside the primary key, in every release that has the table with a number of its own.
+UNIQUE: Mapping[str, Sequence[Tuple[str, ...]]] = {
+    "asset": (("name", "uri"),),
+    "asset_alias": (("name",),),
+    "connection": (("conn_id",),),
+    "dag_run": (("dag_id", "run_id"),),
+    "dataset": (("uri",),),
+    "dataset_alias": (("name",),),
+    "slot_pool": (("pool",),),
+    "task_instance_history": (("dag_id", "task_id", "run_id", "map_index", "try_number"),),
+    "variable": (("key",),),
+}
 
 #: Conditions that a constraint of the table keeps in every release that has it, by table.
 ALWAYS_TRUE: Mapping[str, str] = {"task_map": "t.length >= 0"}

@@ -29,6 +29,9 @@ ENCRYPTED_COLUMNS: Mapping[str, Sequence[EncryptedColumn]] = {
 #: The column by which messages name a row of such a table.
 ROW_NAMES = {"variable": "key", "connection": "conn_id", "trigger": "id"}
 
+#: How COPY writes a flag that is set; a number and a text are what some tools make of a boolean.
+_TRUE = ("t", "1", "true")
+
 #: The beginning of every Fernet token: version byte 0x80 and the first bytes of a time stamp, in base64.
 FERNET_TOKEN = "gAAAAA"
 
@@ -63,7 +66,7 @@ class Decrypter:
         clear = list(row)
         for position, flag in self._positions:
             value = row[position]
-            is_encrypted = row[flag] == "t" if flag is not None else str(value).startswith(FERNET_TOKEN)
+            is_encrypted = row[flag] in _TRUE if flag is not None else str(value).startswith(FERNET_TOKEN)
             if not value or not is_encrypted:
                 continue
             text = _decrypt(self._fernet, value)
@@ -92,7 +95,7 @@ class Encrypter:
         for position, flag in self._positions:
             value = row[position]
             # Airflow encrypts an empty variable, and leaves an empty password alone.
-            if value is None or (not value and (flag is None or row[flag] != "t")):
+            if value is None or (not value and (flag is None or row[flag] not in _TRUE)):
                 continue
             if self._fernet.is_encrypted:
                 encrypted[position] = self._fernet.encrypt(value.encode("utf-8")).decode("utf-8")

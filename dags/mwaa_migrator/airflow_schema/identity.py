@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Mapping
 
+from mwaa_migrator.airflow_schema.column_limits import UNIQUE
 from mwaa_migrator.airflow_schema.encryption import ciphertext_columns
 from mwaa_migrator.postgres.catalog import Column, Table
 
@@ -33,7 +34,9 @@ def identity_columns(table: Table) -> tuple[str, ...]:
     """What identifies a row across environments; empty if only its whole content does."""
     if table.name in _IDENTITIES:
         return _IDENTITIES[table.name]
-    for key in table.unique_keys:
+    # First Airflow's own: a restore can have lost them in the target, and somebody can have added others.
+    own = [key for key in UNIQUE.get(table.name, ()) if set(key) <= set(table.column_names)]
+    for key in own + table.unique_keys:
         if key != (table.surrogate_key,):
             return key
     return ()

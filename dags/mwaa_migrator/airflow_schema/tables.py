@@ -24,6 +24,9 @@ EVERY_AIRFLOWS_TABLES = (
     "dag_run", "task_instance", "xcom", "connection", "dag", "job", "log", "slot_pool", "variable",
 )  # fmt: skip
 
+#: Why a table is not exported that the options leave out.
+LEFT_OUT_AS_ASKED = "left out as asked"
+
 FILLS_ITSELF = {
     "alembic_version": "the schema revision; the target has its own",
     "alembic_version_fab": "the FAB provider's schema revision; the target has its own",

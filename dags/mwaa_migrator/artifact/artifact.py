@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Dict, List
 
+from mwaa_migrator.airflow_schema.tables import LEFT_OUT_AS_ASKED
 from mwaa_migrator.artifact.location import open_storage
 from mwaa_migrator.artifact.manifest import MANIFEST, read_manifest
 from mwaa_migrator.artifact.storage import Storage
@@ -27,6 +28,11 @@ class Artifact:
     def tables(self) -> Dict[str, Dict[str, Any]]:
         """By table: ``{"columns", "rows", "bytes", "parts", "checksum"}``."""
         return dict(self.manifest["tables"])
+
+    @property
+    def left_out(self) -> List[str]:
+        """The tables that the export's options have left out."""
+        return [name for name, reason in self.manifest["not_exported"].items() if reason == LEFT_OUT_AS_ASKED]
 
     def rows(self, table: str) -> int:
         """The exported rows of a table; 0 for one that the artifact does not hold."""

@@ -8,7 +8,7 @@ The first line opens: ``{"storage", "session": {"parameters", "application_name"
 
 * ``copy_out``: ``{"query", "prefix"}`` to ``{"rows", "parts"}``
 * ``copy_out_slices``: ``{"table", "columns", "rows", "prefix"}`` to ``{"rows", "parts"}``, for rows with large values;
-  a column is ``[name, is bytea]``, a row its ``ctid``
+  a column is ``[name, is bytea]``, a row ``[oid of its table, ctid]``
 * ``copy_in``: ``{"schema", "table", "columns", "part"}`` to ``{"rows"}``
 * ``check_part``: ``{"part"}`` to ``{}``
 * ``checksum``: ``{"query"}`` to ``{"rows", "value"}``

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from typing import Any, Iterator
+from typing import Any, Iterator, Sequence
 
 from psycopg2 import sql
 
@@ -13,10 +13,13 @@ from mwaa_migrator.postgres.session import fetch_all
 SLICE = 4 * 1024 * 1024
 
 
-def slices(connection: Any, table: str, row: str, column: str, is_bytea: bool) -> Iterator[bytes]:
-    """The pieces of one field of COPY text. ``table`` is a name in SQL, ``row`` a ``ctid``."""
+def slices(connection: Any, table: str, row: Sequence[Any], column: str, is_bytea: bool) -> Iterator[bytes]:
+    """The pieces of one field of COPY text. ``table`` is a name in SQL, ``row`` its table's oid and its ``ctid``."""
     name = sql.Identifier(column)
-    place = sql.SQL(" from {} where ctid = {}::tid").format(sql.SQL(table), sql.Literal(row))
+    table_oid, ctid = row
+    place = sql.SQL(" from {} where tableoid = {} and ctid = {}::tid").format(
+        sql.SQL(table), sql.Literal(table_oid), sql.Literal(ctid)
+    )
     length = sql.SQL("octet_length({})" if is_bytea else "length({}::text)").format(name)
     ((size,),) = fetch_all(connection, sql.SQL("select {}").format(length) + place)
     if size is None or size <= SLICE:

@@ -1,34 +1,47 @@
-"""Which rows the target's columns do not take, because somebody has changed the source's: rules like the migrations'.
+"""Which rows the target's tables do not take, because somebody has changed the source's: rules like the migrations'.
 
 A source as Airflow makes it has none, and none of its rows is read.
 """
 
 from __future__ import annotations
 
-from typing import Dict, Iterator, List
+from typing import Dict, Iterator, List, Tuple
 
 from psycopg2 import sql
 
 from mwaa_migrator.airflow_schema.column_limits import (
     ALWAYS_TRUE,
+    FRACTIONS,
     LARGEST_INTEGER,
     MOST_CHARACTERS,
     NEVER_NULL,
+    UNIQUE,
     WITHOUT_LIMIT_SINCE,
 )
 from mwaa_migrator.airflow_schema.identity import identity_columns
 from mwaa_migrator.airflow_schema.migration_rules import MigrationRule
 from mwaa_migrator.airflow_schema.references import surrogate_references
-from mwaa_migrator.errors import KeySpaceExhausted
+from mwaa_migrator.errors import KeysTooFarApart
 from mwaa_migrator.export.history_cut import HistoryCut
-from mwaa_migrator.options import NULLS, VALUES
-from mwaa_migrator.postgres.catalog import Column, Table
+from mwaa_migrator.options import DUPLICATES, NULLS, VALUES
+from mwaa_migrator.postgres.catalog import NUMBERS, Column, Table
+from mwaa_migrator.postgres.checksums import WITHOUT_ENCODING
 from mwaa_migrator.postgres.session import fetch_all
 
+#: A character of UTF-8 in hexadecimal digits (RFC 3629, section 4).
+_TAIL = "[89ab][0-9a-f]"
+_UTF8 = (
+    f"([0-7][0-9a-f]|(c[2-9a-f]|d[0-9a-f]){_TAIL}|e0[ab][0-9a-f]{_TAIL}|e[1-9a-cef]({_TAIL}){{2}}|ed[89][0-9a-f]{_TAIL}|"
+    f"f0[9ab][0-9a-f]({_TAIL}){{2}}|f[1-3]({_TAIL}){{3}}|f48[0-9a-f]({_TAIL}){{2}})"
+)
 
-def column_rules(tables: Dict[str, Table]) -> List[MigrationRule]:
-    """A rule for each column of ``tables`` that takes more than the target's does."""
-    return [rule for table in tables.values() for rule in _of_table(table, tables)]
+
+def column_rules(tables: Dict[str, Table], server_encoding: str) -> List[MigrationRule]:
+    """A rule for each column of ``tables`` that takes more than the target's does, and for each lost unique key."""
+    rules = [rule for table in tables.values() for rule in _of_table(table, tables)]
+    if server_encoding == WITHOUT_ENCODING:
+        rules += [rule for table in tables.values() for rule in _of_encoding(table)]
+    return rules
 
 
 def _of_table(table: Table, tables: Dict[str, Table]) -> Iterator[MigrationRule]:
@@ -42,17 +55,16 @@ def _of_table(table: Table, tables: Dict[str, Table]) -> Iterator[MigrationRule]
                 f"Shorten their {column.name}.",
                 WITHOUT_LIMIT_SINCE.get((table.name, column.name)),
             )  # fmt: skip
-        if table.name in MOST_CHARACTERS and column.type == "bigint" and column.name not in numbered:
-            yield _rule(
-                table, column, VALUES, f"t.{column.name} not between {-LARGEST_INTEGER - 1} and {LARGEST_INTEGER}",
-                f"the target's column {column.name} is an integer, and their number is beyond {LARGEST_INTEGER:,}",
-                f"Correct their {column.name}.",
-            )  # fmt: skip
+        if table.name in MOST_CHARACTERS and column.name not in numbered:
+            yield from _of_number(table, column)
         if column.name in NEVER_NULL.get(table.name, ()) and not column.not_null:
             yield _rule(
                 table, column, NULLS, f"t.{column.name} is null",
                 f"the target's column {column.name} takes no NULL", f"Give them a {column.name}.",
             )  # fmt: skip
+    for key in UNIQUE.get(table.name, ()):
+        if {"id", *key} <= set(table.column_names):
+            yield _of_lost_key(table, key)
     if table.name in ALWAYS_TRUE and not any(constraint.kind == "c" for constraint in table.constraints):
         condition = ALWAYS_TRUE[table.name]
         yield _rule(
@@ -62,7 +74,7 @@ def _of_table(table: Table, tables: Dict[str, Table]) -> Iterator[MigrationRule]
 
 
 def require_key_space(cut: HistoryCut) -> None:
-    """Raises KeySpaceExhausted if a table's keys inside the cut are so far apart that an ``integer`` has no room."""
+    """Raises KeysTooFarApart if a table's keys inside the cut are so far apart that an ``integer`` has no room."""
     source = cut.plan.source
     for table in cut.plan.tables.values():
         key = table.surrogate_key
@@ -73,12 +85,54 @@ def require_key_space(cut: HistoryCut) -> None:
         )
         ((lowest, highest),) = fetch_all(source.connection, query)
         if lowest is not None and highest - lowest >= LARGEST_INTEGER:
-            raise KeySpaceExhausted(
+            raise KeysTooFarApart(
                 f"{table.name}.{key} runs from {lowest:,} to {highest:,}, and the target's column is an integer, which "
                 f"has room for {LARGEST_INTEGER:,} numbers. Export fewer days of history with "
                 f"options.historyDays (--days on the command line), or leave {table.name} out with "
                 "options.excludeTables (--exclude-tables)."
             )
+
+
+def _of_encoding(table: Table) -> Iterator[MigrationRule]:
+    """Rules for text in a database that keeps any bytes; a client gets no others than UTF-8."""
+    for column in table.columns:
+        if column.most_characters is not None or column.type in ("json", "jsonb"):
+            yield _rule(
+                table, column, VALUES, f"encode(convert_to(t.{column.name}::text, 'SQL_ASCII'), 'hex') !~ '^{_UTF8}*$'",
+                f"their {column.name} holds bytes that are not UTF-8 (the database's encoding is {WITHOUT_ENCODING})",
+                "",
+            )._replace(remedy=f"Correct their {column.name}.")  # fmt: skip
+
+
+def _of_number(table: Table, column: Column) -> Iterator[MigrationRule]:
+    """Rules for a column that holds other numbers than an ``integer`` does; one that it may be has none."""
+    kind = column.type.split("(")[0]
+    if kind not in NUMBERS or kind in ("integer", "smallint") or (table.name, column.name) in FRACTIONS:
+        return
+    yield _rule(
+        table, column, VALUES, f"t.{column.name} not between {-LARGEST_INTEGER - 1} and {LARGEST_INTEGER}",
+        f"the target's column {column.name} is an integer, and their number is beyond {LARGEST_INTEGER:,}",
+        f"Correct their {column.name}.",
+    )  # fmt: skip
+    if kind != "bigint":
+        yield _rule(
+            table, column, VALUES, f"t.{column.name} <> trunc(t.{column.name})",
+            f"the target's column {column.name} is an integer, and their number is none",
+            f"Correct their {column.name}.",
+        )  # fmt: skip
+
+
+def _of_lost_key(table: Table, key: Tuple[str, ...]) -> MigrationRule:
+    same = [f"o.{column} = t.{column}" for column in key]
+    condition = " and ".join(["exists (select 1 from {table} o where true", *same, "o.id < t.id)"])
+    names = ", ".join(key)
+    return MigrationRule(
+        None, "", DUPLICATES, table.name, (*key, "id"),
+        condition, (*key, "id"),
+        f"the unique constraint on {names} is missing, and the target has it",
+        f"Rename or delete all but one of the same {names}.",
+        unique=key,
+    )  # fmt: skip
 
 
 def _rule(

@@ -18,6 +18,7 @@ from psycopg2 import sql
 
 from mwaa_migrator.airflow_schema.encryption import ENCRYPTED_COLUMNS
 from mwaa_migrator.airflow_schema.migration_rules import MigrationRule
+from mwaa_migrator.airflow_schema.primary_keys import require_primary_keys
 from mwaa_migrator.airflow_schema.references import USER_REFERENCES, USER_TABLE
 from mwaa_migrator.artifact.artifact import Artifact
 from mwaa_migrator.artifact.manifest import FORMAT_VERSION, MANIFEST, SCHEMA, TABLES
@@ -28,7 +29,7 @@ from mwaa_migrator.export.column_rules import require_key_space
 from mwaa_migrator.export.dag_list import DAG_LIST, read_dag_list
 from mwaa_migrator.export.export_encrypted import export_encrypted, refuse_undecryptable
 from mwaa_migrator.export.history_cut import HistoryCut, read_cut
-from mwaa_migrator.export.plan import ExportOptions, ExportPlan, plan_export, require_primary_keys
+from mwaa_migrator.export.plan import ExportOptions, ExportPlan, plan_export
 from mwaa_migrator.export.refused_rows import (
     RefusedRows,
     RulesToCome,
@@ -61,7 +62,8 @@ def export(storage: Storage, artifact_id: str, options: ExportOptions, progress:
             )
         with progress.phase("inspect"):
             plan = plan_export(source, options)
-            require_primary_keys(plan)
+            require_primary_keys(source.schema, plan.tables.values())
+            source.connection.rollback()
         with progress.phase("export"), _nothing_left_of_a_failure(storage):
             manifest = _write(plan, storage, artifact_id, options, progress)
     return Artifact(storage, manifest)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Dict, List, Mapping, NamedTuple, Sequence, Tuple
+from typing import Any, Dict, List, Mapping, NamedTuple, Sequence, Set, Tuple
 
+from mwaa_migrator.airflow_schema.column_limits import UNIQUE
 from mwaa_migrator.airflow_schema.tables import (
+    LEFT_OUT_AS_ASKED,
     REVISION_TABLE,
     SET_ASIDE_PREFIX,
     is_of_flask_appbuilder,
@@ -13,13 +15,13 @@ from mwaa_migrator.airflow_schema.tables import (
 )
 from mwaa_migrator.artifact.schema_description import describe
 from mwaa_migrator.copying.workers import default_processes
-from mwaa_migrator.errors import InvalidArguments, PrimaryKeyMissing, RevisionUnclear
-from mwaa_migrator.postgres.catalog import Table, read_tables
+from mwaa_migrator.errors import InvalidArguments, RevisionUnclear
+from mwaa_migrator.postgres.catalog import OwnedSequence, Table, read_tables
 from mwaa_migrator.this_airflow.database import MetadataDatabase
 from mwaa_migrator.this_airflow.migrations import (
+    columns_in_migrations,
     index_names,
     known_revisions,
-    names_in_migrations,
     unknown_tables,
 )
 from mwaa_migrator.this_airflow.release import AIRFLOW_3, version_tuple
@@ -75,10 +77,12 @@ class ExportPlan:
 
 
 def plan_export(source: MetadataDatabase, options: ExportOptions) -> ExportPlan:
-    """Raises RevisionUnclear, InvalidArguments for a choice that cannot be, and ColumnTypeUnknown."""
+    """What the connection's transaction sees.
+
+    Raises RevisionUnclear, InvalidArguments for a choice that cannot be, and ColumnTypeUnknown.
+    """
     _require_known_revision(source)
     tables = read_tables(source.connection, source.schema)
-    source.connection.rollback()
     reasons = {name: reason_not_exported(name, table.column_names) for name, table in tables.items()}
     unknown = unknown_tables(name for name in tables if reasons[name] is None)
     not_exported: Dict[str, str] = {}
@@ -99,12 +103,13 @@ def plan_export(source: MetadataDatabase, options: ExportOptions) -> ExportPlan:
         and not (name in options.exclude_tables and name in not_exported)
     }
     described, columns_left_out = _without_handmade_columns(source, described)
+    described = {name: _with_numbers_of_its_own(table) for name, table in described.items()}
     described, indexes_left_out = _without_handmade_indexes(described)
     described, constraints_left_out = _without_handmade_constraints(described)
     for name in tables:
         chosen = options.tables is None or name in options.tables
         if name not in not_exported and (name in options.exclude_tables or not chosen):
-            not_exported[name] = "left out as asked"
+            not_exported[name] = LEFT_OUT_AS_ASKED
     exported = {name: described[name] for name in sorted(tables) if name not in not_exported}
     return ExportPlan(
         source,
@@ -128,32 +133,8 @@ def _require_known_revision(source: MetadataDatabase) -> None:
         )
 
 
-def require_primary_keys(plan: ExportPlan) -> None:
-    """Raises PrimaryKeyMissing unless each table has one, on which Airflow's migrations and references to rows rely."""
-    without = [table for table in plan.tables.values() if not table.primary_key]
-    if without:
-        statements = [
-            f"ALTER TABLE {plan.source.schema}.{table.name} ADD PRIMARY KEY ({', '.join(_usual_key(table))});"
-            for table in without
-        ]
-        raise PrimaryKeyMissing(
-            f"No primary key: {', '.join(table.name for table in without)}. Airflow's migrations need it, and a "
-            "restore without constraints, say, has lost it. Make it again, and the foreign keys that went with it: "
-            + " ".join(statements)
-        )
-
-
-def _usual_key(table: Table) -> Sequence[str]:
-    """What Airflow's tables have for a primary key: a number, or else what a task instance is known by."""
-    if "id" in table.column_names:
-        return ("id",)
-    run = "dag_run_id" if "dag_run_id" in table.column_names else "run_id"
-    usual = ("dag_id", "task_id", run, "execution_date", "map_index", "key")
-    return [name for name in usual if name in table.column_names] or ("...",)
-
-
 def _without_handmade_columns(source: MetadataDatabase, tables: Dict[str, Table]) -> Tuple[Dict[str, Table], List[str]]:
-    """The tables without the columns that no migration names or that are generated, and those columns.
+    """The tables without the columns that no migration gives them or that are generated, and those columns.
 
     A column of the primary key stays.
 
@@ -161,14 +142,13 @@ def _without_handmade_columns(source: MetadataDatabase, tables: Dict[str, Table]
     """
     if version_tuple(source.airflow_version) >= AIRFLOW_3:
         return tables, []
-    named = names_in_migrations()
     kept: Dict[str, Table] = {}
     left_out: List[str] = []
     for name, table in tables.items():
         handmade = [
             column.name
             for column in table.columns
-            if (column.name not in named or column.generated)
+            if (column.name not in columns_in_migrations(name) or column.generated)
             and column.name not in table.primary_key
             and reason_not_exported(name, table.column_names) is None
         ]
@@ -183,35 +163,85 @@ def _without_handmade_indexes(tables: Dict[str, Table]) -> Tuple[Dict[str, Table
     kept: Dict[str, Table] = {}
     left_out: List[str] = []
     for name, table in tables.items():
-        # Alembic gives an index without a name one that begins so.
-        own = [index for index in table.indexes if index.name in named or index.name.startswith("ix_")]
+        own = [index for index in table.indexes if index.name in named]
         left_out += [index.name for index in table.indexes if index not in own]
         kept[name] = table._replace(indexes=own)
     return kept, sorted(left_out)
 
 
 def _without_handmade_constraints(tables: Dict[str, Table]) -> Tuple[Dict[str, Table], List[str]]:
-    """The tables without checks that Airflow does not name and without references to tables that stay behind."""
+    """The tables without unique constraints and checks that no migration names, and without references elsewhere.
+
+    Airflow's unique keys stay, because foreign keys need them; under another name than Airflow's they get one that no
+    migration gives.
+    """
     named = index_names()
     kept: Dict[str, Table] = {}
     left_out: List[str] = []
     for name, table in tables.items():
+        renamed = [
+            one
+            for one in table.constraints
+            if one.kind == "u" and one.name not in named | _usual_names(name, one.columns)
+        ]
         handmade = [
             constraint
             for constraint in table.constraints
             if (constraint.kind == "f" and constraint.parent not in tables)
             or (constraint.kind in ("c", "x") and not {constraint.name, _without_prefix(name, constraint.name)} & named)
+            or (constraint in renamed and constraint.columns not in UNIQUE.get(name, ()))
         ]
         left_out += [constraint.name for constraint in handmade]
-        constraints = [constraint for constraint in table.constraints if constraint not in handmade]
-        kept[name] = table._replace(constraints=constraints)
+        kept[name] = table._replace(
+            constraints=[
+                constraint._replace(name=f"mwaa_migrator_{constraint.name}") if constraint in renamed else constraint
+                for constraint in table.constraints
+                if constraint not in handmade
+            ]
+        )
+    for name, table in kept.items():
+        # A foreign key needs the unique key that it leads to; that may have been an index of somebody's.
+        nowhere = [key for key in table.foreign_keys if not _is_unique(kept[str(key.parent)], key.parent_columns)]
+        left_out += [key.name for key in nowhere]
+        kept[name] = table._replace(constraints=[one for one in table.constraints if one not in nowhere])
     return kept, sorted(left_out)
+
+
+def _is_unique(table: Table, columns: Sequence[str]) -> bool:
+    return sorted(columns) in [sorted(key) for key in table.unique_keys]
 
 
 def _without_prefix(table: str, constraint: str) -> str:
     """The name that a migration gives a check, before SQLAlchemy's naming convention."""
     prefix = f"ck_{table}_"
     return constraint[len(prefix) :] if constraint.startswith(prefix) else constraint
+
+
+def _usual_names(table: str, columns: Sequence[str]) -> Set[str]:
+    """What PostgreSQL, and Airflow's naming convention, call a unique constraint without a name."""
+    return {"_".join([table, *columns, suffix]) for suffix in ("key", "uq")}
+
+
+def _with_numbers_of_its_own(table: Table) -> Table:
+    """The table without defaults that need more than the table, and with a sequence for its number if it has none.
+
+    Migrations add rows, to ``slot_pool`` for example.
+    """
+    columns = [
+        column._replace(default=None, default_needs_others=False) if column.default_needs_others else column
+        for column in table.columns
+    ]
+    sequences = list(table.sequences)
+    key = table.surrogate_key
+    numbered = {*(sequence.column for sequence in sequences), *(one.name for one in columns if one.identity)}
+    if key is not None and key not in numbered and not table.has_uuid_key:
+        sequence = OwnedSequence(f"mwaa_migrator_{table.name}_numbers", key, table.column(key).type)
+        sequences.append(sequence)
+        columns = [
+            column._replace(default=f"nextval('{sequence.name}'::regclass)") if column.name == key else column
+            for column in columns
+        ]
+    return table._replace(columns=columns, sequences=sequences)
 
 
 def _check_choice(options: ExportOptions, tables: Dict[str, Table], not_exported: Dict[str, str]) -> None:

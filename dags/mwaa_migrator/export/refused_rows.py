@@ -75,7 +75,7 @@ def rules_to_come(plan: ExportPlan, options: ExportOptions) -> RulesToCome:
                 later.append(rule)
         elif version_tuple(rule.release) <= release and not _is_mended(rule, release) and not rule.is_mended:
             on_the_way.append(rule)
-    changed_columns = column_rules(plan.tables)
+    changed_columns = column_rules(plan.tables, plan.source.connection.get_parameter_status("server_encoding"))
     on_the_way += [rule for rule in changed_columns if release is None or not _is_mended(rule, release)]
     return RulesToCome(on_the_way, later)
 
@@ -143,7 +143,7 @@ def name_refused_rows(
             continue
         names = [name for name in rule.names if name in table.column_names]
         query = sql.SQL("select {} from {} t where {}{} order by 1 limit {}").format(
-            row_name(names),
+            row_name(names, source.connection.get_parameter_status("server_encoding")),
             source.table(table.name),
             breaks(source, rule),
             sql.SQL("") if condition is None else sql.SQL(" and {}").format(condition),

@@ -6,12 +6,13 @@ from typing import Any, Callable, Dict, List, NamedTuple, Tuple
 
 from psycopg2 import sql
 
+from mwaa_migrator.airflow_schema.primary_keys import require_primary_keys
 from mwaa_migrator.errors import MigratorError
 from mwaa_migrator.export.column_rules import require_key_space
 from mwaa_migrator.export.dag_list import read_dag_list
 from mwaa_migrator.export.export_encrypted import find_undecryptable, refuse_undecryptable
 from mwaa_migrator.export.history_cut import HistoryCut, read_cut
-from mwaa_migrator.export.plan import ExportOptions, plan_export, require_primary_keys
+from mwaa_migrator.export.plan import ExportOptions, plan_export
 from mwaa_migrator.export.refused_rows import RefusedRows, find_refused_rows, rules_to_come, to_set_aside
 from mwaa_migrator.export.unfinished import unfinished
 from mwaa_migrator.postgres.catalog import Constraint, Table
@@ -98,7 +99,7 @@ def _examine(source: MetadataDatabase, options: ExportOptions, with_later: bool)
     later = find_refused_rows(source, rules.later, cut) if with_later else []
     undecryptable = find_undecryptable(cut, fernet())
     problems = [
-        _raised(lambda: require_primary_keys(plan)),
+        _raised(lambda: require_primary_keys(source.schema, plan.tables.values())),
         _raised(lambda: require_key_space(cut)),
         _raised(lambda: to_set_aside(refused, options.set_aside)),
         _raised(lambda: refuse_undecryptable([] if options.skip_undecryptable else undecryptable)),

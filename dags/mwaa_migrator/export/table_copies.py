@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Sequence
+from typing import Sequence, Tuple
 
 from psycopg2 import sql
 
@@ -27,6 +27,9 @@ _MOST_COMPRESSED = 300
 
 #: Types whose values can be large, and tell their length without being read.
 _LARGE_TYPES = ("bytea", "text", "character varying")
+
+#: Where a row is: the oid of its table, which may be a partition or an heir of the one that is asked, and its ``ctid``.
+Place = Tuple[int, str]
 
 #: Before PostgreSQL 14 a condition on ctid reads the whole table, so a table is one range there.
 RANGES_SINCE = 140000
@@ -58,7 +61,7 @@ def copy_jobs(source: MetadataDatabase, table: Table, condition: sql.Composable 
                 "prefix": f"{TABLES}/{table.name}/{len(ranges):04d}",
             }
             jobs.append(Job(table.name, len(large) * LARGE_VALUE_BYTES, request))
-        not_large = [sql.SQL("t.ctid <> all({}::tid[])").format(sql.Literal(large))] if large else []
+        not_large = [sql.SQL("(t.tableoid::bigint, t.ctid) not in ({})").format(_places(large))] if large else []
         for number, of_range in enumerate(ranges):
             conditions = ([] if condition is None else [condition]) + of_range + not_large
             query = select(source, table, sql.SQL(" and ").join(conditions) if conditions else None, table.column_names)
@@ -72,10 +75,18 @@ def copy_jobs(source: MetadataDatabase, table: Table, condition: sql.Composable 
     return jobs
 
 
-def _find_large_rows(source: MetadataDatabase, table: Table, condition: sql.Composable | None) -> list[str]:
-    """Where the rows are (ctid) that have a large value. Few tables can have one; only these are read."""
+def _places(rows: Sequence[Place]) -> sql.Composable:
+    return sql.SQL(", ").join(
+        [sql.SQL("({}, {}::tid)").format(sql.Literal(table), sql.Literal(ctid)) for table, ctid in rows]
+    )
+
+
+def _find_large_rows(source: MetadataDatabase, table: Table, condition: sql.Composable | None) -> list[Place]:
+    """Where the rows are that have a large value. Few tables can have one; only these are read."""
     toast = sql.SQL(
-        "select coalesce(pg_relation_size(nullif(reltoastrelid, 0)), 0) from pg_class where oid = {}::regclass"
+        "with recursive family (oid) as (select {}::regclass::oid "
+        "union select i.inhrelid from pg_inherits i join family f on i.inhparent = f.oid) "
+        "select coalesce(sum(pg_relation_size(nullif(c.reltoastrelid, 0))), 0) from pg_class c join family using (oid)"
     )
     name = source.table(table.name).as_string(source.connection)
     if fetch_value(source.connection, toast.format(sql.Literal(name))) < LARGE_VALUE_BYTES // _MOST_COMPRESSED:
@@ -87,12 +98,12 @@ def _find_large_rows(source: MetadataDatabase, table: Table, condition: sql.Comp
     ]
     if not lengths:
         return []
-    query = sql.SQL("select t.ctid::text from {} t where ({})").format(
+    query = sql.SQL("select t.tableoid::bigint, t.ctid::text from {} t where ({})").format(
         source.table(table.name), sql.SQL(" or ").join(lengths)
     )
     if condition is not None:
         query += sql.SQL(" and ") + condition
-    return [ctid for (ctid,) in fetch_all(source.connection, query)]
+    return [(table_oid, ctid) for table_oid, ctid in fetch_all(source.connection, query)]
 
 
 def _ranges(source: MetadataDatabase, name: str) -> list[list[sql.Composable]]:

@@ -8,7 +8,7 @@ from psycopg2 import sql
 
 from mwaa_migrator.export.history_cut import HistoryCut
 from mwaa_migrator.postgres import identifiers
-from mwaa_migrator.postgres.catalog import Table
+from mwaa_migrator.postgres.catalog import NUMBERS, Table
 from mwaa_migrator.postgres.session import fetch_all, fetch_value
 
 #: How many runs and task instances the manifest names; all of them are counted.
@@ -56,4 +56,4 @@ def _readable(table: Table, column: str) -> sql.Composable:
     value = identifiers.column("t", column)
     if table.column(column).type == "timestamp with time zone":
         return sql.SQL("replace({}::text, '+00', '+00:00')").format(value)
-    return value
+    return value if table.column(column).type in NUMBERS else sql.SQL("{}::text").format(value)

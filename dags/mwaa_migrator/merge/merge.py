@@ -205,7 +205,7 @@ class Merge:
             order = sql.SQL("order by {}").format(identifiers.columns(table.primary_key, "x"))
         return execute(
             self._connection,
-            sql.SQL("insert into {} ({}) select {} from {} x {} {}").format(
+            sql.SQL("insert into {} ({}) overriding system value select {} from {} x {} {}").format(
                 self._upgraded.target.table(table.name),
                 identifiers.columns(table.column_names),
                 identifiers.columns(table.column_names, "x"),

@@ -26,6 +26,7 @@ from mwaa_migrator.options import FAIL, OVERWRITE
 from mwaa_migrator.postgres import identifiers
 from mwaa_migrator.postgres.catalog import Table
 from mwaa_migrator.postgres.checksums import column_values, row_hash
+from mwaa_migrator.postgres.row_names import EXAMPLES, listed, row_name
 from mwaa_migrator.postgres.session import execute, fetch_all, fetch_value
 from mwaa_migrator.scratch.upgraded_artifact import UpgradedArtifact
 from mwaa_migrator.this_airflow.configuration import default_pool_slots
@@ -245,15 +246,17 @@ class RowsNotInserted:
         self._translation.use_kept_keys(table.name, kept_keys)
 
     def _conflict_message(self, table: Table, source: sql.Composed, differing: int) -> str:
-        query = sql.SQL("select {} from {} x join {} n using (source_row) where n.reason = {} limit 5").format(
-            identifiers.columns(identity_columns(table), "x"), source, ROWS_NOT_INSERTED, sql.Literal(DIFFERS)
+        query = sql.SQL(
+            "select {} from {} t join {} n using (source_row) where n.reason = {} order by 1 limit {}"
+        ).format(
+            row_name(identity_columns(table)), source, ROWS_NOT_INSERTED, sql.Literal(DIFFERS), sql.Literal(EXAMPLES)
         )
-        examples = fetch_all(self._connection, query)
+        examples = [name for (name,) in fetch_all(self._connection, query)]
         message = (
             "{}: the target has {} of these rows already, with other content, such as {}. Nothing was merged. Choose "
             "--on-conflict keep (the target's rows stay) or overwrite (the source's replace them)."
         )
-        return message.format(table.name, differing, "; ".join(str(tuple(map(str, row))) for row in examples))
+        return message.format(table.name, differing, listed(examples, differing))
 
 
 def _is_null(column: str) -> sql.Composable:

@@ -82,7 +82,10 @@ class Translation:
         value = identifiers.column("s", column.name)
         if parent not in self._upgraded.tables:
             return self._reference_by_identity(table, column, parent, joins)
-        moved = self._blocks[parent].renumber_reference(value) if parent in self._blocks else value
+        moved = value
+        if parent in self._blocks:
+            is_declared = any(key.columns == (column.name,) for key in table.foreign_keys)
+            moved = self._blocks[parent].renumber_reference(value, is_declared)
         if parent not in self._kept_keys:
             return moved
         alias = sql.Identifier(f"kept_{len(joins)}")

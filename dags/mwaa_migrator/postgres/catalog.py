@@ -12,6 +12,9 @@ from typing import Any, NamedTuple, Sequence
 
 from mwaa_migrator.postgres.session import fetch_all, fetch_value, search_path
 
+#: Types of numbers, without the digits that some have.
+NUMBERS = ("smallint", "integer", "bigint", "numeric", "real", "double precision")
+
 
 class Column(NamedTuple):
     name: str
@@ -22,13 +25,15 @@ class Column(NamedTuple):
     identity: str
     comment: str | None = None
     generated: bool = False
+    #: Whether the default calls an application's function, say, or a sequence in another schema.
+    default_needs_others: bool = False
 
     @property
     def most_characters(self) -> float | None:
-        """How many characters of text it takes, which may be infinity; None if it is no text of variable length."""
+        """How many characters of text it takes, which may be infinity; None if it is no text."""
         if self.type in ("text", "character varying"):
             return math.inf
-        length = re.match(r"character varying\((\d+)\)$", self.type)
+        length = re.match(r"character(?: varying)?\((\d+)\)$", self.type)
         return int(length.group(1)) if length else None
 
 
@@ -94,13 +99,14 @@ class Table(NamedTuple):
     def surrogate_key(self) -> str | None:
         """The primary key's column if it says nothing about the row; None otherwise.
 
-        It is a single integer that a sequence fills, or a UUID that is not another table's.
+        It is a single integer that a sequence fills, or a UUID that is not another table's. An integer ``id`` is one
+        even where a restore has lost its sequence: none of Airflow's tables has another kind of it.
         """
         if len(self.primary_key) != 1:
             return None
         column = self.column(self.primary_key[0])
         generated = bool(column.identity) or any(sequence.column == column.name for sequence in self.sequences)
-        if column.type in ("integer", "bigint", "smallint") and generated:
+        if column.type in ("integer", "bigint", "smallint") and (generated or column.name == "id"):
             return column.name
         if column.type == "uuid" and all(key.columns != (column.name,) for key in self.foreign_keys):
             return column.name
@@ -132,7 +138,11 @@ class Table(NamedTuple):
 _COLUMNS = """
     select c.relname, a.attname, format_type(a.atttypid, a.atttypmod), tn.nspname, a.attnotnull,
            pg_get_expr(d.adbin, d.adrelid, true), a.attidentity::text, col_description(c.oid, a.attnum),
-           coalesce(to_jsonb(a) ->> 'attgenerated', '') <> ''
+           coalesce(to_jsonb(a) ->> 'attgenerated', '') <> '',
+           exists (select 1 from pg_catalog.pg_depend o
+                     left join pg_catalog.pg_class s on o.refclassid = 'pg_class'::regclass and s.oid = o.refobjid
+                    where o.classid = 'pg_attrdef'::regclass and o.objid = d.oid and s.oid is distinct from c.oid
+                      and (s.oid is null or s.relkind <> 'S' or s.relnamespace <> c.relnamespace))
       from pg_catalog.pg_class c
       join pg_catalog.pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
       join pg_catalog.pg_type t on t.oid = a.atttypid

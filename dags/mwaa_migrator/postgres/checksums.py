@@ -24,8 +24,10 @@ from mwaa_migrator.postgres.session import fetch_all
 HASH_RECORD = "hash_record_extended"
 MD5 = "md5"
 
-#: Server encodings in which text is stored as its client sent it, which is UTF-8.
-STORED_AS_UTF8 = ("UTF8", "SQL_ASCII")
+#: The server encoding that stands for none: text is stored as its client sent it. Airflow sends UTF-8.
+WITHOUT_ENCODING = "SQL_ASCII"
+#: Server encodings in which text is stored as UTF-8.
+STORED_AS_UTF8 = ("UTF8", WITHOUT_ENCODING)
 _TEXT = ("text", "character varying", "character", "name")
 _FLOATS = {"double precision": sql.SQL("float8send"), "real": sql.SQL("float4send")}
 

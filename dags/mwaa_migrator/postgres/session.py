@@ -12,6 +12,7 @@ from psycopg2.errors import (
     DiskFull,
     InsufficientPrivilege,
     ProgramLimitExceeded,
+    ReadOnlySqlTransaction,
     StatementTooComplex,
     TooManyArguments,
     TooManyColumns,
@@ -31,6 +32,9 @@ SESSION_SETTINGS = """
     set bytea_output to 'hex'; set client_encoding to 'UTF8'; set statement_timeout to 0; set lock_timeout to 0;
     set idle_in_transaction_session_timeout to 0; set row_security to off; set jit to off
 """
+
+#: Of the connection, the server or another session. A server is read-only for a while after a failover.
+_OF_THE_MOMENT = (OperationalError, InterfaceError, ReadOnlySqlTransaction)
 
 #: Operational errors that come again as long as the rows are as they are.
 _LIMITS = (ProgramLimitExceeded, StatementTooComplex, TooManyColumns, TooManyArguments)
@@ -123,16 +127,22 @@ def named_database_errors() -> Iterator[None]:
         yield
     except InsufficientPrivilege as error:
         message = "The database user lacks a right: {}. Grant it and try again."
-        raise MissingRight(message.format(str(error).strip())) from error
+        raise MissingRight(with_reason(message, error)) from error
     except Error as error:
-        raise DatabaseFailed(f"The database failed: {str(error).strip()}. {remedy(type(error))}") from error
+        raise DatabaseFailed(with_reason("The database failed: {}. " + remedy(type(error)), error)) from error
+
+
+def with_reason(message: str, error: Error) -> str:
+    """The message with the first line of what the server says, and the other lines after it."""
+    first, *details = str(error).strip().splitlines() or [type(error).__name__]
+    return "\n".join([message.format(first), *details])
 
 
 def remedy(kind: type[Error]) -> str:
     """Whether trying again helps: it does if the connection, the server or another session was the cause."""
     if issubclass(kind, DiskFull):
         return "Make room on the server's disk, and try again: what had been written was rolled back."
-    if issubclass(kind, (OperationalError, InterfaceError)) and not issubclass(kind, _LIMITS):
+    if issubclass(kind, _OF_THE_MOMENT) and not issubclass(kind, _LIMITS):
         return "Try again: work that was committed is recognised, the rest was rolled back."
     return (
         "All of it was rolled back. Trying again will not help as long as the rows and tables are as they are: mend "

@@ -18,7 +18,7 @@ from mwaa_migrator.copying.workers import Job, Session, run_jobs
 from mwaa_migrator.errors import ArtifactDamaged, DatabaseNotSupported, RestoreFailed
 from mwaa_migrator.postgres.catalog import Table
 from mwaa_migrator.postgres.checksums import HASH_RECORD, checksum_query, fastest_algorithm
-from mwaa_migrator.postgres.session import execute, keep_alive
+from mwaa_migrator.postgres.session import execute, keep_alive, with_reason
 from mwaa_migrator.postgres.table_definitions import complete_tables, create_tables
 from mwaa_migrator.progress import Progress
 from mwaa_migrator.scratch.restore_encrypted import restore_encrypted
@@ -89,14 +89,20 @@ def restore(scratch: ScratchSchema, upgrade_follows: bool, processes: int, progr
 
 
 def _with_room_for_secrets(table: Table) -> Table:
-    """The table with columns of any length for secrets: encrypted they are longer, and the source's may be in clear."""
-    encrypted = [column.column for column in ENCRYPTED_COLUMNS.get(table.name, ())]
-    return table._replace(
-        columns=[
-            column._replace(type="text") if column.name in encrypted and column.most_characters else column
-            for column in table.columns
-        ]
-    )
+    """The table with columns of any length for secrets: encrypted they are longer, and the source's may be in clear.
+
+    The flags that say so are booleans, whatever somebody has made of the source's.
+    """
+    secrets = ENCRYPTED_COLUMNS.get(table.name, ())
+    encrypted, flags = [secret.column for secret in secrets], [secret.flag for secret in secrets]
+    columns = []
+    for column in table.columns:
+        if column.name in encrypted and column.most_characters:
+            column = column._replace(type="text")
+        if column.name in flags and column.type != "boolean":
+            column = column._replace(type="boolean", default=None)
+        columns.append(column)
+    return table._replace(columns=columns)
 
 
 def _with_named_indexes(artifact: Artifact, tables: dict[str, Table]) -> list[Table]:
@@ -113,11 +119,12 @@ def _with_named_indexes(artifact: Artifact, tables: dict[str, Table]) -> list[Ta
 
 
 def _not_made_again(what: str, error: DatabaseError) -> RestoreFailed:
-    return RestoreFailed(
-        f"The source's {what} cannot be made again: {str(error).strip()}. Trying again will not help: drop or change "
-        "what the message names in the source, and export again. Excluding the table would not help either: that "
-        "leaves out the rows of a table of Airflow's, and its migrations still need the table."
+    message = (
+        f"The source's {what} cannot be made again: {{}}. Trying again will not help: drop or change what the message "
+        "names in the source, and export again. Excluding the table would not help either: that leaves out the rows of "
+        "a table of Airflow's, and its migrations still need the table."
     )
+    return RestoreFailed(with_reason(message, error))
 
 
 def _restore_rows(scratch: ScratchSchema, tables: dict[str, Table], processes: int, progress: Progress) -> None:
@@ -152,11 +159,12 @@ def _check_content(scratch: ScratchSchema, tables: dict[str, Table], processes: 
     if algorithm == HASH_RECORD and fastest_algorithm(scratch.connection) != HASH_RECORD:
         message = "The artifact's checksums need PostgreSQL 14 or later, and this server is {}. Upgrade the server."
         raise DatabaseNotSupported(message.format(scratch.connection.server_version))
+    encoding = scratch.connection.get_parameter_status("server_encoding")
     checks = []
     for name, entry in entries.items():
         left_out = ciphertext_columns(name)
         columns = [tables[name].column(column) for column in entry["columns"] if column not in left_out]
-        query = checksum_query(scratch.table(name), columns, algorithm)
+        query = checksum_query(scratch.table(name), columns, algorithm, server_encoding=encoding)
         request = {"kind": "checksum", "query": query.as_string(scratch.connection)}
         checks.append(Job(name, entry["bytes"], request))
     for job, result in _run(scratch, checks, processes):

@@ -13,10 +13,10 @@ import threading
 import time
 import weakref
 from contextlib import suppress
-from typing import Any, List
+from typing import Any
 
 from psycopg2 import Error
-from psycopg2.extensions import TRANSACTION_STATUS_ACTIVE, TRANSACTION_STATUS_INERROR
+from psycopg2.extensions import TRANSACTION_STATUS_ACTIVE, TRANSACTION_STATUS_INERROR, cursor
 
 from mwaa_migrator.child_process import exit_with_parent
 from mwaa_migrator.postgres.session import CLOSES_IDLE_SESSIONS_SINCE, keep_alive, set_keepalives
@@ -32,8 +32,20 @@ _BATCH_SIZE = 200_000
 
 _BUSY = (TRANSACTION_STATUS_ACTIVE, TRANSACTION_STATUS_INERROR)
 
+#: The connections, each with the lock that its statements take.
+_guards: weakref.WeakKeyDictionary[Any, threading.RLock] = weakref.WeakKeyDictionary()
 
-_connections: List[weakref.ReferenceType[Any]] = []
+
+class GuardedCursor(cursor):  # type: ignore[misc]
+    """Lets no statement of Airflow's run between the two of ``keep_alive``, whose rollback would undo it."""
+
+    def execute(self, query: Any, vars: Any = None) -> None:
+        with _guards[self.connection]:
+            super().execute(query, vars)
+
+    def executemany(self, query: Any, vars_list: Any) -> None:
+        with _guards[self.connection]:
+            super().executemany(query, vars_list)
 
 
 def keep_alive_connections(seconds: float) -> None:
@@ -45,12 +57,15 @@ def keep_alive_connections(seconds: float) -> None:
     def work() -> None:
         while True:
             time.sleep(seconds)
-            for connection in [reference() for reference in list(_connections)]:
-                # psycopg2 has a thread wait for the statement of another; that long, nothing has to be kept alive.
-                is_busy = connection is None or connection.closed or connection.get_transaction_status() in _BUSY
-                if not is_busy:
-                    with suppress(Error):
-                        keep_alive(connection)
+            for connection, guard in list(_guards.items()):
+                # A statement that runs keeps its connection alive.
+                if guard.acquire(blocking=False):
+                    try:
+                        if not connection.closed and connection.get_transaction_status() not in _BUSY:
+                            with suppress(Error):
+                                keep_alive(connection)
+                    finally:
+                        guard.release()
 
     threading.Thread(target=work, daemon=True).start()
 
@@ -75,7 +90,8 @@ def confine_connections(scratch: str) -> None:
         # A rollback undoes a setting of its transaction, and the pool begins every connection with one.
         dbapi_connection.commit()
         set_keepalives(dbapi_connection)
-        _connections.append(weakref.ref(dbapi_connection))
+        _guards[dbapi_connection] = threading.RLock()
+        dbapi_connection.cursor_factory = GuardedCursor
 
     event.listen(Engine, "connect", set_search_path)
 

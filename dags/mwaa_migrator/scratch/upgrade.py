@@ -22,7 +22,7 @@ from mwaa_migrator.postgres.catalog import read_tables, table_exists
 from mwaa_migrator.postgres.identifiers import qualified
 from mwaa_migrator.postgres.session import execute, fetch_all, fetch_value, keep_alive
 from mwaa_migrator.progress import Progress
-from mwaa_migrator.scratch.orphans import set_orphans_aside
+from mwaa_migrator.scratch.orphans import lost_foreign_key, set_orphans_aside
 from mwaa_migrator.scratch.run_migrations import ERROR_MARK
 from mwaa_migrator.scratch.scratch_schema import ScratchSchema
 from mwaa_migrator.scratch.stand_ins import make_stand_in
@@ -108,9 +108,10 @@ def _mend(scratch: ScratchSchema, failure: str) -> Tuple[List[str], List[str]]:
 
     The first are about rows without a parent, the others about names of constraints and indexes.
     """
-    if "ForeignKeyViolation" in failure:
-        tables = read_tables(scratch.connection, scratch.name)
-        return set_orphans_aside(scratch.connection, scratch.name, tables, scratch.artifact.tables), []
+    if "ForeignKeyViolation" in failure or "NotNullViolation" in failure:
+        tables = lost_foreign_key(failure, read_tables(scratch.connection, scratch.name))
+        filled = {*scratch.artifact.tables, *scratch.artifact.left_out}
+        return set_orphans_aside(scratch.connection, scratch.name, tables, filled), []
     line = make_stand_in(scratch, failure)
     return [], [] if line is None else [line]
 

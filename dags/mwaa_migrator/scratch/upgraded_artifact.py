@@ -11,6 +11,7 @@ from psycopg2 import Error as DatabaseError
 from psycopg2 import sql
 
 from mwaa_migrator.airflow_schema.identity import TIMES_OF_MIGRATIONS
+from mwaa_migrator.airflow_schema.primary_keys import require_primary_keys
 from mwaa_migrator.airflow_schema.references import DAG_VERSION_REFERENCE
 from mwaa_migrator.airflow_schema.tables import (
     ARCHIVES,
@@ -28,18 +29,24 @@ from mwaa_migrator.errors import (
     UpgradeFailed,
 )
 from mwaa_migrator.postgres import identifiers
-from mwaa_migrator.postgres.catalog import Column, Table, read_tables
+from mwaa_migrator.postgres.catalog import NUMBERS, Column, Table, read_tables
 from mwaa_migrator.postgres.session import fetch_value, keep_alive
 from mwaa_migrator.progress import Progress
 from mwaa_migrator.scratch import scratch_schema
 from mwaa_migrator.scratch.names_after_upgrade import names_after_upgrade, table_oids
-from mwaa_migrator.scratch.orphans import ORPHANS_PREFIX, set_orphans_aside
+from mwaa_migrator.scratch.orphans import ORPHANS_PREFIX, clear_references, set_orphans_aside
 from mwaa_migrator.scratch.restore import check_artifact, restore
 from mwaa_migrator.scratch.scratch_schema import ScratchSchema
 from mwaa_migrator.scratch.unreadable_triggers import UNREADABLE_PREFIX
 from mwaa_migrator.scratch.upgrade import Upgraded, upgrade
 from mwaa_migrator.this_airflow.database import MetadataDatabase
-from mwaa_migrator.this_airflow.migrations import first_version, head_revision, known_revisions, names_in_migrations
+from mwaa_migrator.this_airflow.migrations import (
+    columns_in_migrations,
+    first_version,
+    head_revision,
+    known_revisions,
+    tables_in_migrations,
+)
 from mwaa_migrator.this_airflow.release import version_tuple
 
 #: When a scheduler last looked at a run.
@@ -107,15 +114,20 @@ class UpgradedArtifact:
             goes_on = sql.SQL("{} is not distinct from 'running'").format(identifiers.column(alias, "state"))
             return sql.SQL("case when not {} then {} end").format(goes_on, value)
         found = self.scratch_tables[table.name].column(column.name)
-        if found.type == column.type or (found.most_characters and column.most_characters):
+        if found.type == column.type:
             return value
+        if found.most_characters and column.most_characters:
+            # PostgreSQL fills ``character`` up with blanks.
+            return sql.SQL("{}::text").format(value) if found.type.startswith("character(") else value
+        if column.type == "boolean" and found.type.split("(")[0] in NUMBERS:
+            return sql.SQL("({} <> 0)").format(value)
         # A cast to a text of a certain length would cut it off.
         wanted = "text" if column.most_characters is not None else column.type
         return sql.SQL("{}::{}").format(value, sql.SQL(wanted)) if column.type_schema == "pg_catalog" else value
 
 
 def check_target(target: MetadataDatabase, source_version: str, source_revision: str) -> None:
-    """Raises TargetOlderThanSource, TargetNotAtHead or SourceBelowMigrations.
+    """Raises TargetOlderThanSource, TargetNotAtHead, SourceBelowMigrations or PrimaryKeyMissing.
 
     AirflowNotSupported if this Airflow has no single head.
     """
@@ -132,6 +144,13 @@ def check_target(target: MetadataDatabase, source_version: str, source_revision:
             "into Airflow 2.11, and upgrade that."
         )
         raise SourceBelowMigrations(message.format(target.airflow_version, first_version(), source_version))
+    tables = read_tables(target.connection, target.schema)
+    target.connection.rollback()
+    airflows = tables_in_migrations()
+    require_primary_keys(
+        target.schema,
+        [table for name, table in tables.items() if name in airflows and reason_not_exported(name) is None],
+    )
 
 
 @contextmanager
@@ -162,6 +181,8 @@ def upgraded_artifact(
             oids = table_oids(scratch)
             done = upgrade(scratch, pickled_xcoms, progress) if upgrade_follows else Upgraded([], [])
             upgraded = _read(scratch, names_after_upgrade(scratch, oids), done)
+            if artifact.left_out:
+                upgraded = _without_references_to_left_out(upgraded, progress)
             if has_orphans:
                 upgraded = without_orphans(upgraded, progress)
         yield upgraded
@@ -183,11 +204,30 @@ def without_orphans(upgraded: UpgradedArtifact, progress: Progress) -> UpgradedA
     """The same without the rows that have no parent in it; they are set aside, or their reference is cleared."""
     scratch = upgraded.scratch
     tables = {name: upgraded.target_tables[name] for name in upgraded.tables}
-    lines = set_orphans_aside(scratch.connection, scratch.name, tables, upgraded.exported)
+    return _read_again(
+        upgraded, set_orphans_aside(scratch.connection, scratch.name, tables, upgraded.exported), progress
+    )
+
+
+def _without_references_to_left_out(upgraded: UpgradedArtifact, progress: Progress) -> UpgradedArtifact:
+    """The same without references to rows of tables that an option left out of the artifact, where they may be NULL."""
+    scratch = upgraded.scratch
+    parents = {upgraded.names.get(name, name) for name in scratch.artifact.left_out}
+    tables = {
+        name: table for name, table in upgraded.target_tables.items() if name in upgraded.tables or name in parents
+    }
+    tables = {name: table for name, table in tables.items() if name in upgraded.scratch_tables}
+    return _read_again(upgraded, clear_references(scratch.connection, scratch.name, tables, parents), progress)
+
+
+def _read_again(upgraded: UpgradedArtifact, lines: Sequence[str], progress: Progress) -> UpgradedArtifact:
+    """What is left of it after rows were set aside or their references cleared, of which ``lines`` say what it was."""
+    if not lines:
+        return upgraded
     for line in lines:
         progress.say(line)
     done = Upgraded([*upgraded.without_parent, *lines], list(upgraded.changed_values))
-    return _read(scratch, upgraded.names, done)
+    return _read(upgraded.scratch, upgraded.names, done)
 
 
 def _read(scratch: ScratchSchema, names: Mapping[str, str], done: Upgraded) -> UpgradedArtifact:
@@ -271,15 +311,14 @@ def _reason(moved_table: str) -> str:
 
 
 def _without_handmade_columns(tables: Dict[str, Table], upgraded: Dict[str, Table]) -> Dict[str, Table]:
-    """The target's tables without columns that the upgraded ones lack, no migration names and a row can do without."""
-    named = names_in_migrations()
+    """The target's tables without columns that the upgraded ones lack, no migration gives and a row can do without."""
     return {
         name: table.without(
             [
                 column.name
                 for column in table.columns
                 if column.name not in upgraded[name].column_names
-                and column.name not in named
+                and column.name not in columns_in_migrations(name)
                 and column.name not in table.primary_key
                 and (not column.not_null or column.default or column.identity)
             ]

@@ -5,14 +5,25 @@ from __future__ import annotations
 import os
 from typing import Any
 
+from mwaa_migrator.errors import FernetKeyInvalid
 from mwaa_migrator.this_airflow.release import airflow_version, version_tuple
 
 
 def fernet() -> Any:
-    """Airflow's Fernet: ``encrypt``, ``decrypt`` and ``is_encrypted`` (False if no key is set)."""
+    """Airflow's Fernet: ``encrypt``, ``decrypt`` and ``is_encrypted`` (False if no key is set).
+
+    Raises FernetKeyInvalid.
+    """
+    from airflow.exceptions import AirflowException
     from airflow.models.crypto import get_fernet
 
-    return get_fernet()
+    try:
+        return get_fernet()
+    except (AirflowException, ValueError) as error:
+        raise FernetKeyInvalid(
+            f"This Airflow's fernet_key is no Fernet key ({error}). Set it (AIRFLOW__CORE__FERNET_KEY) to the key, or "
+            "the keys with commas between them, that its secrets are encrypted with: 32 bytes as URL-safe Base64."
+        ) from error
 
 
 def log_filename_template() -> str:

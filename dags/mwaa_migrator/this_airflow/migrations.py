@@ -11,7 +11,7 @@ import glob
 import os
 import re
 from functools import lru_cache
-from typing import Any, Dict, FrozenSet, Iterable, Iterator, NamedTuple, Tuple
+from typing import Any, Dict, FrozenSet, Iterable, Iterator, Mapping, NamedTuple, Tuple
 
 from mwaa_migrator.errors import AirflowNotSupported
 
@@ -72,6 +72,15 @@ def tables_in_migrations() -> FrozenSet[str]:
     return _read().tables
 
 
+def columns_in_migrations(table: str) -> FrozenSet[str]:
+    """The columns that this Airflow's migrations give the table, under any name that it has had.
+
+    Airflow 3's migrations begin with tables that they do not spell out: of those, only columns that came later.
+    """
+    columns = _read().columns
+    return columns.get(table, frozenset()) | columns.get(_ANY_TABLE, frozenset())
+
+
 def names_in_migrations(after: str | None = None) -> set[str]:
     """Every name that this Airflow's migrations put between quotes: of tables, columns, indexes, constraints.
 
@@ -110,18 +119,12 @@ _TABLE_KEYWORDS = ("source_table", "referent_table", "table_name", "old_table_na
 
 def _tables(module: ast.Module) -> Iterator[str]:
     """The names of tables in a module: arguments of the functions above, and ``__tablename__``."""
-    constants: dict[str, str] = {}
-    for statement in ast.walk(module):
-        if isinstance(statement, ast.Assign) and len(statement.targets) == 1:
-            target, value = statement.targets[0], _string(statement.value, constants)
-            if isinstance(target, ast.Name) and value is not None:
-                constants[target.id] = value
-                if target.id == "__tablename__":
-                    yield value
-    for call in ast.walk(module):
-        if not isinstance(call, ast.Call) or _is_in_batch(call):
+    constants = dict(_constants(module))
+    yield from (value for name, value in _constants(module) if name == "__tablename__")
+    for call in _calls(module):
+        if _is_in_batch(call):
             continue
-        function = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
+        function = _function(call)
         arguments = [call.args[at] for at in _TABLE_ARGUMENTS.get(function, ()) if at < len(call.args)]
         arguments += [keyword.value for keyword in call.keywords if keyword.arg in _TABLE_KEYWORDS]
         for argument in arguments:
@@ -130,13 +133,102 @@ def _tables(module: ast.Module) -> Iterator[str]:
                 yield name
 
 
+#: Has the columns of which only a migration that runs would say the table.
+_ANY_TABLE = "?"
+
+
+def _columns(module: ast.Module) -> Iterator[tuple[str, str]]:
+    """Tables and their columns, as a module makes, renames or reads them."""
+    constants = dict(_constants(module))
+    for node in ast.walk(module):
+        if isinstance(node, ast.ClassDef):
+            yield from _columns_of_model(node, constants)
+    attributed: set[ast.Call] = set()
+    for table, call in _calls_about_tables(module, constants):
+        attributed.update(_calls(call))
+        yield from ((table, column) for column in _columns_of_call(call, constants))
+    for call in _calls(module):
+        if _function(call) == "Column" and call not in attributed:
+            yield from ((_ANY_TABLE, column) for column in _columns_of_call(call, constants))
+
+
+def _calls_about_tables(module: ast.Module, constants: Mapping[str, str]) -> Iterator[tuple[str, ast.Call]]:
+    """The calls that make or change a table, with its name."""
+    for node in ast.walk(module):
+        for item in node.items if isinstance(node, ast.With) else ():
+            batch, alias = item.context_expr, item.optional_vars
+            if isinstance(batch, ast.Call) and isinstance(alias, ast.Name) and batch.args:
+                table = _string(batch.args[0], constants) or _ANY_TABLE
+                yield from ((table, call) for call in _calls(node) if _receiver(call) == alias.id)
+    for call in _calls(module):
+        if _function(call) in ("create_table", "add_column", "alter_column", "Table", "table") and call.args:
+            table_name = None if _is_in_batch(call) else _string(call.args[0], constants)
+            if table_name is not None:
+                yield table_name, call
+
+
+def _columns_of_model(model: ast.ClassDef, constants: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    own = dict(_constants(model))
+    for statement in model.body:
+        if isinstance(statement, ast.Assign) and isinstance(statement.value, ast.Call) and "__tablename__" in own:
+            for target in statement.targets:
+                if isinstance(target, ast.Name) and _function(statement.value) == "Column":
+                    yield own["__tablename__"], target.id
+                    for argument in statement.value.args[:1]:
+                        yield own["__tablename__"], _string(argument, constants) or target.id
+
+
+def _columns_of_call(call: ast.Call, constants: Mapping[str, str]) -> Iterator[str]:
+    for inner in _calls(call):
+        if _function(inner) in ("Column", "column") and inner.args:
+            name = _string(inner.args[0], constants)
+            if name is not None:
+                yield name
+    for keyword in call.keywords:
+        name = _string(keyword.value, constants) if keyword.arg == "new_column_name" else None
+        if name is not None:
+            yield name
+
+
+def _renamed_tables(module: ast.Module) -> Iterator[tuple[str, str]]:
+    constants = dict(_constants(module))
+    for call in _calls(module):
+        if _function(call) == "rename_table":
+            names = [_string(argument, constants) for argument in call.args[:2]]
+            names += [_string(keyword.value, constants) for keyword in call.keywords if keyword.arg in _TABLE_KEYWORDS]
+            if len(names) == 2 and names[0] is not None and names[1] is not None:
+                yield names[0], names[1]
+
+
+def _calls(node: ast.AST) -> Iterator[ast.Call]:
+    return (found for found in ast.walk(node) if isinstance(found, ast.Call))
+
+
+def _function(call: ast.Call) -> str:
+    return call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
+
+
+def _constants(node: ast.AST) -> Iterator[tuple[str, str]]:
+    """The names to which a module or a class gives a text."""
+    for statement in ast.walk(node):
+        if isinstance(statement, ast.Assign) and len(statement.targets) == 1:
+            target, value = statement.targets[0], _string(statement.value, {})
+            if isinstance(target, ast.Name) and value is not None:
+                yield target.id, value
+
+
 def _is_in_batch(call: ast.Call) -> bool:
     """Whether it is an operation of ``batch_alter_table``, which names columns where others name tables."""
+    return _receiver(call).startswith("batch")
+
+
+def _receiver(call: ast.Call) -> str:
+    """The name of that of which a method is called; empty for anything else."""
     receiver = call.func.value if isinstance(call.func, ast.Attribute) else None
-    return isinstance(receiver, ast.Name) and receiver.id.startswith("batch")
+    return receiver.id if isinstance(receiver, ast.Name) else ""
 
 
-def _string(value: ast.AST, constants: dict[str, str]) -> str | None:
+def _string(value: ast.AST, constants: Mapping[str, str]) -> str | None:
     """The text of a literal, or of a name that the module gives a literal to; None for anything else."""
     if isinstance(value, ast.Name):
         return constants.get(value.id)
@@ -153,6 +245,7 @@ class _Revision(NamedTuple):
 class _Migrations(NamedTuple):
     revisions: Dict[str, _Revision]
     tables: FrozenSet[str]
+    columns: Dict[str, FrozenSet[str]]
     names: Dict[str, FrozenSet[str]]
 
 
@@ -161,6 +254,8 @@ def _read() -> _Migrations:
     """Parsing the text is what takes time, so all that is wanted of it is taken at once."""
     revisions: Dict[str, _Revision] = {}
     tables: set[str] = set()
+    columns: Dict[str, set[str]] = {}
+    renamed: set[tuple[str, str]] = set()
     names: Dict[str, FrozenSet[str]] = {}
     for text in _migrations():
         module = ast.parse(text)
@@ -169,7 +264,14 @@ def _read() -> _Migrations:
             revisions[said["revision"]] = _Revision(_as_tuple(said.get("down_revision")), said.get("airflow_version"))
             names[said["revision"]] = frozenset(re.findall(r"""["'](\w+)["']""", text))
         tables.update(_tables(module))
-    return _Migrations(revisions, frozenset(tables), names)
+        renamed.update(_renamed_tables(module))
+        for table, column in _columns(module):
+            columns.setdefault(table, set()).add(column)
+    for one, other in renamed:
+        both = columns.get(one, set()) | columns.get(other, set())
+        columns.update({one: both, other: both})
+    frozen = {name: frozenset(of) for name, of in columns.items()}
+    return _Migrations(revisions, frozenset(tables), frozen, names)
 
 
 class _Models(NamedTuple):

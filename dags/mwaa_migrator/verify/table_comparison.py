@@ -96,7 +96,7 @@ def _examples(upgraded: UpgradedArtifact, rows: ComparableRows) -> list[str]:
         "(select 1 from {} t where t.identity = s.identity and t.content = s.content) and not exists "
         "(select 1 from {} n where n.identity = s.identity and n.content = s.content) limit {})"
     ).format(
-        identifiers.columns(names, "r"),
+        sql.SQL(", ").join([sql.SQL("{}::text").format(identifiers.column("r", name)) for name in names]),
         upgraded.scratch.table(rows.table.name),
         SOURCE_ROWS,
         TARGET_ROWS,

@@ -96,3 +96,9 @@ def test_secrets_are_never_printed(
     readable = [path.read_text() for path in tmp_path.rglob("*.json")]
     assert len(readable) == 3
     assert not any(secret in text for text in readable)
+
+
+def test_a_key_that_is_none(filled_source: Deployment, tmp_path: Path) -> None:
+    refused = filled_source.having(fernet_key="no key").run("export", "--to", str(tmp_path))
+    assert (refused.code, refused.error) == (3, "FernetKeyInvalid")
+    assert "Traceback" not in refused.stderr

@@ -105,5 +105,9 @@ def create_in_encoding(like: Deployment, database: str, encoding: str) -> None:
 def run_file(deployment: Deployment, name: str) -> None:
     """As a superuser; ``:database`` is the database's name."""
     statements = (Path(__file__).parent / f"{name}.sql").read_text().replace(":database", deployment.database)
-    with closing(psycopg2.connect(deployment.dsn)) as connection, connection, connection.cursor() as cursor:
+    with (
+        closing(psycopg2.connect(deployment.dsn, client_encoding="UTF8")) as connection,
+        connection,
+        connection.cursor() as cursor,
+    ):
         cursor.execute(statements)

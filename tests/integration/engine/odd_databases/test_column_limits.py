@@ -9,6 +9,7 @@ from mwaa_migrator.airflow_schema.column_limits import (
     ALWAYS_TRUE,
     MOST_CHARACTERS,
     NEVER_NULL,
+    UNIQUE,
     WITHOUT_LIMIT_SINCE,
 )
 from mwaa_migrator.airflow_schema.tables import reason_not_exported
@@ -19,6 +20,13 @@ COLUMNS = """
     select c.relname, a.attname, a.atttypid::regtype::text, nullif(a.atttypmod, -1) - 4, a.attnotnull
       from pg_class c join pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
      where c.relnamespace = 'public'::regnamespace and c.relkind = 'r'
+"""
+
+UNIQUE_KEYS = """
+    select c.relname::text, array(select a.attname::text from pg_attribute a
+                                   where a.attrelid = c.oid and a.attnum = any(x.indkey) order by 1)
+      from pg_index x join pg_class c on c.oid = x.indrelid
+     where c.relnamespace = 'public'::regnamespace and x.indisunique and x.indpred is null
 """
 
 
@@ -35,6 +43,9 @@ def test_limits(version: str, empty_airflow: Callable[[str, str], Deployment]) -
     never = [(table, name) for table, names in NEVER_NULL.items() for name in names]
     assert [column for column in never if column in columns and not columns[column][2]] == []
     assert [column for column, (kind, *_) in columns.items() if kind == "bigint" and column[0] in MOST_CHARACTERS] == []
+    unique = airflow.rows(UNIQUE_KEYS)
+    wanted = [(table, sorted(key)) for table, keys in UNIQUE.items() for key in keys if (table, "id") in columns]
+    assert [key for key in wanted if key not in unique] == []
     for table, condition in ALWAYS_TRUE.items():
         query = "select pg_get_constraintdef(oid) from pg_constraint where contype = 'c' and conrelid = %s::regclass"
         assert airflow.rows(query, (table,)) == [(f"CHECK (({condition.replace('t.', '')}))",)]
