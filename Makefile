@@ -86,7 +86,7 @@ load: $(READY) ## A source of 3,000 DAGs and 5 million task instances, migrated:
 	$(PY) -m bench.load --scale $(or $(SCALE),1)
 
 .PHONY: matrix
-matrix: $(READY) ## Every source version to 2.11.2 and on to 3.2.1, into build/matrix.json
+matrix: $(READY) ## Every source version to 2.11.2 and to Airflow 3, and from 3 to 3, into build/matrix.json
 	$(PY) -m matrix
 
 .PHONY: build

@@ -16,8 +16,7 @@ from typing import Any
 
 from rich.console import Console
 
-from chaos import faults, faults_page
-from chaos.real_kinds import REAL_KINDS
+from chaos import faults, faults_page, real_kinds
 from chaos.real_world import RealWorld
 from chaos.run import Outcome, migrate
 from chaos.world import World, world
@@ -36,11 +35,11 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     console = Console()
     broken = 0
-    kinds = REAL_KINDS if options.real else faults.KINDS
+    kinds = real_kinds.REAL_KINDS if options.real else faults.KINDS
     with world(RealWorld if options.real else World) as here:
         for seed in range(options.seed, options.seed + options.runs):
-            hop = not options.real and faults.hops(seed)
-            outcome = migrate(here, f"s{seed}", faults.plan(seed, kinds), hop=hop)
+            way = real_kinds.way(seed) if options.real else faults.way(seed)
+            outcome = migrate(here, f"s{seed}", faults.plan(seed, kinds), way)
             keep(options.out, f"{faults_page.REAL if options.real else ''}{seed}", outcome)
             mark = "[bold red]BROKEN[/]" if outcome.broken else "[green]fine[/]"
             console.print(f"{seed:>5}  {mark}  {outcome.status}  {outcome.seconds:.0f} s", highlight=False)

@@ -11,6 +11,8 @@ import random
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from migration.airflow import path
+
 #: Each kind of fault with its number of places, about as many as a migration without faults has; one is drawn.
 AWS_CALLS, INVOCATIONS, COMMANDS, TASKS, POLLS = 620, 36, 40, 8, 6
 KINDS: dict[str, int] = {
@@ -106,9 +108,9 @@ def with_places(kinds: Mapping[str, int], others: Mapping[int, int]) -> dict[str
     return {kind: others.get(places, places) for kind, places in kinds.items()}
 
 
-def hops(seed: int) -> bool:
-    """Whether the migration of a seed goes on to Airflow 3."""
-    return _hops(seed, [fault.kind for fault in plan(seed)])
+def way(seed: int) -> str | None:
+    """The way of a seed's migration to Airflow 3, which is a hop; None for one within 2.x."""
+    return path.THROUGH if _hops(seed, [fault.kind for fault in plan(seed)]) else None
 
 
 def _hops(seed: int, kinds: Iterable[str]) -> bool:

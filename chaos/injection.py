@@ -14,7 +14,7 @@ from typing import Any
 import psycopg2
 from werkzeug.wrappers import Response
 
-from chaos import task_starts
+from chaos import import_steps, task_starts
 from chaos.faults import OF_UPDATES, STATUSES, Fault
 from chaos.no_answer import NoAnswer
 from chaos.world import BUCKET
@@ -214,11 +214,16 @@ class Injection:
     def _watch_database(self, dsn: str) -> None:
         """Ends the session of a wanted statement as soon as it is seen."""
         wanted = {fault.kind: fault for fault in self.faults if fault.kind in _QUERIES}
-        if not wanted:
+        steps = [fault for fault in self.faults if fault.kind in import_steps.STEPS]
+        if not wanted and not steps:
             return
         with closing(psycopg2.connect(dsn)) as connection, connection.cursor() as cursor:
             connection.autocommit = True
-            while wanted and not self._stopped.wait(0.005):
+            while (wanted or steps) and not self._stopped.wait(0.005):
+                for fault in list(steps):
+                    if import_steps.is_reached(cursor, fault.kind) and import_steps.kill_work(self._aws.name):
+                        fault.struck = 1
+                        steps.remove(fault)
                 for kind, fault in list(wanted.items()):
                     cursor.execute(
                         "select pg_terminate_backend(pid) from pg_stat_activity where state = 'active' "

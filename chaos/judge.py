@@ -12,7 +12,7 @@ from contextlib import closing
 
 import psycopg2
 
-from chaos.world import BUCKET, HOP_VERSION, Before, World
+from chaos.world import AIRFLOW_3, BUCKET, Before, World
 from local.mwaa.environment import Environment
 from local.rehearsal.inventory import rows_of_our_dags
 from sources.environment_rows import AUDIT, PERMISSIONS, paused, rows
@@ -68,8 +68,8 @@ def broken_rules(world: World, was: Before, target: str, migration: str, *, succ
 
 def _succeeded(world: World, was: Before, target: str) -> Iterator[str]:
     there = world.aws.mwaa.environment(target)
-    hopped = there.settings["AirflowVersion"] == HOP_VERSION
-    wanted, found = content(was.environment, OF_2 if hopped else COLUMNS), content(there, OF_3 if hopped else COLUMNS)
+    at_3 = there.settings["AirflowVersion"] == AIRFLOW_3
+    wanted, found = content(was.environment, OF_2 if at_3 else COLUMNS), content(there, OF_3 if at_3 else COLUMNS)
     for table in wanted:
         lost, more = wanted[table] - found[table], found[table] - wanted[table]
         if lost:

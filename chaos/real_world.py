@@ -9,7 +9,7 @@ from typing import ClassVar
 import psycopg2
 
 from chaos.watched_airflow import WatchedAirflow
-from chaos.world import ACTIVE_DAGS, QUIET, CopiedDatabase, World
+from chaos.world import ACTIVE_DAGS, AIRFLOW_3, IMPORT_VERSION, QUIET, CopiedDatabase, World
 from local.installations.airflow_installation import AirflowInstallation
 from local.mwaa.environment import Environment
 from local.mwaa.metadata_database import MetadataDatabase
@@ -36,6 +36,7 @@ class RealEnvironment(Environment):
 class RealWorld(World):
     environments: ClassVar[type[Environment]] = RealEnvironment
     statements: ClassVar[tuple[str, ...]] = (QUIET, SETTLED)
+    targets: ClassVar[tuple[str, ...]] = (IMPORT_VERSION, AIRFLOW_3)
     patience: ClassVar[float] = 1200.0
 
     @classmethod

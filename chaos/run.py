@@ -10,7 +10,7 @@ from typing import Any
 from chaos import judge
 from chaos.faults import Fault
 from chaos.injection import Injection
-from chaos.world import HOP_VERSION, IMPORT_VERSION, World, document
+from chaos.world import World, document
 from local.aws.responses import AwsError
 
 _STARTS = 3
@@ -31,18 +31,18 @@ class Outcome:
         return asdict(self)
 
 
-def migrate(world: World, name: str, faults: list[Fault], *, hop: bool = False) -> Outcome:
+def migrate(world: World, name: str, faults: list[Fault], way: str | None = None) -> Outcome:
     """Makes a source, migrates it while the faults strike, judges the outcome, and deletes both environments.
 
-    With `hop` the migration goes on to Airflow 3.
+    With a `way` the migration is to Airflow 3 (`options.path`).
     """
     source, target = f"old-{name}", f"new-{name}"
-    environment = world.make_source(source, for_airflow_3=hop)
+    environment = world.make_source(source, for_airflow_3=way is not None)
     was = judge.observe(world, environment)
     begun = time.monotonic()
     injection = Injection(world.aws, faults, environment, target)
     try:
-        ended, migration = execute(world, injection, source, target, HOP_VERSION if hop else IMPORT_VERSION)
+        ended, migration = execute(world, injection, source, target, way)
     finally:
         injection.stop()
     status = ended["status"]
@@ -62,7 +62,7 @@ def migrate(world: World, name: str, faults: list[Fault], *, hop: bool = False) 
 
 
 def execute(
-    world: World, injection: Injection, source: str, target: str, version: str = IMPORT_VERSION
+    world: World, injection: Injection, source: str, target: str, way: str | None = None
 ) -> tuple[dict[str, Any], str]:
     """Runs the state machine to its end; returns the description of the last execution, and the migration's id.
 
@@ -71,7 +71,7 @@ def execute(
     states = world.aws.client("stepfunctions")
     machine = world.aws.deployed.state_machines["MigrateStateMachine"]
     deadline = time.monotonic() + world.patience
-    given = json.dumps(document(source, target, version))
+    given = json.dumps(document(source, target, way))
     arn = ""
     for _ in range(_STARTS):
         if injection.redrives:

@@ -22,9 +22,10 @@ from local.mwaa.aws_with_mwaa import AwsWithMwaa
 from local.mwaa.environment import Environment
 from local.mwaa.metadata_database import MetadataDatabase
 from local.rehearsal import application, source_environment
+from migration.airflow import path
 from sources import rows_by_sql
 
-SOURCE_VERSION, IMPORT_VERSION, HOP_VERSION = "2.10.3", "2.11.2", "3.2.1"
+SOURCE_VERSION, IMPORT_VERSION, AIRFLOW_3 = "2.10.3", "2.11.2", "3.2.1"
 DAGS, RUNS = 10, 6
 #: In rows_2_10.sql each fifth DAG is not active: its file is gone.
 ACTIVE_DAGS = frozenset(f"source_dag_{number}" for number in range(1, DAGS + 1) if number % 5)
@@ -44,7 +45,11 @@ DAG_FILE = """
 from datetime import datetime
 
 from airflow import DAG
-from airflow.operators.empty import EmptyOperator
+
+try:
+    from airflow.providers.standard.operators.empty import EmptyOperator
+except ImportError:
+    from airflow.operators.empty import EmptyOperator
 
 with DAG("{dag}", start_date=datetime(2024, 1, 1), schedule=None) as dag:
     EmptyOperator(task_id="extract") >> EmptyOperator(task_id="load")
@@ -85,6 +90,8 @@ class World:
     #: What stands behind Amazon MWAA's API, and the SQL that is run in each source.
     environments: ClassVar[type[Environment]] = EnvironmentWithoutScheduler
     statements: ClassVar[tuple[str, ...]] = (QUIET,)
+    #: The versions that a target can be created at.
+    targets: ClassVar[tuple[str, ...]] = (IMPORT_VERSION,)
     #: Seconds in which a migration must have ended; the longest waits of its input are shorter.
     patience: ClassVar[float] = 420.0
 
@@ -170,8 +177,8 @@ def world(kind: type[World] = World, region: str = DEFAULT_REGION) -> Iterator[W
     with aws:
         try:
             # An update is a part of the migration; installing what it needs is not.
-            install(HOP_VERSION)
-            for version in (SOURCE_VERSION, IMPORT_VERSION):
+            install(AIRFLOW_3)
+            for version in (SOURCE_VERSION, *kind.targets):
                 installation = install(version)
                 template = MetadataDatabase(aws.postgres, f"template-{version}")
                 template.create(installation, installation.environment(aws.folder / version, template.url))
@@ -198,11 +205,16 @@ def _execute(dsn: str, statements: str, parameters: dict[str, Any] | None = None
         cursor.execute(statements, parameters)
 
 
-def document(source: str, target: str, version: str) -> dict[str, Any]:
-    """The input of a migration between two environments of a world, to an Airflow version, if to 3.x by a hop."""
-    by_hop = {"path": "through-2.11"} if version == HOP_VERSION else {}
+def document(source: str, target: str, way: str | None) -> dict[str, Any]:
+    """The input of a migration between two environments of a world: to Airflow 3 by a way, or (None) within 2.x."""
     return {
         "source": {"environment": source},
-        "target": {"environment": target, "airflowVersion": version},
-        "options": {"pollSeconds": 1, "dagRunTimeoutSeconds": 120, "parseTimeoutSeconds": 120, **by_hop},
+        "target": {"environment": target, "airflowVersion": IMPORT_VERSION if way is None else AIRFLOW_3},
+        "options": {
+            "pollSeconds": 1,
+            # A real scheduler leaves half a minute between two tries of a task, of which a direct import may need four.
+            "dagRunTimeoutSeconds": 420 if way == path.DIRECT else 120,
+            "parseTimeoutSeconds": 120,
+            **({} if way is None else {"path": way}),
+        },
     }

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from migration import errors
+from migration import errors, phase_names
 from migration.airflow import pip_requirements, versions
 from migration.aws import clients
 from migration.checks import (
@@ -90,7 +90,7 @@ def _requirements(migration: Migration, store: Store) -> list[Check]:
 def _installed_since(migration: Migration, store: Store) -> str | None:
     """When the target began to be what it is. Of attempts that find it as it was, the one that made it knows."""
     made = of_migration(clients.s3(), migration).read(layout.TARGET) or {}
-    hops = [phase["started"] for phase in store.phases() if phase["name"].startswith("hop to ")]
+    hops = [phase["started"] for phase in store.phases() if phase["name"].startswith(phase_names.HOP)]
     return max([*hops, *made.values()], default=None)
 
 

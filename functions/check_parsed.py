@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from migration import errors, waiting
+from migration import errors, phase_names, waiting
 from migration.airflow import our_dags, runs
 from migration.aws import clients
 from migration.exchange.store import of_attempt
@@ -30,7 +30,7 @@ def handler(*, migration: Migration, waited_seconds: int) -> ParsingProgress:
     needed = _TO_ROLL_BACK if migration["rollBack"] else _TO_MIGRATE
     missing = [f"{side}: {dag}" for side, dag in needed if not runs.cli(migration, dag).probe_dag(dag)]
     if not missing:
-        of_attempt(clients.s3(), migration).end_phase("stage resources")
+        of_attempt(clients.s3(), migration).end_phase(phase_names.STAGE_RESOURCES)
         return ParsingProgress(**vars(waiting.ready(waited_seconds)), missing=[])
     logger.info("not parsed yet", extra={"missing": missing})
     limit = migration["options"]["parseTimeoutSeconds"]

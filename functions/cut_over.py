@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from migration import phase_names
 from migration.airflow import pausing, runs
 from migration.aws import clients
 from migration.exchange import layout
@@ -32,7 +33,7 @@ def handler(*, execution: str, migration: Migration, done: int) -> CutOverProgre
     """`done`: how many DAGs earlier calls have unpaused. Called until ready."""
     require_locks(migration, execution)
     store = of_attempt(clients.s3(), migration)
-    store.start_phase("cut over")
+    store.start_phase(phase_names.CUT_OVER)
     active = runs.active_dags(of_artifact(clients.s3(), migration))
     if done == 0 and runs.quiesces(migration):
         source = migration["source"]
@@ -40,6 +41,6 @@ def handler(*, execution: str, migration: Migration, done: int) -> CutOverProgre
         store.write(layout.CUT_OVER, {"sourceSeenPaused": seen})
     done = pausing.set_paused(runs.final_cli(migration), active, paused=False, done=done, seconds=pausing.SECONDS)
     if done == len(active):
-        store.end_phase("cut over")
+        store.end_phase(phase_names.CUT_OVER)
     logger.info("unpaused", extra={"done": done, "dags": len(active)})
     return CutOverProgress(ready=done == len(active), wait_seconds=0, done=done, dags=len(active))

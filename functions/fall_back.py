@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from migration import errors, settings, waiting
+from migration import errors, phase_names, settings, waiting
 from migration.airflow import path, versions
 from migration.aws import clients
 from migration.checks import check_results, target_database
@@ -38,7 +38,7 @@ def handler(*, execution: str, migration: Migration, cause: str, waited_seconds:
     require_locks(migration, execution)
     planned = _through_2_11(migration, message_of(cause))
     store = of_attempt(clients.s3(), migration)
-    store.start_phase("fall back")
+    store.start_phase(phase_names.FALL_BACK)
     check_results.write(store, "target_database", [target_database.refused(migration, message_of(cause))])
     if cleaning.delete_target(migration):
         shared = of_migration(clients.s3(), migration)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from migration import errors, settings
+from migration import errors, phase_names, settings
 from migration.aws import clients
 from migration.environments import environment
 from migration.exchange import layout
@@ -81,7 +81,7 @@ def _to_migrate(document: dict[str, Any], migration_id: str, store: Store) -> Mi
     migration = _plan(document, migration_id, attempt, store.bucket, started)
     store.write(layout.PLAN, {"digest": digest, "input": document, "migration": migration})
     of_attempt = Store(clients.s3(), store.bucket, layout.attempt(migration_id, attempt))
-    of_attempt.end_phase("plan", started)
+    of_attempt.end_phase(phase_names.PLAN, started)
     return migration
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from migration import errors, waiting
+from migration import errors, phase_names, waiting
 from migration.airflow import versions
 from migration.aws import clients
 from migration.checks import check_results, gate, installation_log
@@ -43,7 +43,7 @@ def handler(*, migration: Migration, phase: str, airflow_version: str, waited_se
     status = judge(found, target["environment"], airflow_version)
     if status == "AVAILABLE":
         store = of_attempt(clients.s3(), migration)
-        if phase == f"hop to {airflow_version}":
+        if phase == phase_names.hop_to(airflow_version):
             _judge_installation(migration, found or {}, store, airflow_version)
         store.end_phase(phase)
         return EnvironmentProgress(**vars(waiting.ready(waited_seconds)), status=status)
@@ -64,7 +64,7 @@ def _judge_installation(migration: Migration, found: dict[str, Any], store: Stor
     """Raises ChecksFailed. A rehearsal's checks come later, and stop nothing."""
     if migration["mode"] != "migrate" or not found.get("RequirementsS3Path"):
         return
-    hop = store.read(layout.phase(f"hop to {airflow_version}")) or {}
+    hop = store.read(layout.phase(phase_names.hop_to(airflow_version))) or {}
     check = installation_log.check(clients.logs(migration["target"]["region"]), found, hop.get("started"))
     check["name"] = f"{installation_log.NAME}, Airflow {airflow_version}"
     check_results.write(store, "hop", [check])

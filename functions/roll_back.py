@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from migration import errors, waiting
+from migration import errors, phase_names, waiting
 from migration.airflow import our_dags, pausing, runs
 from migration.aws import clients
 from migration.environments import dag_folder
@@ -33,13 +33,13 @@ def handler(*, execution: str, migration: Migration, waited_seconds: int, done: 
     """
     require_locks(migration, execution)
     store = of_attempt(clients.s3(), migration)
-    store.start_phase("roll back")
+    store.start_phase(phase_names.ROLL_BACK)
     begun = {phase["name"] for phase in store.phases()}
-    if "cut over" in begun:
+    if phase_names.CUT_OVER in begun:
         done, paused = _pause_target(migration, done)
         if not paused:
             return _wait(waited_seconds, done, migration, "pausing the target's DAGs", seconds=1)
-    if "export" in begun and runs.quiesces(migration) and not _resume_source(migration):
+    if phase_names.EXPORT in begun and runs.quiesces(migration) and not _resume_source(migration):
         return _wait(waited_seconds, done, migration, "resuming the source's DAGs")
     for side in (migration["source"], migration["target"]):
         removed = dag_folder.remove_our_dags(clients.s3(side["region"]), side["bucket"], side["dagsPath"])
@@ -98,6 +98,6 @@ def _wait(waited: int, done: int, migration: Migration, what: str, seconds: int 
 
 
 def _end(store: Store) -> None:
-    store.end_phase("roll back")
+    store.end_phase(phase_names.ROLL_BACK)
     # From here on, the same input begins a new attempt.
     store.write(layout.ROLLED_BACK, {"time": now()})

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from migration import phase_names
 from migration.aws import clients
 from migration.environments import dag_folder
 from migration.environments.bucket_writer import COPIERS, BucketWriter
@@ -31,7 +32,7 @@ class StagedDags:
 def handler(*, execution: str, migration: Migration) -> StagedDags:
     require_locks(migration, execution)
     source, target = migration["source"], migration["target"]
-    of_attempt(clients.s3(), migration).start_phase("stage resources")
+    of_attempt(clients.s3(), migration).start_phase(phase_names.STAGE_RESOURCES)
     from_s3 = clients.s3(source["region"], COPIERS)
     writer = BucketWriter.of(clients.s3(target["region"], COPIERS), target["bucket"])
     shared = of_migration(clients.s3(), migration)

@@ -7,7 +7,7 @@ from typing import Any
 
 from aws_lambda_powertools.metrics import MetricUnit
 
-from migration import errors
+from migration import errors, phase_names
 from migration.airflow import our_dags, runs
 from migration.aws import clients
 from migration.checks import history_and_logs
@@ -29,7 +29,7 @@ class Verified:
 def handler(*, migration: Migration) -> Verified:
     """Raises VerificationFailed with the tables that differ, and ResultMissing."""
     store = of_attempt(clients.s3(), migration)
-    store.start_phase("verify")
+    store.start_phase(phase_names.VERIFY)
     results = runs.results(
         of_artifact(clients.s3(), migration), our_dags.IMPORT, runs.run_id(migration, our_dags.IMPORT)
     )
@@ -45,5 +45,5 @@ def handler(*, migration: Migration) -> Verified:
         )
     rows = sum(table["exported"] for table in tables.values())
     metrics.add_metric(name="RowsVerified", unit=MetricUnit.Count, value=rows)
-    store.end_phase("verify")
+    store.end_phase(phase_names.VERIFY)
     return Verified(tables=len(tables), rows=rows)

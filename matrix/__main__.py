@@ -1,4 +1,4 @@
-"""`python -m matrix`: migrates each source version, into build/matrix.json and the table in docs/versions.md.
+"""`python -m matrix`: migrates each source version to each target, into build/matrix.json and docs/versions.md's table.
 
 The exit code is 1 if a row or a checksum differs.
 """
@@ -9,22 +9,24 @@ import argparse
 import json
 import sys
 import tempfile
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 from local.installations.folders import ROOT
 from local.installations.postgres import PostgresServer
-from matrix.migration import IMPORT_VERSION, NEWEST, Migrated, hop, make_source, migrate
+from matrix.migration import LOST, Migrated, Migrations
 
 SOURCES = ("1.10.12", "2.0.2", "2.2.2", "2.4.3", "2.5.1", "2.6.3", "2.7.2", "2.8.1", "2.9.2", "2.10.3")
-
-#: The sources whose migration also hops to Airflow 3.
-HOPS = ("2.5.1", "2.10.3")
+TARGETS = ("2.11.2", "3.0.6", "3.2.1", "3.3.1")
+#: The migrations from Airflow 3.
+FROM_3 = (("3.0.6", "3.3.1"), ("3.2.1", "3.2.1"))
 
 RESULTS = ROOT / "build" / "matrix.json"
 PAGE = ROOT / "docs" / "versions.md"
 BEGIN, END = "<!-- matrix: begin -->", "<!-- matrix: end -->"
+_COLUMNS = ("source", "target", "rows in", "rows out", "changed", "set aside", "checksums", "seconds")
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -34,71 +36,64 @@ def main(arguments: list[str] | None = None) -> int:
     )
     parser.add_argument("--fill", type=int, default=2, metavar="N", help="how many sources are filled side by side")
     options = parser.parse_args(arguments)
-    chosen = options.versions or SOURCES
     results: list[dict[str, Any]] = []
     # Not inside the repository, because PostgreSQL's sockets need a short path.
     with tempfile.TemporaryDirectory(prefix="matrix-") as temporary:
         directory = Path(temporary)
         with PostgresServer(directory / "postgres") as server, ThreadPoolExecutor(options.fill) as threads:
+            migrations = Migrations(server, directory)
             # The schedulers that fill sources wait more than they work; what is timed has the machine to itself.
-            made = list(threads.map(lambda version: make_source(version, server, directory), chosen))
-            for source in made:
-                migrated = migrate(source, server, directory)
-                results.append(_imported(source.version, migrated))
-                _say(results[-1])
-                if source.version in HOPS:
-                    results.append(_hopped(source.version, migrated))
-                    _say(results[-1])
+            list(threads.map(migrations.source, [source for source in SOURCES if _is_wanted(source, options.versions)]))
+            for source, target in _pairs(options.versions):
+                results.append(_result(migrations.migrate(source, target)))
+                sys.stdout.write(_row(results[-1]) + "\n")
+                sys.stdout.flush()
     RESULTS.parent.mkdir(exist_ok=True)
     RESULTS.write_text(json.dumps(results, indent=1) + "\n")
     if not options.versions:
         _write_table(results)
-    return 0 if all(result["equal"] for result in results) else 1
+    return 0 if all(result["equal"] and _is_accounted_for(result) for result in results) else 1
 
 
-def _imported(version: str, migrated: Migrated) -> dict[str, Any]:
-    rows_out = migrated.total("merged") + migrated.total("kept")
+def _is_wanted(source: str, versions: Sequence[str]) -> bool:
+    return not versions or source in versions
+
+
+def _pairs(versions: Sequence[str]) -> Iterator[tuple[str, str]]:
+    pairs = [*((source, target) for source in SOURCES for target in TARGETS), *FROM_3]
+    yield from (pair for pair in pairs if _is_wanted(pair[0], versions))
+
+
+def _result(migrated: Migrated) -> dict[str, Any]:
     return {
-        "source": version,
-        "target": IMPORT_VERSION,
+        "path": migrated.path,
         "rows_in": migrated.total("exported"),
-        "rows_out": rows_out,
-        "set_aside": migrated.total("set_aside"),
-        "equal": migrated.verified["verified"] and all(table["match"] for table in migrated.tables.values()),
+        "rows_out": migrated.arrived,
+        "changed": migrated.changed,
+        "set_aside": dict(migrated.set_aside),
+        "equal": migrated.is_equal,
         "seconds": round(sum(migrated.seconds.values()), 1),
         "tables": migrated.tables,
     }
 
 
-def _hopped(version: str, migrated: Migrated) -> dict[str, Any]:
-    hopped = hop(migrated.target)
-    return {
-        "source": f"{version} in {IMPORT_VERSION}",
-        "target": NEWEST,
-        "rows_in": sum(rows for rows, _ in hopped.before.values()),
-        "rows_out": sum(rows for rows, _ in hopped.after.values()),
-        "set_aside": 0,
-        "equal": hopped.before == hopped.after,
-        "seconds": round(hopped.seconds, 1),
-    }
-
-
-def _say(result: dict[str, Any]) -> None:
-    sys.stdout.write(_row(result) + "\n")
-    sys.stdout.flush()
+def _is_accounted_for(result: dict[str, Any]) -> bool:
+    aside = result["set_aside"]
+    return LOST not in aside and bool(result["rows_in"] == result["rows_out"] + sum(aside.values()))
 
 
 def _row(result: dict[str, Any]) -> str:
-    equal = "equal" if result["equal"] else "**different**"
-    return (
-        f"| {result['source']} | {result['target']} | {result['rows_in']:,} | {result['rows_out']:,} "
-        f"| {result['set_aside']:,} | {equal} | {result['seconds']} |"
-    )
+    source, *between, target = result["path"]
+    through = f" through {between[0]}" if between else ""
+    aside = "; ".join(f"{rows:,}: {reason}" for reason, rows in sorted(result["set_aside"].items())) or "0"
+    equal = "equal" if result["equal"] and _is_accounted_for(result) else "**different**"
+    cells = (source, target + through, f"{result['rows_in']:,}", f"{result['rows_out']:,}", f"{result['changed']:,}")
+    return f"| {' | '.join([*cells, aside, equal, str(result['seconds'])])} |"
 
 
 def _write_table(results: list[dict[str, Any]]) -> None:
     page = PAGE.read_text()
-    head = "| source | target | rows in | rows out | set aside | checksums | seconds |\n" + "| --- " * 7 + "|"
+    head = f"| {' | '.join(_COLUMNS)} |\n" + "| --- " * len(_COLUMNS) + "|"
     table = "\n".join([BEGIN, head, *map(_row, results), END])
     PAGE.write_text(page[: page.index(BEGIN)] + table + page[page.index(END) + len(END) :])
 

@@ -1,11 +1,16 @@
-"""Migrates a source's history to a new 2.11 deployment and on to Airflow 3, and keeps what can be compared."""
+"""Migrates a source's history to a new deployment of a version, by the path that `auto` takes, and keeps the results.
+
+A source at Airflow 3 is a deployment to which 2.10.3 has been migrated, and that has versions of its DAGs since.
+"""
 
 from __future__ import annotations
 
 import shutil
 import time
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,11 +20,16 @@ from psycopg2 import sql
 import sources
 from local.installations import airflow_installation, empty_airflow_database
 from local.installations.postgres import PostgresServer
-from sources import Source
+from migration.airflow import path
+from sources import rows_by_sql
 from sources.deployment import Deployment
 
+#: The 2.11 that a migration on the path through 2.11 imports at.
 IMPORT_VERSION = "2.11.2"
-NEWEST = "3.2.1"
+#: What a source at Airflow 3 has been before.
+BEFORE_3 = "2.10.3"
+#: The DAGs that have versions in a source at Airflow 3.
+VERSIONED = "^(daily|outcomes|mapped|values)$"
 
 #: The columns that Airflow 3 keeps as they were, by table. Left out are those that it renames or converts
 #: (execution_date, dag_run.conf and run_type, xcom.value), surrogate keys, and the log, to which it adds a row.
@@ -35,16 +45,38 @@ KEPT_BY_AIRFLOW_3 = {
     "slot_pool": ("pool", "slots", "description"),
 }
 
+#: Why a row is not in the target, where that is a fault.
+LOST = "lost"
+_NO_TABLE = "the target's Airflow has no such table"
 
-class Migrated(NamedTuple):
-    """`exported`, `imported` and `verified` are the engine's results; `seconds` are those of the whole commands."""
+
+class Hopped(NamedTuple):
+    """`before` and `after` are what `kept_history` gives; `lost` counts rows by the reason, `changed` has lines."""
+
+    before: dict[str, tuple[int, str]]
+    after: dict[str, tuple[int, str]]
+    lost: Counter[str]
+    changed: list[str]
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Migrated:
+    """
+    Attributes:
+        path: the versions, from the source's to the target's.
+        exported: the engine's result, as are `imported` and `verified`.
+        seconds: of the whole commands.
+    """
 
     source: Deployment
     target: Deployment
+    path: list[str]
     exported: dict[str, Any]
     imported: dict[str, Any]
     verified: dict[str, Any]
     seconds: dict[str, float]
+    hopped: Hopped | None = None
 
     @property
     def tables(self) -> dict[str, dict[str, Any]]:
@@ -55,43 +87,132 @@ class Migrated(NamedTuple):
         """The rows of all tables that were `exported`, `merged`, `kept` or `set_aside`."""
         return sum(int(table[what]) for table in self.tables.values())
 
+    @property
+    def changed(self) -> int:
+        """The rows of which it is said that a value has changed; each line begins with their number."""
+        lines = [*self.imported["changed_values"], *(self.hopped.changed if self.hopped else [])]
+        return sum(int(line.split()[0].replace(",", "")) for line in lines)
 
-def new_target(
-    server: PostgresServer, directory: Path, database: str, dags: Path, options: Mapping[str, str]
-) -> Deployment:
-    """Makes a new 2.11 deployment, with its own Fernet key and the given DAG files."""
-    home = directory / database
-    shutil.copytree(dags, home / "dags")
-    installation = airflow_installation.install(IMPORT_VERSION)
-    target = Deployment(installation, server, database, home, Fernet.generate_key().decode(), options=options)
-    empty_airflow_database.create(server, database, installation, target.environment())
-    return target
+    @property
+    def set_aside(self) -> Counter[str]:
+        """Rows by the reason for which the target does not have them, after the hop if there was one."""
+        reasons: Counter[str] = Counter()
+        for table in self.tables.values():
+            reasons.update(table["set_aside_reasons"])
+        return reasons + (self.hopped.lost if self.hopped else Counter())
+
+    @property
+    def arrived(self) -> int:
+        """The rows that the target has, after the hop if there was one."""
+        lost = self.hopped.lost.total() if self.hopped else 0
+        return self.total("merged") + self.total("kept") - lost
+
+    @property
+    def is_equal(self) -> bool:
+        hop = self.hopped is None or self.hopped.before == self.hopped.after
+        return bool(hop and self.verified["verified"] and all(table["match"] for table in self.tables.values()))
 
 
-def make_source(version: str, server: PostgresServer, directory: Path) -> Source:
-    return sources.make_source(version, server, directory / f"source-{version}")
+@dataclass
+class Migrations:
+    """Migrations of sources that are made once each, on one server."""
+
+    server: PostgresServer
+    directory: Path
+    _sources: dict[str, Deployment] = field(default_factory=dict)
+    _exports: dict[str, dict[str, Any]] = field(default_factory=dict)
+    _imports: dict[tuple[str, str], Migrated] = field(default_factory=dict)
+
+    def migrate(self, version: str, target: str) -> Migrated:
+        """Exports the source, imports it into a new deployment, verifies that, and hops where the path asks for it."""
+        _, at, *hops = path.of(version, target, path.AUTO, IMPORT_VERSION)
+        migrated = self._imported(version, at)
+        return hop(migrated, self._copy(migrated.target, hops[0]), hops[0]) if hops else migrated
+
+    def source(self, version: str) -> Deployment:
+        if version not in self._sources:
+            of_3 = path.is_at_airflow_3(version)
+            self._sources[version] = self._source_of_3(version) if of_3 else self._filled_source(version)
+        return self._sources[version]
+
+    def _filled_source(self, version: str) -> Deployment:
+        made = sources.make_source(version, self.server, self.directory / f"source-{version}")
+        return Deployment(made.installation, self.server, made.database, made.home, made.fernet_key)
+
+    def _source_of_3(self, version: str) -> Deployment:
+        source = self._copy(self._imported(BEFORE_3, version).target, "source")
+        source.execute(rows_by_sql.AIRFLOW_3, {"dags": VERSIONED, "version": "of the source"})
+        return source
+
+    def _imported(self, version: str, at: str) -> Migrated:
+        if (version, at) not in self._imports:
+            self._imports[version, at] = self._import(version, at)
+        return self._imports[version, at]
+
+    def _import(self, version: str, at: str) -> Migrated:
+        source, seconds = self.source(version), dict[str, float]()
+        if version not in self._exports:
+            with _timed(seconds, "export"):
+                self._exports[version] = source.succeed(
+                    "export", "--to", str(self.directory), "--id", "from-" + version.replace(".", "-")
+                )
+        exported = self._exports[version]
+        target = self._new_target(version, at, source.home / "dags")
+        with _timed(seconds, "import"):
+            imported = target.succeed("import", "--from", exported["artifact"], "--pause-state", "source")
+        with _timed(seconds, "verify"):
+            verified = target.succeed("verify", "--from", exported["artifact"])
+        return Migrated(source, target, [version, at], exported, imported, verified, seconds)
+
+    def _new_target(self, source: str, at: str, dags: Path) -> Deployment:
+        """Makes a new deployment of a version, with its own Fernet key and the given DAG files."""
+        database = f"from_{source}_to_{at}".replace(".", "_")
+        home = self.directory / database
+        shutil.copytree(dags, home / "dags")
+        installation = airflow_installation.install(at)
+        key, options = Fernet.generate_key().decode(), _options(source, at)
+        target = Deployment(installation, self.server, database, home, key, options=options)
+        empty_airflow_database.create(self.server, database, installation, target.environment())
+        return target
+
+    def _copy(self, deployment: Deployment, name: str) -> Deployment:
+        database = f"{deployment.database}_{name}".replace(".", "_")
+        self.server.create_database(database, deployment.database)
+        return deployment.having(database=database)
 
 
-def migrate(made: Source, server: PostgresServer, directory: Path) -> Migrated:
-    """Exports the source, imports it into a new target, and verifies that."""
-    version = made.version
-    source = Deployment(made.installation, server, made.database, made.home, made.fernet_key)
+def _options(source: str, at: str) -> Mapping[str, str]:
+    """What the migration sets in the target."""
+    release = airflow_installation.install(source).release
+    if path.is_at_airflow_3(at):
+        return {}
     options = {}
-    if made.installation.release < (2, 3):
+    if release < (2, 3):
         # From 2.11.1 on Airflow looks for logs by the run's own template only with this option.
         options["core__use_historical_filename_templates"] = "True"
-    if made.installation.release < (2, 0):
+    if release < (2, 0):
         # 1.10 pickles XComs by default, and 2.x reads pickles only with this option.
         options["core__enable_xcom_pickling"] = "True"
-    target = new_target(server, directory, "target_" + version.replace(".", "_"), made.home / "dags", options)
-    seconds: dict[str, float] = {}
-    with _timed(seconds, "export"):
-        exported = source.succeed("export", "--to", str(directory), "--id", "from-" + version.replace(".", "-"))
-    with _timed(seconds, "import"):
-        imported = target.succeed("import", "--from", exported["artifact"], "--pause-state", "source")
-    with _timed(seconds, "verify"):
-        verified = target.succeed("verify", "--from", exported["artifact"])
-    return Migrated(source, target, exported, imported, verified, seconds)
+    return options
+
+
+def hop(migrated: Migrated, target: Deployment, version: str) -> Migrated:
+    """Upgrades a copy of the target's database to Airflow 3 in place, as Amazon MWAA does."""
+    installation = airflow_installation.install(version)
+    prepared = target.succeed("prepare-hop", "--to-version", version)["changed_for_hop"]
+    upgraded = target.having(installation=installation, home=target.home / version, options={})
+    before, counts = kept_history(target), _counts(target)
+    begun = time.monotonic()
+    installation.migrate_database(upgraded.environment())
+    seconds = round(time.monotonic() - begun, 1)
+    hopped = Hopped(before, kept_history(upgraded), _lost(migrated, counts, _counts(upgraded)), prepared, seconds)
+    return replace(
+        migrated,
+        target=upgraded,
+        path=[*migrated.path, version],
+        seconds={**migrated.seconds, "hop": seconds},
+        hopped=hopped,
+    )
 
 
 def kept_history(deployment: Deployment) -> dict[str, tuple[int, str]]:
@@ -107,23 +228,28 @@ def kept_history(deployment: Deployment) -> dict[str, tuple[int, str]]:
     return history
 
 
-class Hopped(NamedTuple):
-    """`before` and `after` are the rows and checksums of `kept_history`."""
+def _counts(deployment: Deployment) -> dict[int, tuple[str, int]]:
+    """Name and rows of each table, by what it keeps when it is renamed."""
+    tables = (
+        "select oid::bigint, relname::text from pg_class where relkind = 'r' and relnamespace = 'public'::regnamespace"
+    )
+    count = sql.SQL("select count(*) from {}")
+    return {oid: (name, deployment.value(count.format(sql.Identifier(name)))) for oid, name in deployment.rows(tables)}
 
-    before: dict[str, tuple[int, str]]
-    after: dict[str, tuple[int, str]]
-    seconds: float
 
-
-def hop(target: Deployment) -> Hopped:
-    """Upgrades the target's database to Airflow 3 in place, as MWAA does."""
-    installation = airflow_installation.install(NEWEST)
-    target.succeed("prepare-hop", "--to-version", NEWEST)
-    upgraded = target.having(installation=installation)
-    before = kept_history(target)
-    begun = time.monotonic()
-    installation.migrate_database(upgraded.environment())
-    return Hopped(before, kept_history(upgraded), time.monotonic() - begun)
+def _lost(
+    migrated: Migrated, before: Mapping[int, tuple[str, int]], after: Mapping[int, tuple[str, int]]
+) -> Counter[str]:
+    """The rows that were imported and that an upgrade has left nowhere but in an archive, by the reason."""
+    lost: Counter[str] = Counter()
+    archived = {name: rows for name, rows in after.values() if name.startswith("_")}
+    for oid, (name, rows) in before.items():
+        if name in migrated.tables and oid not in after:
+            lost[_NO_TABLE] += rows
+        elif name in migrated.tables and after[oid][1] < rows:
+            reason = next((f"Airflow's migrations put it into {to}" for to in archived if name in to), LOST)
+            lost[reason] += rows - after[oid][1]
+    return lost
 
 
 @contextmanager

@@ -67,7 +67,7 @@ class ProgressDisplay:
             if line not in self._told and name not in self._told:
                 self._told.add(name if took else line)
                 self._say(line)
-                self._reminder.wait_for(f"after {name}" if took else name)
+                self._reminder.begin(f"after {name}" if took else name)
         self._reminder.remind(state)
 
     def _say(self, line: str) -> None:

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 from migration import wording
 
-# Seconds before the first reminder, between two later ones, and between two looks of the thread.
+# Seconds before the first reminder, between two later ones, and between two checks of the thread.
 _FIRST, _LAST, _TICK = 15.0, 60.0, 1.0
 
 
@@ -18,10 +18,10 @@ class Reminder:
 
     def __init__(self, say: Callable[[str], None], clock: Callable[[], float] = time.monotonic) -> None:
         self._say, self._clock = say, clock
-        self.wait_for("starting")
+        self.begin("starting")
 
-    def wait_for(self, what: str) -> None:
-        """Tells what is waited for from now on, which somebody has just said."""
+    def begin(self, what: str) -> None:
+        """Begins the wait for `what`, which has just been said."""
         self._what, self._since, self._said, self._pause = what, self._clock(), self._clock(), _FIRST
 
     def remind(self, where: Callable[[], str] = str) -> None:

@@ -11,6 +11,7 @@ The packages, each using only those above it:
 * ``this_airflow``: the Airflow that the engine runs in
 * ``artifact``: what an export leaves and an import reads
 * ``copying``: processes that copy rows
+* ``mending``: rows that Airflow 3's migrations reject, made acceptable
 * ``export``: the source's rows into an artifact
 * ``scratch``: the artifact's rows, restored and upgraded in the target's database
 * ``comparison``: rows of two databases, compared

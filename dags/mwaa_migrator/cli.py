@@ -133,7 +133,7 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
         artifact = export(storage, artifact_id, export_options(options), progress)
         return dict(summary(artifact), phases=progress.phases)
     if arguments.command == "prepare-hop":
-        from mwaa_migrator.mending.prepare_hop import prepare_hop
+        from mwaa_migrator.merge.prepare_hop import prepare_hop
 
         return prepare_hop(arguments.to_version, options["pickledXComs"], progress)
     storage = find_artifact(arguments.from_, arguments.id and check_id(arguments.id))

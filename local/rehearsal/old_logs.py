@@ -88,7 +88,16 @@ def _messages(aws: AwsWithMwaa, group: str, stream: str, instance: dict[str, Any
     ended = instance.get("end_date")
     until = (datetime.fromisoformat(ended).timestamp() + 30) * 1000 if ended else float("inf")
     answer = aws.client("logs").get_log_events(logGroupName=group, logStreamName=stream, startFromHead=True)
-    return [str(event["message"]) for event in answer["events"] if event["timestamp"] <= until]
+    return [_said(str(event["message"])) for event in answer["events"] if event["timestamp"] <= until]
+
+
+def _said(message: str) -> str:
+    """What a line says: a task of Airflow 3 writes it as JSON, with the text under `event`."""
+    try:
+        line = json.loads(message)
+    except ValueError:
+        return message
+    return str(line["event"]) if isinstance(line, dict) and "event" in line else message
 
 
 def _shown(api: _RestApi, instance: dict[str, Any], attempt: int) -> str:

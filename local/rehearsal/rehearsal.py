@@ -66,7 +66,7 @@ def run_in(aws: AwsWithMwaa, settings: Settings, console: Console) -> int:
 
     def say(text: str) -> None:
         tell(text)
-        reminder.wait_for(text)
+        reminder.begin(text)
 
     settings.out.mkdir(parents=True, exist_ok=True)
     say(f"the local AWS listens on {aws.endpoint.url}")

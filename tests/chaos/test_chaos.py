@@ -10,7 +10,7 @@ from pathlib import Path
 import psycopg2
 import pytest
 
-from chaos import faults, faults_page, judge
+from chaos import faults, faults_page, import_steps, judge, real_kinds
 from chaos.__main__ import keep
 from chaos.faults import KINDS
 from chaos.injection import Injection
@@ -59,7 +59,7 @@ def test_permissions_that_arrive_late_are_waited_for(here: World, late_permissio
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("seed", [8, 9, 16])  # 9 goes on to Airflow 3
 def test_everything_arrives_or_the_source_is_as_it_was(here: World, seed: int) -> None:
-    outcome = migrate(here, f"s{seed}", faults.plan(seed), hop=faults.hops(seed))
+    outcome = migrate(here, f"s{seed}", faults.plan(seed), faults.way(seed))
     assert outcome.broken == []
     assert outcome.struck
     assert outcome.status in ("SUCCEEDED", "FAILED")
@@ -132,11 +132,19 @@ def test_a_seed_gives_the_same_faults() -> None:
 
 
 def test_some_migrations_go_on_to_airflow_3() -> None:
-    going_on = [seed for seed in range(1, 201) if faults.hops(seed)]
+    going_on = [seed for seed in range(1, 201) if faults.way(seed)]
     assert 40 < len(going_on) < 100
     updates = {"target UPDATE_FAILED", "target ROLLING_BACK, then AVAILABLE as before"}
     assert updates <= {fault.kind for seed in going_on for fault in faults.plan(seed)}
     assert not any(updates & {fault.kind for fault in faults.plan(seed)} for seed in {*range(1, 201)} - {*going_on})
+
+
+def test_some_migrations_on_real_airflow_go_directly_to_airflow_3() -> None:
+    direct = [seed for seed in range(1, 201) if real_kinds.way(seed)]
+    assert 60 < len(direct) < 120
+    kinds = {seed: {fault.kind for fault in faults.plan(seed, REAL_KINDS)} for seed in range(1, 201)}
+    assert {*import_steps.STEPS} <= set().union(*(kinds[seed] for seed in direct))
+    assert not any({*import_steps.STEPS} & kinds[seed] for seed in {*range(1, 201)} - {*direct})
 
 
 def test_the_table_counts_how_it_ended() -> None:

@@ -31,7 +31,7 @@ LAYERS = (
     ("state",),
     ("observability",),
     ("aws",),
-    ("errors", "failure", "model", "times", "wording", "json_schema", "settings", "waiting"),
+    ("errors", "failure", "model", "phase_names", "times", "wording", "json_schema", "settings", "waiting"),
 )
 # The engine's packages, in the same way.
 ENGINE_LAYERS = (
@@ -41,6 +41,7 @@ ENGINE_LAYERS = (
     ("merge",),
     ("comparison",),
     ("scratch", "export"),
+    ("mending",),
     ("copying",),
     ("artifact",),
     ("this_airflow",),

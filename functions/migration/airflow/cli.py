@@ -51,7 +51,7 @@ class AirflowCli:
         return self._version >= MANY_TOGETHER
 
     @property
-    def tells_ends(self) -> bool:
+    def lists_tasks(self) -> bool:
         """Whether `tasks` works: the commands of 1.10 read the DAG's file instead."""
         return self._version.major >= 2
 

@@ -66,7 +66,7 @@ def _seconds(value: str | None, default: float) -> float:
 
 def _may_write(cli: AirflowCli, migration: Migration, run: str, waited: float, patience: float) -> bool:
     """Whether a task of our run still runs, or its LocalTaskJob may not have ended."""
-    if not cli.tells_ends:
+    if not cli.lists_tasks:
         return waited < patience
     try:
         tasks = cli.tasks(runs.dag_of(run), runs.run_id(migration, run), runs.date_of(migration, run))

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any, TypedDict
 
-from migration import errors, json_schema, wording
+from migration import errors, json_schema, phase_names, wording
 from migration.exchange import layout
 from migration.logs.clock import DAY
 from migration.logs.quotas import share
@@ -126,7 +126,7 @@ def _copy(
         bucket=bucket,
         prefix=layout.early(whole) if early else whole,
         phases=whole,
-        phase="copy logs early" if early else "copy logs",
+        phase=phase_names.COPY_LOGS_EARLY if early else phase_names.COPY_LOGS,
         # A copy that is no migration's has none before it.
         early=layout.early(whole) if early is False else None,
         source=End(environment=source["environment"], region=source["region"], role=logs["sourceRoleArn"]),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from migration import phase_names
 from migration.airflow import our_dags, runs
 from migration.checks.check_results import Check
 from migration.failure import Failure, failure_of
@@ -14,8 +15,8 @@ from migration.times import now, seconds_between, shifted
 
 # From the first paused DAG of the source to the last unpaused one of the target. The export's run quiesces first; only
 # `timeline` tells the two apart.
-_DOWNTIME_STARTS = "export"
-_DOWNTIME_ENDS = "cut over"
+_DOWNTIME_STARTS = phase_names.EXPORT
+_DOWNTIME_ENDS = phase_names.CUT_OVER
 _TABLE_FIELDS = ("exported", "merged", "kept", "set_aside", "checksum_source", "checksum_target", "match")
 _NO_LOGS = {"streams": 0, "events_source": 0, "events_copied": 0, "events_archived": 0, "events_lost": 0}
 
@@ -97,15 +98,15 @@ def timeline(phases: list[Phase], results: Mapping[str, Mapping[str, Any]]) -> l
     for phase in phases:
         started = phase["started"]
         seconds = phase["seconds"] if phase["ended"] else seconds_between(phase["started"], now())
-        if phase["name"] == "export":
+        if phase["name"] == phase_names.EXPORT:
             quiesce = _seconds(results, "quiesce") + _seconds(results, "drain")
             if quiesce:
                 ended = shifted(started, quiesce)
-                line.append({**phase, "name": "quiesce", "ended": ended, "seconds": round(quiesce, 3)})
+                line.append({**phase, "name": phase_names.QUIESCE, "ended": ended, "seconds": round(quiesce, 3)})
             seconds, started = max(seconds - quiesce, 0.0), shifted(started, quiesce)
-        elif phase["name"] == "import":
+        elif phase["name"] == phase_names.IMPORT:
             seconds = max(seconds - _seconds(results, "verify"), 0.0)
-        elif phase["name"] == "verify":
+        elif phase["name"] == phase_names.VERIFY:
             inside = _seconds(results, "verify")
             seconds, started = seconds + inside, shifted(started, -inside)
         line.append({**phase, "started": started, "seconds": round(seconds, 3)})
@@ -121,7 +122,7 @@ def downtime(phases: list[Phase]) -> float:
     if _DOWNTIME_STARTS not in by_name:
         return 0.0
     started = by_name[_DOWNTIME_STARTS]["started"]
-    last = by_name.get("roll back") or by_name.get(_DOWNTIME_ENDS)
+    last = by_name.get(phase_names.ROLL_BACK) or by_name.get(_DOWNTIME_ENDS)
     ends = [last] if last else phases
     ended = max((phase["ended"] or now() for phase in ends), default=started)
     return max(seconds_between(started, ended), 0.0)

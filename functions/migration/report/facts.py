@@ -9,15 +9,15 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
-from migration import wording
+from migration import phase_names, wording
 
 Report = Mapping[str, Any]
 
 PASS, WARN, FAIL = "pass", "warn", "fail"
 _ORDER = {FAIL: 0, WARN: 1, PASS: 2}
 #: The DAGs are paused from the first of these on, and to the end of the last of those.
-_PAUSED_FROM = ("quiesce", "export")
-_PAUSED_TO = ("cut over", "roll back")
+_PAUSED_FROM = (phase_names.QUIESCE, phase_names.EXPORT)
+_PAUSED_TO = (phase_names.CUT_OVER, phase_names.ROLL_BACK)
 
 
 class Place(NamedTuple):

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from migration import phase_names
 from migration.model import Phase
 from migration.observability import logger
 from migration.times import now, seconds_between
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from mypy_boto3_pricing import PricingClient
 
 # From then on there is a target. Amazon MWAA may begin to charge later than the creation begins, not earlier.
-_BEGINS = "create target"
+_BEGINS = phase_names.CREATE_TARGET
 _SERVICE = "AmazonMWAA"
 _NOT_IN_IT = (
     "Not included: workers, schedulers and web servers beyond those of the class's price, the database's storage, logs "

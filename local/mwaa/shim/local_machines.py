@@ -22,8 +22,8 @@ def use_dag_folder(folder):
 
 def make_workers(folder, variables):
     """Gives the tasks that this process's executor starts their DAG folder, and variables; None takes one away."""
-    if hasattr(local_executor, "_execute_work"):  # from 3.0 on
-        local_executor._execute_work = _on_worker(local_executor._execute_work, folder, variables)
+    if hasattr(local_executor, "_run_worker"):  # from 3.0 on
+        local_executor._run_worker = _on_worker(local_executor._run_worker, folder, variables)
     else:
         worker = getattr(local_executor, "LocalWorkerBase", local_executor.LocalWorker)  # 1.10 has no base
         worker.execute_work = _on_worker(worker.execute_work, folder, variables)

@@ -20,6 +20,7 @@ REPORT: dict[str, Any] = {
     "mode": "rehearse",
     "verified": True,
     "tables": {"dag_run": {"match": True, "exported": 1, "merged": 1}},
+    "logs": {"events_lost": 0},
     "dags": {"source": 1, "parsed_in_target": 1, "import_errors": []},
 }
 
@@ -98,7 +99,7 @@ def test_what_is_waited_for_is_said_again_meanwhile(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr("mwaa_migrator_cli.reminder._TICK", 0.01)
     said: list[str] = []
     reminder = Reminder(said.append)
-    reminder.wait_for("creating the source environment at Airflow 2.10.3")
+    reminder.begin("creating the source environment at Airflow 2.10.3")
     with reminding(reminder):
         time.sleep(0.3)
     assert said[0].startswith("creating the source environment at Airflow 2.10.3 ... 0.")

@@ -24,8 +24,8 @@ LAYERS = {
         "tools.packages",
     ),
     "sources": ("local.mwaa", "local.aws", "local.installations"),
-    "matrix": ("sources", "local.installations"),
-    "chaos": ("sources", "local"),
+    "matrix": ("sources", "local.installations", "migration.airflow"),
+    "chaos": ("sources", "local", "migration.airflow"),
     "bench": ("local", "migration", "functions", "tools.packages"),
 }
 OURS = ("local", "sources", "matrix", "chaos", "bench", "tests", "tools", "migration", "mwaa_migrator_cli")
