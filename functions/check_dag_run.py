@@ -41,7 +41,12 @@ def handler(*, migration: Migration, dag: str, waited_seconds: int) -> DagRunPro
     if runs.is_complete(dag, found):
         _end(migration, dag, found)
         return DagRunProgress(**vars(waiting.ready(waited_seconds)), tasks=run_state.tasks)
-    judge(dag, run, run_state, found)
+    try:
+        runs.judge(dag, run, run_state, found)
+    except errors.MigrationError as failure:
+        if dag == our_dags.TARGET_PROBE and runs.failure(found) is not None:
+            raise target_database.explained(failure) from failure
+        raise
     logger.info("running", extra={"dag": dag, "tasks": run_state.tasks})
     limit = migration["options"]["dagRunTimeoutSeconds"]
     progress = waiting.not_ready(
@@ -81,23 +86,3 @@ def _state_of(migration: Migration, dag: str, run: str, *, failed: bool) -> RunS
             raise
         logger.warning("the CLI did not answer how far the run is", extra={"dag": dag, "error_message": str(error)})
         return RunState(None)
-
-
-def judge(dag: str, run: str, run_state: RunState, found: dict[str, dict[str, Any]]) -> None:
-    """Raises the error that an unfinished run stands for; a run that Airflow still works on stands for none.
-
-    A failed result is final only when the run is: a task may have retries left.
-    """
-    failure = runs.failure(found)
-    if failure is not None and run_state.state != "running":
-        raise target_database.explained(failure) if dag == our_dags.TARGET_PROBE else failure
-    if run_state.state == "failed":
-        raise errors.DagRunFailed(
-            f"{dag}: run {run} failed without a result (tasks: {run_state.tasks or 'unknown'}). Look at its task logs: "
-            "StorageUnreachable or MissingRight there means that the environment's tasks do not reach the exchange "
-            "bucket, and the plan's notes may say why."
-        )
-    if run_state.state == "success":
-        raise errors.ResultMissing(
-            f"{dag}: run {run} succeeded but its result is not in the exchange bucket. Look at its task logs."
-        )

@@ -12,8 +12,8 @@ from typing import Any
 from aws_lambda_powertools.metrics import MetricUnit
 from botocore.exceptions import ClientError
 
-from migration import errors, settings
-from migration.airflow import our_dags, runs
+from migration import errors, phase_names, settings
+from migration.airflow import our_dags, path, runs
 from migration.aws import clients
 from migration.aws.client_errors import is_transient
 from migration.checks import check_results
@@ -51,6 +51,7 @@ def handler(
     artifact, store = of_artifact(clients.s3(), migration), of_attempt(clients.s3(), migration)
     tasks = ("quiesce", "drain", "export", "import", "verify")
     results = {task: artifact.read(layout.result(task)) or {} for task in tasks}
+    results["versions"] = artifact.read(layout.result("import", layout.VERSIONS)) or {}
     target = migration["target"]
     found = environment.get(clients.mwaa(target["region"]), target["environment"])
     phases = store.phases()
@@ -64,7 +65,7 @@ def handler(
         dags=_dags(migration, found, results),
         cost=_cost(migration, found, phases),
         checked=check_results.read(store) + contents.unchecked(unchecked),
-        notes=[*_notes(store), *left_behind.notes(results)],
+        notes=[*_notes(store), *left_behind.notes(results, upgraded=_is_upgraded_to_3(migration, phases))],
     )
     report["verdict"] = facts.verdict(report)
     if report["mode"] == "rehearse":
@@ -98,6 +99,12 @@ def _notes(store: Store) -> list[str]:
             "its web server: a DAG that is active there runs in both environments."
         )
     return notes
+
+
+def _is_upgraded_to_3(migration: Migration, phases: list[Phase]) -> bool:
+    """Whether the target came to Airflow 3 with its history, by an upgrade in place."""
+    ended = {phase["name"] for phase in phases if phase["ended"]}
+    return any(path.is_at_airflow_3(version) and phase_names.hop_to(version) in ended for version in migration["hops"])
 
 
 def _remember(history: History, report: dict[str, Any]) -> list[Rehearsal]:

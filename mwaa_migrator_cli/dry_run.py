@@ -105,6 +105,7 @@ def steps_of(plan: Migration) -> dict[str, list[str]]:
         ],
         "UpdateEnvironment": [f"upgrade the target in place to {version}" for version in plan["hops"]],
         "CopyLogs": [later] if groups else [],
+        "GiveDagVersions": ["let old task instances of the target be cleared and run again"] if plan["hops"] else [],
     }
     if plan["mode"] == "rehearse":
         # Its checks come at the end, in the states where a migration makes them before its export.

@@ -156,6 +156,7 @@ IMPORT_OPTIONS: Mapping[str, Option] = {
     ),
     "jobs": _PROCESSES,
     "probe": Option(False, SWITCH),
+    "dagVersions": Option(False, SWITCH),
     "hopVersion": Option(None, _VERSION),
 }
 

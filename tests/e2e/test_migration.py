@@ -22,6 +22,7 @@ from local.rehearsal import application, demo_source
 from sources.environment_rows import PERMISSIONS, paused, rows
 from tests.e2e.every_minute import MINUTE, NAMES, AMinuteWithoutDags, EveryMinute, Runs, minute
 from tests.e2e.execution import execute, report
+from tests.e2e.traces import ProcessArguments, credentials_in, traces
 from tools.template import template, unconditional_statements
 
 MARK = "M4RKED"
@@ -73,7 +74,7 @@ NOT_USED_HERE = {
     ),
 }
 # Those of the path through 2.11 (test_rehearsal.py), and of the way to it (rehearsals/test_mishaps.py).
-NOT_CALLED_HERE = ("UpdateEnvironmentFunction", "FallBackFunction")
+NOT_CALLED_HERE = ("UpdateEnvironmentFunction", "GiveDagVersionsFunction", "FallBackFunction")
 OPTIONS = {"pollSeconds": 1, "artifact": "delete", "targetOnFailure": "delete"}
 
 
@@ -92,6 +93,7 @@ class Migrated:
     execution: str
     output: dict[str, Any]
     ended: datetime
+    arguments: set[str]
 
 
 def plant_secrets(source: Environment) -> None:
@@ -135,15 +137,16 @@ def migrated(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Migrated]:
         before, active = rows(source, without=NAMES), paused(source)
         assert set(active.values()) == {True, False}
         aws.endpoint.interceptor = AMinuteWithoutDags(aws)
-        execution, output = execute(
-            aws,
-            {
-                "source": {"environment": "prod-2-10"},
-                "target": {"environment": "prod-3", "airflowVersion": "3.2.1"},
-                "options": OPTIONS,
-            },
-        )
-        yield Migrated(aws, source, every_minute, before, active, execution, output, datetime.now(UTC))
+        document = {
+            "source": {"environment": "prod-2-10"},
+            "target": {"environment": "prod-3", "airflowVersion": "3.2.1"},
+            # The tables' parts are read for traces, and go with the roll back.
+            "options": {**OPTIONS, "artifact": "keep"},
+        }
+        with ProcessArguments() as arguments:
+            execution, output = execute(aws, document)
+        ended = datetime.now(UTC)
+        yield Migrated(aws, source, every_minute, before, active, execution, output, ended, arguments.seen)
 
 
 @pytest.fixture(scope="module")
@@ -192,6 +195,20 @@ def test_secrets_are_nowhere_but_in_encrypted_objects(migrated: Migrated) -> Non
             found = s3.get_object(Bucket=exchange, Key=item["Key"], VersionId=item["VersionId"])
             assert found["ServerSideEncryption"] == "aws:kms", item["Key"]
             assert "/tables/" in item["Key"] or MARK.encode() not in found["Body"].read(), item["Key"]
+
+
+def test_credentials_of_the_databases_are_nowhere(migrated: Migrated) -> None:
+    aws = migrated.aws
+    told = report(aws, migrated.output)
+    assert (told["path"], told["way_in"]) == (["2.10.3", "3.2.1"], "IAM token")
+    (check,) = [check for check in told["checks"] if check["name"] == "Target database"]
+    assert (check["result"], "(IAM token)" in check["message"]) == ("pass", True)
+    left = list(traces(aws, [migrated.source, aws.mwaa.environment("prod-3")]))
+    left += [("arguments of a process", one) for one in migrated.arguments]
+    for place in ("/import.json", "mwaa_migrator_import", "dag_id=mwaa_migrator_import", "public.xcom", "/processes/"):
+        assert any(place in where for where, _ in left), place
+    assert any("mwaa_migrator.scratch.run_migrations" in text for where, text in left if "arguments" in where)
+    assert {(where, *found) for where, text in left if (found := credentials_in(aws, text))} == set()
 
 
 @pytest.mark.timeout(900)

@@ -65,6 +65,7 @@ WELL: dict[str, Any] = {
     "Verify": {"tables": 1, "rows": 1},
     "UpdateEnvironment": {"updating": True},
     "FallBack": {**READY, "migration": MIGRATION},
+    "GiveDagVersions": READY,
     "ListLogStreams": LISTED,
     "CopyLogEvents": {"ready": True, "waitSeconds": 0},
     "CollectLogResults": {"streams": 2},

@@ -30,6 +30,7 @@ TO_VERIFY = [*TO_PARSED, *PROBE, "Probed", *CHECKS, *FROM_LOGS_TO_VERIFY]
 HOP = ["NextHop", "StageHop", "UpdateEnvironment", "PollHop", "HopEnded", "NextHop"]
 LOGS = ["Logs", "CopyLogs"]
 CUT_OVER = ["Mode", "CutOver", "CutOverEnded"]
+VERSIONS = ["GiveDagVersions", "VersionsGiven"]
 END = ["Report", "CleanUp", "CleanUpEnded", "Outcome"]
 BACK = ["RollBack", "RolledBack"]
 LOG_FUNCTIONS = ("ListLogStreams", "CopyLogEvents", "CollectLogResults")
@@ -38,7 +39,7 @@ BY_HAND = ["Plan", "GrantAccess", "Purpose", "StageRollBack", "CheckParsed", "Da
 
 def test_a_migration_with_a_hop(execute: Execute) -> None:
     outcome = execute()
-    assert outcome.states == [*TO_VERIFY, *HOP, *LOGS, *CUT_OVER, *END, "Succeeded"]
+    assert outcome.states == [*TO_VERIFY, *HOP, *LOGS, *CUT_OVER, *VERSIONS, *END, "Succeeded"]
     assert (outcome.status, outcome.output) == (
         "SUCCEEDED",
         {
@@ -115,7 +116,7 @@ def test_where_it_may_it_falls_back_to_the_path_through_2_11(execute: Execute) -
     assert outcome.states == [
         *(*TO_PARSED, *PROBE, *TARGET_PROBE[:2]),
         *(*FALL_BACK, "WaitForFallBack", *FALL_BACK[1:]),
-        *(*again, *FROM_LOGS_TO_VERIFY, *HOP, *LOGS, *CUT_OVER, *END, "Succeeded"),
+        *(*again, *FROM_LOGS_TO_VERIFY, *HOP, *LOGS, *CUT_OVER, *VERSIONS, *END, "Succeeded"),
     ]
     assert [(event["waitedSeconds"], "no way in" in event["cause"]) for event in outcome.events("FallBack")] == [
         (0, True), (60, True),
@@ -133,6 +134,23 @@ def test_a_fall_back_that_fails_rolls_back(execute: Execute) -> None:
     assert outcome.error == "ImportVersionUnfit"
 
 
+def test_after_an_upgrade_in_place_old_task_instances_get_dag_versions(execute: Execute) -> None:
+    outcome = execute(CutOver=[{**NOT_READY, "done": 0}, WELL["CutOver"]], GiveDagVersions=[NOT_READY, READY])
+    after = outcome.states[outcome.states.index("GiveDagVersions") :]
+    assert after == [*VERSIONS, "WaitForVersions", *VERSIONS, *END, "Succeeded"]
+    # Waits for the cut-over do not count.
+    assert [event["waitedSeconds"] for event in outcome.events("GiveDagVersions")] == [0, 60]
+
+
+def test_a_migration_without_dag_versions_is_reported_and_not_taken_back(execute: Execute) -> None:
+    outcome = execute(GiveDagVersions=Fails("DatabaseOutOfReach", "no way in"))
+    assert outcome.states[-6:] == ["GiveDagVersions", *END, "Succeeded"]
+    (reported,) = outcome.events("Report")
+    (unchecked,) = reported["unchecked"]
+    assert (unchecked["state"], unchecked["error"]) == ("GiveDagVersions", "DatabaseOutOfReach")
+    assert (reported["failure"], outcome.events("CleanUp")[0]["failed"]) == ({}, False)
+
+
 REHEARSAL = {**MIGRATION, "mode": "rehearse"}
 
 
@@ -140,7 +158,7 @@ def test_a_rehearsal_checks_and_does_not_cut_over(execute: Execute) -> None:
     outcome = execute(Plan=REHEARSAL, Report={**WELL["Report"], "verdict": "fail"})
     assert outcome.states == [
         *(*TO_PARSED, *PROBE, "Probed", *FROM_LOGS_TO_VERIFY),
-        *(*HOP, *LOGS, "Mode", *CHECKS, *END, "Succeeded"),
+        *(*HOP, *LOGS, "Mode", *CHECKS, *VERSIONS, *END, "Succeeded"),
     ]
     # The output says that something is wrong.
     assert (outcome.status, outcome.output["verdict"]) == ("SUCCEEDED", "fail")
@@ -155,7 +173,7 @@ def test_checks_are_waited_for(execute: Execute) -> None:
 
 def test_checks_that_fail_by_themselves_end_in_the_report(execute: Execute) -> None:
     outcome = execute(Plan=REHEARSAL, CheckTarget=Fails("AccessDeniedException"))
-    assert outcome.states[-9:] == ["Mode", "CheckTarget", "CheckFiles", "FilesChecked", *END, "Succeeded"]
+    assert outcome.states[-11:] == ["Mode", "CheckTarget", "CheckFiles", "FilesChecked", *VERSIONS, *END, "Succeeded"]
     (reported,) = outcome.events("Report")
     assert (reported["failure"], outcome.events("CleanUp")[0]["failed"]) == ({}, False)
 
@@ -163,7 +181,7 @@ def test_checks_that_fail_by_themselves_end_in_the_report(execute: Execute) -> N
 def test_a_target_that_answers_for_too_long_is_asked_once_more(execute: Execute) -> None:
     outcome = execute(Plan=REHEARSAL, CheckTarget=Fails("Sandbox.Timedout"))
     assert len(outcome.events("CheckTarget")) == 2
-    assert outcome.states[-8:] == ["CheckTarget", "CheckFiles", "FilesChecked", *END, "Succeeded"]
+    assert outcome.states[-10:] == ["CheckTarget", "CheckFiles", "FilesChecked", *VERSIONS, *END, "Succeeded"]
 
 
 def test_a_migration_checks_before_it_pauses_anything(execute: Execute) -> None:
@@ -204,7 +222,8 @@ def test_files_that_cannot_be_checked_are_reported_and_take_nothing_back(
 ) -> None:
     outcome = execute(Plan=REHEARSAL, CheckFiles=Fails(failure, "look there"))
     assert len(outcome.events("CheckFiles")) == tries
-    assert outcome.states[outcome.states.index("CheckFiles") :] == ["CheckFiles", "FilesChecked", *END, "Succeeded"]
+    after = outcome.states[outcome.states.index("CheckFiles") :]
+    assert after == ["CheckFiles", "FilesChecked", *VERSIONS, *END, "Succeeded"]
     (reported,) = outcome.events("Report")
     (unchecked,) = reported["unchecked"]
     assert (unchecked["state"], unchecked["error"]) == ("CheckFiles", failure)
@@ -221,12 +240,12 @@ def test_files_are_checked_again_when_the_fault_passes(execute: Execute) -> None
 
 def test_what_an_earlier_execution_verified_is_not_done_again(execute: Execute) -> None:
     outcome = execute(Plan={**MIGRATION, "finished": ["plan", "verify"]})
-    assert outcome.states == [*BEFORE_EXPORT, *HOP, *LOGS, *CUT_OVER, *END, "Succeeded"]
+    assert outcome.states == [*BEFORE_EXPORT, *HOP, *LOGS, *CUT_OVER, *VERSIONS, *END, "Succeeded"]
 
 
 def test_what_was_cut_over_is_not_cut_over_again(execute: Execute) -> None:
     outcome = execute(Plan={**MIGRATION, "finished": ["verify", "cut over"]})
-    assert outcome.states == [*BEFORE_EXPORT, *HOP, *LOGS, "Mode", *END, "Succeeded"]
+    assert outcome.states == [*BEFORE_EXPORT, *HOP, *LOGS, "Mode", *VERSIONS, *END, "Succeeded"]
 
 
 def test_a_roll_back_by_hand_only_puts_the_source_back(execute: Execute) -> None:
@@ -308,7 +327,7 @@ def test_waits_for_the_import_too(execute: Execute) -> None:
 def test_waits_for_a_hop(execute: Execute) -> None:
     outcome = execute(PollEnvironment=[READY, NOT_READY, READY])
     assert outcome.states.count("WaitForHop") == 1
-    assert outcome.states[-8:] == [*CUT_OVER, *END, "Succeeded"]
+    assert outcome.states[-10:] == [*CUT_OVER, *VERSIONS, *END, "Succeeded"]
 
 
 def test_two_hops(execute: Execute) -> None:
@@ -500,9 +519,9 @@ def test_a_migration_whose_functions_were_idle_for_weeks(execute: Execute, verif
     assert outcome.error == (None if verified else "VerificationFailed")
     assert outcome.states[-1] == ("Succeeded" if verified else "Failed")
     woken = {name for name, answers in idle.items() if len(answers) == 1}
-    assert woken == {"CheckParsed", "TriggerDagRun", "CheckDagRun", "CheckTarget", "Report", "CleanUp"} | {
-        "CutOver" if verified else "RollBack"
-    }
+    assert woken == {"CheckParsed", "TriggerDagRun", "CheckDagRun", "CheckTarget", "Report", "CleanUp"} | (
+        {"CutOver", "GiveDagVersions"} if verified else {"RollBack"}
+    )
 
 
 def test_while_the_source_is_paused_a_web_server_gets_ten_minutes(execute: Execute) -> None:
@@ -533,7 +552,7 @@ def test_a_fault_that_stays_rolls_back(execute: Execute) -> None:
 def test_every_state_is_reached_by_a_test() -> None:
     reached = {*TO_VERIFY, *BY_HAND, *HOP, *LOGS, *CHECKS, *CUT_OVER, *END, *BACK, "Succeeded", "Failed", "Refused"}
     waits = {"WaitForTarget", "WaitForDags", "WaitForExport", "WaitForImport", "WaitForHop", "WaitForCleanUp"}
-    reached |= {*TARGET_PROBE, *FALL_BACK, "WaitForTargetProbe", "WaitForFallBack"}
+    reached |= {*TARGET_PROBE, *FALL_BACK, "WaitForTargetProbe", "WaitForFallBack", *VERSIONS, "WaitForVersions"}
     assert set(STATES) == reached | waits | {"WaitForRollBack", "WaitForCheck", "WaitForCutOver", "WaitForProbe"}
 
 

@@ -32,6 +32,7 @@ from mwaa_migrator.errors import (
 from mwaa_migrator.export.export_artifact import export
 from mwaa_migrator.export.plan import export_options
 from mwaa_migrator.export.source_check import check_source
+from mwaa_migrator.merge.give_dag_versions import give_dag_versions
 from mwaa_migrator.merge.import_artifact import import_artifact, import_options
 from mwaa_migrator.merge.prepare_hop import prepare_hop
 from mwaa_migrator.merge.target_probe import probe_target
@@ -75,11 +76,13 @@ def _export(storage: Storage, options: Dict[str, Any], progress: Progress, run_i
 def _import(storage: Storage, options: Dict[str, Any], progress: Progress, run_id: str) -> Dict[str, Any]:
     if options["probe"]:
         return probe_target(storage, progress)
+    if options["dagVersions"]:
+        return give_dag_versions(progress)
     return import_artifact(storage, import_options(options), progress, run_id)
 
 
 def _verify(storage: Storage, options: Dict[str, Any], progress: Progress, run_id: str) -> Dict[str, Any]:
-    if options["probe"]:
+    if options["probe"] or options["dagVersions"]:
         return {}
     result = verify_import(storage, options["jobs"] or default_processes(), progress, run_id)
     if options["hopVersion"] and result["verified"]:

@@ -86,7 +86,8 @@ def _find_large_rows(source: MetadataDatabase, table: Table, condition: sql.Comp
     toast = sql.SQL(
         "with recursive family (oid) as (select {}::regclass::oid "
         "union select i.inhrelid from pg_inherits i join family f on i.inhparent = f.oid) "
-        "select coalesce(sum(pg_relation_size(nullif(c.reltoastrelid, 0))), 0) from pg_class c join family using (oid)"
+        "select coalesce(sum(pg_relation_size(nullif(c.reltoastrelid, 0))), 0) "
+        "from family f join pg_class c on c.oid = f.oid"
     )
     name = source.table(table.name).as_string(source.connection)
     if fetch_value(source.connection, toast.format(sql.Literal(name))) < LARGE_VALUE_BYTES // _MOST_COMPRESSED:

@@ -1,8 +1,9 @@
 """The DAG version that old task instances get in Airflow 3.
 
-Before Airflow 3 a run had no version, and a task instance without one is never handed to the executor when somebody
-clears it. So the source's get the target's own latest version of their DAG, as Airflow's scheduler gives it to those of
-unfinished runs. It is not the one that ran. Those of DAGs that the target does not know stay without.
+Before Airflow 3 a run had no version, and Airflow 3 never hands a task instance without one to the executor when
+somebody clears it. So the source's task instances get the target's own latest version of their DAG, as the scheduler
+gives one to those of unfinished runs. It is not the version that ran. Those of DAGs that the target does not know get
+none.
 """
 
 from __future__ import annotations
@@ -17,6 +18,16 @@ from mwaa_migrator.postgres.session import execute, fetch_value
 from mwaa_migrator.scratch.upgraded_artifact import UpgradedArtifact
 
 
+def latest_versions(versions: sql.Composable) -> sql.Composed:
+    """A query for ``dag_id, id`` of each DAG's latest version.
+
+    Of those that the target itself has made, the highest is also the one that was created last, which is what Airflow
+    up to 3.2 takes for the latest (``DagVersion.get_latest_version``).
+    """
+    query = sql.SQL("select distinct on (dag_id) dag_id, id from {} order by dag_id, version_number desc")
+    return query.format(versions)
+
+
 class TargetDagVersions:
     """The target's versions during a merge, as they are when it begins: a DAG can be deployed meanwhile."""
 
@@ -28,10 +39,7 @@ class TargetDagVersions:
         versions = upgraded.target.table(DAG_VERSION_REFERENCE.parent)
         # Nobody deletes them before this transaction has ended.
         execute(upgraded.connection, sql.SQL("select from {} for key share").format(versions))
-        # Of the versions that the target itself has made, the highest is also the one that was created last, which is
-        # what Airflow up to 3.2 takes for the latest (DagVersion.get_latest_version).
-        latest = sql.SQL("select distinct on (dag_id) dag_id, id from {} order by dag_id, version_number desc")
-        temporary_tables.create_from(upgraded.connection, LATEST_VERSIONS, latest.format(versions))
+        temporary_tables.create_from(upgraded.connection, LATEST_VERSIONS, latest_versions(versions))
 
     def gives(self, table: Table, column: Column) -> bool:
         """Whether this column of the table gets its value here."""

@@ -16,6 +16,7 @@ from typing import Any, Callable, Container, Dict, List, Sequence
 
 from psycopg2 import sql
 
+from mwaa_migrator.airflow_schema.identity import identity_columns
 from mwaa_migrator.airflow_schema.tables import SET_ASIDE_PREFIX
 from mwaa_migrator.postgres import identifiers
 from mwaa_migrator.postgres.catalog import Constraint, Table
@@ -33,7 +34,7 @@ _VIOLATION = re.compile(
     r'Key \(([^)]+)\)=.* is not present in table "([^"]+)"',
     re.DOTALL,
 )
-_NO_TASK_INSTANCE = re.compile(r'null value in column "ti_id" of relation "([^"]+)" violates not-null')
+_NO_TASK_INSTANCE = re.compile(r'column "ti_id" of relation "([^"]+)" (?:contains null values|violates not-null)')
 _TASK_INSTANCE = ("dag_id", "task_id", "run_id", "map_index")
 
 
@@ -104,7 +105,7 @@ def _settle(
 ) -> List[str]:
     """Clear the key in the rows for which ``orphaned`` holds (alias ``t``), or move them; a line about each table."""
     child, parent = identifiers.qualified(schema, table.name), tables[str(key.parent)]
-    names = table.primary_key or table.column_names[:3]
+    names = identity_columns(table) or table.primary_key or table.column_names[:3]
     query = sql.SQL("select {} from {} t where {} order by 1 limit {}")
     named = query.format(row_name(names), child, orphaned, sql.Literal(_EXAMPLES))
     examples = [name for (name,) in fetch_all(connection, named)]

@@ -1,7 +1,7 @@
 """Our DAG runs: their ids, their conf, and the results that they leave in the exchange bucket.
 
 `run` is one of ours by its name: its DAG's, of which an attempt has one; but EXPORT has another one before it, PROBE,
-and IMPORT has TARGET_PROBE.
+and IMPORT has TARGET_PROBE before it and VERSIONS after it.
 """
 
 from __future__ import annotations
@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from migration import errors, phase_names
-from migration.airflow.cli import AirflowCli
+from migration.airflow.cli import AirflowCli, RunState
 from migration.airflow.endpoint import Endpoint
-from migration.airflow.our_dags import DAGS, EXPORT, IMPORT, PROBE, RESUME, TARGET_PROBE
+from migration.airflow.our_dags import DAGS, EXPORT, IMPORT, PROBE, RESUME, TARGET_PROBE, VERSIONS
 from migration.aws import clients
 from migration.exchange import layout
 from migration.exchange.store import Store
@@ -40,6 +40,8 @@ _RESULTS = {
     TARGET_PROBE: ("import",),
     EXPORT: ("quiesce", "drain", "export"),
     IMPORT: ("import", "verify"),
+    # Its second task has nothing to do, and leaves its result before the access to the bucket is revoked.
+    VERSIONS: ("import", "verify"),
     RESUME: ("resume",),
 }
 # The phase of the report that a run is.
@@ -51,7 +53,11 @@ PHASES = {
     RESUME: phase_names.RESUME,
 }
 _OPTIONAL = ("quiesce", "drain")
-_DAG_OF_PROBE = {PROBE: EXPORT, TARGET_PROBE: IMPORT}
+_DAG_OF = {PROBE: EXPORT, TARGET_PROBE: IMPORT, VERSIONS: IMPORT}
+# Seconds from the execution date of an attempt's runs to that of such a run.
+_LATER = {PROBE: -60, TARGET_PROBE: -60, VERSIONS: 60}
+# Where such a run leaves its results, below the artifact.
+_FOLDERS = {PROBE: layout.PROBE, TARGET_PROBE: layout.PROBE, VERSIONS: layout.VERSIONS}
 
 
 def run_id(migration: Migration, run: str) -> str:
@@ -61,12 +67,12 @@ def run_id(migration: Migration, run: str) -> str:
 
 def dag_of(run: str) -> str:
     """The DAG that a run is a run of."""
-    return _DAG_OF_PROBE.get(run, run)
+    return _DAG_OF.get(run, run)
 
 
 def date_of(migration: Migration, run: str) -> str:
     """Its execution date, by which Airflow knows a run before 2.2: one run of a DAG for each."""
-    return shifted(migration["executionDate"], -60) if run in _DAG_OF_PROBE else migration["executionDate"]
+    return shifted(migration["executionDate"], _LATER[run]) if run in _LATER else migration["executionDate"]
 
 
 def side_of(migration: Migration, run: str) -> Side:
@@ -75,7 +81,9 @@ def side_of(migration: Migration, run: str) -> Side:
 
 
 def version_of(migration: Migration, run: str) -> str:
-    """The Airflow version of that environment at that time: the import runs before the hops."""
+    """The Airflow version of that environment at that time: the import runs before the hops, VERSIONS after them."""
+    if run == VERSIONS:
+        return migration["target"]["airflowVersion"]
     return migration["importVersion"] if dag_of(run) == IMPORT else migration["source"]["airflowVersion"]
 
 
@@ -123,16 +131,18 @@ def conf(migration: Migration, run: str) -> dict[str, Any]:
         options = _given(migration["options"], _IMPORT_OPTIONS) | {"pauseState": "all-paused"}
         if migration["hops"]:
             options["hopVersion"] = migration["target"]["airflowVersion"]
-    if run in _DAG_OF_PROBE:
+    elif run == VERSIONS:
+        options = {"dagVersions": True}
+    if run in (PROBE, TARGET_PROBE):
         options["probe"] = True
-        artifact = f"{artifact}/{layout.PROBE}"
+    if run in _FOLDERS:
+        artifact = f"{artifact}/{_FOLDERS[run]}"
     return {"artifact": artifact, "options": options}
 
 
 def results(artifact: Store, run: str, its_id: str) -> dict[str, dict[str, Any]]:
     """The results that a run has left so far, by name. Results of another run do not count."""
-    folder = layout.PROBE if run in _DAG_OF_PROBE else ""
-    found = {name: artifact.read(layout.result(name, folder)) for name in _RESULTS[run]}
+    found = {name: artifact.read(layout.result(name, _FOLDERS.get(run, ""))) for name in _RESULTS[run]}
     return {name: result for name, result in found.items() if result is not None and result.get("run_id") == its_id}
 
 
@@ -144,6 +154,26 @@ def failure(found: Mapping[str, dict[str, Any]]) -> errors.MigrationError | None
             message = f"{name}: {error.get('message', 'no message')}"
             return errors.named(error.get("name", "DagRunFailed"), message)
     return None
+
+
+def judge(run: str, its_id: str, run_state: RunState, found: Mapping[str, dict[str, Any]]) -> None:
+    """Raises the error that an unfinished run stands for; a run that Airflow still works on stands for none.
+
+    A failed result is final only when the run is: a task may have retries left.
+    """
+    failed = failure(found)
+    if failed is not None and run_state.state != "running":
+        raise failed
+    if run_state.state == "failed":
+        raise errors.DagRunFailed(
+            f"{run}: run {its_id} failed without a result (tasks: {run_state.tasks or 'unknown'}). Look at its task "
+            "logs: StorageUnreachable or MissingRight there means that the environment's tasks do not reach the "
+            "exchange bucket, and the plan's notes may say why."
+        )
+    if run_state.state == "success":
+        raise errors.ResultMissing(
+            f"{run}: run {its_id} succeeded but its result is not in the exchange bucket. Look at its task logs."
+        )
 
 
 def is_complete(run: str, found: Mapping[str, dict[str, Any]]) -> bool:

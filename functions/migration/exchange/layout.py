@@ -11,6 +11,7 @@
         dags.json                               the source's DAGs
         <task>.json                             the result of a task of ours: quiesce, drain, export, import...
         probe/<task>.json                       the same of the runs that only look (`our_dags`)
+        versions/<task>.json                    the same of the run that gives DAG versions
     migrations/<migration id>/
         plan.json                               the plan that every later state works from
         target.json                             since when the target is as it is, which outlives an attempt
@@ -78,6 +79,7 @@ def early(attempt: str) -> str:
 
 MANIFEST = "manifest.json"
 PROBE = "probe"
+VERSIONS = "versions"
 DAGS = "dags.json"
 
 

@@ -243,6 +243,15 @@ print(json.dumps([[dag, str(version), str(latest[dag] and latest[dag].id)] for d
 """
 
 
+#: What is done after an upgrade in place.
+GIVE = """
+import json
+from mwaa_migrator.merge.give_dag_versions import give_dag_versions
+from mwaa_migrator.progress import Progress
+print(json.dumps(give_dag_versions(Progress())))
+"""
+
+
 PICKLED = pickle.dumps({"an XCom": ["of a pickle"]}, 2)
 
 
@@ -308,6 +317,12 @@ def test_confs_are_plain_and_task_instances_have_the_targets_versions(
     assert [given == latest for _, given, latest in versions] == [True] * len(versions)
     assert {dag for dag, given, _ in versions if given != "None"} == {"source_dag_1", "source_dag_2"}
     assert target.succeed("verify", "--from", str(tmp_path / "confs"))["verified"]
+    # As an upgrade in place leaves them. What is done already is not done again.
+    target.execute("update task_instance set dag_version_id = null")
+    assert [target.python(GIVE) for _ in range(2)] == [
+        {"given_dag_version": given, "without_dag_version": 800} for given in (200, 0)
+    ]
+    assert target.python(LATEST) == versions
 
 
 def test_a_source_below_the_targets_migrations_is_refused(empty_3: Deployment, old_artifact: Path) -> None:

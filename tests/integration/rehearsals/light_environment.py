@@ -34,6 +34,7 @@ _RESULTS: dict[str, dict[str, dict[str, Any]]] = {
     "mwaa_migrator_export": {"export": {"tables": _TABLES, "unfinished": {}}},
     "mwaa_migrator_probe": {"export": _FOUND},
     "mwaa_migrator_target_probe": {"import": {"airflow_version": "3.2.1", "revision": "r", "way_in": "IAM token"}},
+    "mwaa_migrator_versions": {"import": {"given_dag_version": 3, "without_dag_version": 0}, "verify": {}},
     "mwaa_migrator_import": {"import": {"tables": _TABLES}, "verify": {"tables": _TABLES, "verified": True}},
 }
 
@@ -108,7 +109,7 @@ class _NoAirflow:
 
     def _is_kept_out(self, dag: str) -> bool:
         closed = any(part in self._environment.name for part in self._environment.closed)
-        return closed and dag == "mwaa_migrator_target_probe"
+        return closed and dag in ("mwaa_migrator_target_probe", "mwaa_migrator_versions")
 
     def _parse(self) -> None:
         """Knows the DAGs in the folder, and goes on to know those that were there: what deletes them is a command."""
@@ -122,9 +123,8 @@ class _NoAirflow:
         bucket, _, prefix = artifact.removeprefix("s3://").partition("/")
         s3 = self._environment.client("s3")
         for name, content in _RESULTS[dag].items():
-            result = {"command": name, "status": "done", "run_id": run, "seconds": 1.0, "error": None, **content}
-            if self._is_kept_out(dag):
-                result.update(_OUT_OF_REACH)
+            did = _OUT_OF_REACH if self._is_kept_out(dag) else {"status": "done", "error": None, **content}
+            result = {"command": name, "run_id": run, "seconds": 1.0, **did}
             s3.put_object(Bucket=bucket, Key=f"{prefix}/{name}.json", Body=json.dumps(result).encode())
 
 

@@ -78,6 +78,10 @@ def test_the_target_lets_no_task_into_its_database(
     (check,) = [check for check in report["checks"] if check["name"] == "Target database"]
     assert (check["result"], "No way leads there." in check["message"]) == ("warn", True)
     assert any("because it let no task into its database" in note for note in report["notes"])
+    # After the upgrade no task is let in either.
+    (check,) = [check for check in report["checks"] if check["name"] == "GiveDagVersions was not made"]
+    assert (check["result"], "No way leads there." in check["message"]) == ("warn", True)
+    assert any("`run_on_latest_version` in the REST API" in note for note in report["notes"])
     role = stage.aws.deployed.functions["FallBackFunction"].role_arn
     used = {call.action for call in stage.aws.endpoint.record.calls() if call.role_arn == role}
     # An object that is missing, and a lock.

@@ -75,6 +75,7 @@ def test_plan_shows_the_path_the_steps_and_what_differs(run: Run, write: Write, 
     assert "6. pause the source's DAGs and wait up to 900 s for running tasks" in lines
     assert "8. upgrade the target in place to 3.2.1" in lines
     assert "9. copy what Task got since then" in lines
+    assert "11. let old task instances of the target be cleared and run again" in lines
     assert "AirflowVersion 2.10.3 3.2.1" in lines
     assert "MaxWorkers 10 5" in lines
     assert "core.parallelism \N{EN DASH} 64" in lines

@@ -19,6 +19,7 @@ import clean_up
 import create_environment
 import cut_over
 import fall_back
+import give_dag_versions
 import grant_access
 import plan
 import poll_environment
@@ -737,6 +738,46 @@ def test_a_run_is_watched_to_its_end(planned: Plan, commands: Commands, call: Ha
     leave(planned, our_dags.IMPORT, "import")
     leave(planned, our_dags.IMPORT, "verify")
     assert call(check_dag_run, **event, waitedSeconds=0)["ready"]
+
+
+def test_dag_versions_are_given_by_a_run_of_ours_in_the_upgraded_target(
+    planned: Plan, commands: Commands, call: Handler, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "mwaa_migrator_import.py").write_text("# our DAG")
+    monkeypatch.setattr(dag_folder, "DAGS", tmp_path)
+    states, run = ("tasks", "states-for-dag-run"), f"mwaa_migrator_versions__{planned['id']}"
+    commands.answers[states] = Answer(False, "", "no such run")
+    commands.answers["dags", "trigger"] = Answer(False, "", "DagNotFound")
+    event = {"migration": planned}
+    assert call(give_dag_versions, **event, waitedSeconds=0) == {"ready": False, "waitSeconds": 60, "waitedSeconds": 60}
+    # The hop had taken them away.
+    assert "prod-3/dags/mwaa_migrator_import.py" in keys("prod-3/dags/")
+    del commands.answers["dags", "trigger"]
+    assert not call(give_dag_versions, **event, waitedSeconds=60)["ready"]
+    trigger = commands.given[-1]
+    assert (trigger[:4], trigger[-1]) == (("dags", "trigger", "--run-id", run), our_dags.IMPORT)
+    assert "--logical-date" in trigger
+    commands.answers[states] = Answer(True, '[{"task_id": "import", "state": "running"}]', "")
+    with pytest.raises(errors.DagRunTimedOut, match="'import': 'running'"):
+        call(give_dag_versions, **event, waitedSeconds=86400)
+    result = {"status": "done", "run_id": run, "error": None, "given_dag_version": 3}
+    for task in ("import", "verify"):
+        of_artifact(clients.s3(), planned).write(f"versions/{task}.json", result)  # type: ignore[arg-type]
+    given = len(commands.given)
+    assert call(give_dag_versions, **event, waitedSeconds=120)["ready"]
+    assert [command[:2] for command in commands.given[given:]] == [states]
+
+
+def test_a_target_without_a_way_in_is_told_from_one_that_works_on(
+    planned: Plan, commands: Commands, call: Handler
+) -> None:
+    run = f"mwaa_migrator_versions__{planned['id']}"
+    failed = {"status": "failed", "run_id": run, "error": {"name": "DatabaseOutOfReach", "message": "No way."}}
+    of_artifact(clients.s3(), planned).write("versions/import.json", failed)  # type: ignore[arg-type]
+    commands.answers["tasks", "states-for-dag-run"] = Answer(True, '[{"task_id": "import", "state": "failed"}]', "")
+    with pytest.raises(errors.MigrationError, match="No way") as caught:
+        call(give_dag_versions, migration=planned, waitedSeconds=60)
+    assert type(caught.value).__name__ == "DatabaseOutOfReach"
 
 
 @pytest.mark.parametrize("error", [errors.TransientError, errors.CliUnreachable])

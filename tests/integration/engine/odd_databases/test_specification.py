@@ -59,6 +59,7 @@ class Case(NamedTuple):
     #: Of the database that is odd by its server, its encoding or Airflow's configuration.
     made: Mapping[str, str] = {}
     made_target: Mapping[str, str] = {}
+    to: str = TARGET
     #: The Airflow 3 that the target is upgraded to in place, once verify has passed.
     hop: str | None = None
 
@@ -401,6 +402,17 @@ CASES = [
         ),
     ),
     Case(
+        "orphan_without_foreign_key", "2.10.3", ["history", "orphan_without_foreign_key"],
+        Arrives(
+            {"task_instance": 2, "task_reschedule": 2},
+            says=[
+                "2 rows of task_instance whose dag_run is missing, set aside: d t r1 -1, d t r3 -1",
+                "2 rows of task_reschedule whose task_instance is missing, set aside: ",
+            ],
+        ),
+        to="3.2.1",
+    ),
+    Case(
         "trigger_pod_2_8", "2.8.1", ["pod_trigger"],
         Arrives(
             {"trigger": 1},
@@ -509,7 +521,8 @@ CASES = [
 
 def named(case: Case) -> str:
     how = {Refused: "refused", ImportFails: "fails", Arrives: "arrives"}[type(case.ends)]
-    return "-".join([case.name, case.airflow, *case.target, *case.export, *filter(None, [case.hop]), how])
+    to = [] if case.to == TARGET else [case.to]
+    return "-".join([case.name, case.airflow, *to, *case.target, *case.export, *filter(None, [case.hop]), how])
 
 
 @pytest.mark.parametrize("case", CASES, ids=named)
@@ -521,7 +534,7 @@ def test_specification(case: Case, odd: Callable[..., Deployment], tmp_path: Pat
         assert [text for text in case.ends.says if text not in refused.message] == []
         assert not list(tmp_path.rglob("manifest.json"))
         return
-    target = odd(TARGET, *case.target, **case.made_target)
+    target = odd(case.to, *case.target, **case.made_target)
     exported = source.run("export", "--to", str(tmp_path), *case.export)
     assert exported.code == 0, exported.stderr
     if isinstance(case.ends, ImportFails):

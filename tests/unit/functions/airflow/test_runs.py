@@ -4,7 +4,6 @@ from typing import Any, cast
 
 import pytest
 
-import check_dag_run
 from migration import errors
 from migration.airflow import our_dags, runs
 from migration.airflow.cli import RunState
@@ -86,6 +85,19 @@ def test_the_target_s_probe_is_another_run_of_the_import_dag_in_the_same_place()
     assert conf["options"]["probe"] is True
 
 
+def test_after_the_hop_the_import_dag_has_a_run_that_gives_versions() -> None:
+    gives, imports = our_dags.VERSIONS, our_dags.IMPORT
+    assert (runs.dag_of(gives), runs.run_id(migration(), gives)) == (imports, "mwaa_migrator_versions__m-2")
+    hopped = migration(importVersion="2.11.2")
+    assert runs.version_of(hopped, gives) == hopped["target"]["airflowVersion"] != "2.11.2"
+    # One run for each logical date.
+    assert runs.date_of(migration(), gives) > runs.date_of(migration(), imports)
+    assert runs.conf(migration(), gives) == {
+        "artifact": "s3://exchange/artifacts/m-2/versions",
+        "options": {"dagVersions": True},
+    }
+
+
 def test_conf_of_the_import_leaves_all_paused() -> None:
     expected = {"onConflict": "keep", "pickledXComs": "convert", "pauseState": "all-paused"}
     assert runs.conf(migration(), our_dags.IMPORT)["options"] == expected
@@ -138,13 +150,13 @@ FAILED = {"import": result("import", "failed", error={"name": "ArtifactDamaged",
 )
 def test_judge_names_the_failure(state: str | None, found: dict[str, Any], error: str, says: str) -> None:
     with pytest.raises(errors.MigrationError, match=says) as caught:
-        check_dag_run.judge(our_dags.IMPORT, "r", RunState(state), found)
+        runs.judge(our_dags.IMPORT, "r", RunState(state), found)
     assert type(caught.value).__name__ == error
 
 
 @pytest.mark.parametrize(("state", "found"), [("running", FAILED), ("running", {}), (None, {})])
 def test_what_may_still_end_well_is_no_failure(state: str | None, found: dict[str, Any]) -> None:
-    check_dag_run.judge(our_dags.IMPORT, "r", RunState(state), found)
+    runs.judge(our_dags.IMPORT, "r", RunState(state), found)
 
 
 @pytest.mark.parametrize("name", ["not a name", "lower", "", "x; y"])
