@@ -36,9 +36,12 @@ _UTF8 = (
 )
 
 
-def column_rules(tables: Dict[str, Table], server_encoding: str) -> List[MigrationRule]:
-    """A rule for each column of ``tables`` that takes more than the target's does, and for each lost unique key."""
-    rules = [rule for table in tables.values() for rule in _of_table(table, tables)]
+def column_rules(tables: Dict[str, Table], server_encoding: str, of_airflow_3: bool) -> List[MigrationRule]:
+    """A rule for each column of ``tables`` that takes more than the target's does, and for each lost unique key.
+
+    Airflow 3 has other columns, so of a source at 3.x only the import finds what does not fit (merge/unfit_rows.py).
+    """
+    rules = [] if of_airflow_3 else [rule for table in tables.values() for rule in _of_table(table, tables)]
     if server_encoding == WITHOUT_ENCODING:
         rules += [rule for table in tables.values() for rule in _of_encoding(table)]
     return rules

@@ -75,7 +75,9 @@ def rules_to_come(plan: ExportPlan, options: ExportOptions) -> RulesToCome:
                 later.append(rule)
         elif version_tuple(rule.release) <= release and not _is_mended(rule, release) and not rule.is_mended:
             on_the_way.append(rule)
-    changed_columns = column_rules(plan.tables, plan.source.connection.get_parameter_status("server_encoding"))
+    encoding = plan.source.connection.get_parameter_status("server_encoding")
+    of_airflow_3 = version_tuple(plan.source.airflow_version) >= AIRFLOW_3
+    changed_columns = column_rules(plan.tables, encoding, of_airflow_3)
     on_the_way += [rule for rule in changed_columns if release is None or not _is_mended(rule, release)]
     return RulesToCome(on_the_way, later)
 
