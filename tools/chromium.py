@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import itertools
 import json
 import os
@@ -43,12 +44,42 @@ def installed() -> str | None:
 
 @dataclass
 class Page:
-    """A page that has been loaded. `requests` has every URL that it asked for, `complaints` what the console says."""
+    """What a window shows. `requests` has every URL that loading it asked for, `complaints` what the console said."""
 
     _browser: _Browser
     _session: str
     requests: list[str] = field(default_factory=list)
     complaints: list[str] = field(default_factory=list)
+
+    def go(self, url: str) -> None:
+        """Returns when the page at that URL is loaded.
+
+        Raises:
+            ChromiumFailed: it cannot be.
+        """
+        self._browser.events.clear()
+        failure = self._browser.call("Page.navigate", self._session, url=url).get("errorText")
+        if failure:
+            raise ChromiumFailed(f"{url}: {failure}")
+        self._browser.wait("Page.loadEventFired", self._session)
+        self.requests = list(_requests(self._browser.events))
+        self.complaints = list(_complaints(self._browser.events))
+
+    def unplug(self) -> None:
+        """Takes the network away."""
+        unplugged = {"offline": True, "latency": 0, "downloadThroughput": 0, "uploadThroughput": 0}
+        self._browser.call("Network.emulateNetworkConditions", self._session, **unplugged)
+
+    def wait_for(self, expression: str, seconds: float = 30.0) -> bool:
+        """Whether a JavaScript expression comes true in that time."""
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            # A page that is about to make room for another one evaluates nothing.
+            with contextlib.suppress(ChromiumFailed):
+                if self.evaluate(expression):
+                    return True
+            time.sleep(0.2)
+        return False
 
     def evaluate(self, expression: str) -> Any:
         """The value of a JavaScript expression; the page's own policy does not hold for it."""
@@ -132,11 +163,11 @@ class _Browser:
 
 
 @contextmanager
-def opened(file: Path, width: int = 1280, height: int = 900, *, dark: bool = False, scale: float = 1) -> Iterator[Page]:
-    """A file in a browser window of that size, without a network.
+def window(width: int = 1280, height: int = 900, *, dark: bool = False, scale: float = 1) -> Iterator[Page]:
+    """A browser window of that size, with an empty page.
 
     Raises:
-        ChromiumFailed: there is no Chromium, or it cannot load the file.
+        ChromiumFailed: there is no Chromium.
     """
     program = installed()
     if program is None:
@@ -148,21 +179,27 @@ def opened(file: Path, width: int = 1280, height: int = 900, *, dark: bool = Fal
             session = browser.call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
             for domain in ("Page", "Network", "Log", "Runtime"):
                 browser.call(f"{domain}.enable", session)
-            unplugged = {"offline": True, "latency": 0, "downloadThroughput": 0, "uploadThroughput": 0}
-            browser.call("Network.emulateNetworkConditions", session, **unplugged)
             # With `mobile` the page's own viewport counts, and a page that is too wide shows itself as one.
             screen = {"width": width, "height": height, "deviceScaleFactor": scale, "mobile": width < 600}
             browser.call("Emulation.setDeviceMetricsOverride", session, **screen)
             scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
             browser.call("Emulation.setEmulatedMedia", session, features=[scheme])
-            browser.events.clear()
-            failure = browser.call("Page.navigate", session, url=file.resolve().as_uri()).get("errorText")
-            if failure:
-                raise ChromiumFailed(f"{file}: {failure}")
-            browser.wait("Page.loadEventFired", session)
-            yield Page(browser, session, list(_requests(browser.events)), list(_complaints(browser.events)))
+            yield Page(browser, session)
         finally:
             browser.end()
+
+
+@contextmanager
+def opened(file: Path, width: int = 1280, height: int = 900, *, dark: bool = False, scale: float = 1) -> Iterator[Page]:
+    """A file in a browser window of that size, without a network.
+
+    Raises:
+        ChromiumFailed: there is no Chromium, or it cannot load the file.
+    """
+    with window(width, height, dark=dark, scale=scale) as page:
+        page.unplug()
+        page.go(file.resolve().as_uri())
+        yield page
 
 
 def _requests(events: list[dict[str, Any]]) -> Iterator[str]:

@@ -1,6 +1,7 @@
 """A migration directly to Airflow 3, as a user starts it, and taken back by hand: what is in target, source, nowhere.
 
-Meanwhile some of its DAGs have a run each minute: none is lost, none done twice, and the source runs nothing.
+Meanwhile some of its DAGs have a run each minute: none is lost, none done twice, and the source runs nothing. The old
+runs are more than rows: the target shows them, goes on with them and runs them again.
 """
 
 from __future__ import annotations
@@ -20,9 +21,12 @@ from local.mwaa.aws_with_mwaa import AwsWithMwaa
 from local.mwaa.environment import Environment
 from local.rehearsal import application, demo_source
 from sources.environment_rows import PERMISSIONS, paused, rows
+from tests.e2e import old_runs, web_interface
 from tests.e2e.every_minute import MINUTE, NAMES, AMinuteWithoutDags, EveryMinute, Runs, minute
 from tests.e2e.execution import execute, report
+from tests.e2e.old_runs import Airflow3
 from tests.e2e.traces import ProcessArguments, credentials_in, traces
+from tools import chromium
 from tools.template import template, unconditional_statements
 
 MARK = "M4RKED"
@@ -75,6 +79,8 @@ NOT_USED_HERE = {
 }
 # Those of the path through 2.11 (test_rehearsal.py), and of the way to it (rehearsals/test_mishaps.py).
 NOT_CALLED_HERE = ("UpdateEnvironmentFunction", "GiveDagVersionsFunction", "FallBackFunction")
+# DAGs whose rows the source's scheduler changes by itself: each minute, and where a run has not ended.
+CHANGING = (*NAMES, old_runs.UNFINISHED, old_runs.DEFERRED)
 OPTIONS = {"pollSeconds": 1, "artifact": "delete", "targetOnFailure": "delete"}
 
 
@@ -82,7 +88,7 @@ OPTIONS = {"pollSeconds": 1, "artifact": "delete", "targetOnFailure": "delete"}
 class Migrated:
     """A source with its rows and pause states before the migration, and the migration's outcome.
 
-    Of the DAGs that run each minute the rows are left out, which they add to by themselves.
+    The rows of CHANGING are left out.
     """
 
     aws: AwsWithMwaa
@@ -134,7 +140,8 @@ def migrated(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Migrated]:
         plant_secrets(source)
         every_minute = EveryMinute(tmp_path_factory.mktemp("minute") / "record")
         every_minute.add_to(aws, source)
-        before, active = rows(source, without=NAMES), paused(source)
+        old_runs.add_to(aws, source)
+        before, active = rows(source, without=CHANGING), paused(source)
         assert set(active.values()) == {True, False}
         aws.endpoint.interceptor = AMinuteWithoutDags(aws)
         document = {
@@ -162,7 +169,7 @@ def runs(migrated: Migrated) -> Runs:
 def test_the_target_runs_what_the_source_ran_and_the_source_nothing(migrated: Migrated) -> None:
     assert set(paused(migrated.source).values()) == {True}
     assert paused(migrated.aws.mwaa.environment("prod-3")) == migrated.active
-    after = rows(migrated.source, without=NAMES)
+    after = rows(migrated.source, without=CHANGING)
     for table in ("dag_run", "task_instance", "xcom", "variable", "connection"):
         assert after[table] == migrated.rows[table], table
 
@@ -249,6 +256,95 @@ def test_the_source_runs_nothing_more(runs: Runs) -> None:
 
 
 @pytest.fixture(scope="module")
+def target(migrated: Migrated) -> Airflow3:
+    return Airflow3.of(migrated.aws.mwaa.environment("prod-3"))
+
+
+@pytest.mark.timeout(900)
+def test_notes_asset_events_and_the_audit_log_are_there(target: Airflow3) -> None:
+    run = f"/dags/{old_runs.FAILED}/dagRuns/{old_runs.RUN}"
+    assert target.get(run)["note"] == old_runs.NOTE
+    assert target.get(f"{run}/taskInstances/work")["note"] == old_runs.NOTE
+    (asset,) = target.get("/assets", name_pattern=old_runs.ASSET)["assets"]
+    events = target.get("/assets/events", asset_id=asset["id"], source_dag_id=old_runs.FAILED)["asset_events"]
+    assert {(event["source_run_id"], event["source_task_id"]) for event in events} == {(old_runs.RUN, "extract")}
+    logged = target.get("/eventLogs", dag_id=old_runs.FAILED, run_id=old_runs.RUN, limit=100)["event_logs"]
+    assert {("extract", "success"), ("work", "failed")} <= {(entry["task_id"], entry["event"]) for entry in logged}
+
+
+@pytest.mark.skipif(chromium.installed() is None, reason="there is no Chromium")
+@pytest.mark.timeout(900)
+def test_the_web_interface_shows_an_old_run_and_runs_it_again(migrated: Migrated, target: Airflow3) -> None:
+    dag = f"/dags/{old_runs.FAILED}"
+    run = f"{dag}/runs/{old_runs.RUN}"
+    with web_interface.opened(target.url.removesuffix("/api/v2")) as seen:
+        # The grid has a link for each task of each run.
+        seen.show(dag, "extract", "work")
+        assert seen.page.wait_for(f"document.querySelector('a[href^=\"{run}/tasks/work\"]') !== null")
+        seen.show(f"{run}/tasks/extract/xcom", "return_value", old_runs.XCOM)
+        seen.show(f"{run}/tasks/work", "attempt 2 in prod-2-10", "not in the source")
+        seen.show(f"{run}/tasks/work?try_number=1", "attempt 1 in prod-2-10")
+        seen.show(run, "Failed")
+        seen.click("Clear Dag Run")
+        seen.see("Affected Tasks: 2")
+        seen.click("Confirm")
+        cleared = time.monotonic()
+        target.await_success(60, old_runs.FAILED)
+        assert time.monotonic() - cleared < 60
+        for attempt, environment in ((1, "prod-2-10"), (2, "prod-2-10"), (3, "prod-3")):
+            said = f"attempt {attempt} in {environment}"
+            target.await_log(said, old_runs.FAILED, "work", attempt)
+            seen.show(f"{run}/tasks/work?try_number={attempt}", said)
+    tries = target.get(f"/dags/{old_runs.FAILED}/dagRuns/{old_runs.RUN}/taskInstances/work/tries")["task_instances"]
+    assert [(one["try_number"], one["state"]) for one in tries] == [(1, "failed"), (2, "failed"), (3, "success")]
+
+
+@pytest.mark.timeout(900)
+def test_an_unfinished_run_goes_on(migrated: Migrated, target: Airflow3) -> None:
+    assert target.state(old_runs.UNFINISHED) == "running"
+    old_runs.command(migrated.aws.mwaa.environment("prod-3"), "pools", "set", old_runs.POOL, "1", "one gets in")
+    target.await_success(60, old_runs.UNFINISHED)
+
+
+@pytest.mark.timeout(900)
+def test_a_deferred_task_resumes(migrated: Migrated, target: Airflow3) -> None:
+    assert target.state(old_runs.DEFERRED) == "running"
+    airflow = migrated.aws.mwaa.environment("prod-3").airflow
+    assert airflow is not None
+    (airflow.home / old_runs.FILE).touch()
+    target.await_success(60, old_runs.DEFERRED)
+    target.await_log("resumed in prod-3", old_runs.DEFERRED, "wait", 1)
+
+
+@pytest.mark.timeout(900)
+def test_a_new_run_reads_the_xcom_of_an_old_one(target: Airflow3) -> None:
+    now = datetime.now(UTC).isoformat()
+    runs = f"/dags/{old_runs.COUNTED}/dagRuns"
+    target.post(runs, {"dag_run_id": "new", "logical_date": now})
+    target.await_success(60, old_runs.COUNTED, "new")
+    assert target.get(f"{runs}/new/taskInstances/count/xcomEntries/runs", deserialize="true")["value"] == 2
+
+
+@pytest.mark.timeout(900)
+def test_a_backfill_skips_what_has_run(target: Airflow3) -> None:
+    def attempts() -> dict[str, tuple[str, int]]:
+        found = target.get("/dags/demo_daily/dagRuns/~/taskInstances", limit=100)["task_instances"]
+        return {one["dag_run_id"]: (one["state"], one["try_number"]) for one in found}
+
+    before = attempts()
+    runs = target.get("/dags/demo_daily/dagRuns", run_type=["scheduled"])["dag_runs"]
+    dates = sorted(run["logical_date"] for run in runs)
+    # The DAG begins two days ago.
+    assert len(dates) >= 2
+    backfill = target.post("/backfills", {"dag_id": "demo_daily", "from_date": dates[0], "to_date": dates[-1]})
+    with psycopg2.connect(target.dsn) as connection, connection.cursor() as cursor:
+        query = "select exception_reason from backfill_dag_run where backfill_id = %s"
+        cursor.execute(query, (backfill["id"],))
+        assert cursor.fetchall() == [("already exists",)] * len(dates)
+    assert attempts() == before
+
+
+@pytest.fixture(scope="module")
 def rolled_back(migrated: Migrated, runs: Runs) -> list[dict[str, Counter[str]]]:
     """The source's rows after each of two roll backs, which delete the target: its runs must have been read before."""
     found = []
@@ -256,7 +352,7 @@ def rolled_back(migrated: Migrated, runs: Runs) -> list[dict[str, Counter[str]]]
     for _ in range(2):
         execute(migrated.aws, document)
         assert paused(migrated.source) == migrated.active
-        found.append(rows(migrated.source, without=NAMES))
+        found.append(rows(migrated.source, without=CHANGING))
     return found
 
 

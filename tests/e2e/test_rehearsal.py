@@ -32,10 +32,13 @@ from local.installations import leftovers, processes
 from local.installations.folders import ROOT
 from local.mwaa import database_access
 from local.mwaa.aws_with_mwaa import AwsWithMwaa
+from local.mwaa.environment import Environment
 from local.rehearsal import application, rehearsal
 from local.rehearsal.settings import SOURCE_NAME, Settings
 from local.rehearsal.source_environment import query, wait_until_parsed
+from tests.e2e import old_runs
 from tests.e2e.execution import execute, report
+from tests.e2e.old_runs import Airflow3
 from tests.e2e.test_migration import allowed_actions
 from tests.e2e.traces import credentials_in
 from tools.template import template
@@ -76,12 +79,15 @@ class Command:
 
 @dataclass
 class Rehearsed:
-    """A rehearsal that has ended, and the runs that its target had of the DAG with a schedule."""
+    """A rehearsal that has ended, the runs that its target had of the DAG with a schedule, and what came of the old one
+    that was cleared there.
+    """
 
     aws: AwsWithMwaa
     output: dict[str, Any]
     report: dict[str, Any]
     runs: dict[str, str] = field(default_factory=dict)
+    again: list[str] = field(default_factory=list)
 
 
 def dags(folder: Path) -> Path:
@@ -174,12 +180,26 @@ def add_dags(aws: AwsWithMwaa, folder: Path) -> None:
         time.sleep(0.5)
 
 
+def run_again(environment: Environment, came_of_it: list[str]) -> None:
+    """Clears the old failed run of an environment that is about to be deleted, and notes what its attempt said."""
+    try:
+        target = Airflow3.of(environment)
+        target.patch(f"/dags/{old_runs.FAILED}", {"is_paused": False})
+        target.run_again(old_runs.FAILED)
+        target.await_log(f"attempt 3 in {environment.name}", old_runs.FAILED, "work", 3)
+        came_of_it.append("success")
+    except AssertionError as error:
+        came_of_it.append(str(error))
+
+
 @pytest.fixture(scope="module")
 def rehearsed(command: Command, aws: AwsWithMwaa, tmp_path_factory: pytest.TempPathFactory) -> Rehearsed:
     """The second rehearsal; `command` was the first one."""
-    # The first one's inspection of its target.
-    aws.mwaa.before_deletion = lambda _: None
     add_dags(aws, dags(tmp_path_factory.mktemp("dags")))
+    old_runs.add_to(aws, aws.mwaa.environment(SOURCE_NAME), [old_runs.FAILED])
+    again: list[str] = []
+    # In the place of the first one's inspection of its target.
+    aws.mwaa.before_deletion = lambda environment: run_again(environment, again)
     document = {
         "source": {"environment": SOURCE_NAME},
         "target": {"environment": TARGET, "airflowVersion": "3.2.1"},
@@ -196,7 +216,7 @@ def rehearsed(command: Command, aws: AwsWithMwaa, tmp_path_factory: pytest.TempP
     finally:
         ended.set()
         watching.join()
-    return Rehearsed(aws, output, report(aws, output), runs)
+    return Rehearsed(aws, output, report(aws, output), runs, again)
 
 
 @pytest.mark.timeout(900)
@@ -323,6 +343,16 @@ def test_the_scheduler_runs_what_is_due_while_a_dag_is_unpaused(rehearsed: Rehea
 
 
 @pytest.mark.timeout(900)
+def test_an_old_run_that_is_cleared_after_the_upgrade_runs_at_once(rehearsed: Rehearsed) -> None:
+    assert rehearsed.again == ["success"]
+    notes = rehearsed.report["notes"]
+    assert any("got the target's latest version of their DAG" in note for note in notes)
+    # Of the DAG that the target cannot import.
+    assert any(note.startswith("1 task instance of DAGs that the target does not know") for note in notes)
+    assert [one["name"] for one in rehearsed.report["checks"] if one["name"].startswith("GiveDagVersions")] == []
+
+
+@pytest.mark.timeout(900)
 def test_code_requirements_and_options_are_checked(rehearsed: Rehearsed) -> None:
     removed = check(rehearsed, "Removed in Airflow 3")
     (place,) = removed["findings"]
@@ -359,6 +389,7 @@ NOT_USED_BY_AN_UPDATE = {
         ("CheckTargetFunction", set()),
         ("StageSettingsFunction", set()),
         ("UpdateEnvironmentFunction", NOT_USED_BY_AN_UPDATE),
+        ("GiveDagVersionsFunction", {"s3:GetEncryptionConfiguration", "kms:GenerateDataKey"}),
     ],
 )
 def test_what_the_function_may_do_is_what_it_does(rehearsed: Rehearsed, function: str, not_used: set[str]) -> None:
