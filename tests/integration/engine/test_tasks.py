@@ -178,11 +178,11 @@ def test_a_database_that_does_not_answer_is_asked_again(target: Deployment, brok
 
 
 OUR_DAGS = """
-import importlib, json
+import importlib, json, os
+import mwaa_migrator
 from airflow.utils.file import find_path_from_directory
-from mwaa_migrator import child_process
 dags = [importlib.import_module("mwaa_migrator_" + name).dag for name in ("export", "import", "resume")]
-folder = child_process._PACKAGE
+folder = os.path.dirname(mwaa_migrator.__file__)
 print(json.dumps({
     "tasks": [
         [str(task.execution_timeout), task.retries, task.retry_delay.total_seconds()]

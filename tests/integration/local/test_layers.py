@@ -27,7 +27,10 @@ def checked(aws: AwsWithMwaa) -> tuple[Any, Any]:
         "dagsPath": "target/dags",
         "airflowVersion": "3.2.1",
     }
-    migration = {"id": "m", "attempt": 1, "bucket": exchange, "source": target, "target": target, "mode": "rehearse"}
+    migration = {
+        "id": "m", "attempt": 1, "artifactId": "m-1", "bucket": exchange,
+        "source": target, "target": target, "mode": "rehearse",
+    }  # fmt: skip
     answer = aws.client("lambda").invoke(
         FunctionName=deployed.functions["CheckFilesFunction"].name,
         Payload=json.dumps({"execution": "e", "migration": migration}),
