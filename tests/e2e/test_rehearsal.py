@@ -198,8 +198,6 @@ def rehearsed(command: Command, aws: AwsWithMwaa, tmp_path_factory: pytest.TempP
     add_dags(aws, dags(tmp_path_factory.mktemp("dags")))
     old_runs.add_to(aws, aws.mwaa.environment(SOURCE_NAME), [old_runs.FAILED])
     again: list[str] = []
-    # In the place of the first one's inspection of its target.
-    aws.mwaa.before_deletion = lambda environment: run_again(environment, again)
     document = {
         "source": {"environment": SOURCE_NAME},
         "target": {"environment": TARGET, "airflowVersion": "3.2.1"},
@@ -212,6 +210,16 @@ def rehearsed(command: Command, aws: AwsWithMwaa, tmp_path_factory: pytest.TempP
     try:
         with pytest.MonkeyPatch.context() as patch:
             patch.setenv(database_access.WORKER_DATABASE, database_access.NONE)
+
+            def before_deletion(environment: Environment) -> None:
+                # The fall back deletes the target that lets nobody in; the upgraded one does.
+                if os.environ.get(database_access.WORKER_DATABASE) == database_access.NONE:
+                    patch.delenv(database_access.WORKER_DATABASE)
+                else:
+                    run_again(environment, again)
+
+            # In the place of the first one's inspection of its target.
+            aws.mwaa.before_deletion = before_deletion
             _, output = execute(aws, document, "RehearseStateMachine")
     finally:
         ended.set()
