@@ -19,6 +19,8 @@ ALIVE = {
     "serialized_dag": {"last_updated", "data", "data_compressed", "dag_hash", "processor_subdir"},
     "dag_code": {"last_updated"},
     "dag_run": {"last_scheduling_decision"},
+    # Each time a DAG is parsed its datasets are marked as in use.
+    "dataset": {"updated_at"},
 }
 #: The audit log keeps what was done with our DAGs, as it does for every DAG.
 AUDIT = "log"
