@@ -6,7 +6,7 @@ The worker is a Python file; its function `run` carries out a request and return
 imported at hand. A client sends to the Unix socket an empty line with file descriptors, for standard output, standard
 error and, where there are three, standard input, and then the request, a line of JSON. It reads two lines: {"pid": n}
 when the child has started, as the leader of a process group, and {"returncode": n} when it has ended; negative for a
-signal.
+signal. The server ends with the process that has started it, however that ends.
 
 Python 3.7 has to be able to run this.
 """
@@ -16,9 +16,11 @@ import gc
 import importlib.util
 import json
 import os
+import shutil
 import socket
 import sys
 import threading
+import time
 import traceback
 from array import array
 from pathlib import Path
@@ -79,6 +81,14 @@ def answer(connection, stream, child):
             return
 
 
+def exit_with(parent, path):
+    """Ends this process when its parent has gone: a worker of pytest-xdist ends without a word to anybody."""
+    while os.getppid() == parent:
+        time.sleep(2)
+    shutil.rmtree(str(Path(path).parent), ignore_errors=True)
+    os._exit(0)
+
+
 def serve(path, worker):
     # A collection in a child would otherwise write to, and so copy, all that it shares with this process.
     gc.collect()
@@ -110,4 +120,5 @@ def serve(path, worker):
 
 
 if __name__ == "__main__":
+    threading.Thread(target=exit_with, args=(os.getppid(), sys.argv[1]), daemon=True).start()
     serve(sys.argv[1], load(sys.argv[2]))

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import psutil
 import pytest
 
 from local.installations.fork_server import ForkServer, ForkServerDied
@@ -124,3 +125,24 @@ def test_a_server_that_cannot_start_says_why(tmp_path: Path) -> None:
     with pytest.raises(ForkServerDied, match="No module named 'no_such_module'"):
         server.wait()
     server.stop()
+
+
+def test_it_ends_with_the_process_that_started_it(tmp_path: Path) -> None:
+    """However that ends: a worker of pytest-xdist runs nothing that was registered for its exit."""
+    starter = """
+import os, sys
+from pathlib import Path
+from tests.unit.local.test_fork_server import WORKER, start
+server = start(Path(sys.argv[1]), WORKER)
+server.wait()
+print(server._process.pid, server._folder, flush=True)
+os._exit(0)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", starter, str(tmp_path)], capture_output=True, text=True, check=True, timeout=60
+    )
+    pid, folder = done.stdout.split()
+    deadline = time.monotonic() + 20
+    while psutil.pid_exists(int(pid)) or Path(folder).exists():
+        assert time.monotonic() < deadline, "the server runs on"
+        time.sleep(0.2)
