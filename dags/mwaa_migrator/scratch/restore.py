@@ -25,6 +25,7 @@ from mwaa_migrator.scratch.restore_encrypted import restore_encrypted
 from mwaa_migrator.scratch.scratch_schema import ScratchSchema
 from mwaa_migrator.this_airflow.configuration import fernet
 from mwaa_migrator.this_airflow.migrations import names_in_migrations
+from mwaa_migrator.this_airflow.release import AIRFLOW_3, version_tuple
 
 #: Airflow 3's migrations write a key into each row of these.
 _GIVEN_KEYS = ("task_instance",)
@@ -62,7 +63,7 @@ def restore(scratch: ScratchSchema, upgrade_follows: bool, processes: int, progr
             scratch.name,
             list(tables.values()),
             unlogged=not upgrade_follows,
-            roomy=_GIVEN_KEYS if upgrade_follows else (),
+            roomy=_GIVEN_KEYS if _gives_keys(scratch) else (),
         )
     except OperationalError:
         # A full disk or a lost connection says nothing of the tables.
@@ -103,6 +104,12 @@ def _with_room_for_secrets(table: Table) -> Table:
             column = column._replace(type="boolean", default=None)
         columns.append(column)
     return table._replace(columns=columns)
+
+
+def _gives_keys(scratch: ScratchSchema) -> bool:
+    """Whether the migrations ahead are those that lead from 2.x to 3.x; elsewhere the room would stay empty."""
+    source, target = scratch.artifact.manifest["airflow_version"], scratch.target.airflow_version
+    return version_tuple(source) < AIRFLOW_3 <= version_tuple(target)
 
 
 def _with_named_indexes(artifact: Artifact, tables: dict[str, Table]) -> list[Table]:
