@@ -8,6 +8,7 @@ from psycopg2 import sql
 
 from mwaa_migrator.airflow_schema.primary_keys import require_primary_keys
 from mwaa_migrator.errors import MigratorError
+from mwaa_migrator.export.changed_rows import find_changed_rows
 from mwaa_migrator.export.column_rules import require_key_space
 from mwaa_migrator.export.dag_list import read_dag_list
 from mwaa_migrator.export.export_encrypted import find_undecryptable, refuse_undecryptable
@@ -63,6 +64,7 @@ def check_source(options: ExportOptions, progress: Progress) -> Dict[str, Any]:
         plan, cut = examined.cut.plan, examined.cut
         tables = {name: _size(cut, table) for name, table in plan.tables.items()}
         aside = [rows for rows in examined.refused if _stays_behind(rows, options)]
+        will_change = find_changed_rows(cut, options.target_version)
         result: Dict[str, Any] = {
             "airflow_version": source.airflow_version,
             "revision": source.revision,
@@ -78,6 +80,8 @@ def check_source(options: ExportOptions, progress: Progress) -> Dict[str, Any]:
             "refused": [rows.as_json() for rows in examined.refused if rows not in aside],
             "set_aside": [rows.as_json() for rows in aside],
             "refused_by_airflow_3": [rows.as_json() for rows in examined.later],
+            "will_change": [rows.as_json() for rows in will_change.rows],
+            "not_examined": will_change.unread,
             "without_parent": _orphans(cut),
             "undecryptable": examined.undecryptable,
             "dag_list": read_dag_list(plan),

@@ -58,8 +58,8 @@ class TargetObjects:
         found = self._of_table.get(table)
         names = f" (it has {', '.join(found)})" if found else ""
         return with_reason(
-            f"{table}: the target's table does not take the rows: {{}}. Nothing was merged. Drop or change what refuses "
-            f"them there{names}, mend the rows in the source and export again, or leave the table out with "
+            f"{table}: the target's table does not take the rows: {{}}. Nothing was merged. Drop or change what "
+            f"refuses them there{names}, correct the rows in the source and export again, or leave the table out with "
             "options.excludeTables (--exclude-tables on the command line).",
             error,
         )

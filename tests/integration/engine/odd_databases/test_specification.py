@@ -193,7 +193,9 @@ CASES = [
     # What is in the schema beyond Airflow's, or is not there.
     Case(
         "ddl_forbidden", "2.10.3", ["history"],
-        ImportFails("DatabaseNotWritable", ["(no_ddl)", "only the platform team may: CREATE SCHEMA", "DISABLE"], code=3),
+        ImportFails(
+            "DatabaseNotWritable", ["(no_ddl)", "only the platform team may: CREATE SCHEMA", "DISABLE"], code=3
+        ),
         target=["ddl_forbidden"],
     ),
     Case(
