@@ -162,8 +162,13 @@ class AirflowProcesses:
                 logger.warning("%s of %s ended with %s", name, self.home.parent.name, process.returncode)
                 self._start_component(name)
 
-    def command(self, arguments: list[str], timeout: float) -> subprocess.CompletedProcess[bytes]:
+    def command(
+        self, arguments: list[str], timeout: float, *, hold_run: bool = False
+    ) -> subprocess.CompletedProcess[bytes]:
         """Runs `airflow <arguments>` to its end.
+
+        Args:
+            hold_run: whether a run that it triggers stays queued; for Airflow 3.
 
         Raises:
             AirflowDidNotStart: it was not started, or has been stopped.
@@ -171,7 +176,7 @@ class AirflowProcesses:
         """
         if self._commands is None:
             raise AirflowDidNotStart(f"the Airflow of {self.home.parent.name} does not run")
-        return self._commands.run(arguments, timeout)
+        return self._commands.run(arguments, timeout, hold_run=hold_run)
 
     def start_rest_api(self) -> str:
         """Starts the web server unless it runs (from 3.0 on it always does); returns the base URL of the REST API.
