@@ -162,21 +162,23 @@ class AirflowProcesses:
                 logger.warning("%s of %s ended with %s", name, self.home.parent.name, process.returncode)
                 self._start_component(name)
 
-    def command(
-        self, arguments: list[str], timeout: float, *, hold_run: bool = False
-    ) -> subprocess.CompletedProcess[bytes]:
+    def command(self, arguments: list[str], timeout: float) -> subprocess.CompletedProcess[bytes]:
         """Runs `airflow <arguments>` to its end.
-
-        Args:
-            hold_run: whether a run that it triggers stays queued; for Airflow 3.
 
         Raises:
             AirflowDidNotStart: it was not started, or has been stopped.
             subprocess.TimeoutExpired: the command was killed after `timeout` seconds.
         """
+        return self._commands_that_run().run(arguments, timeout)
+
+    def trigger_held(self, arguments: list[str], timeout: float) -> subprocess.CompletedProcess[bytes]:
+        """The same for `dags trigger` on Airflow 3, whose run stays queued."""
+        return self._commands_that_run().run(arguments, timeout, hold_run=True)
+
+    def _commands_that_run(self) -> AirflowCommands:
         if self._commands is None:
             raise AirflowDidNotStart(f"the Airflow of {self.home.parent.name} does not run")
-        return self._commands.run(arguments, timeout, hold_run=hold_run)
+        return self._commands
 
     def start_rest_api(self) -> str:
         """Starts the web server unless it runs (from 3.0 on it always does); returns the base URL of the REST API.

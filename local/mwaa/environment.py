@@ -310,7 +310,7 @@ class Environment:
         if self.airflow is None:
             raise AirflowDidNotStart(f"{self.name} is {self.status}; its Airflow does not run")
         if makes_run_without_date(arguments, self.settings["AirflowVersion"]):
-            return self.airflow.command(arguments, timeout, hold_run=True)
+            return self.airflow.trigger_held(arguments, timeout)
         return self.airflow.command(arguments, timeout)
 
 
