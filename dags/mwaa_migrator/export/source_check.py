@@ -8,13 +8,13 @@ from psycopg2 import sql
 
 from mwaa_migrator.airflow_schema.primary_keys import require_primary_keys
 from mwaa_migrator.errors import MigratorError
-from mwaa_migrator.export.changed_rows import find_changed_rows
 from mwaa_migrator.export.column_rules import require_key_space
 from mwaa_migrator.export.dag_list import read_dag_list
 from mwaa_migrator.export.export_encrypted import find_undecryptable, refuse_undecryptable
 from mwaa_migrator.export.history_cut import HistoryCut, read_cut
 from mwaa_migrator.export.plan import ExportOptions, plan_export
 from mwaa_migrator.export.refused_rows import RefusedRows, find_refused_rows, rules_to_come, to_set_aside
+from mwaa_migrator.export.rows_to_change import find_rows_to_change
 from mwaa_migrator.export.unfinished import unfinished
 from mwaa_migrator.postgres.catalog import Constraint, Table
 from mwaa_migrator.postgres.foreign_keys import can_be_cleared, without_parent
@@ -64,7 +64,7 @@ def check_source(options: ExportOptions, progress: Progress) -> Dict[str, Any]:
         plan, cut = examined.cut.plan, examined.cut
         tables = {name: _size(cut, table) for name, table in plan.tables.items()}
         aside = [rows for rows in examined.refused if _stays_behind(rows, options)]
-        will_change = find_changed_rows(cut, options.target_version)
+        will_change = find_rows_to_change(cut, options.target_version)
         result: Dict[str, Any] = {
             "airflow_version": source.airflow_version,
             "revision": source.revision,
