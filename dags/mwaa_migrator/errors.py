@@ -110,6 +110,14 @@ class NotImported(Refused):
     """The artifact was never imported into this database, so there is nothing to verify."""
 
 
+class NewBaseNeeded(Refused):
+    """The source is not what it was when the base was taken: another database, an older state, or another schema."""
+
+
+class NotABase(Refused):
+    """The artifact has no sums by run, so no delta can follow it."""
+
+
 class UndecryptableSecret(Refused):
     """This Airflow's Fernet key does not decrypt some variables or connections."""
 

@@ -182,9 +182,9 @@ def upgraded_artifact(
             done = upgrade(scratch, pickled_xcoms, progress) if upgrade_follows else Upgraded([], [])
             upgraded = _read(scratch, names_after_upgrade(scratch, oids), done)
             if artifact.left_out:
-                upgraded = _without_references_to_left_out(upgraded, progress)
+                upgraded = _clear_references_to_left_out(upgraded, progress)
             if has_orphans:
-                upgraded = without_orphans(upgraded, progress)
+                upgraded = set_aside_orphans(upgraded, progress)
         yield upgraded
         with progress.phase("drop"):
             scratch_schema.drop(target.connection, scratch.name)
@@ -200,8 +200,8 @@ def drop_leftovers(target: MetadataDatabase, progress: Progress) -> None:
         progress.say(f"dropped {name}, which an import left behind")
 
 
-def without_orphans(upgraded: UpgradedArtifact, progress: Progress) -> UpgradedArtifact:
-    """The same without the rows that have no parent in it; they are set aside, or their reference is cleared."""
+def set_aside_orphans(upgraded: UpgradedArtifact, progress: Progress) -> UpgradedArtifact:
+    """Set aside the rows that have no parent in it, or clear their reference. Returns what is left."""
     scratch = upgraded.scratch
     tables = {name: upgraded.target_tables[name] for name in upgraded.tables}
     return _read_again(
@@ -209,8 +209,8 @@ def without_orphans(upgraded: UpgradedArtifact, progress: Progress) -> UpgradedA
     )
 
 
-def _without_references_to_left_out(upgraded: UpgradedArtifact, progress: Progress) -> UpgradedArtifact:
-    """The same without references to rows of tables that an option left out of the artifact, where they may be NULL."""
+def _clear_references_to_left_out(upgraded: UpgradedArtifact, progress: Progress) -> UpgradedArtifact:
+    """Clear references to tables that an option left out of the artifact, where they may be NULL."""
     scratch = upgraded.scratch
     parents = {upgraded.names.get(name, name) for name in scratch.artifact.left_out}
     tables = {
