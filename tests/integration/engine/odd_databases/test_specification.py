@@ -316,6 +316,26 @@ CASES = [
             "1 rows of task_instance (d t r4 -1): the target's column pid is an integer, and their number is beyond",
         ]),
     ),
+    Case(
+        "text_columns", "2.10.3", ["history", "text_columns"],
+        Arrives(finds={
+            "select pid, duration::text, start_date::text, max_tries from task_instance where start_date is not null": [
+                (12, "1", "2026-01-02 02:04:05.5+00", 3), (None, "NaN", "infinity", -1),
+            ],
+            "select distinct external_trigger from dag_run": [(True,)],
+        }),
+    ),
+    Case(
+        "text_columns, text_values", "2.10.3", ["history", "text_columns", "text_values"],
+        Refused("MigrationWouldFail", [
+            "rows of task_instance (d t r1 -1): the target's column pid is an integer, and theirs is text that is none",
+            "(d t r2 -1): the target's column duration is a floating-point number, and theirs is text that is none",
+            "(d t r3 -1): the target's column start_date is a time, and theirs is text that is none",
+            "(d t r4 -1): the target's column max_tries is an integer, and theirs is text that is none",
+            "1 rows of dag_run (d r4): the target's column external_trigger is a boolean, and theirs is text",
+            "the target's column job_id is an integer, and theirs is text by which rows refer to each other",
+        ]),
+    ),
     Case("partitioned_xcom", "2.10.3", ["history", "partitioned_xcom"], Arrives()),
     Case("always_identity", "2.10.3", ["history"], Arrives(), target=["always_identity"]),
     Case(
