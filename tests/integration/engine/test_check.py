@@ -87,3 +87,14 @@ def test_it_reads_one_snapshot(source: Deployment) -> None:
     done = outcome(checking)
     assert done.code == 0, done.stderr
     assert done.result["tables"]["log"]["rows"] == before
+
+
+def test_exact_numbers_that_will_be_rounded_are_named(source: Deployment) -> None:
+    source.execute(
+        "alter table task_instance alter column duration type numeric; "
+        "update task_instance set duration = 0.1 + 1e-20 where dag_id = 'source_dag_1' and run_id = 'custom__1_3'"
+    )
+    (rounded,) = source.succeed("check")["will_change"]
+    changed = "select count(*) from task_instance where dag_id = 'source_dag_1' and run_id = 'custom__1_3'"
+    assert (rounded["table"], rounded["rows"]) == ("task_instance", source.value(changed))
+    assert "their duration is kept exactly" in rounded["reason"]
