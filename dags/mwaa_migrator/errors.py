@@ -58,6 +58,10 @@ class MissingRight(Refused):
     """The database user, or the role of the AWS credentials, lacks a right."""
 
 
+class DatabaseNotWritable(Refused):
+    """The target's database is read-only, or an event trigger in it lets an import make no tables."""
+
+
 class StorageUnavailable(Refused):
     """The artifact's location cannot be read or written."""
 

@@ -62,9 +62,7 @@ def note_kept_keys(connection: Any, artifact_id: str, table: str, moved: sql.Com
         "insert into mwaa_migrator.kept_keys select {}, {}, source_key::text, target_key::text from {} "
         "where source_key is not null and target_key is not null and target_key is distinct from {}"
     )
-    return execute(
-        connection, query.format(sql.Literal(artifact_id), sql.Literal(table), ROWS_NOT_INSERTED, moved)
-    )
+    return execute(connection, query.format(sql.Literal(artifact_id), sql.Literal(table), ROWS_NOT_INSERTED, moved))
 
 
 def use_keys_of_base(upgraded: UpgradedArtifact, translation: Translation, chain: Sequence[str]) -> None:
@@ -78,9 +76,7 @@ def use_keys_of_base(upgraded: UpgradedArtifact, translation: Translation, chain
             "select distinct on (source_key) source_key::{0}, target_key::{0} from mwaa_migrator.kept_keys "
             "where artifact_id = any({1}::text[]) and table_name = {2} "
             "order by source_key, array_position({1}::text[], artifact_id)"
-        ).format(
-            sql.SQL("uuid" if table.has_uuid_key else "bigint"), sql.Literal(list(chain)), sql.Literal(name)
-        )
+        ).format(sql.SQL("uuid" if table.has_uuid_key else "bigint"), sql.Literal(list(chain)), sql.Literal(name))
         temporary = temporary_tables.keys_of_base(number)
         temporary_tables.create_from(connection, temporary, keys)
         temporary_tables.analyze(connection, temporary)

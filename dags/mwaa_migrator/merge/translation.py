@@ -88,9 +88,7 @@ class Translation:
             else:
                 value = self._upgraded.scratch_value(table, column, "s")
             values.append(sql.SQL("{} as {}").format(value, sql.Identifier(column.name)))
-        return sql.SQL("(select {} from {} s {})").format(
-            sql.SQL(", ").join(values), source, sql.SQL(" ").join(joins)
-        )
+        return sql.SQL("(select {} from {} s {})").format(sql.SQL(", ").join(values), source, sql.SQL(" ").join(joins))
 
     def source_key(self, table: Table) -> sql.Composable:
         """The key that a translated row, alias ``x``, had in the source; NULL if the table has none."""

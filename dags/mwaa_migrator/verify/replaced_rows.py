@@ -63,10 +63,12 @@ class ReplacedRows:
         of_run = [name for name in RUN_COLUMNS if name in table.column_names and name not in key]
         names = row_name([*of_run, *key])
         place = self._upgraded.target.table(table.name)
-        return _surplus(fetch_all(
-            self._upgraded.connection,
-            query.format(names, place, TARGET_ROWS, SOURCE_ROWS, sql.Literal(EXAMPLES)),
-        ))
+        return _surplus(
+            fetch_all(
+                self._upgraded.connection,
+                query.format(names, place, TARGET_ROWS, SOURCE_ROWS, sql.Literal(EXAMPLES)),
+            )
+        )
 
     def _gone_rows(self, table: Table) -> Surplus:
         """Those of rows that are gone, where their identity is the same in both environments."""
@@ -74,16 +76,18 @@ class ReplacedRows:
         if gone is None or set(gone.columns) & {*surrogate_references(table, self._upgraded.target_tables)}:
             return Surplus(0, [])
         query = sql.SQL("select count(*) over (), {} from {} t where ({}) in (select * from {} g) order by 2 limit {}")
-        return _surplus(fetch_all(
-            self._upgraded.connection,
-            query.format(
-                row_name(gone.columns),
-                self._upgraded.target.table(table.name),
-                identifiers.columns(gone.columns, "t"),
-                gone.rows,
-                sql.Literal(EXAMPLES),
-            ),
-        ))
+        return _surplus(
+            fetch_all(
+                self._upgraded.connection,
+                query.format(
+                    row_name(gone.columns),
+                    self._upgraded.target.table(table.name),
+                    identifiers.columns(gone.columns, "t"),
+                    gone.rows,
+                    sql.Literal(EXAMPLES),
+                ),
+            )
+        )
 
 
 def replaced_rows(upgraded: UpgradedArtifact, artifact: Artifact) -> ReplacedRows:
