@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from migration import errors, phase_names, settings, waiting
-from migration.airflow import path, versions
+from migration.airflow import path, versions, ways_in
 from migration.aws import clients
 from migration.checks import check_results, target_database
 from migration.cleanup import cleaning
@@ -77,5 +77,6 @@ def _through_2_11(migration: Migration, message: str) -> Migration:
         "path": [source, *rest],
         "hops": rest[1:],
         "direct": False,
+        "wayIn": ways_in.WORKER,
         "notes": [*migration["notes"], note],
     }

@@ -33,6 +33,7 @@ MIGRATION: Event = {
     "importVersion": "2.11.2",
     "hops": HOPS,
     "direct": False,
+    "wayIn": "worker",
     "finished": [],
     "rollBack": False,
     "options": {"logs": {"groups": ["Task"], "onlyFailed": False}},

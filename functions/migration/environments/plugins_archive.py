@@ -6,7 +6,6 @@ import json
 import zipfile
 from io import BytesIO
 from pathlib import Path
-from typing import BinaryIO
 
 from migration.airflow.our_dags import NAME
 from migration.environments import dag_folder
@@ -16,8 +15,12 @@ _PLUGIN = f"{NAME}_plugin"
 _DATE = (1980, 1, 1, 0, 0, 0)
 
 
-def with_plugin(users: BinaryIO | None, artifacts: str, into: BinaryIO) -> None:
-    """Writes the archive.
+#: Bytes of a user's archive that fit into a function's memory, twice.
+LARGEST = 200 * 1024**2
+
+
+def with_plugin(users: bytes | None, artifacts: str) -> bytes:
+    """The archive.
 
     Args:
         users: the user's plugins.zip; None where there is none.
@@ -32,15 +35,17 @@ def with_plugin(users: BinaryIO | None, artifacts: str, into: BinaryIO) -> None:
         f"{_PLUGIN}.json": json.dumps({"artifacts": artifacts}).encode(),
         f"{NAME}_engine.zip": _engine(package),
     }
+    into = BytesIO()
     with zipfile.ZipFile(into, "w", zipfile.ZIP_DEFLATED) as archive:
         if users is not None:
-            with zipfile.ZipFile(users) as given:
+            with zipfile.ZipFile(BytesIO(users)) as given:
                 # An archive of an earlier migration has our plugin already.
                 for item in given.infolist():
                     if item.filename not in ours:
                         archive.writestr(item, given.read(item))
         for name, content in ours.items():
             _add(archive, name, content)
+    return into.getvalue()
 
 
 def _engine(package: Path) -> bytes:

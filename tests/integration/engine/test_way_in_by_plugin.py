@@ -60,14 +60,14 @@ def target_3(aws: AwsWithMwaa) -> Environment:
     for file in DAGS.rglob("*"):
         if file.suffix == ".py" or file.name == dag_folder.AIRFLOWIGNORE:
             s3.put_object(Bucket=BUCKET, Key=f"dags/{file.relative_to(DAGS)}", Body=file.read_bytes())
-    users, merged = io.BytesIO(), io.BytesIO()
+    users = io.BytesIO()
     with zipfile.ZipFile(users, "w") as archive:
         archive.writestr("users_plugin.py", USERS_PLUGIN)
     with pytest.MonkeyPatch.context() as patch:
         # Where the functions' package has them.
         patch.setattr(dag_folder, "DAGS", DAGS)
-        plugins_archive.with_plugin(users, f"s3://{EXCHANGE}/artifacts/", merged)
-    s3.put_object(Bucket=BUCKET, Key="plugins.zip", Body=merged.getvalue())
+        plugins = plugins_archive.with_plugin(users.getvalue(), f"s3://{EXCHANGE}/artifacts/")
+    s3.put_object(Bucket=BUCKET, Key="plugins.zip", Body=plugins)
     mwaa.create_environment(
         Name=NAME,
         AirflowVersion="3.2.1",

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import os
 import sys
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
@@ -92,7 +94,7 @@ def passing_time(monkeypatch: pytest.MonkeyPatch) -> Clock:
     def sleep(seconds: float) -> None:
         clock.now += seconds
 
-    monkeypatch.setattr(asking.time, "sleep", sleep)
+    monkeypatch.setattr(time, "sleep", sleep)
     return clock
 
 
@@ -111,7 +113,7 @@ def act(place: S3Storage, clock: Clock, monkeypatch: pytest.MonkeyPatch, *steps:
         if left:
             left.pop(0)(request["request"])
 
-    monkeypatch.setattr(asking.time, "sleep", sleep)
+    monkeypatch.setattr(time, "sleep", sleep)
 
 
 def test_a_task_gets_the_answer_to_its_own_request(
@@ -244,7 +246,7 @@ def test_whoever_has_lost_the_lease_in_the_middle_ends_and_answers_nothing(
 
     monkeypatch.setattr(serve_run, "work_in_process", work)
     monkeypatch.setattr(serve_run, "RENEWAL_SECONDS", 0.05)
-    monkeypatch.setattr(serve_run.os, "_exit", end)
+    monkeypatch.setattr(os, "_exit", end)
     request(place, "import")
     serve_run.serve(place, RUN, rounds(1))
     assert place.size(answer_name("import")) is None

@@ -22,9 +22,7 @@ def packaged(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def merged(users: bytes | None) -> bytes:
-    into = BytesIO()
-    plugins_archive.with_plugin(None if users is None else BytesIO(users), ARTIFACTS, into)
-    return into.getvalue()
+    return plugins_archive.with_plugin(users, ARTIFACTS)
 
 
 def names(archive: bytes) -> set[str]:
