@@ -33,7 +33,7 @@ TASKS = ("import", "verify")
 
 _POLL_SECONDS = 2.0
 _RUN_SECONDS = 20.0
-_UNFINISHED = "select count(*) from {} where dag_id = %s and run_id = %s and state in ('queued', 'running')"
+_UNFINISHED = "select count(*) from {} where dag_id = {} and run_id = {} and state in ('queued', 'running')"
 
 _log = logging.getLogger("mwaa_migrator")
 
@@ -119,8 +119,10 @@ def ends_with_run(run_id: str, dag_id: str) -> Callable[[], bool]:
             asked_at = time.monotonic()
             try:
                 with metadata_database() as database:
-                    query = sql.SQL(_UNFINISHED).format(database.table("dag_run"))
-                    is_over = fetch_value(database.connection, query, (dag_id, run_id)) == 0
+                    query = sql.SQL(_UNFINISHED).format(
+                        database.table("dag_run"), sql.Literal(dag_id), sql.Literal(run_id)
+                    )
+                    is_over = fetch_value(database.connection, query) == 0
             except DatabaseUnreachable as error:
                 _log.warning("does not know whether the run has ended: %s", error)
         return is_over

@@ -52,8 +52,12 @@ def target_3(aws: AwsWithMwaa) -> Environment:
         {"Effect": "Allow", "Action": ["s3:*"], "Resource": "arn:aws:s3:::airflow*"},
         {"Effect": "Allow", "Action": "logs:*", "Resource": f"arn:aws:logs:*:*:log-group:airflow-{NAME}-*"},
     ]
-    role = iam.create_role(RoleName="Role", AssumeRolePolicyDocument=json.dumps({"Statement": [trust]}))["Role"]["Arn"]
-    iam.put_role_policy(RoleName="Role", PolicyName="rights", PolicyDocument=json.dumps({"Statement": rights}))
+    role = iam.create_role(
+        RoleName="Role", AssumeRolePolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [trust]})
+    )["Role"]["Arn"]
+    iam.put_role_policy(
+        RoleName="Role", PolicyName="rights", PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": rights})
+    )
     for bucket in (BUCKET, EXCHANGE):
         s3.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": aws.region})
         s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
@@ -96,11 +100,26 @@ def place(aws: AwsWithMwaa, source: Deployment, tmp_path: Path, request: pytest.
     return f"artifacts/{name}"
 
 
+def run_of(place: str) -> str:
+    """Airflow takes no slash in a run's id."""
+    return place.rsplit("/", 1)[-1]
+
+
 def start(aws: AwsWithMwaa, target: Environment, place: str, way_in: str) -> None:
     conf = json.dumps({"artifact": f"s3://{EXCHANGE}/{place}", "options": {"wayIn": way_in}})
     airflow = target.airflow
     assert airflow is not None
-    command = ["dags", "trigger", DAG, "--run-id", place, "--conf", conf, "--logical-date", "2026-01-01T00:00:00+00:00"]
+    command = [
+        "dags",
+        "trigger",
+        DAG,
+        "--run-id",
+        run_of(place),
+        "--conf",
+        conf,
+        "--logical-date",
+        "2026-01-01T00:00:00+00:00",
+    ]
     eventually(lambda: airflow.command(command, timeout=60).returncode == 0, 120)
 
 
@@ -138,14 +157,14 @@ def said(target: Environment) -> str:
 
 def test_an_import_by_the_plugin(aws: AwsWithMwaa, target_3: Environment, place: str) -> None:
     start(aws, target_3, place, "auto")
-    eventually(lambda: run_state(target_3, place) not in (None, "queued", "running"), 300)
+    eventually(lambda: run_state(target_3, run_of(place)) not in (None, "queued", "running"), 300)
     imported, verified = (read(aws, f"{place}/{task}.json") for task in ("import", "verify"))
     assert imported is not None, said(target_3)[-3000:]
     assert (imported["status"], imported["target"]["way_in"]) == ("done", "plugin"), (imported, said(target_3)[-3000:])
     assert imported["tables"]["task_instance"]["merged"] == 1000
     assert verified is not None
     assert (verified["status"], verified["verified"]) == ("done", True)
-    assert run_state(target_3, place) == "success"
+    assert run_state(target_3, run_of(place)) == "success"
     # What it has started ends with the run, and the user's plugin is still there.
     eventually(lambda: serving(aws) == [], 60)
     assert target_3.airflow is not None
@@ -165,7 +184,7 @@ def test_another_scheduler_takes_up_what_one_has_left(aws: AwsWithMwaa, target_3
         for one in [*process.children(recursive=True), process]:
             with suppress(psutil.Error):
                 one.send_signal(signal.SIGKILL)
-    eventually(lambda: run_state(target_3, place) not in ("queued", "running"), 400)
+    eventually(lambda: run_state(target_3, run_of(place)) not in ("queued", "running"), 400)
     imported, verified = (read(aws, f"{place}/{task}.json") for task in ("import", "verify"))
     assert imported is not None, said(target_3)[-3000:]
     assert (imported["status"], imported["target"]["way_in"]) == ("done", "plugin"), (imported, said(target_3)[-3000:])
