@@ -83,6 +83,8 @@ def _copy_settings(migration: Migration, airflow_version: str, before: _Staged) 
             content = _fitted_requirements(migration, airflow_version, found, notes)
         elif name == "plugins" and airflow_version == migration["importVersion"]:
             content = _plugins_with_ours(migration, found, notes)
+        if not found and content is None:
+            continue
         to_key = f"{target['environment']}/{airflow_version}/{(key or f'{name}.zip').rsplit('/', 1)[-1]}"
         origins[name] = [found.key, found.version] if found else []
         if content is not None:
@@ -92,10 +94,9 @@ def _copy_settings(migration: Migration, airflow_version: str, before: _Staged) 
             version = before["files"][name][1]
         elif content is not None:
             version = writer.put(to_key, content, "application/zip" if name == "plugins" else "text/plain")
-        elif found:
-            version = writer.copy(found, source["bucket"], to_key)
         else:
-            continue
+            assert found is not None
+            version = writer.copy(found, source["bucket"], to_key)
         pinned[name] = (to_key, version or "")
     return _Staged(files=Files(dags=target["dagsPath"], **pinned)._asdict(), notes=notes, origins=origins)
 
@@ -119,28 +120,32 @@ def _plugins_with_ours(migration: Migration, users: Source | None, notes: list[s
     """
     if migration["wayIn"] == ways_in.WORKER:
         return None
-    source = migration["source"]
     try:
-        if users and users.size > plugins_archive.LARGEST:
-            raise PluginsUnfit(
-                f"s3://{source['bucket']}/{users.key} has {users.size:,} bytes, and our plugin is added to archives of "
-                f"up to {plugins_archive.LARGEST:,}. Make it smaller, or start again with {ways_in.WORKER} as "
-                "options.wayIn."
-            )
-        given = s3_objects.read(clients.s3(source["region"]), source["bucket"], users) if users else None
-        try:
-            return plugins_archive.with_plugin(given, layout.artifacts_url(migration["bucket"]))
-        except zipfile.BadZipFile as error:
-            assert users is not None
-            raise PluginsUnfit(
-                f"s3://{source['bucket']}/{users.key} is no zip archive: {error}. Correct it, or start again with "
-                f"{ways_in.WORKER} as options.wayIn."
-            ) from error
+        return _with_ours(migration, users)
     except PluginsUnfit as error:
         if migration["wayIn"] == ways_in.PLUGIN:
             raise
         notes.append(f"The target has no plugin of ours, which is the second way to its database. {error}")
         return None
+
+
+def _with_ours(migration: Migration, users: Source | None) -> bytes:
+    artifacts = layout.artifacts_url(migration["bucket"])
+    if users is None:
+        return plugins_archive.with_plugin(None, artifacts)
+    source = migration["source"]
+    url = f"s3://{source['bucket']}/{users.key}"
+    instead = f"or start again with {ways_in.WORKER} as options.wayIn."
+    if users.size > plugins_archive.LARGEST:
+        raise PluginsUnfit(
+            f"{url} has {users.size:,} bytes, and our plugin is added to archives of up to "
+            f"{plugins_archive.LARGEST:,}. Make it smaller, {instead}"
+        )
+    given = s3_objects.read(clients.s3(source["region"]), source["bucket"], users)
+    try:
+        return plugins_archive.with_plugin(given, artifacts)
+    except zipfile.BadZipFile as error:
+        raise PluginsUnfit(f"{url} is no zip archive: {error}. Correct it, {instead}") from error
 
 
 def _is_there(writer: BucketWriter, pinned: list[str]) -> bool:
@@ -150,4 +155,3 @@ def _is_there(writer: BucketWriter, pinned: list[str]) -> bool:
     except ResourceMissing:
         return False
     return True
-

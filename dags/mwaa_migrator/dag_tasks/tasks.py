@@ -33,8 +33,8 @@ from mwaa_migrator.errors import (
 from mwaa_migrator.export.export_artifact import export
 from mwaa_migrator.export.plan import export_options
 from mwaa_migrator.export.source_check import check_source
-from mwaa_migrator.merge.give_dag_versions import give_dag_versions
 from mwaa_migrator.in_scheduler.asking import work_in_scheduler
+from mwaa_migrator.merge.give_dag_versions import give_dag_versions
 from mwaa_migrator.merge.import_artifact import import_artifact, import_options
 from mwaa_migrator.merge.prepare_hop import prepare_hop
 from mwaa_migrator.merge.target_probe import probe_target

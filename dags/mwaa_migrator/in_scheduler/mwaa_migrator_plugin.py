@@ -26,7 +26,7 @@ sys.path[:] = [folder for folder in sys.path if folder] + [sys.argv[1]]
 import runpy
 sys.argv[:2] = []
 sys.argv.insert(0, "serve_run")
-runpy.run_module("mwaa_migrator.in_scheduler.serve_run", run_name="__main__", alter_sys=True)
+runpy.run_module("mwaa_migrator.dag_tasks.serve_run", run_name="__main__", alter_sys=True)
 """
 
 _folder = os.path.dirname(os.path.abspath(__file__))

@@ -90,8 +90,7 @@ def target_3(aws: AwsWithMwaa) -> Environment:
 @pytest.fixture
 def place(aws: AwsWithMwaa, source: Deployment, tmp_path: Path, request: pytest.FixtureRequest) -> str:
     """The key of an artifact in the exchange bucket."""
-    name = request.node.name.replace("_", "-")
-    source.execute("delete from xcom where key like 'bytes%' and value is not null")
+    name = request.node.name.replace("_", "-")[:40]
     source.succeed("export", "--to", str(tmp_path), "--id", name)
     for file in (tmp_path / name).rglob("*"):
         if file.is_file():
@@ -143,7 +142,7 @@ def serving(aws: AwsWithMwaa) -> list[psutil.Process]:
     found = []
     for process in processes.marked(f"{aws.name}/{NAME}"):
         with suppress(psutil.Error):
-            if any("mwaa_migrator.in_scheduler.serve_run" in part for part in process.cmdline()):
+            if any("mwaa_migrator.dag_tasks.serve_run" in part for part in process.cmdline()):
                 found.append(process)
     return found
 

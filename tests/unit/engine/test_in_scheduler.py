@@ -16,14 +16,14 @@ from typing import Any
 import pytest
 from mwaa_migrator.artifact.location import open_storage
 from mwaa_migrator.artifact.s3_storage import S3Storage
-from mwaa_migrator.dag_tasks import tasks
+from mwaa_migrator.dag_tasks import serve_run, tasks
 from mwaa_migrator.errors import ArtifactDamaged, DatabaseOutOfReach, StorageUnavailable, WorkerDied
-from mwaa_migrator.in_scheduler import asking, lease, serve_run
+from mwaa_migrator.in_scheduler import asking, lease
 from mwaa_migrator.in_scheduler.asking import answer_name, request_name, work_in_scheduler
 from mwaa_migrator.in_scheduler.lease import LEASE_SECONDS, Lease
 
 RUN = "mwaa_migrator_import__id"
-PLUGIN = Path(serve_run.__file__).with_name("mwaa_migrator_plugin.py")
+PLUGIN = Path(lease.__file__).with_name("mwaa_migrator_plugin.py")
 
 
 @pytest.fixture
