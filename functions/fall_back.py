@@ -67,6 +67,7 @@ def _through_2_11(migration: Migration, message: str) -> Migration:
             f"can the direct path: {message}"
         )
     _, *rest = path.of(source, final, path.THROUGH, import_version)
+    of_plugin = ways_in.note(migration["wayIn"])
     note = (
         f"The target was created at Airflow {final}, and again at {import_version}, because it let no task into its "
         "database. So its upgrade in place is a part of the downtime."
@@ -78,5 +79,5 @@ def _through_2_11(migration: Migration, message: str) -> Migration:
         "hops": rest[1:],
         "direct": False,
         "wayIn": ways_in.WORKER,
-        "notes": [*migration["notes"], note],
+        "notes": [*(told for told in migration["notes"] if told != of_plugin), note],
     }

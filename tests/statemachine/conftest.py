@@ -30,6 +30,7 @@ MIGRATION: Event = {
     "id": "prod-3-0123456789",
     "mode": "migrate",
     "bucket": "exchange",
+    "source": {"airflowVersion": "2.10.3"},
     "importVersion": "2.11.2",
     "hops": HOPS,
     "direct": False,

@@ -59,9 +59,9 @@ def work_in_scheduler(
             is_taken, tag, heard = is_taken or bool(seen.holder), seen.tag, now
         if not is_taken and now - began >= TAKEN_WITHIN_SECONDS:
             raise DatabaseOutOfReach(
-                f"No scheduler of this Airflow has taken the work within {TAKEN_WITHIN_SECONDS:.0f} s, although "
-                "the target should have our plugin. Nothing was read or written. Look for mwaa_migrator_plugin in the "
-                "scheduler's log, or migrate through Airflow 2.11."
+                f"No scheduler of this Airflow has taken the work within {TAKEN_WITHIN_SECONDS:.0f} s, although the "
+                "target should have our plugin. Nothing was read or written. Look for mwaa_migrator_plugin in the "
+                "scheduler's log."
             )
         if is_taken and now - heard >= SILENCE_SECONDS:
             raise WorkerDied(f"The scheduler that worked on {name} has been silent for {now - heard:.0f} s. Try again.")

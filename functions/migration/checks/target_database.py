@@ -38,10 +38,10 @@ def refused(migration: Migration, message: str) -> Check:
     )
 
 
-def explained(failure: errors.MigrationError) -> errors.MigrationError:
+def explained(migration: Migration, failure: errors.MigrationError) -> errors.MigrationError:
     """The engine's refusal, under its name, with what to do about it here."""
-    return errors.named(
-        type(failure).__name__,
-        f"check of the target: {failure} Nothing was paused. With {path.AUTO} as options.path the migration goes "
-        "through 2.11 then.",
-    )
+    if path.is_at_airflow_3(migration["source"]["airflowVersion"]):
+        instead = "No other path leads on from a source at Airflow 3."
+    else:
+        instead = f"With {path.AUTO} as options.path the migration goes through 2.11 then."
+    return errors.named(type(failure).__name__, f"check of the target: {failure} Nothing was paused. {instead}")
