@@ -61,7 +61,7 @@ sys.stdout.write(json.dumps(measured))
 
 def measure() -> list[Result]:
     """The seconds that one process takes, and how many of them pass before ruff starts; the peak memory of both."""
-    measured, peak_bytes = _checked()
+    measured, peak_bytes = _run_checks()
     if measured["files"] != FILES or not measured["found"]["Removed in Airflow 3"]:
         raise RuntimeError(f"the checks did not see what is there: {measured}")
     what = f"{FILES:,} DAG files"
@@ -72,7 +72,7 @@ def measure() -> list[Result]:
     ]
 
 
-def _checked() -> tuple[dict[str, Any], int]:
+def _run_checks() -> tuple[dict[str, Any], int]:
     """What the checks found, and the peak memory of the process and of ruff, in bytes."""
     functions, layer = packages.build()
     opt = lambda_layers.install(unpack(layer))

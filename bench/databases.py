@@ -50,16 +50,16 @@ class Databases:
             self._made.add(name)
         return name
 
-    def fresh(self, airflow: AirflowInstallation, name: str) -> str:
-        """A new database of that Airflow without history; one of the same name is replaced."""
+    def create_fresh(self, airflow: AirflowInstallation, name: str) -> str:
+        """Makes a database of that Airflow without history; one of the same name is replaced."""
         template = self._empty(airflow)
         self.server.drop_database(name)
         self.server.create_database(name, template=template)
         self.settle()
         return name
 
-    def without_tables(self, name: str) -> str:
-        """A new, empty database; one of the same name is replaced."""
+    def create_without_tables(self, name: str) -> str:
+        """Makes an empty database; one of the same name is replaced."""
         self.server.drop_database(name)
         self.server.create_database(name)
         self.settle()

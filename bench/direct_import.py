@@ -46,10 +46,10 @@ def measure(laboratory: Laboratory, scale: float, runs: int) -> list[Result]:
     engine = laboratory.engine(airflow_3, TARGET)
 
     def new_target() -> None:
-        databases.fresh(airflow_3, TARGET)
+        databases.create_fresh(airflow_3, TARGET)
 
     def target_of_source_version() -> None:
-        databases.fresh(laboratory.source_airflow, TARGET)
+        databases.create_fresh(laboratory.source_airflow, TARGET)
 
     def copy() -> None:
         postgres_tools.copy_from_files(databases, TARGET, texts)

@@ -31,10 +31,10 @@ def measure(laboratory: Laboratory, peer: MwaaDr, scale: float, runs: int, artif
     engine = laboratory.engine(laboratory.target_airflow, TARGET)
 
     def new_target() -> None:
-        databases.fresh(laboratory.target_airflow, TARGET)
+        databases.create_fresh(laboratory.target_airflow, TARGET)
 
     def target_of_source_version() -> None:
-        databases.fresh(laboratory.source_airflow, TARGET)
+        databases.create_fresh(laboratory.source_airflow, TARGET)
 
     def check() -> None:
         found = databases.count(TARGET)
@@ -55,7 +55,7 @@ def measure(laboratory: Laboratory, peer: MwaaDr, scale: float, runs: int, artif
             Contender(
                 "pg_restore",
                 lambda: postgres_tools.restore(databases, TARGET, dump),
-                prepare=lambda: databases.without_tables(TARGET),
+                prepare=lambda: databases.create_without_tables(TARGET),
                 clean=check,
             ),
         ],

@@ -40,7 +40,7 @@ def _export_and_import(laboratory: Laboratory, scale: float) -> tuple[float, flo
     source = databases.source(laboratory.source_airflow, scale)
     exporting = laboratory.engine(laboratory.source_airflow, source)
     export = above_bare(exporting, "export", "--to", str(artifact))
-    databases.fresh(laboratory.target_airflow, TARGET)
+    databases.create_fresh(laboratory.target_airflow, TARGET)
     import_ = above_bare(laboratory.engine(laboratory.target_airflow, TARGET), "import", "--from", str(artifact))
     databases.drop(TARGET)
     shutil.rmtree(artifact)
@@ -49,7 +49,7 @@ def _export_and_import(laboratory: Laboratory, scale: float) -> tuple[float, flo
 
 def _import_with_upgrade(laboratory: Laboratory, scale: float) -> float:
     artifact = laboratory.artifact(laboratory.older_airflow, scale, laboratory.directory / "older-for-memory")
-    laboratory.databases.fresh(laboratory.target_airflow, TARGET)
+    laboratory.databases.create_fresh(laboratory.target_airflow, TARGET)
     peak = above_bare(laboratory.engine(laboratory.target_airflow, TARGET), "import", "--from", str(artifact))
     laboratory.databases.drop(TARGET)
     return peak

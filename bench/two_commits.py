@@ -53,7 +53,7 @@ def measure(laboratory: Laboratory, commit: str, scale: float, pairs: int) -> li
         return Contender(
             f"import of {kind}, {who} commit",
             lambda: engine(who, "target").import_(artifact(who, kind)),
-            prepare=lambda: databases.fresh(laboratory.target_airflow, TARGET),
+            prepare=lambda: databases.create_fresh(laboratory.target_airflow, TARGET),
         )
 
     for who in dags:

@@ -9,7 +9,7 @@ import psycopg2
 
 from local.installations import processes
 
-#: By fault: whose sessions they are (its own, or those that carry the scratch schema's name), and what they run.
+#: By kind of fault: whose sessions they are (its own, or those with the scratch schema's name), and what they run.
 STEPS = {
     "import process killed in restore": ("mwaa\\_migrator\\_%", "copy % from stdin%"),
     "import process killed in upgrade": ("mwaa\\_migrator\\_%", "alter table %"),
@@ -20,10 +20,10 @@ STEPS = {
 _WORK = "mwaa_migrator.dag_tasks.run_work"
 
 
-def is_reached(cursor: psycopg2.extensions.cursor, fault: str) -> bool:
+def is_reached(cursor: psycopg2.extensions.cursor, kind: str) -> bool:
     """Whether a session runs such a statement, or has just run it."""
     cursor.execute(
-        "select exists (select from pg_stat_activity where application_name like %s and query ilike %s)", STEPS[fault]
+        "select exists (select from pg_stat_activity where application_name like %s and query ilike %s)", STEPS[kind]
     )
     row = cursor.fetchone()
     return row is not None and bool(row[0])

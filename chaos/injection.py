@@ -107,7 +107,7 @@ class Injection:
         if function is not None and self._strike("function killed after a call", place):
             self._aws.functions.kill(function)
         if request.operation.name == "CreateCliToken":
-            self._token(request.parameters["Name"])
+            self._count_token(request.parameters["Name"])
         if waits and self._strike("AWS call carried out, then hangs", place):
             return NoAnswer(self._stopped, hanging=True)
         if self._strike("AWS call carried out, its answer lost", place):
@@ -126,8 +126,8 @@ class Injection:
         description = self._aws.mwaa.environment(self._target).description()
         with self._lock:
             self.counts["polls"] += 1
-            told = self._status(self.counts["polls"])
-        return json_response({"Environment": description | told}) if told else None
+            changed = self._status(self.counts["polls"])
+        return json_response({"Environment": description | changed}) if changed else None
 
     def _status(self, poll: int) -> dict[str, Any]:
         """The members of the target's description that faults change at its n-th poll."""
@@ -187,7 +187,7 @@ class Injection:
             return Response(json.dumps(content), answer.status_code, {"Content-Type": "application/json"})
         return answer
 
-    def _token(self, environment: str) -> None:
+    def _count_token(self, environment: str) -> None:
         with self._lock:
             self.counts["tokens"] += 1
             place = self.counts["tokens"]

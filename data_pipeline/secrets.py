@@ -43,7 +43,7 @@ def take_out(definition: Definition) -> Definition:
         for name, values in found.fields.items():
             is_secret = (object_id, name) in secret_fields
             fields[name] = tuple(
-                _without_literals(found, name, value, parameters, hidden, is_secret=is_secret) for value in values
+                _hide_literals(found, name, value, parameters, hidden, is_secret=is_secret) for value in values
             )
         objects[object_id] = replace(found, fields=fields)
     patterns = _patterns(hidden)
@@ -84,7 +84,7 @@ def _stand_in(text: str) -> PipelineObject:
     return PipelineObject(f"value {text}", "", {"text": (text,)})
 
 
-def _without_literals(
+def _hide_literals(
     found: PipelineObject,
     name: str,
     value: Value,

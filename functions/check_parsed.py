@@ -28,7 +28,7 @@ class ParsingProgress(Progress):
 @state
 def handler(*, migration: Migration, waited_seconds: int) -> ParsingProgress:
     needed = _TO_ROLL_BACK if migration["rollBack"] else _TO_MIGRATE
-    missing = [f"{side}: {dag}" for side, dag in needed if not runs.cli(migration, dag).probe_dag(dag)]
+    missing = [f"{side}: {dag}" for side, dag in needed if not runs.cli(migration, dag).find_or_unpause(dag)]
     if not missing:
         of_attempt(clients.s3(), migration).end_phase(phase_names.STAGE_RESOURCES)
         return ParsingProgress(**vars(waiting.ready(waited_seconds)), missing=[])

@@ -126,7 +126,7 @@ class Migrations:
     def migrate(self, version: str, target: str) -> Migrated:
         """Exports the source, imports it into a new deployment, verifies that, and hops where the path asks for it."""
         _, at, *hops = path.of(version, target, path.AUTO, IMPORT_VERSION)
-        migrated = self._imported(version, at)
+        migrated = self._import_once(version, at)
         return hop(migrated, self._copy(migrated.target, hops[0]), hops[0]) if hops else migrated
 
     def source(self, version: str) -> Deployment:
@@ -140,11 +140,11 @@ class Migrations:
         return Deployment(made.installation, self.server, made.database, made.home, made.fernet_key)
 
     def _source_of_3(self, version: str) -> Deployment:
-        source = self._copy(self._imported(BEFORE_3, version).target, "source")
+        source = self._copy(self._import_once(BEFORE_3, version).target, "source")
         source.execute(rows_by_sql.AIRFLOW_3, {"dags": VERSIONED, "version": "of the source"})
         return source
 
-    def _imported(self, version: str, at: str) -> Migrated:
+    def _import_once(self, version: str, at: str) -> Migrated:
         if (version, at) not in self._imports:
             self._imports[version, at] = self._import(version, at)
         return self._imports[version, at]

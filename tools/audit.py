@@ -20,7 +20,7 @@ LOCKED = ("functions/requirements.txt", "layers/ruff/requirements.txt", "require
 def main() -> int:
     found = False
     for file in LOCKED:
-        dependencies = _audited(file)
+        dependencies = _audit(file)
         text, vulnerable = judged(file, dependencies)
         found = found or vulnerable
         sys.stdout.write(f"{text}\n")
@@ -47,7 +47,7 @@ def _line(package: dict[str, Any], advisory: dict[str, Any]) -> str:
     return f"{package['name']} {package['version']}: {advisory['id']}, fixed in {fixed}"
 
 
-def _audited(file: str) -> list[dict[str, Any]]:
+def _audit(file: str) -> list[dict[str, Any]]:
     """Nothing, where the index cannot be asked."""
     program = Path(sys.executable).parent / "pip-audit"
     command = [str(program), "--require-hashes", "--disable-pip", "--format", "json", "--requirement", file]

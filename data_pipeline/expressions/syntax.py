@@ -192,21 +192,21 @@ class _Parser:
 
     def _left_to_right(self, operators: tuple[str, ...], operand: Callable[[], Node]) -> Node:
         node = operand()
-        while (operator := self._taken(*operators)) is not None:
+        while (operator := self._take_mark(*operators)) is not None:
             node = Operation(operator, node, operand())
         return node
 
     def _power(self) -> Node:
         base = self._signed()
-        return Operation("^", base, self._power()) if self._taken("^") else base
+        return Operation("^", base, self._power()) if self._take_mark("^") else base
 
     def _signed(self) -> Node:
-        if self._taken("-"):
+        if self._take_mark("-"):
             return Operation("-", Literal(0), self._signed())
         return self._primary()
 
     def _primary(self) -> Node:
-        if self._taken("("):
+        if self._take_mark("("):
             node = self._sum()
             self._expect(")")
             return self._with_methods(node)
@@ -217,15 +217,15 @@ class _Parser:
             return self._with_methods(Literal(_unquoted(token.text)))
         self._index -= 1
         path = [self._name()]
-        while self._taken("."):
+        while self._take_mark("."):
             path.append(self._name())
-        if not self._taken("("):
+        if not self._take_mark("("):
             return Name(tuple(path))
         receiver = (Name(tuple(path[:-1])),) if len(path) > 1 else ()
         return self._with_methods(Call(path[-1], (*receiver, *self._arguments())))
 
     def _with_methods(self, node: Node) -> Node:
-        while self._taken("."):
+        while self._take_mark("."):
             function = self._name()
             self._expect("(")
             node = Call(function, (node, *self._arguments()))
@@ -233,23 +233,23 @@ class _Parser:
 
     def _arguments(self) -> tuple[Node, ...]:
         """The arguments after an opening bracket, up to the closing one."""
-        if self._taken(")"):
+        if self._take_mark(")"):
             return ()
         arguments = [self._sum()]
-        while self._taken(","):
+        while self._take_mark(","):
             arguments.append(self._sum())
         self._expect(")")
         return tuple(arguments)
 
     def _name(self) -> str:
-        star = self._taken("*") or ""
+        star = self._take_mark("*") or ""
         token = self._next("a name")
         if token.kind != "name":
             self._index -= 1
             self._fail("a name")
         return star + token.text
 
-    def _taken(self, *marks: str) -> str | None:
+    def _take_mark(self, *marks: str) -> str | None:
         if self._index < len(self._tokens):
             token = self._tokens[self._index]
             if token.kind == "mark" and token.text in marks:
@@ -258,7 +258,7 @@ class _Parser:
         return None
 
     def _expect(self, mark: str) -> None:
-        if self._taken(mark) is None:
+        if self._take_mark(mark) is None:
             self._fail(f"a {mark}")
 
     def _next(self, expected: str) -> _Token:

@@ -185,7 +185,7 @@ class _Probe:
 
     def _trigger(self) -> None:
         self._say(f"{self._name}: waiting until Airflow knows {_DAG}, up to {_PARSED_WITHIN / 60:.0f} minutes")
-        if not self._until(lambda: self._cli.probe_dag(_DAG), _PARSED_WITHIN):
+        if not self._until(lambda: self._cli.find_or_unpause(_DAG), _PARSED_WITHIN):
             raise DagRunRefused(
                 f"Airflow does not know {_DAG}; look at its import errors and the scheduler's log group"
             )

@@ -102,9 +102,9 @@ def deployment(version: str, tmp_path: Path, server: PostgresServer) -> Iterator
 @pytest.mark.parametrize("version", VERSIONS)
 def test_commands(version: str, deployment: Deployment) -> None:
     cli = AirflowCli(deployment, version)
-    assert not cli.probe_dag("ours")
+    assert not cli.find_or_unpause("ours")
     deployment.parse()
-    assert cli.probe_dag("ours")
+    assert cli.find_or_unpause("ours")
 
     if not version.startswith("3"):
         # Our DAGs never run on 3.x.

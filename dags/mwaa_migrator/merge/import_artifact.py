@@ -26,8 +26,8 @@ from mwaa_migrator.scratch.upgraded_artifact import (
     UpgradedArtifact,
     check_target,
     drop_leftovers,
+    set_aside_orphans,
     upgraded_artifact,
-    without_orphans,
 )
 from mwaa_migrator.this_airflow.database import metadata_database
 from mwaa_migrator.this_airflow.place import session_name
@@ -75,7 +75,7 @@ def import_artifact(
             try:
                 result = _merge(upgraded, options, progress)
             except ForeignKeyViolation:
-                without = without_orphans(upgraded, progress)
+                without = set_aside_orphans(upgraded, progress)
                 if without.without_parent == upgraded.without_parent:
                     raise
                 result = _merge(without, options, progress)

@@ -37,6 +37,7 @@ from mwaa_migrator.scratch.names_after_upgrade import names_after_upgrade, table
 from mwaa_migrator.scratch.orphans import ORPHANS_PREFIX, clear_references, set_orphans_aside
 from mwaa_migrator.scratch.restore import check_artifact, restore
 from mwaa_migrator.scratch.scratch_schema import ScratchSchema
+from mwaa_migrator.scratch.trial import try_scratch_schema
 from mwaa_migrator.scratch.unreadable_triggers import UNREADABLE_PREFIX
 from mwaa_migrator.scratch.upgrade import Upgraded, upgrade
 from mwaa_migrator.this_airflow.database import MetadataDatabase
@@ -127,9 +128,9 @@ class UpgradedArtifact:
 
 
 def check_target(target: MetadataDatabase, source_version: str, source_revision: str) -> None:
-    """Raises TargetOlderThanSource, TargetNotAtHead, SourceBelowMigrations or PrimaryKeyMissing.
+    """Raises TargetOlderThanSource, TargetNotAtHead, SourceBelowMigrations, PrimaryKeyMissing, or what trying raises.
 
-    AirflowNotSupported if this Airflow has no single head.
+    AirflowNotSupported if this Airflow has no single head. Nothing is written (``try_scratch_schema``).
     """
     if version_tuple(target.airflow_version) < version_tuple(source_version):
         message = "The source is Airflow {0} and the target {1}: rows cannot go back. Import into {0} or newer."
@@ -151,6 +152,7 @@ def check_target(target: MetadataDatabase, source_version: str, source_revision:
         target.schema,
         [table for name, table in tables.items() if name in airflows and reason_not_exported(name) is None],
     )
+    try_scratch_schema(target.connection)
 
 
 @contextmanager
@@ -182,9 +184,9 @@ def upgraded_artifact(
             done = upgrade(scratch, pickled_xcoms, progress) if upgrade_follows else Upgraded([], [])
             upgraded = _read(scratch, names_after_upgrade(scratch, oids), done)
             if artifact.left_out:
-                upgraded = _without_references_to_left_out(upgraded, progress)
+                upgraded = _clear_references_to_left_out(upgraded, progress)
             if has_orphans:
-                upgraded = without_orphans(upgraded, progress)
+                upgraded = set_aside_orphans(upgraded, progress)
         yield upgraded
         with progress.phase("drop"):
             scratch_schema.drop(target.connection, scratch.name)
@@ -200,8 +202,8 @@ def drop_leftovers(target: MetadataDatabase, progress: Progress) -> None:
         progress.say(f"dropped {name}, which an import left behind")
 
 
-def without_orphans(upgraded: UpgradedArtifact, progress: Progress) -> UpgradedArtifact:
-    """The same without the rows that have no parent in it; they are set aside, or their reference is cleared."""
+def set_aside_orphans(upgraded: UpgradedArtifact, progress: Progress) -> UpgradedArtifact:
+    """Set aside the rows that have no parent in it, or clear their reference. Returns what is left."""
     scratch = upgraded.scratch
     tables = {name: upgraded.target_tables[name] for name in upgraded.tables}
     return _read_again(
@@ -209,8 +211,8 @@ def without_orphans(upgraded: UpgradedArtifact, progress: Progress) -> UpgradedA
     )
 
 
-def _without_references_to_left_out(upgraded: UpgradedArtifact, progress: Progress) -> UpgradedArtifact:
-    """The same without references to rows of tables that an option left out of the artifact, where they may be NULL."""
+def _clear_references_to_left_out(upgraded: UpgradedArtifact, progress: Progress) -> UpgradedArtifact:
+    """Clear references to tables that an option left out of the artifact, where they may be NULL."""
     scratch = upgraded.scratch
     parents = {upgraded.names.get(name, name) for name in scratch.artifact.left_out}
     tables = {

@@ -55,8 +55,8 @@ class AirflowCli:
         """Whether `tasks` works: the commands of 1.10 read the DAG's file instead."""
         return self._version.major >= 2
 
-    def probe_dag(self, dag_id: str) -> bool:
-        """Finds out whether the environment has parsed a DAG of ours. Before 2.5 it has to be unpaused for that."""
+    def find_or_unpause(self, dag_id: str) -> bool:
+        """Returns whether the environment has parsed a DAG of ours. Before 2.5 only unpausing it shows that."""
         if self._version < _STATE_FROM_TABLE:
             return self.unpause(dag_id)
         answer = self._run("dags", "state", dag_id, _NO_RUN)
@@ -157,7 +157,7 @@ class AirflowCli:
         if self._version.major == 1:
             # 1.10 has no command that says so without reading the file.
             return self._run("delete_dag", "--yes", dag_id).succeeded
-        known = self.probe_dag(dag_id)
+        known = self.find_or_unpause(dag_id)
         if known:
             self._run("dags", "delete", "--yes", dag_id)
         return known

@@ -165,11 +165,11 @@ def _not_made(name: str, reason: str) -> Check:
 
 def _parse(progress: Progress, target: Target, known: SourceDags, migration: Migration, waited: int) -> None:
     """Makes the checks of import errors and of missing DAGs, unless there is still something to be parsed."""
-    told, listed = target.cli.import_errors(), target.cli.dags()
-    if told is None or listed is None:
-        command = "list-import-errors" if told is None else "list"
+    errors, listed = target.cli.import_errors(), target.cli.dags()
+    if errors is None or listed is None:
+        command = "list-import-errors" if errors is None else "list"
         raise CommandFailed(f"`airflow dags {command}` failed in the target. Look at the web server's log group.")
-    broken = import_errors.read(told, target.names, target.airflow_version)
+    broken = import_errors.read(errors, target.names, target.airflow_version)
     parsed = {str(dag["dag_id"]) for dag in listed}
     dags = known["dags"]
     missing = missing_dags.of(dags or [], parsed, broken, target.names, target.ignored_by)

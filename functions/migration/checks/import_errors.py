@@ -76,10 +76,10 @@ def read(rows: Iterable[Mapping[str, Any]], names: Collection[str], airflow_vers
     `names` are those of the objects below the target's DAG folder; `filepath` is a whole path on 2.x and one below the
     folder on 3.x.
     """
-    told = [(str(row.get("filepath") or ""), str(row.get("error") or "")) for row in rows]
+    traces = [(str(row.get("filepath") or ""), str(row.get("error") or "")) for row in rows]
     known = frozenset(names)
-    root = _root(told, known)
-    return sorted(_broken(path, trace, root, known, airflow_version) for path, trace in told)
+    root = _root(traces, known)
+    return sorted(_broken(path, trace, root, known, airflow_version) for path, trace in traces)
 
 
 def below_folder(path: str, names: Collection[str]) -> str:
@@ -205,9 +205,9 @@ def _new_place(module: str, airflow_version: str) -> str:
     return "Look it up in Airflow's release notes, and import it from its new place."
 
 
-def _root(told: Iterable[tuple[str, str]], names: frozenset[str]) -> str:
+def _root(traces: Iterable[tuple[str, str]], names: frozenset[str]) -> str:
     """The DAG folder in the environment, with a slash at its end: what stands before the names that S3 has."""
-    found = Counter(root for path, trace in told for root in _roots(path, trace, names))
+    found = Counter(root for path, trace in traces for root in _roots(path, trace, names))
     return found.most_common(1)[0][0] if found else _FOLDER
 
 

@@ -76,13 +76,13 @@ def lint(folder: Path, python: str, rules: Sequence[str]) -> list[Violation]:
 def _read(answer: Path) -> Iterator[Violation]:
     with answer.open(encoding="utf-8") as lines:
         for line in lines:
-            told = json.loads(line)
-            fix = told["fix"] or {}
+            violation = json.loads(line)
+            fix = violation["fix"] or {}
             yield Violation(
-                file=Path(told["filename"]).name,
-                line=told["location"]["row"],
+                file=Path(violation["filename"]).name,
+                line=violation["location"]["row"],
                 # Releases differ in how they name a syntax error.
-                rule=told["code"] or SYNTAX,
-                message=told["message"].rstrip("; "),
+                rule=violation["code"] or SYNTAX,
+                message=violation["message"].rstrip("; "),
                 remedy=fix.get("message"),
             )

@@ -135,7 +135,7 @@ class BucketWriter:
         return len(outcomes)
 
     def _put(self, key: str, content: bytes, content_type: str) -> str | None:
-        return self._encrypted(
+        return self._write_encrypted(
             lambda headers: self.s3.put_object(
                 Bucket=self.bucket, Key=key, Body=content, ContentType=content_type, **headers
             ).get("VersionId")
@@ -153,9 +153,9 @@ class BucketWriter:
             copied = self.s3.copy_object(Bucket=self.bucket, Key=key, CopySource=pinned, **_WITHOUT_TAGS, **headers)
             return copied.get("VersionId")
 
-        return self._encrypted(copy)
+        return self._write_encrypted(copy)
 
-    def _encrypted(self, write: Callable[[dict[str, Any]], str | None]) -> str | None:
+    def _write_encrypted(self, write: Callable[[dict[str, Any]], str | None]) -> str | None:
         *first, last = self.encryptions
         for headers in first:
             try:

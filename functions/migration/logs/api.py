@@ -203,7 +203,7 @@ class LogsApi:
             except ClientError as error:
                 # A throttled call was not carried out, and so may be repeated, PutLogEvents too.
                 if code_of(error) in _THROTTLES:
-                    self._pacer.throttled(operation)
+                    self._pacer.pause(operation)
                     continue
                 if not is_transient(error):
                     self._raise_named(error, operation, group)
@@ -218,7 +218,7 @@ class LogsApi:
                     raise Unanswered(f"{operation}: {error}") from error
                 failure = error
             else:
-                self._pacer.answered(operation)
+                self._pacer.reset_pause(operation)
                 return answer
             failures += 1
             if failures > _RETRIES:

@@ -85,7 +85,7 @@ class Pacer:
         with self._lock:
             self._streams[operation] += streams
 
-    def throttled(self, operation: str) -> None:
+    def pause(self, operation: str) -> None:
         """After a throttle: nobody calls the operation for a while, each time for twice as long, up to 8 seconds."""
         with self._lock:
             self.throttles[operation] += 1
@@ -95,7 +95,7 @@ class Pacer:
             self._paused_until[operation] = max(self._paused_until.get(operation, until), until)
         self._sleep(pause)
 
-    def answered(self, operation: str) -> None:
+    def reset_pause(self, operation: str) -> None:
         """After an answer: the next throttle begins with a short pause again."""
         if operation in self._pauses:
             with self._lock:

@@ -86,7 +86,7 @@ class LogService:
         """Puts events into a stream however old they are, as they would be there after weeks."""
         to = self.group(group)
         made = to.streams.setdefault(stream, Stream(self._now()))
-        made.add(self._stored(events, late=0))
+        made.add(self._store(events, late=0))
         made.ingested = self._now()
         to.stored_bytes += sum(size(message) + PER_EVENT for _, message in events)
 
@@ -227,7 +227,7 @@ class LogService:
         valid = events[max(expired, old) : new]
         if valid and valid[-1][0] - valid[0][0] > DAY:
             raise AwsError("InvalidParameterException", "The batch of log events cannot span more than 24 hours.")
-        stream.add(self._stored(valid, self.late))
+        stream.add(self._store(valid, self.late))
         stream.ingested = now
         rejected = {}
         if expired:
@@ -254,7 +254,7 @@ class LogService:
         if any(later < earlier for (earlier, _), (later, _) in itertools.pairwise(events)):
             raise AwsError("InvalidParameterException", "Log events must be in chronological order.")
 
-    def _stored(self, events: Sequence[tuple[int, str]], late: float) -> list[Stored]:
+    def _store(self, events: Sequence[tuple[int, str]], late: float) -> list[Stored]:
         now, visible = self._now(), self.clock() + late if late else 0.0
         stored = []
         for at, message in events:

@@ -113,16 +113,16 @@ def test_conf_reaches_airflow_as_it_is(value: str) -> None:
         ("3.2.1", "dags state d 1970-01-01T00:00:00+00:00"),
     ],
 )
-def test_probe_dag(version: str, command: str) -> None:
+def test_find_or_unpause(version: str, command: str) -> None:
     run = Recorder(Answer(True, "None\n", ""), NOTHING)
-    assert AirflowCli(run, version).probe_dag("d")
-    assert not AirflowCli(run, version).probe_dag("d")
+    assert AirflowCli(run, version).find_or_unpause("d")
+    assert not AirflowCli(run, version).find_or_unpause("d")
     assert run.commands[0] == command
 
 
 def test_an_endpoint_that_hides_the_exit_code_does_not_make_a_dag_known() -> None:
     silent = Answer(True, "\n", "DAG: d does not exist in 'dag' table")
-    assert not AirflowCli(Recorder(silent), "2.10.3").probe_dag("d")
+    assert not AirflowCli(Recorder(silent), "2.10.3").find_or_unpause("d")
 
 
 @pytest.mark.parametrize(

@@ -102,10 +102,10 @@ def test_each_throttle_makes_the_pause_longer() -> None:
     clock = TurnedClock()
     pacer = Pacer({}, clock.monotonic, clock.sleep)
     for _ in range(6):
-        pacer.throttled("PutLogEvents")
+        pacer.pause("PutLogEvents")
     assert clock.slept == [0.5, 1.0, 2.0, 4.0, 8.0, 8.0]
-    pacer.answered("PutLogEvents")
-    pacer.throttled("PutLogEvents")
+    pacer.reset_pause("PutLogEvents")
+    pacer.pause("PutLogEvents")
     assert clock.slept[-1] == 0.5
 
 
