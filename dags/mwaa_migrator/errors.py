@@ -58,6 +58,10 @@ class MissingRight(Refused):
     """The database user, or the role of the AWS credentials, lacks a right."""
 
 
+class DatabaseNotWritable(Refused):
+    """The target's database is read-only, or an event trigger in it lets an import make no tables."""
+
+
 class StorageUnavailable(Refused):
     """The artifact's location cannot be read or written."""
 
@@ -116,6 +120,14 @@ class NewBaseNeeded(Refused):
 
 class NotABase(Refused):
     """The artifact has no sums by run, so no delta can follow it."""
+
+
+class BaseNotImported(Refused):
+    """The target does not have what a delta follows, or has gone on from it."""
+
+
+class FollowedByDelta(Refused):
+    """A delta has been merged since, so the target no longer holds what the base does."""
 
 
 class UndecryptableSecret(Refused):

@@ -37,6 +37,7 @@ from mwaa_migrator.scratch.names_after_upgrade import names_after_upgrade, table
 from mwaa_migrator.scratch.orphans import ORPHANS_PREFIX, clear_references, set_orphans_aside
 from mwaa_migrator.scratch.restore import check_artifact, restore
 from mwaa_migrator.scratch.scratch_schema import ScratchSchema
+from mwaa_migrator.scratch.trial import try_scratch_schema
 from mwaa_migrator.scratch.unreadable_triggers import UNREADABLE_PREFIX
 from mwaa_migrator.scratch.upgrade import Upgraded, upgrade
 from mwaa_migrator.this_airflow.database import MetadataDatabase
@@ -127,9 +128,9 @@ class UpgradedArtifact:
 
 
 def check_target(target: MetadataDatabase, source_version: str, source_revision: str) -> None:
-    """Raises TargetOlderThanSource, TargetNotAtHead, SourceBelowMigrations or PrimaryKeyMissing.
+    """Raises TargetOlderThanSource, TargetNotAtHead, SourceBelowMigrations, PrimaryKeyMissing, or what trying raises.
 
-    AirflowNotSupported if this Airflow has no single head.
+    AirflowNotSupported if this Airflow has no single head. Nothing is written (``try_scratch_schema``).
     """
     if version_tuple(target.airflow_version) < version_tuple(source_version):
         message = "The source is Airflow {0} and the target {1}: rows cannot go back. Import into {0} or newer."
@@ -151,6 +152,7 @@ def check_target(target: MetadataDatabase, source_version: str, source_revision:
         target.schema,
         [table for name, table in tables.items() if name in airflows and reason_not_exported(name) is None],
     )
+    try_scratch_schema(target.connection)
 
 
 @contextmanager
