@@ -1,4 +1,4 @@
-"""A base and a delta of 2.10.3, directly into 3.2.1, whose migrations give every task instance another key each time."""
+"""A base and a delta of 2.10.3, directly into 3.2.1, whose migrations give each task instance another key each time."""
 
 from __future__ import annotations
 
