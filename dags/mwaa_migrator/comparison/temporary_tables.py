@@ -21,6 +21,9 @@ ROWS_NOT_INSERTED = _temporary("rows_not_inserted")
 #: Of the merge: ``dag_id, id`` of the latest version of each DAG in the target.
 LATEST_VERSIONS = _temporary("latest_versions")
 
+#: Of a delta's merge, and of its verify: ``dag_id, run_id`` of the runs that have changed.
+CHANGED_RUNS = _temporary("changed_runs")
+
 #: Of verify: ``row, identity, content`` of each row, as comparable_rows.py selects them.
 SOURCE_ROWS = _temporary("source_rows")
 TARGET_ROWS = _temporary("target_rows")
@@ -31,6 +34,11 @@ ROWS_NOT_WRITTEN = _temporary("rows_not_written")
 def kept_keys(number: int) -> sql.Identifier:
     """Of the merge: ``source_key, target_key`` of the rows of one table that took no new key."""
     return _temporary(f"kept_keys_{number}")
+
+
+def keys_of_base(number: int) -> sql.Identifier:
+    """Of a delta's merge: ``source_key, target_key`` of one table's rows that were met by an import before."""
+    return _temporary(f"keys_of_base_{number}")
 
 
 def create(connection: Any, table: sql.Identifier, columns: sql.Composable) -> None:

@@ -21,6 +21,7 @@ from mwaa_migrator.comparison import temporary_tables
 from mwaa_migrator.comparison.differing_secrets import differing_secrets
 from mwaa_migrator.comparison.temporary_tables import ROWS_NOT_INSERTED
 from mwaa_migrator.errors import RowsConflict
+from mwaa_migrator.merge.replaced_units import ReplacedUnits
 from mwaa_migrator.merge.translation import Translation
 from mwaa_migrator.options import FAIL, OVERWRITE
 from mwaa_migrator.postgres import identifiers
@@ -51,7 +52,15 @@ class NotInserted(NamedTuple):
 class RowsNotInserted:
     """The temporary table, filled for one table of the merge after the other, parents first."""
 
-    def __init__(self, upgraded: UpgradedArtifact, translation: Translation, on_conflict: str) -> None:
+    def __init__(
+        self,
+        upgraded: UpgradedArtifact,
+        translation: Translation,
+        on_conflict: str,
+        replaced: ReplacedUnits | None = None,
+    ) -> None:
+        """``replaced`` are the units of a delta: the source's rows of these win, whatever ``on_conflict`` says."""
+        self._replaced = replaced
         self._upgraded = upgraded
         self._connection = upgraded.connection
         self._translation = translation
@@ -106,7 +115,7 @@ class RowsNotInserted:
         )
 
     def _add_same_identity(self, table: Table, source: sql.Composed) -> None:
-        identity = identity_columns(table)
+        identity = self._known_by(table)
         times = self._upgraded.times_of_migrations(table.name)
         content = [
             column
@@ -145,7 +154,7 @@ class RowsNotInserted:
             sql.Literal(SAME),
             _is_airflows_own(table),
             sql.Literal(OVERWRITE),
-            sql.Literal(OVERWRITE if self._on_conflict == OVERWRITE else DIFFERS),
+            self._if_differing(table),
             sql.SQL("null::bigint") if identity else content_hash,
             source,
             self._upgraded.target.table(table.name),
@@ -165,6 +174,19 @@ class RowsNotInserted:
         if table.has_uuid_key and not identity:
             self._add_same_uuid(table, source)
 
+    def _known_by(self, table: Table) -> Sequence[str]:
+        return identity_columns(table) if self._replaced is None else self._replaced.known_by(table)
+
+    def _if_differing(self, table: Table) -> sql.Composable:
+        """The reason, in SQL, of a row that the target has with other content."""
+        otherwise = sql.Literal(OVERWRITE if self._on_conflict == OVERWRITE else DIFFERS)
+        if self._replaced is None:
+            return otherwise
+        changed = self._replaced.holds(table)
+        if changed is None:
+            return sql.Literal(OVERWRITE)
+        return sql.SQL("case when {} then {} else {} end").format(changed, sql.Literal(OVERWRITE), otherwise)
+
     def _add_same_uuid(self, table: Table, source: sql.Composed) -> None:
         """Rows of which the target has the UUID with other content: an earlier import has brought them."""
         query = sql.SQL(
@@ -174,7 +196,7 @@ class RowsNotInserted:
             ROWS_NOT_INSERTED,
             self._translation.source_key(table),
             sql.Identifier(str(table.surrogate_key)),
-            sql.Literal(OVERWRITE if self._on_conflict == OVERWRITE else DIFFERS),
+            self._if_differing(table),
             source,
             self._upgraded.target.table(table.name),
         )
