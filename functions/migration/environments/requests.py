@@ -143,22 +143,49 @@ def create_request(
 
     Every field that CreateEnvironment knows is copied; then come the overrides, then what the migration decides.
     """
-    request = {key: value for key, value in source.items() if key in shape.members and value is not None}
-    for prefix in ("Requirements", "Plugins", "StartupScript"):
-        request.pop(f"{prefix}S3Path", None)
-        request.pop(f"{prefix}S3ObjectVersion", None)
-    logging = request.get("LoggingConfiguration")
-    if logging is not None:
-        request["LoggingConfiguration"] = _known(logging, shape.members["LoggingConfiguration"])
+    request = _copied(source, shape)
     notes: list[str] = []
     if versions.parse(source["AirflowVersion"]).major == 1 and versions.parse(airflow_version).major > 1:
         # Airflow 1.10 has exactly one scheduler and Amazon MWAA's newer versions want at least two.
         request.pop("Schedulers", None)
         notes.append("Schedulers is the service's default: Airflow 1.10 has one, newer versions need two.")
-    options = _options(source, airflow_version)
+    options = _options_at_creation(source, airflow_version, overrides.get(_OPTIONS, {}))
+    request[_OPTIONS] = options.options
     notes += options.notes
-    for option in [option for option in options.options if option.startswith(_MWAA_S_OWN)]:
-        del options.options[option]
+    if request.get("EndpointManagement") == "CUSTOMER":
+        notes.append(
+            "EndpointManagement is CUSTOMER, as in the source: Amazon MWAA waits in PENDING until the VPC endpoints of "
+            "the target's database and web server are made (GetEnvironment names their services)."
+        )
+    notes += _leave_numbers_of_another_class(request, overrides)
+    request = overridden(request, overrides)
+    request |= files.fields() | {"Name": name, "AirflowVersion": airflow_version}
+    request["Tags"] = request["Tags"] | tags
+    return Settings({key: value for key, value in request.items() if value not in ({}, "")}, notes)
+
+
+def _copied(source: dict[str, Any], shape: StructureShape) -> dict[str, Any]:
+    """The source's fields that CreateEnvironment knows, without its files, which are staged, and AWS's own tags."""
+    request = {key: value for key, value in source.items() if key in shape.members and value is not None}
+    for prefix in _FILES:
+        request.pop(f"{prefix}S3Path", None)
+        request.pop(f"{prefix}S3ObjectVersion", None)
+    logging = request.get("LoggingConfiguration")
+    if logging is not None:
+        request["LoggingConfiguration"] = _known(logging, shape.members["LoggingConfiguration"])
+    request["Tags"] = {key: value for key, value in request.get("Tags", {}).items() if not key.startswith("aws:")}
+    return request
+
+
+def _options_at_creation(
+    source: dict[str, Any], airflow_version: str, overrides: dict[str, Any]
+) -> renamed_options.Translation:
+    """The source's options as the target has them during the migration; `overrides` are the user's."""
+    translated = _options(source, airflow_version)
+    options = dict(translated.options)
+    notes = list(translated.notes)
+    for option in [option for option in options if option.startswith(_MWAA_S_OWN)]:
+        del options[option]
         notes.append(
             f"{option} is left out during the migration, because an import is a long task; set it after the cut-over "
             "(a hop sets it for you)."
@@ -166,21 +193,10 @@ def create_request(
     notes += [
         f"{option} still names the source to users; give the target its own by target.overrides.{_OPTIONS}."
         for option in _OF_THE_SOURCE
-        if option in options.options and option not in overrides.get(_OPTIONS, {})
+        if option in options and option not in overrides
     ]
-    if request.get("EndpointManagement") == "CUSTOMER":
-        notes.append(
-            "EndpointManagement is CUSTOMER, as in the source: Amazon MWAA waits in PENDING until the VPC endpoints of "
-            "the target's database and web server are made (GetEnvironment names their services)."
-        )
-    request["AirflowConfigurationOptions"] = options.options
-    notes += _keep_new_dags_paused(options.options)
-    request["Tags"] = {key: value for key, value in request.get("Tags", {}).items() if not key.startswith("aws:")}
-    notes += _leave_numbers_of_another_class(request, overrides)
-    request = overridden(request, overrides)
-    request |= files.fields() | {"Name": name, "AirflowVersion": airflow_version}
-    request["Tags"] = request["Tags"] | tags
-    return Settings({key: value for key, value in request.items() if value not in ({}, "")}, notes)
+    notes += _keep_new_dags_paused(options)
+    return renamed_options.Translation(options, notes)
 
 
 def hop_request(

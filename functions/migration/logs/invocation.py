@@ -12,6 +12,7 @@ from migration import errors
 from migration.aws import clients
 from migration.exchange import layout
 from migration.logs.api import GroupMissing, LogsApi, StreamMissing, Unanswered
+from migration.logs.archive import Archives
 from migration.logs.clock import Clock
 from migration.logs.copying import Batch, BatchCopy
 from migration.logs.journal import Journal, Wait
@@ -83,8 +84,7 @@ def copy_batch(
         api(copy["source"], of_source, begun + tries_seconds, clock),
         api(copy["target"], of_target, begun + tries_seconds, clock),
         journal,
-        s3,
-        copy,
+        Archives(s3, copy["bucket"], copy["prefix"]),
         Window(copy["start"], copy["end"]),
         until=begun + seconds,
         clock=clock,
