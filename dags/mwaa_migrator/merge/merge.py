@@ -17,13 +17,13 @@ from psycopg2 import sql
 from mwaa_migrator.airflow_schema.references import surrogate_references
 from mwaa_migrator.airflow_schema.tables import DAG_TABLE, LOG_TEMPLATE_TABLE
 from mwaa_migrator.comparison.comparable_rows import ComparableRows
-from mwaa_migrator.comparison.temporary_tables import ROWS_NOT_INSERTED
 from mwaa_migrator.errors import ContentDiffers, RowsUnaccounted
 from mwaa_migrator.merge import bulk
 from mwaa_migrator.merge.archives import carry_archives
 from mwaa_migrator.merge.dag_versions import TargetDagVersions
 from mwaa_migrator.merge.key_blocks import KeyBlock
 from mwaa_migrator.merge.log_templates import TargetLogTemplates, default_log_filename
+from mwaa_migrator.merge.merge_tables import ROWS_NOT_INSERTED
 from mwaa_migrator.merge.order import merge_order
 from mwaa_migrator.merge.pause_states import add_dags_of_versions, apply_pause_states, carry_schedules
 from mwaa_migrator.merge.receipts import note_not_written

@@ -1,4 +1,4 @@
-"""Our temporary tables. They are named, made and dropped here, and end with their transaction."""
+"""Temporary tables, which end with their transaction. Merge and verify name theirs in modules of their own."""
 
 from __future__ import annotations
 
@@ -10,27 +10,9 @@ from mwaa_migrator.postgres.identifiers import qualified
 from mwaa_migrator.postgres.session import execute
 
 
-def _temporary(name: str) -> sql.Identifier:
-    # With its schema, so that no table on the search_path is taken for it.
+def named(name: str) -> sql.Identifier:
+    """What we call a temporary table, with its schema, so that no table on the search_path is taken for it."""
     return qualified("pg_temp", "mwaa_migrator_" + name)
-
-
-#: Of the merge: see merge/rows_not_inserted.py.
-ROWS_NOT_INSERTED = _temporary("rows_not_inserted")
-
-#: Of the merge: ``dag_id, id`` of the latest version of each DAG in the target.
-LATEST_VERSIONS = _temporary("latest_versions")
-
-#: Of verify: ``row, identity, content`` of each row, as comparable_rows.py selects them.
-SOURCE_ROWS = _temporary("source_rows")
-TARGET_ROWS = _temporary("target_rows")
-#: Of verify: ``identity, content, kept`` of each row that the merge did not write.
-ROWS_NOT_WRITTEN = _temporary("rows_not_written")
-
-
-def kept_keys(number: int) -> sql.Identifier:
-    """Of the merge: ``source_key, target_key`` of the rows of one table that took no new key."""
-    return _temporary(f"kept_keys_{number}")
 
 
 def create(connection: Any, table: sql.Identifier, columns: sql.Composable) -> None:
