@@ -137,7 +137,9 @@ class LocalAws:
 
     def _function_environment(self, function: Function) -> dict[str, str]:
         credentials = self.identities.assume_role(function.role_arn, function.name)
-        return {**self.endpoint_variables(), **credentials.environment()}
+        # A function calls nothing outside, and to read the system's authorities takes 20 ms for each connection.
+        trusted = dict.fromkeys(("SSL_CERT_FILE", "AWS_CA_BUNDLE"), str(self.certificates.authority))
+        return {**self.endpoint_variables(), **trusted, **credentials.environment()}
 
     def _logs_of(self, function: Function) -> FunctionLogs:
         if function.name not in self._function_logs:
