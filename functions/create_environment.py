@@ -48,6 +48,8 @@ def handler(*, execution: str, migration: Migration, phase: str, files: dict[str
     name = target["environment"]
     found = environment.get(mwaa, name)
     is_there = _is_ours(found, migration["id"])
+    if is_there and found is not None and "export" not in migration["finished"]:
+        _require_version(found, migration["importVersion"])
     if is_there and (found is None or not _may_be_updated(found, migration)):
         return Created(environment=name, created=False)
 
@@ -85,13 +87,18 @@ def handler(*, execution: str, migration: Migration, phase: str, files: dict[str
     return Created(environment=name, created=True)
 
 
+def _require_version(found: dict[str, Any], import_version: str) -> None:
+    """Raises TargetUnfit for an earlier attempt's target that cannot take the import, as one that has had its hop."""
+    if found["AirflowVersion"] != import_version:
+        raise errors.TargetUnfit(
+            f"{found['Name']} is left from this migration and runs Airflow {found['AirflowVersion']}; the import is "
+            f"for {import_version}. Delete it and start again."
+        )
+
+
 def _may_be_updated(found: dict[str, Any], migration: Migration) -> bool:
-    """Whether the target can take what is new: not once there is an export of this attempt, nor after a hop."""
-    return (
-        found["Status"] in ("AVAILABLE", "UPDATE_FAILED")
-        and found["AirflowVersion"] == migration["importVersion"]
-        and "export" not in migration["finished"]
-    )
+    """Whether the target can take what is new: not once there is an export of this attempt."""
+    return found["Status"] in ("AVAILABLE", "UPDATE_FAILED") and "export" not in migration["finished"]
 
 
 def _update(mwaa: MWAAClient, found: dict[str, Any], made: Settings, migration: Migration) -> None:

@@ -35,7 +35,11 @@ _OPTIONS: Mapping[str, Mapping[str, Option]] = {
     "verify": VERIFY_OPTIONS,
     "prepare-hop": HOP_OPTIONS,
     "inspect": {},
+    "compare-source": VERIFY_OPTIONS,
 }
+
+#: Options of an export that a delta takes from its base.
+_CHOICES = [name for name, option in EXPORT_OPTIONS.items() if option.flag not in (None, "--jobs")]
 
 
 def new_artifact_id() -> str:
@@ -56,13 +60,17 @@ def build_parser() -> argparse.ArgumentParser:
     export = commands.add_parser("export", help="write an artifact from this Airflow's metadata database")
     export.add_argument("--to", required=True, metavar="URL", help="a directory or s3://bucket/prefix")
     export.add_argument("--id", metavar="ID", help="the artifact's id, its folder below URL (default: a new one)")
+    summing = export.add_mutually_exclusive_group()
+    summing.add_argument("--as-base", action="store_true", help="sum each run, too, so that a delta can follow")
+    summing.add_argument("--delta-of", metavar="URL", help="only what has changed since the base or delta at URL")
     import_ = commands.add_parser("import", help="merge an artifact into this Airflow's metadata database")
     verify = commands.add_parser("verify", help="compare this Airflow's metadata database with an artifact, row by row")
     hop = commands.add_parser("prepare-hop", help="mend what an upgrade of this Airflow to Airflow 3 would fail on")
     version = _reader(IMPORT_OPTIONS["hopVersion"])
     hop.add_argument("--to-version", required=True, type=version, metavar="V", help="the Airflow 3 of that upgrade")
     inspect = commands.add_parser("inspect", help="describe an artifact")
-    for command in (import_, verify, inspect):
+    compare = commands.add_parser("compare-source", help="name the runs that have changed since a base or delta")
+    for command in (import_, verify, inspect, compare):
         command.add_argument(
             "--from", dest="from_", required=True, metavar="URL", help="the artifact's folder, or the one above it"
         )
@@ -74,6 +82,7 @@ def build_parser() -> argparse.ArgumentParser:
         "verify": verify,
         "prepare-hop": hop,
         "inspect": inspect,
+        "compare-source": compare,
     }
     for name, command in by_name.items():
         for option_name, option in _OPTIONS[name].items():
@@ -125,12 +134,19 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
 
         return check_source(export_options({"xcoms": True, "jobs": None, **options}), progress)
     if arguments.command == "export":
+        from mwaa_migrator.copying.workers import default_processes
         from mwaa_migrator.export.export_artifact import export
         from mwaa_migrator.export.plan import export_options
+        from mwaa_migrator.export.summing import Summing, options_of_delta
 
         artifact_id = check_id(arguments.id or new_artifact_id())
         storage = open_storage(arguments.to).child(artifact_id)
-        artifact = export(storage, artifact_id, export_options(options), progress)
+        chosen, summing = export_options(options), Summing() if arguments.as_base else None
+        if arguments.delta_of is not None:
+            _require_no_choices(options)
+            base = read_artifact(find_artifact(arguments.delta_of))
+            chosen, summing = options_of_delta(base, options["jobs"] or default_processes()), Summing(base)
+        artifact = export(storage, artifact_id, chosen, progress, summing)
         return dict(summary(artifact), phases=progress.phases)
     if arguments.command == "prepare-hop":
         from mwaa_migrator.merge.prepare_hop import prepare_hop
@@ -147,8 +163,20 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
 
         return verify_import(storage, options["jobs"] or default_processes(), progress)
     artifact = read_artifact(storage)
+    if arguments.command == "compare-source":
+        from mwaa_migrator.copying.workers import default_processes
+        from mwaa_migrator.export.compare_source import compare_source
+
+        return compare_source(artifact, options["jobs"] or default_processes(), progress)
     missing = artifact.missing_parts()
     return dict(summary(artifact), missing_parts=missing, whole=not missing)
+
+
+def _require_no_choices(options: Mapping[str, Any]) -> None:
+    given = [str(EXPORT_OPTIONS[name].flag) for name in _CHOICES if options[name] != EXPORT_OPTIONS[name].default]
+    if given:
+        message = "A delta takes the tables and rows that its base took. Leave out {}, or take a new base."
+        raise InvalidArguments(message.format(", ".join(given)))
 
 
 def _judge(result: Mapping[str, Any]) -> tuple[int, dict[str, str] | None]:
@@ -160,6 +188,13 @@ def _judge(result: Mapping[str, Any]) -> tuple[int, dict[str, str] | None]:
             "them, or import into a new database."
         )
         return FAILED, {"name": "ContentDiffers", "message": message.format(", ".join(differing))}
+    if result.get("unchanged") is False:
+        message = "The source has changed since {}: {:,} runs ({}); tables: {}. Take another delta and import it."
+        runs, changed = ", ".join(result["examples"]) or "none", result["changed_units"]
+        return FAILED, {
+            "name": "ContentDiffers",
+            "message": message.format(result["artifact_id"], changed["runs"], runs, ", ".join(changed["tables"])),
+        }
     problems = result.get("problems")
     if problems:
         messages = [problems[0]["message"], *("{name}: {message}".format(**problem) for problem in problems[1:])]

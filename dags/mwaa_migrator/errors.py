@@ -58,6 +58,10 @@ class MissingRight(Refused):
     """The database user, or the role of the AWS credentials, lacks a right."""
 
 
+class DatabaseNotWritable(Refused):
+    """The target's database is read-only, or an event trigger in it lets an import make no tables."""
+
+
 class StorageUnavailable(Refused):
     """The artifact's location cannot be read or written."""
 
@@ -108,6 +112,14 @@ class ImportInProgress(Refused):
 
 class NotImported(Refused):
     """The artifact was never imported into this database, so there is nothing to verify."""
+
+
+class NewBaseNeeded(Refused):
+    """The source is not what it was when the base was taken: another database, an older state, or another schema."""
+
+
+class NotABase(Refused):
+    """The artifact has no sums by run, so no delta can follow it."""
 
 
 class UndecryptableSecret(Refused):

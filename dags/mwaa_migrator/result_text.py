@@ -37,6 +37,10 @@ def result_text(document: dict[str, Any]) -> str:
         "{rows} rows of {table} would fail an upgrade to Airflow 3: {reason}".format(**rows)
         for rows in document.get("refused_by_airflow_3", [])
     ]
+    lines += [
+        "{rows} rows of {table} will be changed: {reason}".format(**rows) for rows in document.get("will_change", [])
+    ]
+    lines += document.get("not_examined", [])
     if document.get("columns_left_out"):
         lines.append("columns left out: {}".format(", ".join(document["columns_left_out"])))
     if document.get("indexes_left_out"):

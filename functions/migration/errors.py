@@ -66,7 +66,7 @@ class TargetExists(MigrationError):
 
 
 class TargetUnfit(MigrationError):
-    """The target that this migration made is in a state from which it cannot continue."""
+    """The target that this migration made is in a state, or at an Airflow version, from which it cannot continue."""
 
 
 class UnknownOverride(MigrationError):

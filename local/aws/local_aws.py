@@ -93,6 +93,8 @@ class LocalAws:
             local.aws.deployment.DeploymentFailed: the template or one of its resources is refused.
         """
         self._deployment = deployment.deploy(self.client, template, self.region, stack_name, parameters)
+        # CloudFormation waits until the roles that it makes can be used.
+        self.identities.let_policies_arrive()
         for function in self._deployment.functions.values():
             self.functions.register(function)
         # Not earlier: a schedule's target has to be there.

@@ -30,8 +30,13 @@ class AirflowCommands:
         self._home = home
         self._server = ForkServer(installation.python, _WORKER, environment, home, log)
 
-    def run(self, arguments: list[str], timeout: float) -> subprocess.CompletedProcess[bytes]:
+    def run(
+        self, arguments: list[str], timeout: float, *, hold_run: bool = False
+    ) -> subprocess.CompletedProcess[bytes]:
         """Runs `airflow <arguments>` to its end.
+
+        Args:
+            hold_run: whether a run that it triggers stays queued; for Airflow 3.
 
         Raises:
             subprocess.TimeoutExpired: it was killed after `timeout` seconds.
@@ -43,7 +48,7 @@ class AirflowCommands:
             return self._run_program(arguments, timeout)
         with tempfile.TemporaryDirectory(prefix="command-") as folder:
             out, err = Path(folder, "stdout"), Path(folder, "stderr")
-            code = self._server.run({"arguments": arguments}, out, err, timeout)
+            code = self._server.run({"arguments": arguments, "hold_run": hold_run}, out, err, timeout)
             printed = [file.read_bytes() if file.exists() else b"" for file in (out, err)]
         return subprocess.CompletedProcess(["airflow", *arguments], code, *printed)
 

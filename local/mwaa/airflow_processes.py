@@ -169,9 +169,16 @@ class AirflowProcesses:
             AirflowDidNotStart: it was not started, or has been stopped.
             subprocess.TimeoutExpired: the command was killed after `timeout` seconds.
         """
+        return self._commands_that_run().run(arguments, timeout)
+
+    def trigger_held(self, arguments: list[str], timeout: float) -> subprocess.CompletedProcess[bytes]:
+        """The same for `dags trigger` on Airflow 3, whose run stays queued."""
+        return self._commands_that_run().run(arguments, timeout, hold_run=True)
+
+    def _commands_that_run(self) -> AirflowCommands:
         if self._commands is None:
             raise AirflowDidNotStart(f"the Airflow of {self.home.parent.name} does not run")
-        return self._commands.run(arguments, timeout)
+        return self._commands
 
     def start_rest_api(self) -> str:
         """Starts the web server unless it runs (from 3.0 on it always does); returns the base URL of the REST API.

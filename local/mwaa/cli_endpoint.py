@@ -60,6 +60,16 @@ def is_allowed(arguments: list[str], airflow_version: str) -> bool:
     )
 
 
+def makes_run_without_date(arguments: list[str], airflow_version: str) -> bool:
+    """Whether a command triggers a run without a logical date on 3.x, whose tasks do not run on Amazon MWAA.
+
+    So aws-samples/mwaa-disaster-recovery on 3.0.6.
+    """
+    if arguments[:2] != ["dags", "trigger"] or int(airflow_version.split(".")[0]) < 3:
+        return False
+    return not any(word.startswith(("-l", "--logical-date")) for word in arguments[2:])
+
+
 class Commands(Protocol):
     def __call__(self, arguments: list[str], timeout: float) -> subprocess.CompletedProcess[bytes]: ...
 

@@ -29,7 +29,7 @@ from local.installations.uv import InstallationFailed
 from local.mwaa import airflow_variables, log_groups
 from local.mwaa.airflow_processes import AirflowDidNotStart, AirflowProcesses
 from local.mwaa.airflow_variables import AirflowSettings
-from local.mwaa.cli_endpoint import CliEndpoint
+from local.mwaa.cli_endpoint import CliEndpoint, makes_run_without_date
 from local.mwaa.components import Components
 from local.mwaa.dag_sync import unpack_plugins
 from local.mwaa.metadata_database import MetadataDatabase
@@ -224,7 +224,8 @@ class Environment:
 
     def _update(self, changes: Mapping[str, Any]) -> None:
         before = self.settings
-        after = {**before, **changes}
+        # An empty path takes a file away.
+        after = {name: value for name, value in {**before, **changes}.items() if value != ""}
         after["LoggingConfiguration"] = {**before["LoggingConfiguration"], **changes.get("LoggingConfiguration", {})}
         new_version = after["AirflowVersion"] != before["AirflowVersion"]
         try:
@@ -308,6 +309,8 @@ class Environment:
     def _command(self, arguments: list[str], timeout: float) -> Any:
         if self.airflow is None:
             raise AirflowDidNotStart(f"{self.name} is {self.status}; its Airflow does not run")
+        if makes_run_without_date(arguments, self.settings["AirflowVersion"]):
+            return self.airflow.trigger_held(arguments, timeout)
         return self.airflow.command(arguments, timeout)
 
 

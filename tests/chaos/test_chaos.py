@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import psycopg2
 import pytest
+from moto.stepfunctions.parser.asl.component.common.retry import retrier_decl
+from werkzeug.wrappers import Response
 
 from chaos import faults, faults_page, import_steps, judge, real_kinds
 from chaos.__main__ import keep
@@ -18,6 +24,10 @@ from chaos.real_kinds import REAL_KINDS
 from chaos.run import Outcome, execute, migrate
 from chaos.world import World, world
 from local.aws.iam import propagation
+from local.aws.iam.policy_evaluation import Principal
+from local.aws.request import AwsRequest
+from local.aws.responses import AwsError
+from tools.template import template
 
 #: What a LocalTaskJob leaves that ends after the rows of its DAG were deleted.
 OUR_JOB = "insert into job (dag_id, job_type, state) values ('mwaa_migrator_export', 'LocalTaskJob', 'success')"
@@ -43,8 +53,8 @@ def late_permissions(here: World, monkeypatch: pytest.MonkeyPatch) -> Callable[[
     def refused() -> int:
         return sum(times for call, times in here.aws.endpoint.record.calls().items() if call.decision != "allowed")
 
-    before = refused()
-    monkeypatch.setattr(propagation, "_has_arrived", lambda made: refused() > before)
+    before, begun = refused(), time.monotonic()
+    monkeypatch.setattr(propagation, "_has_arrived", lambda made: made < begun or refused() > before)
     return lambda: refused() - before
 
 
@@ -54,6 +64,47 @@ def test_permissions_that_arrive_late_are_waited_for(here: World, late_permissio
     assert (outcome.broken, outcome.status) == ([], "SUCCEEDED")
     assert outcome.struck
     assert late_permissions() > 0
+
+
+@pytest.fixture
+def idle_functions(here: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[set[str]]:
+    """The functions in a VPC, which begin as idle for weeks; Step Functions waits for them for no time."""
+    monkeypatch.setenv("LAMBDA_STATE", "Inactive")
+    monkeypatch.setattr(retrier_decl, "time", SimpleNamespace(sleep=lambda seconds: None))
+    resources = template()["Resources"]
+    deployed = here.aws.deployed.functions
+    names = {deployed[name].name for name in deployed if "VpcConfig" in resources[name]["Properties"]}
+    functions = [function for function in here.aws.functions.functions() if function.name in names]
+    for function in functions:
+        here.aws.functions.register(replace(function, in_vpc=True))
+    yield names
+    for function in functions:
+        here.aws.functions.register(function)
+
+
+@pytest.mark.timeout(600)
+def test_a_migration_in_an_account_that_takes_its_time(
+    here: World, idle_functions: set[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Functions are woken, permissions arrive late, and of no new log stream CloudWatch knows the times."""
+    monkeypatch.setenv("PERMISSION_DELAY_SECONDS", "2")
+    monkeypatch.setenv("STREAM_TIMES_DELAY_SECONDS", "3600")
+    woken: list[str] = []
+    answer = here.aws.functions.answer
+
+    def answer_or_wake(request: AwsRequest, environ: dict[str, Any], principal: Principal) -> Response:
+        try:
+            return answer(request, environ, principal)
+        except AwsError as error:
+            woken.append(error.name)
+            raise
+
+    monkeypatch.setattr(here.aws.functions, "answer", answer_or_wake)
+    outcome = migrate(here, "slow", [])
+    assert (outcome.broken, outcome.status) == ([], "SUCCEEDED")
+    # Each that a migration within 2.x which goes well invokes.
+    assert woken.count("ResourceNotReadyException") == woken.count("ResourceConflictException") >= 6
+    assert len(idle_functions) >= 6
 
 
 @pytest.mark.timeout(600)

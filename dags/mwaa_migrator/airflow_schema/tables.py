@@ -82,6 +82,9 @@ DAG_TABLE = "dag"
 
 LOG_TEMPLATE_TABLE = "log_template"
 
+#: What people set, and what a delta takes whole.
+SETTINGS = ("connection", DAG_TABLE, "slot_pool", "variable")
+
 #: The column by which a table has something of a version of a DAG.
 DAG_VERSION_COLUMN = "dag_version_id"
 

@@ -101,4 +101,5 @@ def summary(artifact: Artifact) -> dict[str, Any]:
         "constraints_left_out": manifest["constraints_left_out"],
         "set_aside": manifest["set_aside"],
         "refused_by_airflow_3": manifest["refused_by_airflow_3"],
+        **{name: manifest[name] for name in ("follows", "changed_units") if name in manifest},
     }

@@ -20,6 +20,10 @@ MANIFEST = "manifest.json"
 SCHEMA = "schema.json"
 #: The folder of the parts.
 TABLES = "tables"
+#: The folder of the sums by unit, which a base and a delta have.
+SUMS = "sums"
+#: The units that a delta replaces.
+CHANGES = "changes.json"
 
 #: The id becomes part of a schema's name (63 bytes in PostgreSQL) and of an S3 key.
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,39}\Z")

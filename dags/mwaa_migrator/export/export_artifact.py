@@ -21,7 +21,7 @@ from mwaa_migrator.airflow_schema.migration_rules import MigrationRule
 from mwaa_migrator.airflow_schema.primary_keys import require_primary_keys
 from mwaa_migrator.airflow_schema.references import USER_REFERENCES, USER_TABLE
 from mwaa_migrator.artifact.artifact import Artifact
-from mwaa_migrator.artifact.manifest import FORMAT_VERSION, MANIFEST, SCHEMA, TABLES
+from mwaa_migrator.artifact.manifest import FORMAT_VERSION, MANIFEST, SCHEMA, SUMS, TABLES
 from mwaa_migrator.artifact.storage import Storage
 from mwaa_migrator.copying.workers import Job, Session, run_jobs
 from mwaa_migrator.errors import ArtifactExists, ExportFailed, MigratorError, StorageUnavailable
@@ -41,6 +41,7 @@ from mwaa_migrator.export.refused_rows import (
     rules_to_come,
     to_set_aside,
 )
+from mwaa_migrator.export.summing import Summing
 from mwaa_migrator.export.table_copies import copy_jobs
 from mwaa_migrator.export.unfinished import unfinished
 from mwaa_migrator.postgres.session import execute, fetch_all, fetch_value, keep_alive
@@ -49,11 +50,17 @@ from mwaa_migrator.this_airflow.configuration import fernet, log_filename_templa
 from mwaa_migrator.this_airflow.database import metadata_database
 
 
-def export(storage: Storage, artifact_id: str, options: ExportOptions, progress: Progress) -> Artifact:
-    """Write the artifact into ``storage``.
+def export(
+    storage: Storage,
+    artifact_id: str,
+    options: ExportOptions,
+    progress: Progress,
+    summing: Summing | None = None,
+) -> Artifact:
+    """Write the artifact into ``storage``, a base or a delta where ``summing`` is given.
 
     Raises ArtifactExists, what ``plan_export`` and ``read_cut`` raise, PrimaryKeyMissing, UndecryptableSecret,
-    ExportFailed, and what connecting and storing raise.
+    ExportFailed, NewBaseNeeded, and what connecting and storing raise.
     """
     with metadata_database() as source:
         if storage.size(MANIFEST) is not None:
@@ -65,7 +72,7 @@ def export(storage: Storage, artifact_id: str, options: ExportOptions, progress:
             require_primary_keys(source.schema, plan.tables.values())
             source.connection.rollback()
         with progress.phase("export"), _nothing_left_of_a_failure(storage):
-            manifest = _write(plan, storage, artifact_id, options, progress)
+            manifest = _write(plan, storage, artifact_id, options, progress, summing)
     return Artifact(storage, manifest)
 
 
@@ -76,14 +83,20 @@ def _nothing_left_of_a_failure(storage: Storage) -> Iterator[None]:
         yield
     except BaseException as error:
         with suppress(MigratorError):
-            storage.child(TABLES).delete_all()
+            for folder in (TABLES, SUMS):
+                storage.child(folder).delete_all()
         if isinstance(error, StorageUnavailable):
             raise ExportFailed(f"The export stopped, and its parts were removed: {error}") from error
         raise
 
 
 def _write(
-    plan: ExportPlan, storage: Storage, artifact_id: str, options: ExportOptions, progress: Progress
+    plan: ExportPlan,
+    storage: Storage,
+    artifact_id: str,
+    options: ExportOptions,
+    progress: Progress,
+    summing: Summing | None,
 ) -> dict[str, Any]:
     """Write the whole artifact and return its manifest."""
     source = plan.source
@@ -91,14 +104,20 @@ def _write(
     execute(connection, "begin isolation level repeatable read read only")
     snapshot, snapshot_time = fetch_all(connection, "select pg_export_snapshot(), now()")[0]
     rules = rules_to_come(plan, options)
-    cut, set_aside = _without_refused_rows(read_cut(plan, options), rules, options)
+    cut = read_cut(plan, options)
+    if summing is not None:
+        cut = summing.begin(cut)
+    cut, set_aside = _without_refused_rows(cut, rules, options)
     require_key_space(cut)
     entries: dict[str, dict[str, Any]] = {
         name: {"columns": list(table.column_names), "rows": 0, "bytes": 0, "parts": []}
         for name, table in plan.tables.items()
     }
-    skipped = _export_encrypted(cut, entries, storage, options)
     session = Session(source.place.connection_parameters(), snapshot=snapshot)
+    of_units: dict[str, Any] = {}
+    if summing is not None:
+        cut, of_units = summing.sum_units(cut, storage, session, options.processes, progress)
+    skipped = _export_encrypted(cut, entries, storage, options)
     refused_later = _copy(cut, rules.later, entries, storage, session, options.processes, progress)
     for name, entry in entries.items():
         _check_rows(name, entry)
@@ -113,6 +132,7 @@ def _write(
         "refused_by_airflow_3": [rows.as_json() for rows in refused_later],
         "unfinished": unfinished(cut),
         "schema_sha256": hashlib.sha256(schema).hexdigest(),
+        **of_units,
     }
     dags = read_dag_list(plan)
     connection.rollback()

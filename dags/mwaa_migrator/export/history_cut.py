@@ -55,7 +55,8 @@ class HistoryCut:
 
     ``since`` is a time and not a number of days, because every copying process must cut at the same instant.
     ``without_own_dags`` leaves out what our own DAGs left in the source; it is false if there is nothing of them.
-    ``set_aside`` has a condition, by table, for rows that stay behind because Airflow's migrations do not take them.
+    ``set_aside`` has a condition, by table, for rows that stay behind because Airflow's migrations do not take them,
+    ``changed`` the condition under which a row goes with a delta.
     """
 
     plan: ExportPlan
@@ -63,12 +64,15 @@ class HistoryCut:
     dags: str | None
     without_own_dags: bool
     set_aside: Mapping[str, sql.Composable] = field(default_factory=dict)
+    changed: Mapping[str, sql.Composable] = field(default_factory=dict)
 
     def condition(self, table: Table) -> sql.Composable | None:
         """The condition on alias ``t`` under which a row of ``table`` is inside the cut; None if all rows are."""
         conditions = [self._without_own_dags(table), self._history(table)]
         if table.name in self.set_aside:
             conditions.append(sql.SQL("not coalesce({}, false)").format(self.set_aside[table.name]))
+        if table.name in self.changed:
+            conditions.append(self.changed[table.name])
         return _all_of([condition for condition in conditions if condition is not None])
 
     def _without_own_dags(self, table: Table) -> sql.Composable | None:

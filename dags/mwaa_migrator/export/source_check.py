@@ -14,6 +14,7 @@ from mwaa_migrator.export.export_encrypted import find_undecryptable, refuse_und
 from mwaa_migrator.export.history_cut import HistoryCut, read_cut
 from mwaa_migrator.export.plan import ExportOptions, plan_export
 from mwaa_migrator.export.refused_rows import RefusedRows, find_refused_rows, rules_to_come, to_set_aside
+from mwaa_migrator.export.rows_to_change import find_rows_to_change
 from mwaa_migrator.export.unfinished import unfinished
 from mwaa_migrator.postgres.catalog import Constraint, Table
 from mwaa_migrator.postgres.foreign_keys import can_be_cleared, without_parent
@@ -63,6 +64,7 @@ def check_source(options: ExportOptions, progress: Progress) -> Dict[str, Any]:
         plan, cut = examined.cut.plan, examined.cut
         tables = {name: _size(cut, table) for name, table in plan.tables.items()}
         aside = [rows for rows in examined.refused if _stays_behind(rows, options)]
+        will_change = find_rows_to_change(cut, options.target_version)
         result: Dict[str, Any] = {
             "airflow_version": source.airflow_version,
             "revision": source.revision,
@@ -78,6 +80,8 @@ def check_source(options: ExportOptions, progress: Progress) -> Dict[str, Any]:
             "refused": [rows.as_json() for rows in examined.refused if rows not in aside],
             "set_aside": [rows.as_json() for rows in aside],
             "refused_by_airflow_3": [rows.as_json() for rows in examined.later],
+            "will_change": [rows.as_json() for rows in will_change.rows],
+            "not_examined": will_change.unread,
             "without_parent": _orphans(cut),
             "undecryptable": examined.undecryptable,
             "dag_list": read_dag_list(plan),

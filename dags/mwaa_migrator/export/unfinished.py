@@ -41,7 +41,11 @@ def unfinished(cut: HistoryCut) -> dict[str, Any]:
         count = sql.SQL("select count(*) from {} t where {}").format(source.table(name), condition)
         found[name + "s"] = int(fetch_value(source.connection, count))
         columns = [column for column in naming if column in table.column_names]
-        query = sql.SQL("select {} from {} t where {} order by t.dag_id, 2 limit {}").format(
+        found["listed"][name + "s"] = []
+        if not found[name + "s"]:
+            continue
+        # Without "offset 0" PostgreSQL would walk a whole table of finished rows in the order of an index.
+        query = sql.SQL("select {} from (select * from {} t where {} offset 0) t order by t.dag_id, 2 limit {}").format(
             sql.SQL(", ").join([_readable(table, column) for column in columns]),
             source.table(name),
             condition,

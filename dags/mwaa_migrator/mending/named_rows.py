@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Dict, List
+from typing import Dict, List, Sequence, Tuple
 
 from mwaa_migrator.postgres.row_names import listed
 
 #: So many rows a line names.
-_EXAMPLES = 3
+EXAMPLES = 3
 
 
 class NamedRows:
@@ -20,12 +20,17 @@ class NamedRows:
 
     def add(self, name: str, told: str) -> None:
         """``told`` ends the line that names this row and others of its kind."""
-        self._rows[told] = self._rows.get(told, 0) + 1
-        examples = self._examples.setdefault(told, [])
-        if len(examples) < _EXAMPLES:
-            examples.append(name)
+        self.add_counted(1, [name], told)
+
+    def add_counted(self, rows: int, examples: Sequence[str], told: str) -> None:
+        """``rows`` of one kind, with the names of some of them."""
+        self._rows[told] = self._rows.get(told, 0) + rows
+        named = self._examples.setdefault(told, [])
+        named += examples[: EXAMPLES - len(named)]
+
+    def kinds(self) -> List[Tuple[str, int, List[str]]]:
+        """For each kind what was told of its rows, how many there are, and the names of a few."""
+        return [(told, rows, self._examples[told]) for told, rows in self._rows.items()]
 
     def lines(self) -> List[str]:
-        return [
-            f"{rows} {self._what} ({listed(self._examples[told], rows)}): {told}" for told, rows in self._rows.items()
-        ]
+        return [f"{rows} {self._what} ({listed(examples, rows)}): {told}" for told, rows, examples in self.kinds()]

@@ -28,6 +28,7 @@ from mwaa_migrator.merge.order import merge_order
 from mwaa_migrator.merge.pause_states import add_dags_of_versions, apply_pause_states, carry_schedules
 from mwaa_migrator.merge.receipts import note_not_written
 from mwaa_migrator.merge.rows_not_inserted import DIFFERS, SAME, NotInserted, RowsNotInserted
+from mwaa_migrator.merge.target_objects import TargetObjects
 from mwaa_migrator.merge.translation import Translation
 from mwaa_migrator.merge.unfit_rows import require_fit
 from mwaa_migrator.merge.version_numbers import has_versions, keep_latest, make_room
@@ -83,6 +84,7 @@ class Merge:
         self._dag_versions = TargetDagVersions(upgraded)
         self._translation = Translation(upgraded, blocks, self._log_templates, self._dag_versions)
         self._rows_not_inserted = RowsNotInserted(upgraded, self._translation, on_conflict)
+        self._target_objects = TargetObjects(self._connection, upgraded.target.schema)
 
     def run(self, pause_state: str, in_bulk: Sequence[str]) -> MergeResult:
         """Merge everything; if it raises, nothing may be committed.
@@ -127,7 +129,8 @@ class Merge:
         for name in names:
             begun = time.monotonic()
             # An index grows fastest at its end. Without one, the order costs a sort and gains nothing.
-            results[name] = self._merge_table(self._upgraded.tables[name], in_key_order=name not in in_bulk)
+            with self._target_objects.named_refusals(name):
+                results[name] = self._merge_table(self._upgraded.tables[name], in_key_order=name not in in_bulk)
             note = f"{results[name].kept:,} kept, {results[name].set_aside:,} set aside"
             self._progress.table("merge", name, results[name].merged, time.monotonic() - begun, note=note)
         return results
@@ -172,18 +175,21 @@ class Merge:
         if exported != merged + others.kept + set_aside:
             message = (
                 "{}: {} rows were exported; {} merged, {} kept and {} set aside do not add up to it. Nothing was "
-                "merged. Look for triggers on the target's table; if it has none, report this as a defect."
+                "merged. {}"
             )
-            raise RowsUnaccounted(message.format(table.name, exported, merged, others.kept, set_aside))
+            look = self._target_objects.where_to_look(table.name)
+            raise RowsUnaccounted(message.format(table.name, exported, merged, others.kept, set_aside, look))
         if others.kept_differing or others.set_aside:
             self._note_not_written(table)
         expected, actual = self._checksums(table, source, others)
         if expected != actual:
             message = (
-                "{}: the merged rows have checksum {} ({} rows), and should have {} ({} rows). Nothing was merged. "
-                "Look for triggers on the target's table; if it has none, report this as a defect."
+                "{}: the merged rows have checksum {} ({} rows), and should have {} ({} rows). Nothing was merged. {}"
             )
-            raise ContentDiffers(message.format(table.name, actual.value, actual.rows, expected.value, expected.rows))
+            look = self._target_objects.where_to_look(table.name)
+            raise ContentDiffers(
+                message.format(table.name, actual.value, actual.rows, expected.value, expected.rows, look)
+            )
         return TableResult(
             exported,
             merged,

@@ -78,12 +78,16 @@ def checksum_query(
     server_encoding: str = "UTF8",
 ) -> sql.Composed:
     """A query for one row ``(count, sum)`` over ``source``, a FROM item that gets the alias ``t``."""
-    values = [_independent(column, algorithm, server_encoding) for column in columns]
     return sql.SQL("select count(*), coalesce(sum({}), 0)::text from {} t{}").format(
-        row_hash(values, algorithm),
+        portable_row_hash(columns, algorithm, server_encoding),
         source,
         sql.SQL("") if where is None else sql.SQL(" where {}").format(where),
     )
+
+
+def portable_row_hash(columns: Sequence[Column], algorithm: str, server_encoding: str) -> sql.Composed:
+    """``row_hash`` over these columns of the alias ``t``, the same on every server."""
+    return row_hash([_independent(column, algorithm, server_encoding) for column in columns], algorithm)
 
 
 def _independent(column: Column, algorithm: str, server_encoding: str) -> sql.Composable:

@@ -12,10 +12,12 @@ from psycopg2.errors import (
     DiskFull,
     InsufficientPrivilege,
     ProgramLimitExceeded,
+    RaiseException,
     ReadOnlySqlTransaction,
     StatementTooComplex,
     TooManyArguments,
     TooManyColumns,
+    UntranslatableCharacter,
 )
 from psycopg2.extensions import TRANSACTION_STATUS_IDLE, TRANSACTION_STATUS_INTRANS
 
@@ -29,8 +31,15 @@ Query = Union[str, sql.Composable]
 #: and numbers as text.
 SESSION_SETTINGS = """
     set datestyle to 'ISO, MDY'; set intervalstyle to 'postgres'; set timezone to 'UTC'; set extra_float_digits to 3;
-    set bytea_output to 'hex'; set client_encoding to 'UTF8'; set statement_timeout to 0; set lock_timeout to 0;
-    set idle_in_transaction_session_timeout to 0; set row_security to off; set jit to off
+    set bytea_output to 'hex'; set client_encoding to 'UTF8'; set row_security to off; set jit to off
+"""
+
+#: A role's or a database's time-outs are meant for web requests, and other settings of theirs change what a statement
+#: or the catalog says: a backslash in a string, a name in quotes, a comparison with NULL.
+_AS_POSTGRESQL_COMES = """
+    set statement_timeout to 0; set lock_timeout to 0; set idle_in_transaction_session_timeout to 0;
+    set standard_conforming_strings to on; set quote_all_identifiers to off; set transform_null_equals to off;
+    set array_nulls to on
 """
 
 #: Of the connection, the server or another session. A server is read-only for a while after a failover.
@@ -39,8 +48,8 @@ _OF_THE_MOMENT = (OperationalError, InterfaceError, ReadOnlySqlTransaction)
 #: Operational errors that come again as long as the rows are as they are.
 _LIMITS = (ProgramLimitExceeded, StatementTooComplex, TooManyColumns, TooManyArguments)
 
-#: The first server that closes idle sessions outside of a transaction too (``idle_session_timeout``).
-CLOSES_IDLE_SESSIONS_SINCE = 140000
+#: Time-outs by the first server that has them.
+_NEWER_TIMEOUTS = {"idle_session_timeout": 140000, "transaction_timeout": 170000}
 
 
 def execute(connection: Any, query: Query, parameters: Sequence[Any] | None = None) -> int:
@@ -70,6 +79,14 @@ def _run(connection: Any, query: Query, parameters: Sequence[Any] | None) -> Any
         cursor.close()
         raise
     return cursor
+
+
+def ignore_settings_of_role(connection: Any) -> None:
+    """Give the session PostgreSQL's own settings where a role's or a database's would end or change its statements."""
+    execute(connection, _AS_POSTGRESQL_COMES)
+    for name, version in _NEWER_TIMEOUTS.items():
+        if connection.server_version >= version:
+            execute(connection, sql.SQL("set {} to 0").format(sql.Identifier(name)))
 
 
 #: Seconds without a packet after which the other end is asked, seconds between questions, and how many may remain
@@ -142,6 +159,16 @@ def remedy(kind: type[Error]) -> str:
     """Whether trying again helps: it does if the connection, the server or another session was the cause."""
     if issubclass(kind, DiskFull):
         return "Make room on the server's disk, and try again: what had been written was rolled back."
+    if issubclass(kind, RaiseException):
+        return (
+            "All of it was rolled back. A trigger or an event trigger that somebody has added to the database refuses "
+            "the statement: disable it while the migration runs, and try again."
+        )
+    if issubclass(kind, UntranslatableCharacter):
+        return (
+            "All of it was rolled back. The database's encoding lacks a character that the rows have: migrate into a "
+            "database whose encoding is UTF8."
+        )
     if issubclass(kind, _OF_THE_MOMENT) and not issubclass(kind, _LIMITS):
         return "Try again: work that was committed is recognised, the rest was rolled back."
     return (

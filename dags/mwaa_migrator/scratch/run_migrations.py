@@ -19,7 +19,7 @@ from psycopg2 import Error
 from psycopg2.extensions import TRANSACTION_STATUS_ACTIVE, TRANSACTION_STATUS_INERROR, cursor
 
 from mwaa_migrator.child_process import exit_with_parent
-from mwaa_migrator.postgres.session import CLOSES_IDLE_SESSIONS_SINCE, keep_alive, set_keepalives
+from mwaa_migrator.postgres.session import ignore_settings_of_role, keep_alive, set_keepalives
 from mwaa_migrator.this_airflow.database import this_place
 from mwaa_migrator.waiting import PATIENCE
 
@@ -77,16 +77,12 @@ def confine_connections(scratch: str) -> None:
     from sqlalchemy.engine import Engine
 
     def set_search_path(dbapi_connection: Any, _record: Any) -> None:
+        ignore_settings_of_role(dbapi_connection)
         with dbapi_connection.cursor() as cursor:
             cursor.execute(sql.SQL("set search_path to {}").format(sql.Identifier(scratch)))
             cursor.execute("select set_config('application_name', left(%s, 63), false)", (scratch,))
-            # MWAA's roles may have time-outs that are meant for web requests.
-            cursor.execute("set statement_timeout to 0")
             # The server's default is meant for indexes on tables in use.
             cursor.execute("set maintenance_work_mem to '256MB'")
-            if dbapi_connection.server_version >= CLOSES_IDLE_SESSIONS_SINCE:
-                # As keep_alive_connections, for servers without a proxy.
-                cursor.execute("set idle_session_timeout to 0")
         # A rollback undoes a setting of its transaction, and the pool begins every connection with one.
         dbapi_connection.commit()
         set_keepalives(dbapi_connection)

@@ -114,6 +114,12 @@ def drop_leftovers(connection: Any) -> list[str]:
 
 def create(connection: Any, name: str) -> None:
     """Make an empty schema and commit; raises MissingRight if the database user may not."""
+    create_schema(connection, name)
+    connection.commit()
+
+
+def create_schema(connection: Any, name: str) -> None:
+    """The same without the commit."""
     try:
         execute(connection, sql.SQL("create schema {}").format(sql.Identifier(name)))
     except InsufficientPrivilege as error:
@@ -123,7 +129,6 @@ def create(connection: Any, name: str) -> None:
         raise MissingRight(
             f"The database user {user} may not create a schema. Let it: GRANT CREATE ON DATABASE {database} TO {user}."
         ) from error
-    connection.commit()
 
 
 def drop(connection: Any, name: str) -> None:

@@ -16,7 +16,12 @@ from mwaa_migrator.postgres.session import named_database_errors
 from mwaa_migrator.this_airflow.airflows_engine import AirflowsEngine
 from mwaa_migrator.this_airflow.place import APPLICATION_NAME, Place
 from mwaa_migrator.this_airflow.release import airflow_version
-from mwaa_migrator.this_airflow.schema import airflow_schema, read_revision, require_all_tables
+from mwaa_migrator.this_airflow.schema import (
+    airflow_schema,
+    read_revision,
+    require_all_tables,
+    require_visible_rows,
+)
 from mwaa_migrator.this_airflow.worker_environment import WorkerEnvironment, is_airflow_kept_out
 
 
@@ -52,8 +57,8 @@ class MetadataDatabase:
 def metadata_database(application_name: str = APPLICATION_NAME) -> Iterator[MetadataDatabase]:
     """Open a session for the length of the block; errors of psycopg2 in it get the names of ``named_database_errors``.
 
-    Raises what ``airflow_version``, ``Place.connect``, ``airflow_schema``, ``read_revision`` and
-    ``require_all_tables`` raise.
+    Raises what ``airflow_version``, ``Place.connect``, ``airflow_schema``, ``read_revision``, ``require_all_tables``
+    and ``require_visible_rows`` raise.
     """
     place = this_place()
     version = airflow_version()
@@ -63,6 +68,7 @@ def metadata_database(application_name: str = APPLICATION_NAME) -> Iterator[Meta
             schema = airflow_schema(connection)
             revision = read_revision(connection, schema)
             require_all_tables(connection, schema, revision)
+            require_visible_rows(connection, schema)
             connection.rollback()
             yield MetadataDatabase(place, connection, version, schema, revision)
     finally:

@@ -11,9 +11,10 @@ import glob
 import os
 import re
 from functools import lru_cache
-from typing import Any, Dict, FrozenSet, Iterable, Iterator, Mapping, NamedTuple, Tuple
+from typing import Any, Dict, FrozenSet, Iterable, Iterator, NamedTuple, Tuple
 
 from mwaa_migrator.errors import AirflowNotSupported
+from mwaa_migrator.this_airflow.migration_syntax import ANY_TABLE, MigrationSyntax
 
 
 @lru_cache(maxsize=None)
@@ -78,7 +79,7 @@ def columns_in_migrations(table: str) -> FrozenSet[str]:
     Airflow 3's migrations begin with tables that they do not spell out: of those, only columns that came later.
     """
     columns = _read().columns
-    return columns.get(table, frozenset()) | columns.get(_ANY_TABLE, frozenset())
+    return columns.get(table, frozenset()) | columns.get(ANY_TABLE, frozenset())
 
 
 def names_in_migrations(after: str | None = None) -> set[str]:
@@ -95,146 +96,6 @@ def names_in_migrations(after: str | None = None) -> set[str]:
 def index_names() -> set[str]:
     """The names of indexes and constraints in this Airflow's migrations and models, and of whatever else is there."""
     return names_in_migrations() | _read_models().indexes
-
-
-#: The functions of Alembic and SQLAlchemy that take a table's name, and the positions of it.
-_TABLE_ARGUMENTS = {
-    "add_column": (0,),
-    "alter_column": (0,),
-    "batch_alter_table": (0,),
-    "bulk_insert": (0,),
-    "create_foreign_key": (1, 2),
-    "create_index": (1,),
-    "create_primary_key": (1,),
-    "create_table": (0,),
-    "create_unique_constraint": (1,),
-    "drop_column": (0,),
-    "drop_table": (0,),
-    "Table": (0,),
-    "rename_table": (0, 1),
-    "table": (0,),
-}
-_TABLE_KEYWORDS = ("source_table", "referent_table", "table_name", "old_table_name", "new_table_name")
-
-
-def _tables(module: ast.Module) -> Iterator[str]:
-    """The names of tables in a module: arguments of the functions above, and ``__tablename__``."""
-    constants = dict(_constants(module))
-    yield from (value for name, value in _constants(module) if name == "__tablename__")
-    for call in _calls(module):
-        if _is_in_batch(call):
-            continue
-        function = _function(call)
-        arguments = [call.args[at] for at in _TABLE_ARGUMENTS.get(function, ()) if at < len(call.args)]
-        arguments += [keyword.value for keyword in call.keywords if keyword.arg in _TABLE_KEYWORDS]
-        for argument in arguments:
-            name = _string(argument, constants)
-            if name is not None:
-                yield name
-
-
-#: Has the columns of which only a migration that runs would say the table.
-_ANY_TABLE = "?"
-
-
-def _columns(module: ast.Module) -> Iterator[tuple[str, str]]:
-    """Tables and their columns, as a module makes, renames or reads them."""
-    constants = dict(_constants(module))
-    for node in ast.walk(module):
-        if isinstance(node, ast.ClassDef):
-            yield from _columns_of_model(node, constants)
-    attributed: set[ast.Call] = set()
-    for table, call in _calls_about_tables(module, constants):
-        attributed.update(_calls(call))
-        yield from ((table, column) for column in _columns_of_call(call, constants))
-    for call in _calls(module):
-        if _function(call) == "Column" and call not in attributed:
-            yield from ((_ANY_TABLE, column) for column in _columns_of_call(call, constants))
-
-
-def _calls_about_tables(module: ast.Module, constants: Mapping[str, str]) -> Iterator[tuple[str, ast.Call]]:
-    """The calls that make or change a table, with its name."""
-    for node in ast.walk(module):
-        for item in node.items if isinstance(node, ast.With) else ():
-            batch, alias = item.context_expr, item.optional_vars
-            if isinstance(batch, ast.Call) and isinstance(alias, ast.Name) and batch.args:
-                table = _string(batch.args[0], constants) or _ANY_TABLE
-                yield from ((table, call) for call in _calls(node) if _receiver(call) == alias.id)
-    for call in _calls(module):
-        if _function(call) in ("create_table", "add_column", "alter_column", "Table", "table") and call.args:
-            table_name = None if _is_in_batch(call) else _string(call.args[0], constants)
-            if table_name is not None:
-                yield table_name, call
-
-
-def _columns_of_model(model: ast.ClassDef, constants: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-    own = dict(_constants(model))
-    for statement in model.body:
-        if isinstance(statement, ast.Assign) and isinstance(statement.value, ast.Call) and "__tablename__" in own:
-            for target in statement.targets:
-                if isinstance(target, ast.Name) and _function(statement.value) == "Column":
-                    yield own["__tablename__"], target.id
-                    for argument in statement.value.args[:1]:
-                        yield own["__tablename__"], _string(argument, constants) or target.id
-
-
-def _columns_of_call(call: ast.Call, constants: Mapping[str, str]) -> Iterator[str]:
-    for inner in _calls(call):
-        if _function(inner) in ("Column", "column") and inner.args:
-            name = _string(inner.args[0], constants)
-            if name is not None:
-                yield name
-    for keyword in call.keywords:
-        name = _string(keyword.value, constants) if keyword.arg == "new_column_name" else None
-        if name is not None:
-            yield name
-
-
-def _renamed_tables(module: ast.Module) -> Iterator[tuple[str, str]]:
-    constants = dict(_constants(module))
-    for call in _calls(module):
-        if _function(call) == "rename_table":
-            names = [_string(argument, constants) for argument in call.args[:2]]
-            names += [_string(keyword.value, constants) for keyword in call.keywords if keyword.arg in _TABLE_KEYWORDS]
-            if len(names) == 2 and names[0] is not None and names[1] is not None:
-                yield names[0], names[1]
-
-
-def _calls(node: ast.AST) -> Iterator[ast.Call]:
-    return (found for found in ast.walk(node) if isinstance(found, ast.Call))
-
-
-def _function(call: ast.Call) -> str:
-    return call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
-
-
-def _constants(node: ast.AST) -> Iterator[tuple[str, str]]:
-    """The names to which a module or a class gives a text."""
-    for statement in ast.walk(node):
-        if isinstance(statement, ast.Assign) and len(statement.targets) == 1:
-            target, value = statement.targets[0], _string(statement.value, {})
-            if isinstance(target, ast.Name) and value is not None:
-                yield target.id, value
-
-
-def _is_in_batch(call: ast.Call) -> bool:
-    """Whether it is an operation of ``batch_alter_table``, which names columns where others name tables."""
-    return _receiver(call).startswith("batch")
-
-
-def _receiver(call: ast.Call) -> str:
-    """The name of that of which a method is called; empty for anything else."""
-    receiver = call.func.value if isinstance(call.func, ast.Attribute) else None
-    return receiver.id if isinstance(receiver, ast.Name) else ""
-
-
-def _string(value: ast.AST, constants: Mapping[str, str]) -> str | None:
-    """The text of a literal, or of a name that the module gives a literal to; None for anything else."""
-    if isinstance(value, ast.Name):
-        return constants.get(value.id)
-    # Python 3.7 parses a string as ast.Str, whose text is ``s``.
-    text = getattr(value, "value", getattr(value, "s", None))
-    return text if isinstance(text, str) else None
 
 
 class _Revision(NamedTuple):
@@ -263,9 +124,10 @@ def _read() -> _Migrations:
         if "revision" in said:
             revisions[said["revision"]] = _Revision(_as_tuple(said.get("down_revision")), said.get("airflow_version"))
             names[said["revision"]] = frozenset(re.findall(r"""["'](\w+)["']""", text))
-        tables.update(_tables(module))
-        renamed.update(_renamed_tables(module))
-        for table, column in _columns(module):
+        syntax = MigrationSyntax(module)
+        tables.update(syntax.tables())
+        renamed.update(syntax.renamed_tables())
+        for table, column in syntax.columns():
             columns.setdefault(table, set()).add(column)
     for one, other in renamed:
         both = columns.get(one, set()) | columns.get(other, set())

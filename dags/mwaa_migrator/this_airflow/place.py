@@ -13,7 +13,7 @@ from typing import Any
 from psycopg2 import OperationalError
 
 from mwaa_migrator.errors import DatabaseUnreachable
-from mwaa_migrator.postgres.session import CLOSES_IDLE_SESSIONS_SINCE, SESSION_SETTINGS, execute, set_keepalives
+from mwaa_migrator.postgres.session import SESSION_SETTINGS, execute, ignore_settings_of_role, set_keepalives
 
 #: Shown in pg_stat_activity; an import also finds by it the sessions that a killed one left.
 APPLICATION_NAME = "mwaa_migrator"
@@ -89,7 +89,6 @@ def _prepare(connection: Any, application_name: str) -> None:
     set_keepalives(connection)
     # psycopg2 decodes by the encoding that it knows, and does not notice a statement that sets another.
     connection.set_client_encoding("UTF8")
+    ignore_settings_of_role(connection)
     execute(connection, SESSION_SETTINGS)
-    if connection.server_version >= CLOSES_IDLE_SESSIONS_SINCE:
-        execute(connection, "set idle_session_timeout to 0")
     execute(connection, "select set_config('application_name', %s, false)", (application_name,))

@@ -13,7 +13,7 @@ from psycopg2 import sql
 
 from mwaa_migrator.airflow_schema.revision_tables import revision_tables
 from mwaa_migrator.airflow_schema.tables import EVERY_AIRFLOWS_TABLES, REVISION_TABLE, reason_not_exported
-from mwaa_migrator.errors import AirflowNotSupported, AirflowTablesMissing, RevisionUnclear
+from mwaa_migrator.errors import AirflowNotSupported, AirflowTablesMissing, MissingRight, RevisionUnclear
 from mwaa_migrator.postgres.identifiers import qualified
 from mwaa_migrator.postgres.session import fetch_all, fetch_value
 from mwaa_migrator.this_airflow.configuration import configured_schema
@@ -37,8 +37,9 @@ _TABLES_OF_SCHEMA = """
 """
 
 _REMEDY = (
-    "Airflow's tables must be together in one schema, and that schema first on the role's search_path: move them with "
-    "ALTER TABLE ... SET SCHEMA, and set the path with ALTER ROLE ... SET search_path. Nothing was read or written."
+    "Airflow's tables must be together in one schema, under Airflow's names, and that schema first on the role's "
+    "search_path: move them with ALTER TABLE ... SET SCHEMA, and set the path with ALTER ROLE ... SET search_path. "
+    "Nothing was read or written."
 )
 
 
@@ -97,11 +98,32 @@ def _require(connection: Any, schema: str, names: Sequence[str]) -> None:
     views = {name for (name,) in fetch_all(connection, _VIEWS_OF_SCHEMA, (schema,))} & set(missing)
     if views:
         places.append(f"{_some(sorted(views))} is no table there but a view or a foreign table")
-    nowhere = set(missing) - {name for name, _ in elsewhere} - views
+    in_capitals = sorted(name for name in here if name != name.lower() and name.lower() in missing)
+    places += [f'{name.lower()} is called "{name}" there' for name in in_capitals]
+    nowhere = set(missing) - {name for name, _ in elsewhere} - views - {name.lower() for name in in_capitals}
     if nowhere:
         places.append(f"{_some(sorted(nowhere))} in no schema that this user sees")
     message = "{} lies in {}, and {}. {}"
     raise AirflowTablesMissing(message.format(REVISION_TABLE, schema, "; ".join(places), _REMEDY))
+
+
+def require_visible_rows(connection: Any, schema: str) -> None:
+    """Raises MissingRight if policies can hide rows of Airflow's tables from this user."""
+    query = """
+        select c.relname::text from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+         where n.nspname = %s and c.relrowsecurity and row_security_active(c.oid) order by 1
+    """
+    airflows = tables_in_migrations()
+    hidden = [name for (name,) in fetch_all(connection, query, (schema,)) if name in airflows]
+    if hidden:
+        tables = ", ".join(f'"{name}"' for name in hidden)
+        names = [qualified(schema, name).as_string(connection) for name in hidden]
+        statements = " ".join(f"ALTER TABLE {name} NO FORCE ROW LEVEL SECURITY;" for name in names)
+        raise MissingRight(
+            f"A row-level security policy for table {tables} may hide rows from this user, so the rows cannot be "
+            f"counted or copied. Free the tables' owner of it ({statements}), or give the user BYPASSRLS. Nothing was "
+            "read or written."
+        )
 
 
 def _holds_history(table: str) -> bool:

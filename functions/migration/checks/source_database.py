@@ -65,9 +65,15 @@ def _changes(found: Mapping[str, Any]) -> list[Finding]:
         f"{rows['reason']}."
         for rows in found["set_aside"]
     ]
+    changed = [
+        f"{wording.counted(rows['rows'], 'row')} of {rows['table']} ({', '.join(rows['examples'])}) will be changed: "
+        f"{rows['reason']}."
+        for rows in found["will_change"]
+    ]
+    unread = [f"{line}." for line in found["not_examined"]]
     lost = [
         f"{name} cannot be decrypted with the source's Fernet key, and would stay behind."
         for name in found["undecryptable"]
     ]
     orphans = [f"{line}." for line in found["without_parent"]]
-    return [Finding(message=message) for message in (*aside, *lost, *orphans)]
+    return [Finding(message=message) for message in (*aside, *changed, *unread, *lost, *orphans)]

@@ -234,9 +234,9 @@ def _keep_new_dags_paused(options: dict[str, str]) -> list[str]:
 def changed_settings(found: dict[str, Any], request: dict[str, Any]) -> dict[str, Any]:
     """The fields of UpdateEnvironment that give a target (`found`, GetEnvironment's answer) the settings of `request`.
 
-    Those that decide whether DAGs can be imported: files and Airflow options. No update takes away a file.
+    Those that decide whether DAGs can be imported: files and Airflow options.
     """
-    changes: dict[str, Any] = {}
+    changes: dict[str, Any] = _taken_away(found, request)
     for prefix in _FILES:
         pinned = {f"{prefix}S3Path": request.get(f"{prefix}S3Path")}
         pinned[f"{prefix}S3ObjectVersion"] = request.get(f"{prefix}S3ObjectVersion")
@@ -245,6 +245,15 @@ def changed_settings(found: dict[str, Any], request: dict[str, Any]) -> dict[str
     if request.get(_OPTIONS, {}) != found.get(_OPTIONS, {}):
         changes[_OPTIONS] = request.get(_OPTIONS, {})
     return changes
+
+
+def _taken_away(found: dict[str, Any], wanted: dict[str, Any]) -> dict[str, str]:
+    """The fields of UpdateEnvironment that take from an environment the files that it has and is not to have.
+
+    What is not in a request stays as it is. The API model lets a path be empty.
+    """
+    gone = [prefix for prefix in _FILES if found.get(f"{prefix}S3Path") and not wanted.get(f"{prefix}S3Path")]
+    return {f"{prefix}{field}": "" for prefix in gone for field in ("S3Path", "S3ObjectVersion")}
 
 
 def overridden(request: dict[str, Any], overrides: dict[str, Any]) -> dict[str, Any]:

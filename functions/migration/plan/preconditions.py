@@ -50,7 +50,7 @@ def environment_problems(
     if (name, source_region) == (request["environment"], target_region):
         yield _problem(errors.SameEnvironment, "target.environment", f"{name} is the source; name a new environment")
     elif target is not None:
-        yield from _target_problems(target, migration_id)
+        yield from _target_problems(target, migration_id, _import_version(source, document, import_version))
     way = document["options"]["path"]
     yield from _version_problems(source["AirflowVersion"], request["airflowVersion"], way, import_version)
     yield from _override_problems(request["overrides"], source, target_region != source_region, shape)
@@ -67,7 +67,13 @@ def scheduler_down(name: str) -> Problem:
     )
 
 
-def _target_problems(target: dict[str, Any], migration_id: str) -> Iterator[Problem]:
+def _import_version(source: dict[str, Any], document: dict[str, Any], between: str) -> str:
+    """The version at which the target is made; `between` is the 2.11 of the path through it."""
+    final, way = document["target"]["airflowVersion"], document["options"]["path"]
+    return path.of(source["AirflowVersion"], final, way, between)[1]
+
+
+def _target_problems(target: dict[str, Any], migration_id: str, import_version: str) -> Iterator[Problem]:
     owner = target.get("Tags", {}).get(environment.MIGRATION_TAG)
     if owner != migration_id:
         told = f"was made by migration {owner}; give its input or its migrationId" if owner else "exists already"
@@ -79,6 +85,14 @@ def _target_problems(target: dict[str, Any], migration_id: str) -> Iterator[Prob
             errors.TargetUnfit,
             "target.environment",
             f"{target['Name']} is left from this migration and is {target['Status']}; delete it and start again",
+        )
+    elif target.get("AirflowVersion", import_version) != import_version:
+        # As one that has had its hop before it was rolled back.
+        yield _problem(
+            errors.TargetUnfit,
+            "target.environment",
+            f"{target['Name']} is left from this migration and runs Airflow {target['AirflowVersion']}; the import is "
+            f"for {import_version}. Delete it and start again",
         )
 
 

@@ -14,6 +14,7 @@ from moto.iam.models import IAMBackend, ManagedPolicy, Role, iam_backends
 from moto.sts.models import STSBackend, sts_backends
 
 from local.aws.arns import arn, iam_arn, partition
+from local.aws.iam import propagation
 from local.aws.iam.policy_evaluation import Policies, Principal
 
 #: The account that moto's back ends use by default.
@@ -112,16 +113,17 @@ class Identities:
         return Principal(assumed.role_arn, assumed.arn, self.account)
 
     def policies(self, principal: Principal) -> Policies:
-        """The inline and attached policies of a role as they are now, and its permissions boundary."""
+        """The inline and attached policies of a role that count now, and its permissions boundary."""
         if principal.is_administrator:
             return Policies(())
         try:
             role = self.role(principal.role_arn)
         except RoleNotFound:
             return Policies(())
-        documents = [_document(text) for text in role.policies.values()]
-        documents += [_document(_default_version(policy)) for policy in role.managed_policies.values()]
-        boundary = self._iam.managed_policies.get(role.permissions_boundary_arn or "")
+        counting = propagation.policies_that_count(role)
+        documents = [_document(text) for text in counting.inline.values()]
+        documents += [_document(_default_version(policy)) for policy in counting.managed.values()]
+        boundary = self._iam.managed_policies.get(counting.boundary or "")
         return Policies(tuple(documents), _document(_default_version(boundary)) if boundary is not None else None)
 
     def role(self, role_arn: str) -> Role:
@@ -133,6 +135,10 @@ class Identities:
         if role is None:
             raise RoleNotFound(f"there is no role {role_arn} in the local AWS; create it before it is used")
         return role
+
+    def let_policies_arrive(self) -> None:
+        """Has every policy that the account's roles have now count, however late policies are."""
+        propagation.settle(self._iam)
 
     def trusts(self, role_arn: str, service: str) -> bool:
         """Whether a role's trust policy lets an AWS service assume it."""

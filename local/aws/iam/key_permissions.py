@@ -22,6 +22,7 @@ def requirement(action: str, key_id: str, request: AwsRequest, account: str, con
     operation = action.partition(":")[2]
     grants = [grant for grant in key.grants.values() if operation in grant.operations and propagation.counts(grant)]
     granted_to = frozenset(grant.grantee_principal for grant in grants)
-    # moto keeps the policy as text where KMS's API made the key, and parsed where CloudFormation did.
-    policy = key.policy if isinstance(key.policy, Mapping) else json.loads(key.policy)
+    policy = propagation.key_policy_that_counts(key)
+    if not isinstance(policy, Mapping):
+        policy = json.loads(policy)
     return Requirement(action, (key.arn,), context, policy, resource_policy_decides=True, granted_to=granted_to)

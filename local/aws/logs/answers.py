@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from typing import Any
 
@@ -12,6 +13,9 @@ from local.aws.iam.policy_evaluation import Principal
 from local.aws.logs.service import LogService
 from local.aws.request import AwsRequest
 from local.aws.responses import json_response
+
+#: Seconds for which a stream's description lacks the times of what was last written to it; an hour in an account.
+_DELAY = "STREAM_TIMES_DELAY_SECONDS"
 
 
 class CloudWatchLogs:
@@ -32,6 +36,7 @@ class CloudWatchLogs:
     def region(self, name: str) -> LogService:
         """The service of a region."""
         service = self._services.setdefault(name, LogService())
+        service.untimed = float(os.environ.get(_DELAY, "0"))
         # moto's CloudFormation makes log groups in moto's own service, from which they are taken.
         made = logs_backends[self._account][name].groups
         while made:

@@ -149,6 +149,43 @@ def test_permissions_arrive_late(aws: AwsWithMwaa, worker: str, monkeypatch: pyt
     eventually(lambda: refused() == "s3:GetObject")
 
 
+def test_policies_of_roles_and_keys_arrive_late(aws: AwsWithMwaa, worker: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    s3, kms, iam = aws.client("s3"), aws.client("kms"), aws.client("iam")
+    key = kms.create_key()["KeyMetadata"]["KeyId"]
+    s3.put_object(Bucket="data", Key="later", Body=b"content", ServerSideEncryption="aws:kms", SSEKMSKeyId=key)
+    monkeypatch.setenv("PERMISSION_DELAY_SECONDS", "1.5")
+
+    def refused() -> str:
+        error, payload = invoke(aws, worker, {"do": "read", "key": "later"})
+        return payload["errorMessage"].partition("perform: ")[2].split(" ")[0] if error else ""
+
+    def document(**statement: Any) -> str:
+        return json.dumps({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", **statement}]})
+
+    policy = document(Action="s3:GetObject", Resource="arn:aws:s3:::data/later")
+    iam.put_role_policy(RoleName="WorkerRole", PolicyName="later", PolicyDocument=policy)
+    assert refused() == "s3:GetObject"
+    eventually(lambda: refused() == "kms:Decrypt")
+    own = kms.get_key_policy(KeyId=key, PolicyName="default")["Policy"]
+    role = {"AWS": "arn:aws:iam::123456789012:role/WorkerRole"}
+    kms.put_key_policy(
+        KeyId=key, PolicyName="default", Policy=document(Principal=role, Action="kms:Decrypt", Resource="*")
+    )
+    assert refused() == "kms:Decrypt"
+    eventually(lambda: refused() == "")
+    kms.put_key_policy(KeyId=key, PolicyName="default", Policy=own)
+    assert refused() == ""
+    eventually(lambda: refused() == "kms:Decrypt")
+    managed = iam.create_policy(PolicyName="decrypt", PolicyDocument=document(Action="kms:Decrypt", Resource="*"))
+    iam.attach_role_policy(RoleName="WorkerRole", PolicyArn=managed["Policy"]["Arn"])
+    assert refused() == "kms:Decrypt"
+    eventually(lambda: refused() == "")
+    iam.detach_role_policy(RoleName="WorkerRole", PolicyArn=managed["Policy"]["Arn"])
+    iam.delete_role_policy(RoleName="WorkerRole", PolicyName="later")
+    assert refused() == ""
+    eventually(lambda: refused() == "s3:GetObject")
+
+
 def test_who_may_not_list_a_bucket_is_not_told_what_is_missing(aws: AwsWithMwaa, worker: str) -> None:
     _, payload = invoke(aws, worker, {"do": "read", "key": "allowed/none"})
     assert payload["errorType"] == "AccessDenied"

@@ -7,15 +7,19 @@ import json
 import time
 import tomllib
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import mwaa_migrator
+import psycopg2
 import pytest
 
 from local.mwaa import airflow_variables, database_access
 from local.mwaa.aws_with_mwaa import AwsWithMwaa
 from local.mwaa.environment import Environment
+from migration.airflow.cli import AirflowCli
+from migration.airflow.endpoint import Endpoint
 from tests.integration.engine.commands import eventually
 from tests.integration.local.conftest import MakeRole
 
@@ -127,6 +131,26 @@ def test_the_worker_has_the_images_variables_and_no_more(aws: AwsWithMwaa, envir
     # None of them is the password of the database's owner; the image's own is out of date where there are tokens.
     assert [name for name, value in variables.items() if secret_of(aws) in value] == []
     assert found["way"] == ["IAM token", "airflow_user"], found["printed"]
+
+
+def test_a_run_that_the_cli_gave_no_logical_date_is_passed_by(
+    aws: AwsWithMwaa, environment: Environment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on Amazon MWAA's 3.x. Those that a migration triggers run."""
+    monkeypatch.setenv("AWS_CA_BUNDLE", str(aws.certificates.bundle))
+    run_command = Endpoint(aws.client("mwaa"), NAME)
+    assert run_command("dags", "trigger", "worker", "--run-id", "undated").succeeded
+    assert AirflowCli(run_command, "3.2.1").trigger("worker", "dated", "2026-02-02T00:00:00+00:00", {})
+    states: dict[str, str] = {}
+
+    def has_ended() -> bool:
+        with closing(psycopg2.connect(environment.database.dsn)) as connection, connection.cursor() as cursor:
+            cursor.execute("select run_id, state from dag_run where run_id in ('dated', 'undated')")
+            states.update(cursor.fetchall())
+        return states["dated"] == "success"
+
+    eventually(has_ended, 120)
+    assert states["undated"] == "queued"
 
 
 @pytest.mark.parametrize(

@@ -22,6 +22,8 @@ _FOUND = {
     "schema": "public",
     "tables": {"dag_run": {"rows": 3, "bytes": 8192}},
     "set_aside": [],
+    "will_change": [],
+    "not_examined": [],
     "undecryptable": [],
     "without_parent": [],
     "unfinished": {"dag_runs": 0, "task_instances": 0},

@@ -19,6 +19,8 @@ from psycopg2 import errors
         (errors.DiskFull, "Make room on the server's disk, and try again"),
         (errors.UniqueViolation, "Trying again will not help"),
         (errors.UndefinedTable, "Trying again will not help"),
+        (errors.RaiseException, "A trigger or an event trigger that somebody has added"),
+        (errors.UntranslatableCharacter, "encoding is UTF8"),
         (errors.ProgramLimitExceeded, "Trying again will not help"),
     ],
 )

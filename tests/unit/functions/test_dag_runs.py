@@ -57,6 +57,8 @@ FOUND: dict[str, Any] = {
     "schema": "public",
     "tables": {"dag_run": {"rows": 3, "bytes": 2_000_000_000}, "xcom": {"rows": 4, "bytes": 0}},
     "set_aside": [],
+    "will_change": [],
+    "not_examined": [],
     "undecryptable": [],
     "without_parent": [],
     "unfinished": {"dag_runs": 1, "task_instances": 0},
@@ -83,6 +85,16 @@ def leave_probe(planned: Plan, **content: Any) -> None:
             {"without_parent": ["2 rows of xcom whose dag_run is missing: set aside"], "undecryptable": ["variable a"]},
             "warn",
             ["variable a cannot be decrypted with the source's Fernet key", "2 rows of xcom whose dag_run is missing"],
+        ),
+        (
+            {
+                "will_change": [
+                    {"table": "xcom", "rows": 1, "examples": ["d t r1"], "reason": "its value was no JSON"}
+                ],
+                "not_examined": ["2 XComs of more than 4 MB were not looked at"],
+            },
+            "warn",
+            ["1 row of xcom (d t r1) will be changed: its value was no JSON.", "2 XComs of more than 4 MB were not"],
         ),
         ({"problems": [REFUSED], "ready": False}, "fail", ["MigrationWouldFail: 1 rows of xcom (d t r1 -1 k)"]),
     ],

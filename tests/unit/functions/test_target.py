@@ -76,7 +76,6 @@ def test_what_was_mended_in_the_source_is_mended_in_a_target_that_was_kept(
         # An update that failed was put back, and may be tried again.
         ({"Status": "UPDATE_FAILED"}, 1),
         ({"Status": "CREATING"}, 0),
-        ({"Status": "AVAILABLE", "AirflowVersion": "3.2.1"}, 0),
         ({"Status": "AVAILABLE", "Tags": {}}, None),
     ],
 )
@@ -94,6 +93,35 @@ def test_which_targets_take_new_settings(
     assert call(create_environment, **event) == {"environment": "prod-3", "created": False}
     assert len(mwaa.updates) == updates
     assert all(update["AirflowConfigurationOptions"]["core.parallelism"] == "9" for update in mwaa.updates)
+
+
+@pytest.mark.parametrize("version", ["3.2.1", "2.11.0"])
+def test_a_kept_target_at_another_version_takes_no_import(
+    mwaa: Environments, planned: Plan, call: Handler, version: str
+) -> None:
+    event = {"phase": "create target", "migration": planned, "files": FILES}
+    call(create_environment, **event)
+    mwaa.all["prod-3"] |= {"Status": "AVAILABLE", "AirflowVersion": version}
+    mwaa.all["prod-2-10"]["AirflowConfigurationOptions"] = {"core.parallelism": "9"}
+    told = f"prod-3 is left from this migration and runs Airflow {version}; the import is for 2.11.2. Delete it"
+    with pytest.raises(errors.TargetUnfit, match=told):
+        call(create_environment, **event)
+    # An attempt that goes on after the hop has its rows there.
+    goes_on = event | {"migration": planned | {"finished": ["export", "import"]}}
+    assert call(create_environment, **goes_on) == {"environment": "prod-3", "created": False}
+    assert mwaa.updates == []
+
+
+def test_a_file_that_the_source_has_no_more_is_taken_from_a_kept_target(
+    mwaa: Environments, planned: Plan, call: Handler
+) -> None:
+    """As after an attempt whose requirements could not be installed."""
+    call(create_environment, phase="create target", migration=planned, files=FILES)
+    mwaa.all["prod-3"]["Status"] = "AVAILABLE"
+    assert mwaa.all["prod-3"]["RequirementsS3Path"]
+    without = FILES | {"requirements": None}
+    call(create_environment, phase="create target", migration=planned, files=without)
+    assert mwaa.updates == [{"Name": "prod-3", "RequirementsS3Path": "", "RequirementsS3ObjectVersion": ""}]
 
 
 def test_a_refused_update_of_a_kept_target_says_why(

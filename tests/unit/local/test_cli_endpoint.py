@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from local.aws import certificates
-from local.mwaa.cli_endpoint import CliEndpoint, is_allowed
+from local.mwaa.cli_endpoint import CliEndpoint, is_allowed, makes_run_without_date
 from migration.airflow.cli import AirflowCli
 from migration.airflow.endpoint import Endpoint
 from migration.errors import CliRefused, DagRunRefused
@@ -165,3 +165,26 @@ def test_a_command_that_failed_has_failed_whatever_its_status(
 )
 def test_commands_are_allowed_by_version(version: str, command: str, allowed: bool) -> None:
     assert is_allowed(command.split(), version) is allowed
+
+
+@pytest.mark.parametrize(
+    ("version", "command", "without"),
+    [
+        ("2.11.2", "dags trigger d", False),
+        ("3.0.6", "dags trigger d --run-id r", True),
+        ("3.2.1", "dags trigger d --run-id r --logical-date 2026-11-22T10:00:00+00:00", False),
+        ("3.2.1", "dags trigger -l 2026-11-22 d", False),
+        ("3.2.1", "dags unpause d", False),
+    ],
+)
+def test_which_runs_have_no_logical_date(version: str, command: str, without: bool) -> None:
+    assert makes_run_without_date(command.split(), version) is without
+
+
+def test_a_migrations_runs_on_3_x_have_one(run: Endpoint, airflow: Airflow) -> None:
+    airflow.version = "3.2.1"
+    try:
+        AirflowCli(run, "3.2.1").trigger("d", "r", "2026-11-22T10:00:00+00:00", {})
+    finally:
+        airflow.version = "2.11.2"
+    assert not makes_run_without_date(airflow.arguments, "3.2.1")

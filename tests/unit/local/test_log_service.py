@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from local.aws.logs.answers import CloudWatchLogs
 from local.aws.logs.service import LogService
 from local.aws.logs.streams import PAGE_BYTES, PER_EVENT
 from local.aws.responses import AwsError
@@ -105,6 +106,24 @@ def test_quotas_are_off_until_they_are_set(service: LogService) -> None:
     with pytest.raises(AwsError, match="Rate exceeded"):
         service.call("DescribeLogGroups", {})
     assert service.throttles["DescribeLogGroups"] == 1
+
+
+def test_the_times_of_a_stream_can_be_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    logs = CloudWatchLogs("123456789012")
+    place = {"logGroupName": "a-group", "logStreamName": "s"}
+    logs.region("eu-west-1").call("CreateLogGroup", {"logGroupName": "a-group"})
+    put_into = logs.region("eu-west-1").call
+    put_into("CreateLogStream", place)
+    put_into("PutLogEvents", {**place, "logEvents": [{"timestamp": int(time.time() * 1000), "message": "m"}]})
+
+    def described() -> dict[str, Any]:
+        (stream,) = logs.region("eu-west-1").call("DescribeLogStreams", {"logGroupName": "a-group"})["logStreams"]
+        found: dict[str, Any] = stream
+        return found
+
+    assert "lastEventTimestamp" in described()
+    monkeypatch.setenv("STREAM_TIMES_DELAY_SECONDS", "3600")
+    assert described().keys() == {"logStreamName", "creationTime", "storedBytes"}
 
 
 def test_what_is_not_there_says_so() -> None:

@@ -101,6 +101,7 @@ def no_mwaa(mwaa: Environments) -> None:
     mwaa.get_environment = get_environment  # type: ignore[assignment,method-assign]
 
 
+OURS = {MIGRATION_TAG: "sunday"}
 OVERRIDE = "target.overrides"
 NETWORK = f"{OVERRIDE}.NetworkConfiguration"
 LOGS = "logs:*LogEvents"
@@ -222,6 +223,18 @@ WORLD = {
     "target is somebody's": Case("TargetExists", "target.environment", "exists already", {}, target()),
     "target is another's": Case(
         "TargetExists", "target.environment", "made by migration other", {}, target(Tags={MIGRATION_TAG: "other"})
+    ),
+    "target that failed": Case(
+        "TargetUnfit", "target.environment", "is CREATE_FAILED; delete it", {"migrationId": "sunday"},
+        target(Tags=OURS, Status="CREATE_FAILED"),
+    ),
+    "target that has had its hop": Case(
+        "TargetUnfit", "target.environment", "runs Airflow 3.2.1; the import is for 2.11.2. Delete it",
+        {"migrationId": "sunday", "options": {"path": "through-2.11"}}, target(Tags=OURS, AirflowVersion="3.2.1"),
+    ),
+    "target that was made for another path": Case(
+        "TargetUnfit", "target.environment", "runs Airflow 2.11.2; the import is for 3.2.1. Delete it",
+        {"migrationId": "sunday"}, target(Tags=OURS, AirflowVersion="2.11.2"),
     ),
     "downgrade": Case("Downgrade", "target.airflowVersion", "only goes forward", {"target.airflowVersion": "2.9.2"}),
     "import before the source": Case(

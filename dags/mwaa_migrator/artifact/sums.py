@@ -1,0 +1,120 @@
+"""Sums by unit, as a base and a delta record them, and what has changed from one to the other.
+
+The sums of a table are parts of COPY text, a line for each unit: what it is known by, how many rows it has, and the sum
+of their hashes. Equal lines are equal units, so two records are compared line by line, whatever their order.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Dict, Iterable, Iterator, List, Set, Tuple
+
+from mwaa_migrator.airflow_schema.units import BLOCK, ROW, RUN
+from mwaa_migrator.artifact.artifact import Artifact
+from mwaa_migrator.artifact.manifest import CHANGES
+from mwaa_migrator.artifact.parts import BLOCK_BYTES, PartReader
+from mwaa_migrator.artifact.storage import Storage
+from mwaa_migrator.errors import ArtifactDamaged, NotABase
+from mwaa_migrator.postgres.copy_text import parse_row
+
+#: What a unit is known by; a block by its number, as text.
+Key = Tuple[str, ...]
+
+_RUNS = "dag_run"
+
+
+@dataclass(frozen=True)
+class Changes:
+    """The units in which two records of sums differ.
+
+    ``runs`` are those of which any row of any table was inserted, updated or deleted, ``gone_runs`` those of them that
+    are no more. ``blocks`` and ``rows`` are by table; ``rows`` has the identities, and ``gone_rows`` those of them that
+    are no more. ``tables`` counts the units that differ, by table.
+    """
+
+    runs: Set[Key] = field(default_factory=set)
+    gone_runs: Set[Key] = field(default_factory=set)
+    blocks: Dict[str, Set[Key]] = field(default_factory=dict)
+    rows: Dict[str, Set[Key]] = field(default_factory=dict)
+    gone_rows: Dict[str, Set[Key]] = field(default_factory=dict)
+    tables: Dict[str, int] = field(default_factory=dict)
+
+    def as_json(self) -> Dict[str, Any]:
+        return {
+            "runs": sorted(self.runs),
+            "gone_runs": sorted(self.gone_runs),
+            "blocks": {table: sorted(keys) for table, keys in self.blocks.items()},
+            "rows": {table: sorted(keys) for table, keys in self.rows.items()},
+            "gone_rows": {table: sorted(keys) for table, keys in self.gone_rows.items()},
+            "tables": self.tables,
+        }
+
+
+def read_changes(artifact: Artifact) -> Changes:
+    """Those that a delta was made for; raises ArtifactDamaged if they are missing."""
+    if artifact.storage.size(CHANGES) is None:
+        raise ArtifactDamaged(f"{artifact.storage.url}/{CHANGES} is missing. Export again.")
+    found = artifact.storage.read_json(CHANGES)
+    return Changes(
+        _keys(found["runs"]),
+        _keys(found["gone_runs"]),
+        *({table: _keys(keys) for table, keys in found[name].items()} for name in ("blocks", "rows", "gone_rows")),
+        found["tables"],
+    )
+
+
+def _keys(keys: Iterable[List[str]]) -> Set[Key]:
+    return {tuple(key) for key in keys}
+
+
+def recorded_sums(artifact: Artifact) -> Dict[str, Any]:
+    """``{"algorithm", "tables"}`` of the manifest; raises NotABase if there are none."""
+    sums = artifact.manifest.get("sums")
+    if sums is None:
+        message = "{} has no sums by run, so nothing can be compared with it. Export with --as-base, and import that."
+        raise NotABase(message.format(artifact.storage.url))
+    return dict(sums)
+
+
+def compare_sums(before: Tuple[Storage, Dict[str, Any]], after: Tuple[Storage, Dict[str, Any]]) -> Changes:
+    """What differs between two records of the same tables: the place of each, and ``tables`` of its manifest's sums.
+
+    Raises ArtifactDamaged.
+    """
+    changes = Changes()
+    for table, entry in after[1].items():
+        old, new = (set(_lines(place, sums[table])) for place, sums in (before, after))
+        then, now = _units(old - new, entry), _units(new - old, entry)
+        if not then and not now:
+            continue
+        changes.tables[table] = len(then | now)
+        if entry["unit"] == RUN:
+            changes.runs.update(then | now)
+            if table == _RUNS:
+                changes.gone_runs.update(then - now)
+        elif entry["unit"] == BLOCK:
+            changes.blocks[table] = then | now
+        else:
+            assert entry["unit"] == ROW
+            changes.rows[table], changes.gone_rows[table] = then | now, then - now
+    return changes
+
+
+def _units(lines: Iterable[bytes], entry: Dict[str, Any]) -> Set[Key]:
+    values = (parse_row(line.decode("utf-8")) for line in lines)
+    return {tuple(str(value) for value in row[: len(entry["columns"])]) for row in values}
+
+
+def _lines(storage: Storage, entry: Dict[str, Any]) -> Iterator[bytes]:
+    for part in entry["parts"]:
+        reader = PartReader(storage, part)
+        try:
+            rest = b""
+            while True:
+                block = reader.read(BLOCK_BYTES)
+                if not block:
+                    break
+                *lines, rest = (rest + block).split(b"\n")
+                yield from lines
+        finally:
+            reader.close()

@@ -1,0 +1,2 @@
+-- An index of somebody's on an expression, which allows less than Airflow does.
+create unique index variable_lower on variable (lower(key));
