@@ -171,7 +171,7 @@ class Merge:
         set_aside = sum(reasons.values())
         if exported != merged + others.kept + set_aside:
             message = (
-                "{}: {} rows were exported; {} merged, {} kept and {} set aside do not add up to it. Nothing was "
+                "{}: {} rows were exported; {} merged, {} kept and {} set aside do not add up to that. Nothing was "
                 "merged. Look for triggers on the target's table; if it has none, report this as a defect."
             )
             raise RowsUnaccounted(message.format(table.name, exported, merged, others.kept, set_aside))
