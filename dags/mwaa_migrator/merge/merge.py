@@ -174,7 +174,7 @@ class Merge:
         set_aside = sum(reasons.values())
         if exported != merged + others.kept + set_aside:
             message = (
-                "{}: {} rows were exported; {} merged, {} kept and {} set aside do not add up to it. Nothing was "
+                "{}: {} rows were exported; {} merged, {} kept and {} set aside do not add up to that. Nothing was "
                 "merged. {}"
             )
             look = self._target_objects.where_to_look(table.name)

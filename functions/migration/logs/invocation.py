@@ -125,7 +125,7 @@ def _copy(copying: BatchCopy, batch: Batch) -> bool:
             "makes groups of the target that are missing."
         ) from error
     except Unanswered as error:
-        raise errors.TransientError(f"{batch['target']}: twice there was no answer to a write: {error}.") from error
+        raise errors.TransientError(f"{batch['target']}: a write got no answer twice: {error}.") from error
     except StreamMissing as error:
         raise errors.TransientError(
             f"A stream of {batch['target']} was deleted while it was copied to: {error}. The next try makes it again."
