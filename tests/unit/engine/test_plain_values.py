@@ -79,7 +79,7 @@ def test_nothing_is_called(tmp_path: Path) -> None:
 def test_a_cycle_and_what_is_deep() -> None:
     cycle: list[Any] = []
     cycle.append(cycle)
-    with pytest.raises(NotPlain, match="more than 100 containers"):
+    with pytest.raises(NotPlain, match="containers nested more than 100 deep"):
         unpickle(pickle.dumps(cycle))
 
 
