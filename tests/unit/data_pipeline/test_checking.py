@@ -54,7 +54,7 @@ def test_a_sound_definition_has_none() -> None:
         ([SHELL | {"command": "#{@healthStatus}"}], ("Hello", "command", "has no counterpart")),
         ([SHELL | {"myA": "#{myB}", "myB": "#{myA}"}], ("Hello", "myA", "the field refers to itself")),
         ([SHELL | {"maximumRetries": "many"}], ("Hello", "maximumRetries", "no whole number")),
-        ([SHELL | {"attemptTimeout": "soon"}], ("Hello", "attemptTimeout", "no period")),
+        ([SHELL | {"attemptTimeout": "soon"}], ("Hello", "attemptTimeout", "not a period")),
         ([SHELL | {"stage": "maybe"}], ("Hello", "stage", "neither true nor false")),
         ([SHELL | {"scheduleType": "hourly"}], ("Hello", "scheduleType", "no schedule type")),
         (
