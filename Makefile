@@ -66,7 +66,7 @@ e2e: $(READY) ## The end-to-end tests alone
 	$(BIN)/pytest -q tests/e2e
 
 .PHONY: rehearsal
-rehearsal: $(READY) ## A rehearsal on this machine: SOURCE= TARGET= PATH_TO_3= WORKER_DATABASE= DAGS= SEED_SQL= OUT= KEEP=1 MODE=migrate
+rehearsal: $(READY) ## A rehearsal on this machine: SOURCE= TARGET= PATH_TO_3= WAY_IN= WORKER_DATABASE= DAGS= SEED_SQL= OUT= KEEP=1 MODE=migrate
 	$(PY) -m local rehearsal
 
 .PHONY: pipelines

@@ -45,7 +45,7 @@ def handler(*, migration: Migration, dag: str, waited_seconds: int) -> DagRunPro
         runs.judge(dag, run, run_state, found)
     except errors.MigrationError as failure:
         if dag == our_dags.TARGET_PROBE and runs.failure(found) is not None:
-            raise target_database.explained(failure) from failure
+            raise target_database.explained(migration, failure) from failure
         raise
     logger.info("running", extra={"dag": dag, "tasks": run_state.tasks})
     limit = migration["options"]["dagRunTimeoutSeconds"]

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from migration import errors, phase_names, settings, waiting
-from migration.airflow import path, versions
+from migration.airflow import path, versions, ways_in
 from migration.aws import clients
 from migration.checks import check_results, target_database
 from migration.cleanup import cleaning
@@ -67,6 +67,7 @@ def _through_2_11(migration: Migration, message: str) -> Migration:
             f"can the direct path: {message}"
         )
     _, *rest = path.of(source, final, path.THROUGH, import_version)
+    of_plugin = ways_in.note(migration["wayIn"])
     note = (
         f"The target was created at Airflow {final}, and again at {import_version}, because it let no task into its "
         "database. So its upgrade in place is a part of the downtime."
@@ -77,5 +78,6 @@ def _through_2_11(migration: Migration, message: str) -> Migration:
         "path": [source, *rest],
         "hops": rest[1:],
         "direct": False,
-        "notes": [*migration["notes"], note],
+        "wayIn": ways_in.WORKER,
+        "notes": [*(told for told in migration["notes"] if told != of_plugin), note],
     }

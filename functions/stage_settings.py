@@ -6,15 +6,17 @@ What the attempt before has staged in the same way keeps its version, so that a 
 from __future__ import annotations
 
 import hashlib
+import zipfile
 from dataclasses import dataclass
 from typing import Any, TypedDict
 
-from migration.airflow import constraints, pip_requirements
+from migration.airflow import constraints, pip_requirements, ways_in
 from migration.aws import clients
-from migration.environments import dag_folder, environment, requests, s3_objects
+from migration.environments import dag_folder, environment, plugins_archive, requests, s3_objects
 from migration.environments.bucket_writer import BucketWriter
 from migration.environments.requests import Files
-from migration.errors import ResourceMissing
+from migration.environments.s3_objects import Source
+from migration.errors import PluginsUnfit, ResourceMissing
 from migration.exchange import layout
 from migration.exchange.locks import require_locks
 from migration.exchange.store import Store, of_attempt
@@ -30,7 +32,8 @@ class StagedSettings:
 
 
 class _Staged(TypedDict):
-    """What is kept of it. `origins` says what each file was made of: the source's key and version, and a digest."""
+    """What is kept of it. `origins` says what each file was made of: the source's key and version, and a digest of what
+    was made of it here."""
 
     files: dict[str, Any]
     notes: list[str]
@@ -69,30 +72,80 @@ def _copy_settings(migration: Migration, airflow_version: str, before: _Staged) 
     notes: list[str] = []
     origins: dict[str, list[str | None]] = {}
     for name, prefix in (("requirements", "Requirements"), ("plugins", "Plugins"), ("startup_script", "StartupScript")):
-        key = current.get(f"{prefix}S3Path")
-        if not key or requests.gives_file(migration["overrides"], prefix, airflow_version, migration["hops"]):
+        if requests.gives_file(migration["overrides"], prefix, airflow_version, migration["hops"]):
             continue
-        to_key = f"{target['environment']}/{airflow_version}/{key.rsplit('/', 1)[-1]}"
-        found = s3_objects.pin(from_s3, source["bucket"], key, current.get(f"{prefix}S3ObjectVersion"))
-        origins[name] = [found.key, found.version]
+        key = current.get(f"{prefix}S3Path")
+        found = None
+        if key:
+            found = s3_objects.pin(from_s3, source["bucket"], key, current.get(f"{prefix}S3ObjectVersion"))
         content = None
-        if name == "requirements":
-            text, encoding = pip_requirements.decoded(s3_objects.read(from_s3, source["bucket"], found))
-            text, told = constraints.fitted(text, airflow_version)
-            notes += told
-            if encoding != "utf-8":
-                notes.append(f"{key} is {encoding}; the target's is UTF-8.")
-            content = pip_requirements.encoded(text)
-            # Another release of ours may fit the same file in another way.
+        if found and name == "requirements":
+            content = _fitted_requirements(migration, airflow_version, found, notes)
+        elif name == "plugins" and airflow_version == migration["importVersion"]:
+            content = _plugins_with_ours(migration, found, notes)
+        if not found and content is None:
+            continue
+        to_key = f"{target['environment']}/{airflow_version}/{(key or f'{name}.zip').rsplit('/', 1)[-1]}"
+        origins[name] = [found.key, found.version] if found else []
+        if content is not None:
+            # Another release of ours may make something else of the same file.
             origins[name].append(hashlib.sha256(content).hexdigest())
         if before["origins"].get(name) == origins[name] and _is_there(writer, before["files"][name]):
             version = before["files"][name][1]
         elif content is not None:
-            version = writer.put(to_key, content)
+            version = writer.put(to_key, content, "application/zip" if name == "plugins" else "text/plain")
         else:
+            assert found is not None
             version = writer.copy(found, source["bucket"], to_key)
         pinned[name] = (to_key, version or "")
     return _Staged(files=Files(dags=target["dagsPath"], **pinned)._asdict(), notes=notes, origins=origins)
+
+
+def _fitted_requirements(migration: Migration, airflow_version: str, found: Source, notes: list[str]) -> bytes:
+    """The requirements for that version. What was changed is added to the notes."""
+    source = migration["source"]
+    text, encoding = pip_requirements.decoded(s3_objects.read(clients.s3(source["region"]), source["bucket"], found))
+    text, told = constraints.fitted(text, airflow_version)
+    notes += told
+    if encoding != "utf-8":
+        notes.append(f"{found.key} is {encoding}; the target's is UTF-8.")
+    return pip_requirements.encoded(text)
+
+
+def _plugins_with_ours(migration: Migration, users: Source | None, notes: list[str]) -> bytes | None:
+    """The user's plugins.zip with our plugin; None where the target gets none of ours.
+
+    Raises PluginsUnfit if ours cannot be added and is the only way in. As a second way it can be done without, with a
+    note.
+    """
+    if migration["wayIn"] == ways_in.WORKER:
+        return None
+    try:
+        return _with_ours(migration, users)
+    except PluginsUnfit as error:
+        if migration["wayIn"] == ways_in.PLUGIN:
+            raise
+        notes.append(f"The target has no plugin of ours, which is the second way to its database. {error}")
+        return None
+
+
+def _with_ours(migration: Migration, users: Source | None) -> bytes:
+    artifacts = layout.artifacts_url(migration["bucket"])
+    if users is None:
+        return plugins_archive.with_plugin(None, artifacts)
+    source = migration["source"]
+    url = f"s3://{source['bucket']}/{users.key}"
+    instead = f"or start again with {ways_in.WORKER} as options.wayIn."
+    if users.size > plugins_archive.LARGEST:
+        raise PluginsUnfit(
+            f"{url} has {users.size:,} bytes, and our plugin is added to archives of up to "
+            f"{plugins_archive.LARGEST:,}. Make it smaller, {instead}"
+        )
+    given = s3_objects.read(clients.s3(source["region"]), source["bucket"], users)
+    try:
+        return plugins_archive.with_plugin(given, artifacts)
+    except zipfile.BadZipFile as error:
+        raise PluginsUnfit(f"{url} is no zip archive: {error}. Correct it, {instead}") from error
 
 
 def _is_there(writer: BucketWriter, pinned: list[str]) -> bool:

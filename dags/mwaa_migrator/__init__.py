@@ -17,5 +17,6 @@ The packages, each using only those above it:
 * ``comparison``: rows of two databases, compared
 * ``merge``: the import; from the scratch schema into the target's tables
 * ``verify``: the target compared with the artifact
+* ``in_scheduler``: the plugin beside a scheduler, and how a task asks it for its work
 * ``dag_tasks``, ``cli``: the ways in
 """

@@ -122,6 +122,14 @@ class NotABase(Refused):
     """The artifact has no sums by run, so no delta can follow it."""
 
 
+class BaseNotImported(Refused):
+    """The target does not have what a delta follows, or has gone on from it."""
+
+
+class FollowedByDelta(Refused):
+    """A delta has been merged since, so the target no longer holds what the base does."""
+
+
 class UndecryptableSecret(Refused):
     """This Airflow's Fernet key does not decrypt some variables or connections."""
 

@@ -25,6 +25,9 @@ DUPLICATES, NULLS, VALUES = "duplicates", "nulls", "values"
 
 #: Pickled XComs on the way to Airflow 3: read and written as its JSON; left to its migrations, which archive them.
 CONVERT, ARCHIVE = "convert", "archive"
+#: Where the work of a task of Airflow 3 is done: in a process of its own; beside a scheduler that has our plugin; or
+#: there only if the worker has no way into the database.
+WORKER, PLUGIN, AUTO = "worker", "plugin", "auto"
 
 #: History of all DAGs.
 ALL_DAGS = ".*"
@@ -158,6 +161,7 @@ IMPORT_OPTIONS: Mapping[str, Option] = {
     "probe": Option(False, SWITCH),
     "dagVersions": Option(False, SWITCH),
     "hopVersion": Option(None, _VERSION),
+    "wayIn": Option(WORKER, _one_of(AUTO, WORKER, PLUGIN)),
 }
 
 HOP_OPTIONS: Mapping[str, Option] = {"pickledXComs": IMPORT_OPTIONS["pickledXComs"]}

@@ -61,6 +61,10 @@ class PathUnfit(MigrationError):
     """The source is too old to go to the target's version directly, or too new to go through 2.11."""
 
 
+class WayInUnfit(MigrationError):
+    """The way into the database that the input names is none in this target."""
+
+
 class TargetExists(MigrationError):
     """An environment of the target's name exists and was not made by this migration."""
 
@@ -173,6 +177,10 @@ class EnvironmentTimedOut(MigrationError):
 
 class ResourceMissing(MigrationError):
     """An object that the source environment names does not exist in its bucket."""
+
+
+class PluginsUnfit(MigrationError):
+    """Our plugin cannot be added to the source's plugins: they are too large, or no archive."""
 
 
 class CopyRefused(MigrationError):

@@ -26,7 +26,7 @@ from local.rehearsal.settings import SOURCE_NAME, TARGET_NAME, InvalidSettings, 
 from local.rehearsal.source_environment import SourceNotReady
 from local.rehearsal.target_inspection import TargetInspection
 from local.rehearsal.verdict import check_leftovers, check_old_logs, is_verified
-from migration.airflow import path
+from migration.airflow import path, ways_in
 from mwaa_migrator_cli.exchange import Exchange
 from mwaa_migrator_cli.progress import summary
 from mwaa_migrator_cli.reminder import Reminder, reminding
@@ -117,6 +117,7 @@ def migration_input(settings: Settings, aws: AwsWithMwaa) -> dict[str, Any]:
         "options": {
             "pollSeconds": _POLL_SECONDS,
             **({} if settings.path == path.AUTO else {"path": settings.path}),
+            **({} if settings.way_in == ways_in.AUTO else {"wayIn": settings.way_in}),
         },
     }
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from local.installations import airflow_installation
 from local.installations.folders import BUILD
 from local.mwaa.database_access import NONE, TOKEN, WORKER_DATABASE, WORKER_DATABASES
-from migration.airflow import path
+from migration.airflow import path, ways_in
 
 SOURCE_NAME = "rehearsal-source"
 #: Of a migration; a rehearsal's target is given a name of its own.
@@ -29,6 +29,7 @@ class Settings:
         source: an Airflow version, as is `target`.
         dags: a folder of the user's own DAGs; None for the demo's.
         path: the input's options.path.
+        way_in: the input's options.wayIn.
         worker_database: how workers of Airflow 3 reach their database, which the local AWS reads for itself.
         seed_sql: a file of SQL that is run in the source's database.
         out: the folder for the report and the logs.
@@ -38,6 +39,7 @@ class Settings:
     source: str = "2.10.3"
     target: str = "3.2.1"
     path: str = path.AUTO
+    way_in: str = ways_in.AUTO
     worker_database: str = TOKEN
     dags: Path | None = None
     seed_sql: Path | None = None
@@ -53,6 +55,7 @@ class Settings:
             source=given.get("SOURCE", cls.source),
             target=given.get("TARGET", cls.target),
             path=given.get("PATH_TO_3", cls.path),
+            way_in=given.get("WAY_IN", cls.way_in),
             worker_database=given.get(WORKER_DATABASE, cls.worker_database),
             dags=Path(given["DAGS"]).resolve() if "DAGS" in given else None,
             seed_sql=Path(given["SEED_SQL"]).resolve() if "SEED_SQL" in given else None,
@@ -76,6 +79,8 @@ class Settings:
             problems.append(f"PATH_TO_3 is {self.path}; it must be {' or '.join(path.WAYS)}")
         elif self.path == path.THROUGH and path.is_at_airflow_3(self.source):
             problems.append(f"PATH_TO_3 is {self.path}, and SOURCE is {self.source}, which is after 2.11")
+        if self.way_in not in ways_in.WAYS_IN:
+            problems.append(f"WAY_IN is {self.way_in}; it must be {' or '.join(ways_in.WAYS_IN)}")
         if self.worker_database not in WORKER_DATABASES:
             problems.append(f"{WORKER_DATABASE} is {self.worker_database}; it must be {' or '.join(WORKER_DATABASES)}")
         if self.dags is not None and not self.dags.is_dir():
@@ -90,6 +95,7 @@ class Settings:
     def target_versions(self) -> set[str]:
         """The versions that the target has on its way, also if it has to take the other one."""
         latest_2_11 = [v for v in airflow_installation.versions() if v.startswith("2.11.")][-1]
-        falls_back = self.path == path.AUTO and self.worker_database == NONE and not path.is_at_airflow_3(self.source)
+        is_shut = self.worker_database == NONE and self.way_in == ways_in.WORKER
+        falls_back = self.path == path.AUTO and is_shut and not path.is_at_airflow_3(self.source)
         ways = {self.path, path.THROUGH} if falls_back else {self.path}
         return {version for way in ways for version in path.of(self.source, self.target, way, latest_2_11)[1:]}

@@ -201,7 +201,8 @@ def rehearsed(command: Command, aws: AwsWithMwaa, tmp_path_factory: pytest.TempP
     document = {
         "source": {"environment": SOURCE_NAME},
         "target": {"environment": TARGET, "airflowVersion": "3.2.1"},
-        "options": {"pollSeconds": 1, "smokeTest": list(DAGS), "smokeTestMinutes": 3},
+        # Neither workers nor a plugin let the import in.
+        "options": {"pollSeconds": 1, "wayIn": "worker", "smokeTest": list(DAGS), "smokeTestMinutes": 3},
     }
     runs: dict[str, str] = {}
     ended = threading.Event()

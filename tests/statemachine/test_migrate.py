@@ -126,6 +126,14 @@ def test_where_it_may_it_falls_back_to_the_path_through_2_11(execute: Execute) -
     assert (outcome.events("Report")[0]["failure"], outcome.events("CleanUp")[0]["failed"]) == ({}, False)
 
 
+@pytest.mark.parametrize("version", ["3.0.6", "10.0.0"])
+def test_a_source_at_airflow_3_has_no_path_to_fall_back_to(execute: Execute, version: str) -> None:
+    plan = {**AUTO, "source": {"airflowVersion": version}}
+    outcome = execute(Plan=plan, CheckDagRun=[READY, Fails("DatabaseOutOfReach", "no way in")])
+    assert outcome.states[outcome.states.index("MayFallBack") :] == ["MayFallBack", *BACK, *END, "Failed"]
+    assert outcome.error == "DatabaseOutOfReach"
+
+
 def test_a_fall_back_that_fails_rolls_back(execute: Execute) -> None:
     outcome = execute(
         Plan=AUTO, CheckDagRun=[READY, Fails("SourceBelowMigrations")], FallBack=Fails("ImportVersionUnfit")

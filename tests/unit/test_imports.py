@@ -37,6 +37,7 @@ LAYERS = (
 ENGINE_LAYERS = (
     ("__main__",),
     ("cli", "dag_tasks"),
+    ("in_scheduler",),
     ("verify", "result_text"),
     ("merge",),
     ("comparison",),

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 from mwaa_migrator.artifact.storage import Storage, named_storage_errors
 
 #: S3 refuses multipart parts under 5 MiB other than the last; 10,000 parts of 8 MiB are 80 GB, far above one of ours.
 MULTIPART_BYTES = 8 * 1024 * 1024
+
+#: What S3 answers to a conditional write that came too late, or at the same time as another.
+_OVERTAKEN = ("PreconditionFailed", "ConditionalRequestConflict", "NoSuchKey", "412", "409", "404")
 
 #: How long one try to connect to S3 may take.
 CONNECT_SECONDS = 5
@@ -70,6 +73,13 @@ class _S3Download:
         self._body.close()
 
 
+class Tagged(NamedTuple):
+    """An object's content, and the tag that S3 gave this version of it."""
+
+    content: bytes
+    tag: str
+
+
 class S3Storage(Storage):
     def __init__(self, bucket: str, prefix: str) -> None:
         # Importing boto3 takes a third of a second, and a directory does without it.
@@ -100,6 +110,33 @@ class S3Storage(Storage):
             if entry["Key"] == self._prefix + name:
                 return int(entry["Size"])
         return None
+
+    def read_tagged(self, name: str) -> Tagged | None:
+        """An object as it is now; None if it does not exist."""
+        if self.size(name) is None:
+            return None
+        with named_storage_errors(self.url):
+            answer = self._client.get_object(Bucket=self._bucket, Key=self._prefix + name)
+            return Tagged(bytes(answer["Body"].read()), str(answer["ETag"]))
+
+    def write_over(self, name: str, content: bytes, tag: str | None) -> str | None:
+        """Write over the version that has this tag, or where there is no object if it is None.
+
+        Returns the new tag, or None if somebody else was quicker; then nothing was written. (S3 User Guide, "How to
+        prevent object overwrites with conditional writes"; boto3 knows it from 1.35.69 on, as Airflow 3 has.)
+        """
+        condition = {"IfNoneMatch": "*"} if tag is None else {"IfMatch": tag}
+        with named_storage_errors(self.url):
+            try:
+                return str(
+                    self._client.put_object(Bucket=self._bucket, Key=self._prefix + name, Body=content, **condition)[
+                        "ETag"
+                    ]
+                )
+            except self._client.exceptions.ClientError as error:
+                if error.response["Error"]["Code"] not in _OVERTAKEN:
+                    raise
+                return None
 
     def folders(self) -> list[str]:
         names = []

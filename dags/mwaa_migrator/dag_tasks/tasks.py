@@ -20,6 +20,7 @@ from mwaa_migrator.dag_tasks.conf import artifact_url, read_options
 from mwaa_migrator.dag_tasks.quiesce import drain, quiesce, read_open_memory, resume
 from mwaa_migrator.dag_tasks.work_process import work_in_process
 from mwaa_migrator.errors import (
+    DatabaseOutOfReach,
     DatabaseUnreachable,
     DrainTimedOut,
     InvalidArguments,
@@ -32,11 +33,12 @@ from mwaa_migrator.errors import (
 from mwaa_migrator.export.export_artifact import export
 from mwaa_migrator.export.plan import export_options
 from mwaa_migrator.export.source_check import check_source
+from mwaa_migrator.in_scheduler.asking import work_in_scheduler
 from mwaa_migrator.merge.give_dag_versions import give_dag_versions
 from mwaa_migrator.merge.import_artifact import import_artifact, import_options
 from mwaa_migrator.merge.prepare_hop import prepare_hop
 from mwaa_migrator.merge.target_probe import probe_target
-from mwaa_migrator.options import EXPORT_OPTIONS, IMPORT_OPTIONS, Option
+from mwaa_migrator.options import EXPORT_OPTIONS, IMPORT_OPTIONS, PLUGIN, WORKER, Option
 from mwaa_migrator.progress import Progress
 from mwaa_migrator.this_airflow.worker_environment import is_airflow_kept_out
 from mwaa_migrator.verify.verify_import import verify_import
@@ -115,7 +117,7 @@ def run_task(name: str, context: Mapping[str, Any]) -> None:
         assert storage is not None
         check_id(storage.folder)
         if is_airflow_kept_out(os.environ):
-            result.update(work_in_process(name, storage, options, dag_run.run_id))
+            result.update(_work_kept_out(name, storage, options, dag_run.run_id))
         else:
             result.update(task.work(storage, options, Progress(), dag_run.run_id))
         result.update(status="done", error=None)
@@ -133,6 +135,23 @@ def run_task(name: str, context: Mapping[str, Any]) -> None:
         result["seconds"] = round(time.monotonic() - begun, 3)
         if storage is not None:
             _leave(storage, name, result)
+
+
+def _work_kept_out(name: str, storage: Storage, options: Dict[str, Any], run_id: str) -> Dict[str, Any]:
+    """Of a task that Airflow 3 keeps out of the database."""
+    way_in = options.get("wayIn", WORKER)
+    if way_in == PLUGIN:
+        return work_in_scheduler(name, storage, options, run_id)
+    try:
+        return work_in_process(name, storage, options, run_id)
+    except DatabaseOutOfReach as error:
+        if way_in == WORKER:
+            raise
+        _log.info("%s", error)
+        try:
+            return work_in_scheduler(name, storage, options, run_id)
+        except DatabaseOutOfReach as also:
+            raise DatabaseOutOfReach(f"{error} {also}") from also
 
 
 def _is_final(error: MigratorError) -> bool:

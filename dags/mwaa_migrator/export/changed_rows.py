@@ -19,6 +19,7 @@ from mwaa_migrator.artifact.sums import Changes, Key
 from mwaa_migrator.export.plan import ExportPlan
 from mwaa_migrator.postgres import identifiers
 from mwaa_migrator.postgres.catalog import Table
+from mwaa_migrator.postgres.literal_rows import literal_rows
 from mwaa_migrator.postgres.session import fetch_all
 
 
@@ -35,7 +36,7 @@ def changed_rows(plan: ExportPlan, changes: Changes) -> Dict[str, sql.Composable
     for name, unit in units.items():
         if unit.kind == RUN:
             assert unit.way is not None
-            conditions[name] = unit.way.leads_to(plan.source.schema, literal_rows(changes.runs, 2))
+            conditions[name] = unit.way.leads_to(plan.source.schema, literal_rows(sorted(changes.runs), 2))
         elif unit.kind == ROW and name not in SETTINGS and name not in parents:
             conditions[name] = is_one_of(unit.columns, changes.rows.get(name, set()))
     _add_blocks_referred_to(plan, units, conditions, changes)
@@ -45,19 +46,10 @@ def changed_rows(plan: ExportPlan, changes: Changes) -> Dict[str, sql.Composable
     return conditions
 
 
-def literal_rows(keys: Iterable[Key], columns: int) -> sql.Composed:
-    """A subquery for these keys, all of them text."""
-    ordered = sorted(keys)
-    arrays = [
-        sql.SQL("{}::text[]").format(sql.Literal([key[position] for key in ordered])) for position in range(columns)
-    ]
-    return sql.SQL("select * from unnest({})").format(sql.SQL(", ").join(arrays))
-
-
 def is_one_of(columns: Sequence[str], keys: Iterable[Key]) -> sql.Composed:
     """The condition on ``t`` that its columns, as text, are one of ``keys``."""
     texts = [sql.SQL("{}::text").format(identifiers.column("t", column)) for column in columns]
-    return sql.SQL("({}) in ({})").format(sql.SQL(", ").join(texts), literal_rows(keys, len(columns)))
+    return sql.SQL("({}) in ({})").format(sql.SQL(", ").join(texts), literal_rows(sorted(keys), len(columns)))
 
 
 def _in_blocks(column: str, blocks: Iterable[Key]) -> sql.Composed:

@@ -16,6 +16,8 @@ from mwaa_migrator.artifact.storage import Storage
 from mwaa_migrator.copying.workers import default_processes
 from mwaa_migrator.errors import ArtifactChanged
 from mwaa_migrator.merge import bulk
+from mwaa_migrator.merge.base_keys import create_key_tables, note_key_blocks, noted_key_blocks
+from mwaa_migrator.merge.chain import read_chain
 from mwaa_migrator.merge.key_blocks import reserve_key_blocks
 from mwaa_migrator.merge.merge import Merge
 from mwaa_migrator.merge.receipts import create_receipt_tables, find_receipt, write_receipt
@@ -25,7 +27,7 @@ from mwaa_migrator.scratch.restore_and_upgrade import drop_leftovers, set_aside_
 from mwaa_migrator.scratch.scratch_schema import import_lock
 from mwaa_migrator.scratch.target_check import check_target
 from mwaa_migrator.scratch.upgraded_artifact import UpgradedArtifact
-from mwaa_migrator.this_airflow.database import metadata_database
+from mwaa_migrator.this_airflow.database import MetadataDatabase, metadata_database
 from mwaa_migrator.this_airflow.place import session_name
 
 
@@ -59,6 +61,9 @@ def import_artifact(
     with metadata_database(session_name("import", run_id)) as target, import_lock(target.connection, run_id):
         check_target(target, artifact.manifest["airflow_version"], artifact.manifest["revision"])
         receipt = find_receipt(target.connection, artifact.id)
+        chain = read_chain(target, artifact) if receipt is None else ()
+        if chain:
+            options = _options_of_base(target, chain, options)
         target.connection.rollback()
         if receipt is not None:
             _check_same_artifact(receipt, artifact)
@@ -69,12 +74,12 @@ def import_artifact(
             target, artifact, options.processes, progress, options.pickled_xcoms
         ) as upgraded, progress.phase("merge"):
             try:
-                result = _merge(upgraded, options, progress)
+                result = _merge(upgraded, options, progress, chain)
             except ForeignKeyViolation:
                 without = set_aside_orphans(upgraded, progress)
                 if without.without_parent == upgraded.without_parent:
                     raise
-                result = _merge(without, options, progress)
+                result = _merge(without, options, progress, chain)
     return dict(result, already_imported=False, phases=progress.phases)
 
 
@@ -84,14 +89,28 @@ def _check_same_artifact(receipt: Dict[str, Any], artifact: Artifact) -> None:
         raise ArtifactChanged(message.format(artifact.id))
 
 
-def _merge(upgraded: UpgradedArtifact, options: ImportOptions, progress: Progress) -> dict[str, Any]:
+def _options_of_base(target: MetadataDatabase, chain: Sequence[str], options: ImportOptions) -> ImportOptions:
+    """With what the base's import did to pickled XComs: the same ones must come to the same."""
+    receipt = find_receipt(target.connection, chain[0])
+    assert receipt is not None
+    return options._replace(pickled_xcoms=receipt["result"]["pickled_xcoms"])
+
+
+def _merge(
+    upgraded: UpgradedArtifact, options: ImportOptions, progress: Progress, chain: Sequence[str]
+) -> dict[str, Any]:
+    """``chain`` are the artifacts that a delta follows; none for any other artifact."""
     connection, artifact, target = upgraded.connection, upgraded.artifact, upgraded.target
+    has_sums = "sums" in artifact.manifest
     try:
-        blocks = reserve_key_blocks(upgraded)
-        in_bulk = _lock_for_bulk(upgraded, progress)
+        blocks = reserve_key_blocks(upgraded, noted_key_blocks(connection, chain[0]) if chain else {})
+        in_bulk = [] if chain else _lock_for_bulk(upgraded, progress)
         execute(connection, "set local work_mem to '64MB'")
         create_receipt_tables(connection)
-        merged = Merge(upgraded, blocks, options.on_conflict, progress).run(options.pause_state, in_bulk)
+        if has_sums:
+            create_key_tables(connection)
+            note_key_blocks(connection, artifact.id, blocks)
+        merged = Merge(upgraded, blocks, options.on_conflict, progress, chain).run(options.pause_state, in_bulk)
         result = {
             "artifact_id": artifact.id,
             "source": {
@@ -111,6 +130,8 @@ def _merge(upgraded: UpgradedArtifact, options: ImportOptions, progress: Progres
             "mended_for_hop": None,
             "given_dag_version": merged.given_dag_version,
         }
+        if has_sums:
+            result.update(follows=chain[0] if chain else None, deleted=merged.deleted)
         write_receipt(connection, artifact, result)
         connection.commit()
     except BaseException:

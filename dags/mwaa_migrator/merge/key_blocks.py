@@ -9,7 +9,8 @@ merge that fails leaves a gap in the sequence and nothing else.
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
+from types import MappingProxyType
+from typing import Mapping, NamedTuple, Tuple
 
 from psycopg2 import sql
 
@@ -39,8 +40,29 @@ class KeyBlock(NamedTuple):
     highest: int
     offset: int
 
+    def when_in_it(self, value: sql.Composable) -> sql.Composed:
+        """A branch of ``case``."""
+        return sql.SQL("when {0} between {1} and {2} then {0} + {3}").format(
+            value, sql.Literal(self.lowest), sql.Literal(self.highest), sql.Literal(self.offset)
+        )
+
+
+class KeyBlocks(NamedTuple):
+    """A table's blocks, of which there is at least one. A key is in the first that has it.
+
+    A delta has those of what it follows, so that a row that was merged before gets its number again, and then one of
+    its own for what is new.
+    """
+
+    blocks: Tuple[KeyBlock, ...]
+
     def renumber(self, value: sql.Composable) -> sql.Composable:
-        return sql.SQL("({} + {})").format(value, sql.Literal(self.offset))
+        *others, last = self.blocks
+        otherwise = sql.SQL("({} + {})").format(value, sql.Literal(last.offset))
+        if not others:
+            return otherwise
+        cases = [block.when_in_it(value) for block in others]
+        return sql.SQL("(case {} else {} end)").format(sql.SQL(" ").join(cases), otherwise)
 
     def renumber_reference(self, value: sql.Composable, is_declared: bool) -> sql.Composable:
         """A reference to a row that the source no longer had becomes NULL in the target.
@@ -48,32 +70,46 @@ class KeyBlock(NamedTuple):
         Where a constraint declares it, it becomes a number that no row has, so that the constraint finds it.
         """
         otherwise = sql.Literal(_NO_KEY) if is_declared else sql.SQL("null")
-        return sql.SQL("(case when {0} between {1} and {2} then {0} + {3} when {0} is not null then {4} end)").format(
-            value, sql.Literal(self.lowest), sql.Literal(self.highest), sql.Literal(self.offset), otherwise
-        )
+        cases = [block.when_in_it(value) for block in self.blocks]
+        return sql.SQL("(case {} when {} is not null then {} end)").format(sql.SQL(" ").join(cases), value, otherwise)
+
+    def number_in_source(self, value: sql.Composable) -> sql.Composable:
+        """What a number of the target's is in the source; NULL for one that the target has given itself."""
+        back = [KeyBlock(one.lowest + one.offset, one.highest + one.offset, -one.offset) for one in self.blocks]
+        return sql.SQL("(case {} end)").format(sql.SQL(" ").join([block.when_in_it(value) for block in back]))
 
 
-def reserve_key_blocks(upgraded: UpgradedArtifact) -> dict[str, KeyBlock]:
+def reserve_key_blocks(
+    upgraded: UpgradedArtifact, given: Mapping[str, KeyBlocks] = MappingProxyType({})
+) -> dict[str, KeyBlocks]:
     """Take a block of numbers for each merged table that has a surrogate key which is a number; commits.
+
+    ``given`` are the blocks of what a delta follows: no more are taken for their numbers.
 
     Raises KeySpaceExhausted if a column's type has no room for its block, and RowsDoNotFit if nobody knows what numbers
     the target's rows.
     """
     return {
-        name: _reserve(upgraded, table, table.surrogate_key)
+        name: _reserve(upgraded, table, table.surrogate_key, given.get(name, KeyBlocks(())).blocks)
         for name, table in upgraded.tables.items()
         if table.surrogate_key is not None and not table.has_uuid_key
     }
 
 
-def _reserve(upgraded: UpgradedArtifact, table: Table, key: str) -> KeyBlock:
+def _reserve(upgraded: UpgradedArtifact, table: Table, key: str, given: Tuple[KeyBlock, ...]) -> KeyBlocks:
     connection = upgraded.connection
     column = sql.Identifier(key)
     extent = sql.SQL("select min({0}), max({0}) from {1}").format(column, upgraded.scratch.table(table.name))
+    outside = [
+        sql.SQL("{} not between {} and {}").format(column, sql.Literal(block.lowest), sql.Literal(block.highest))
+        for block in given
+    ]
+    if outside:
+        extent += sql.SQL(" where ") + sql.SQL(" and ").join(outside)
     lowest, highest = fetch_all(connection, extent)[0]
     connection.rollback()
     if lowest is None:
-        return KeyBlock(0, -1, 0)
+        return KeyBlocks(given or (KeyBlock(0, -1, 0),))
     target = upgraded.target.table(table.name)
     # Nobody who inserts is between taking a number and using it: the lock excludes theirs.
     execute(connection, sql.SQL("lock table {} in share row exclusive mode").format(target))
@@ -95,7 +131,7 @@ def _reserve(upgraded: UpgradedArtifact, table: Table, key: str) -> KeyBlock:
     if sequence is not None:
         execute(connection, "select setval(%s::regclass, %s)", (sequence, highest + offset))
     connection.commit()
-    return KeyBlock(lowest, highest, offset)
+    return KeyBlocks((*given, KeyBlock(lowest, highest, offset)))
 
 
 def _sequence(upgraded: UpgradedArtifact, table: Table, key: str) -> str | None:

@@ -16,17 +16,21 @@ from psycopg2 import sql
 
 from mwaa_migrator.airflow_schema.references import surrogate_references
 from mwaa_migrator.airflow_schema.tables import DAG_TABLE, LOG_TEMPLATE_TABLE
+from mwaa_migrator.artifact.sums import read_changes
 from mwaa_migrator.comparison.comparable_rows import ComparableRows
 from mwaa_migrator.errors import ContentDiffers, RowsUnaccounted
 from mwaa_migrator.merge import bulk
 from mwaa_migrator.merge.archives import carry_archives
+from mwaa_migrator.merge.base_keys import note_kept_keys, use_keys_of_base
 from mwaa_migrator.merge.dag_versions import TargetDagVersions
-from mwaa_migrator.merge.key_blocks import KeyBlock
+from mwaa_migrator.merge.deletions import Deletions
+from mwaa_migrator.merge.key_blocks import KeyBlocks
 from mwaa_migrator.merge.log_templates import TargetLogTemplates, default_log_filename
 from mwaa_migrator.merge.merge_tables import ROWS_NOT_INSERTED
 from mwaa_migrator.merge.order import merge_order
 from mwaa_migrator.merge.pause_states import add_dags_of_versions, apply_pause_states, carry_schedules
 from mwaa_migrator.merge.receipts import note_not_written
+from mwaa_migrator.merge.replaced_units import ReplacedUnits
 from mwaa_migrator.merge.rows_not_inserted import DIFFERS, SAME, NotInserted, RowsNotInserted
 from mwaa_migrator.merge.target_objects import TargetObjects
 from mwaa_migrator.merge.translation import Translation
@@ -62,20 +66,28 @@ class TableResult(NamedTuple):
 class MergeResult(NamedTuple):
     """``pause_state`` has the choice, and what ``apply_pause_states`` returned.
 
-    ``given_dag_version`` counts the source's task instances that have a DAG version of the target's now.
+    ``given_dag_version`` counts the source's task instances that have a DAG version of the target's now; ``deleted``,
+    by table, the rows that a delta no longer has.
     """
 
     tables: Dict[str, TableResult]
     pause_state: Dict[str, Any]
     given_dag_version: int
+    deleted: Dict[str, int]
 
 
 class Merge:
     """One merge, inside a transaction that the caller has begun and will commit or roll back."""
 
     def __init__(
-        self, upgraded: UpgradedArtifact, blocks: dict[str, KeyBlock], on_conflict: str, progress: Progress
+        self,
+        upgraded: UpgradedArtifact,
+        blocks: dict[str, KeyBlocks],
+        on_conflict: str,
+        progress: Progress,
+        chain: Sequence[str] = (),
     ) -> None:
+        """``chain`` are the artifacts that a delta follows, the last one first."""
         self._upgraded = upgraded
         self._connection = upgraded.connection
         self._progress = progress
@@ -83,7 +95,14 @@ class Merge:
         self._log_templates = TargetLogTemplates(upgraded.scratch)
         self._dag_versions = TargetDagVersions(upgraded)
         self._translation = Translation(upgraded, blocks, self._log_templates, self._dag_versions)
-        self._rows_not_inserted = RowsNotInserted(upgraded, self._translation, on_conflict)
+        self._has_sums = "sums" in upgraded.artifact.manifest
+        self._deletions = None
+        replaced = None
+        if chain:
+            replaced = ReplacedUnits(upgraded, read_changes(upgraded.artifact))
+            self._deletions = Deletions(upgraded, replaced, self._translation, blocks)
+            use_keys_of_base(upgraded, self._translation, chain)
+        self._rows_not_inserted = RowsNotInserted(upgraded, self._translation, on_conflict, replaced)
         self._target_objects = TargetObjects(self._connection, upgraded.target.schema)
 
     def run(self, pause_state: str, in_bulk: Sequence[str]) -> MergeResult:
@@ -99,6 +118,8 @@ class Merge:
         if dropped is None:
             self._progress.say("merge: other objects depend on the target's keys; rows are merged one by one")
             in_bulk, dropped = [], bulk.Dropped([], [], [])
+        if self._deletions is not None:
+            self._deletions.of_gone_runs(order)
         # 1. Rows that need no DAG. Log templates come first, and with them the one that old runs refer to.
         results = self._merge_tables(order.log_templates, in_bulk)
         if self._merges_references_to(LOG_TEMPLATE_TABLE):
@@ -112,11 +133,14 @@ class Merge:
         results.update(self._merge_tables(order.of_dags, in_bulk))
         if has_versions(self._upgraded):
             keep_latest(self._upgraded)
+        if self._deletions is not None:
+            self._deletions.of_what_else_is_gone(order)
         carry_archives(self._upgraded)
         self._make_indexes_again(dropped)
         self._log_templates.keep_newest()
         results.update(self._tables_without_a_place())
-        return MergeResult(results, states, self._dag_versions.count_given())
+        deleted = {} if self._deletions is None else self._deletions.counts
+        return MergeResult(results, states, self._dag_versions.count_given(), deleted)
 
     def _merges_references_to(self, parent: str) -> bool:
         return any(
@@ -163,10 +187,15 @@ class Merge:
     def _merge_table(self, table: Table, in_key_order: bool) -> TableResult:
         exported = self._upgraded.exported[table.name]
         reasons = {reason: rows for reason, rows in self._upgraded.set_aside.get(table.name, {}).items() if rows}
+        if self._deletions is not None:
+            self._deletions.of_runs(table)
         if not self._upgraded.rows[table.name]:
             return TableResult(exported, 0, 0, sum(reasons.values()), reasons)
         source = self._translation.rows(table)
         others = self._rows_not_inserted.collect(table, source)
+        if self._has_sums and others.any and table.surrogate_key:
+            moved = self._translation.moved(table, sql.Identifier("source_key"))
+            note_kept_keys(self._connection, self._upgraded.artifact.id, table.name, moved)
         if others.overwritten:
             self._rows_not_inserted.overwrite(table, source)
         merged = self._insert(table, source, others, in_key_order) + others.overwritten

@@ -19,6 +19,11 @@ class MergeOrder(NamedTuple):
     without_dags: List[str]
     of_dags: List[str]
 
+    @property
+    def all(self) -> List[str]:
+        """Parents before children."""
+        return [*self.log_templates, *self.without_dags, *self.of_dags]
+
 
 def merge_order(tables: dict[str, Table]) -> MergeOrder:
     parents = {}

@@ -21,6 +21,7 @@ from mwaa_migrator.comparison.differing_secrets import differing_secrets
 from mwaa_migrator.errors import RowsConflict
 from mwaa_migrator.merge import merge_tables
 from mwaa_migrator.merge.merge_tables import ROWS_NOT_INSERTED
+from mwaa_migrator.merge.replaced_units import ReplacedUnits
 from mwaa_migrator.merge.translation import Translation
 from mwaa_migrator.options import FAIL, OVERWRITE
 from mwaa_migrator.postgres import identifiers, temporary_tables
@@ -53,7 +54,15 @@ class NotInserted(NamedTuple):
 class RowsNotInserted:
     """The temporary table, filled for one table of the merge after the other, parents first."""
 
-    def __init__(self, upgraded: UpgradedArtifact, translation: Translation, on_conflict: str) -> None:
+    def __init__(
+        self,
+        upgraded: UpgradedArtifact,
+        translation: Translation,
+        on_conflict: str,
+        replaced: ReplacedUnits | None = None,
+    ) -> None:
+        """``replaced`` are the units of a delta: the source's rows of these win, whatever ``on_conflict`` says."""
+        self._replaced = replaced
         self._upgraded = upgraded
         self._connection = upgraded.connection
         self._translation = translation
@@ -72,7 +81,7 @@ class RowsNotInserted:
         temporary_tables.create(self._connection, ROWS_NOT_INSERTED, sql.SQL(columns).format(key_type))
         target = self._upgraded.target.table(table.name)
         if fetch_value(self._connection, sql.SQL("select exists (select 1 from {})").format(target)):
-            if identity_columns(table):
+            if self._known_by(table):
                 self._add_same_identity(table, source)
             else:
                 self._add_same_content(table, source)
@@ -114,7 +123,7 @@ class RowsNotInserted:
 
     def _add_same_identity(self, table: Table, source: sql.Composed) -> None:
         """Rows that the target has, known by what identifies them."""
-        met = self._met(table, source, _equal(identity_columns(table)), sql.SQL("null::bigint"))
+        met = self._met(table, source, _equal(self._known_by(table)), sql.SQL("null::bigint"))
         query = "insert into {} select distinct on (source_row) {} from ({}) met order by source_row, target_row"
         execute(self._connection, sql.SQL(query).format(ROWS_NOT_INSERTED, _COLUMNS, met))
 
@@ -153,7 +162,7 @@ class RowsNotInserted:
             sql.Literal(SAME),
             _is_airflows_own(table),
             sql.Literal(OVERWRITE),
-            sql.Literal(OVERWRITE if self._on_conflict == OVERWRITE else DIFFERS),
+            self._if_differing(table),
             alike,
             source,
             self._upgraded.target.table(table.name),
@@ -164,7 +173,7 @@ class RowsNotInserted:
         """Whether the content of two rows that match is the same."""
         content = self._compared_columns(table)
         is_same: sql.Composable = sql.SQL("true")
-        if identity_columns(table) and table.name not in MADE_BY_AIRFLOW_TOO and content:
+        if self._known_by(table) and table.name not in MADE_BY_AIRFLOW_TOO and content:
             is_same = _equal_content(content)
         secrets = differing_secrets(self._upgraded.scratch, table)
         if secrets:
@@ -182,6 +191,19 @@ class RowsNotInserted:
             if column.name not in times and not self._translation.gives(table, column)
         ]
 
+    def _known_by(self, table: Table) -> Sequence[str]:
+        return identity_columns(table) if self._replaced is None else self._replaced.known_by(table)
+
+    def _if_differing(self, table: Table) -> sql.Composable:
+        """The reason, in SQL, of a row that the target has with other content."""
+        otherwise = sql.Literal(OVERWRITE if self._on_conflict == OVERWRITE else DIFFERS)
+        if self._replaced is None:
+            return otherwise
+        changed = self._replaced.holds(table)
+        if changed is None:
+            return sql.Literal(OVERWRITE)
+        return sql.SQL("case when {} then {} else {} end").format(changed, sql.Literal(OVERWRITE), otherwise)
+
     def _add_same_uuid(self, table: Table, source: sql.Composed) -> None:
         """Rows of which the target has the UUID with other content: an earlier import has brought them."""
         query = sql.SQL(
@@ -191,7 +213,7 @@ class RowsNotInserted:
             ROWS_NOT_INSERTED,
             self._translation.source_key(table),
             sql.Identifier(str(table.surrogate_key)),
-            sql.Literal(OVERWRITE if self._on_conflict == OVERWRITE else DIFFERS),
+            self._if_differing(table),
             source,
             self._upgraded.target.table(table.name),
         )

@@ -5,16 +5,20 @@ Amazon MWAA's credentials can be short-lived tokens that only the engine knows h
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 from mwaa_migrator.errors import DatabaseNotSupported, DatabaseUnreachable
 from mwaa_migrator.this_airflow.place import Place
 
+#: The variable by which a process that is no task says how it came here (``in_scheduler``).
+_WAY_IN = "MWAA_MIGRATOR_WAY_IN"
+
 
 class AirflowsEngine(Place):
     @property
     def way_in(self) -> str:
-        return "airflow"
+        return os.environ.get(_WAY_IN, "airflow")
 
     def open(self) -> Any:
         """Raises DatabaseNotSupported if the database is not PostgreSQL."""

@@ -48,8 +48,9 @@ class WorkerEnvironment(Place):
             self._ways.insert(0, way)
             return connection
         raise DatabaseOutOfReach(
-            "No way leads from this worker to the metadata database. Tried: {}. Nothing was read or written. Migrate "
-            "through Airflow 2.11, where tasks reach the database by Airflow's own engine.".format("; ".join(failures))
+            "No way leads from this worker to the metadata database. Tried: {}. Nothing was read or written. Ask AWS "
+            "Support which of these a worker should have, or, from a source before Airflow 3, migrate through 2.11, "
+            "where tasks reach the database by Airflow's own engine.".format("; ".join(failures))
         )
 
     def admit_airflow(self) -> None:

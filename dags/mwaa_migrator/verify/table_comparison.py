@@ -28,15 +28,25 @@ class TableComparison(NamedTuple):
     examples: List[str]
 
 
-def hash_rows(upgraded: UpgradedArtifact, rows: ComparableRows, not_written: sql.Composable) -> None:
-    """Fill the temporary tables of verify for one table; ``not_written`` is a query for ``identity, content, kept``."""
+def hash_rows(
+    upgraded: UpgradedArtifact,
+    rows: ComparableRows,
+    not_written: sql.Composable,
+    within: sql.Composable | None = None,
+) -> None:
+    """Fill the temporary tables of verify for one table.
+
+    ``not_written`` is a query for ``identity, content, kept``; ``within`` is a condition on alias ``t``, the target's
+    row, for those that count.
+    """
     of_source = rows.of_source()
     if rows.table.name in MADE_BY_AIRFLOW_TOO:
         # One row of the target stands for all of the same identity: Airflow adds a log template again when the newest
         # is another one.
         of_source = sql.SQL("select distinct on (identity) * from ({}) s").format(of_source)
     temporary_tables.create_from(upgraded.connection, SOURCE_ROWS, of_source)
-    temporary_tables.create_from(upgraded.connection, TARGET_ROWS, rows.of_target())
+    of_target = rows.of_target() if within is None else rows.of_target() + sql.SQL(" where ") + within
+    temporary_tables.create_from(upgraded.connection, TARGET_ROWS, of_target)
     temporary_tables.create_from(upgraded.connection, ROWS_NOT_WRITTEN, not_written)
 
 

@@ -7,6 +7,8 @@ compared as what it refers to. Secrets are compared decrypted, because two encry
 It takes one thing from the import: which rows were not written, row by row. In the place of a row that the target had
 with other content there must be some row; a row that was set aside may be missing; no other may. Changes that the
 target's Airflow has made by itself since the import are known too (``changes_by_airflow.py``).
+
+Of a delta it compares what that has replaced, and there the target must have no other rows (``replaced_rows.py``).
 """
 
 from __future__ import annotations
@@ -14,12 +16,13 @@ from __future__ import annotations
 import time
 from typing import Any, Dict
 
-from mwaa_migrator.artifact.artifact import read_artifact
+from mwaa_migrator.artifact.artifact import Artifact, read_artifact
 from mwaa_migrator.artifact.storage import Storage
 from mwaa_migrator.comparison.comparable_rows import ComparableRows
 from mwaa_migrator.comparison.differing_secrets import differing_secrets
-from mwaa_migrator.errors import NotImported
+from mwaa_migrator.errors import FollowedByDelta, NotImported
 from mwaa_migrator.mending.mend_rows import mend_rows
+from mwaa_migrator.merge.chain import follower
 from mwaa_migrator.merge.log_templates import default_log_filename
 from mwaa_migrator.merge.receipts import find_receipt, rows_not_written
 from mwaa_migrator.postgres.session import execute
@@ -28,9 +31,10 @@ from mwaa_migrator.scratch.restore_and_upgrade import upgraded_artifact
 from mwaa_migrator.scratch.scratch_schema import import_lock
 from mwaa_migrator.scratch.target_check import check_target
 from mwaa_migrator.scratch.upgraded_artifact import UpgradedArtifact
-from mwaa_migrator.this_airflow.database import metadata_database
+from mwaa_migrator.this_airflow.database import MetadataDatabase, metadata_database
 from mwaa_migrator.this_airflow.place import session_name
 from mwaa_migrator.verify.changes_by_airflow import accept_changes_by_airflow
+from mwaa_migrator.verify.replaced_rows import ReplacedRows, Surplus, replaced_rows
 from mwaa_migrator.verify.table_comparison import compare, hash_rows, without_kept
 
 
@@ -52,14 +56,27 @@ def verify_import(storage: Storage, processes: int, progress: Progress, run_id: 
             message = "{} was not imported into this metadata database. Run the import first."
             raise NotImported(message.format(storage.url))
         imported = receipt["result"]
+        _require_not_followed(target, artifact)
         with upgraded_artifact(
             target, artifact, processes, progress, imported["pickled_xcoms"], bool(imported["without_parent"])
         ) as upgraded, progress.phase("compare"):
             if imported["mended_for_hop"]:
                 _mend(upgraded, imported["mended_for_hop"], imported["pickled_xcoms"])
-            tables = _compare_tables(upgraded, imported["tables"], progress)
+            replaced = None
+            if imported.get("follows") is not None:
+                replaced = replaced_rows(upgraded, artifact)
+            tables = _compare_tables(upgraded, imported["tables"], replaced, progress)
     verified = all(table["match"] for table in tables.values())
     return {"verified": verified, "artifact_id": artifact.id, "tables": tables, "phases": progress.phases}
+
+
+def _require_not_followed(target: MetadataDatabase, artifact: Artifact) -> None:
+    """Raises FollowedByDelta if the target no longer holds what the artifact does."""
+    later = follower(target.connection, artifact.id)
+    target.connection.rollback()
+    if later is not None:
+        message = "{} was merged after {} and has replaced rows of it. Verify {} instead."
+        raise FollowedByDelta(message.format(later, artifact.id, later))
 
 
 def _mend(upgraded: UpgradedArtifact, hop_version: str, pickled_xcoms: str) -> None:
@@ -70,9 +87,12 @@ def _mend(upgraded: UpgradedArtifact, hop_version: str, pickled_xcoms: str) -> N
 
 
 def _compare_tables(
-    upgraded: UpgradedArtifact, imported: Dict[str, Dict[str, Any]], progress: Progress
+    upgraded: UpgradedArtifact,
+    imported: Dict[str, Dict[str, Any]],
+    replaced: ReplacedRows | None,
+    progress: Progress,
 ) -> dict[str, dict[str, Any]]:
-    """``imported`` is what the import's result says of each table."""
+    """``imported`` is what the import's result says of each table; ``replaced`` is what a delta has replaced."""
     execute(upgraded.connection, "set local work_mem to '64MB'")
     results: dict[str, dict[str, Any]] = {}
     for name, told in imported.items():
@@ -80,7 +100,7 @@ def _compare_tables(
             results[name] = dict(told, match=True)
             continue
         begun = time.monotonic()
-        compared = _compare_table(upgraded, name, progress)
+        compared = _compare_table(upgraded, name, replaced, progress)
         results[name] = {
             "exported": told["exported"],
             "merged": told["merged"],
@@ -94,16 +114,20 @@ def _compare_tables(
     return results
 
 
-def _compare_table(upgraded: UpgradedArtifact, name: str, progress: Progress) -> dict[str, Any]:
+def _compare_table(
+    upgraded: UpgradedArtifact, name: str, replaced: ReplacedRows | None, progress: Progress
+) -> dict[str, Any]:
     table = upgraded.tables[name]
     rows = ComparableRows(upgraded, table, default_log_filename(upgraded.scratch))
-    hash_rows(upgraded, rows, rows_not_written(upgraded.artifact.id, name))
+    within = None if replaced is None else replaced.condition(table)
+    hash_rows(upgraded, rows, rows_not_written(upgraded.artifact.id, name), within)
     found = compare(upgraded, rows)
     if found.missing or found.differing:
         accepted = accept_changes_by_airflow(upgraded, rows)
         if accepted:
             progress.say(f"compare: {name}: the target's Airflow has gone on with {accepted} rows by itself")
             found = compare(upgraded, rows)
+    surplus = Surplus(0, []) if replaced is None else replaced.surplus(rows)
     secrets = without_kept(upgraded, name, differing_secrets(upgraded.scratch, table))
     return {
         "missing": found.missing,
@@ -111,6 +135,7 @@ def _compare_table(upgraded: UpgradedArtifact, name: str, progress: Progress) ->
         "secrets_differing": secrets,
         "checksum_source": found.checksum_source,
         "checksum_target": found.checksum_target,
-        "match": not (found.missing or found.differing or secrets),
-        "examples": found.examples,
+        **({} if replaced is None else {"surplus": surplus.rows}),
+        "match": not (found.missing or found.differing or surplus.rows or secrets),
+        "examples": found.examples + surplus.examples,
     }

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from migration import errors, phase_names
+from migration.airflow import ways_in
 from migration.airflow.cli import AirflowCli, RunState
 from migration.airflow.endpoint import Endpoint
 from migration.airflow.our_dags import DAGS, EXPORT, IMPORT, PROBE, RESUME, TARGET_PROBE, VERSIONS
@@ -133,6 +134,8 @@ def conf(migration: Migration, run: str) -> dict[str, Any]:
             options["hopVersion"] = migration["target"]["airflowVersion"]
     elif run == VERSIONS:
         options = {"dagVersions": True}
+    if run in (IMPORT, TARGET_PROBE) and migration["wayIn"] != ways_in.WORKER:
+        options["wayIn"] = migration["wayIn"]
     if run in (PROBE, TARGET_PROBE):
         options["probe"] = True
     if run in _FOLDERS:

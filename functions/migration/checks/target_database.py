@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from migration import errors
-from migration.airflow import path
+from migration.airflow import path, ways_in
 from migration.checks.check_results import Check
 
 if TYPE_CHECKING:
@@ -17,10 +17,12 @@ NAME = "Target database"
 
 def check(found: Mapping[str, Any]) -> Check:
     """From the result of the engine's check."""
+    by_plugin = found["way_in"] == ways_in.PLUGIN
+    who = "A process beside the scheduler" if by_plugin else "A task"
     return Check(
         name=NAME,
         result="pass",
-        message=f"A task of Airflow {found['airflow_version']} reaches the metadata database ({found['way_in']}), and "
+        message=f"{who} of Airflow {found['airflow_version']} reaches the metadata database ({found['way_in']}), and "
         "its migrations begin at or below the source's schema.",
     )
 
@@ -36,10 +38,10 @@ def refused(migration: Migration, message: str) -> Check:
     )
 
 
-def explained(failure: errors.MigrationError) -> errors.MigrationError:
+def explained(migration: Migration, failure: errors.MigrationError) -> errors.MigrationError:
     """The engine's refusal, under its name, with what to do about it here."""
-    return errors.named(
-        type(failure).__name__,
-        f"check of the target: {failure} Nothing was paused. With {path.AUTO} as options.path the migration goes "
-        "through 2.11 then.",
-    )
+    if path.is_at_airflow_3(migration["source"]["airflowVersion"]):
+        instead = "No other path leads on from a source at Airflow 3."
+    else:
+        instead = f"With {path.AUTO} as options.path the migration goes through 2.11 then."
+    return errors.named(type(failure).__name__, f"check of the target: {failure} Nothing was paused. {instead}")

@@ -58,6 +58,11 @@ def artifact(artifact_id: str) -> str:
     return f"{ARTIFACTS}/{artifact_id}"
 
 
+def artifacts_url(bucket: str) -> str:
+    """What the URL of every artifact begins with."""
+    return f"s3://{bucket}/{ARTIFACTS}/"
+
+
 def tables(artifact_id: str) -> str:
     return f"{artifact(artifact_id)}/tables"
 

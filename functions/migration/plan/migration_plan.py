@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from migration.airflow import path
+from migration.airflow import path, ways_in
 from migration.environments import environment
 from migration.exchange import layout
 from migration.model import Migration, Side
@@ -33,6 +33,7 @@ def make(
     source_region, target_region = migration_input.regions(document, region)
     way = document["options"]["path"]
     versions = path.of(source["AirflowVersion"], request["airflowVersion"], way, import_version)
+    way_in = ways_in.of(document["options"]["wayIn"], versions[1], overrides)
     artifact_id = migration_id if attempt == 1 else f"{migration_id}-{attempt}"
     source_bucket = environment.bucket_name(source["SourceBucketArn"])
     target_bucket = environment.bucket_name(overrides.get("SourceBucketArn", source["SourceBucketArn"]))
@@ -65,11 +66,12 @@ def make(
         overrides=overrides,
         targetClass=overrides.get("EnvironmentClass", its_class),
         classOnTheDay=given.get("EnvironmentClass", its_class),
-        notes=[size.note] if size.note else [],
+        notes=[note for note in (size.note, ways_in.note(way_in)) if note],
         importVersion=versions[1],
         path=versions,
         hops=versions[2:],
         direct=path.is_at_airflow_3(versions[1]),
+        wayIn=way_in,
         options=document["options"],
         finished=[],
         rollBack=False,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from migration import errors
-from migration.airflow import path, versions
+from migration.airflow import path, versions, ways_in
 from migration.aws.client_errors import code_of, is_transient
 from migration.environments import environment, requests
 from migration.environments.s3_objects import folder
@@ -53,6 +53,9 @@ def environment_problems(
         yield from _target_problems(target, migration_id, _import_version(source, document, import_version))
     way = document["options"]["path"]
     yield from _version_problems(source["AirflowVersion"], request["airflowVersion"], way, import_version)
+    yield from _way_in_problems(
+        document, path.of(source["AirflowVersion"], request["airflowVersion"], way, import_version)[1]
+    )
     yield from _override_problems(request["overrides"], source, target_region != source_region, shape)
     yield from _too_early(request["overrides"], request["airflowVersion"])
 
@@ -129,6 +132,24 @@ def _version_problems(source: str, target: str, way: str, import_version: str) -
             errors.ImportVersionUnfit,
             "options.importVersion",
             f"{import_version} does not lie between the source's {source} and 3.0; give the latest 2.11 of Amazon MWAA",
+        )
+
+
+def _way_in_problems(document: dict[str, Any], import_version: str) -> Iterator[Problem]:
+    if document["options"]["wayIn"] != ways_in.PLUGIN:
+        return
+    if not path.is_at_airflow_3(import_version):
+        yield _problem(
+            errors.WayInUnfit,
+            "options.wayIn",
+            f"the import runs in Airflow {import_version}, whose tasks have the database; leave wayIn out",
+        )
+    if "PluginsS3Path" in document["target"]["overrides"]:
+        yield _problem(
+            errors.WayInUnfit,
+            "options.wayIn",
+            "the plugin is put beside the source's plugins, and target.overrides.PluginsS3Path names others; leave one "
+            "of the two out",
         )
 
 

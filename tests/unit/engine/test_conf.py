@@ -36,6 +36,7 @@ def test_defaults() -> None:
         "probe": False,
         "dagVersions": False,
         "hopVersion": None,
+        "wayIn": "worker",
     }
 
 

@@ -41,6 +41,8 @@ def test_a_fall_back_deletes_the_target_and_plans_the_path_through_2_11(
         False,
     )
     assert planned["notes"][-1].startswith("The target was created at Airflow 3.2.1, and again at 2.11.2")
+    # The target that is made now has no plugin, and needs none.
+    assert (planned["wayIn"], [note for note in planned["notes"] if "plugin" in note]) == ("worker", [])
     (check,) = check_results.read(of_attempt(clients.s3(), planned))
     assert (check["result"], "No way leads from this worker" in check["message"]) == ("warn", True)
     # Another execution of the same input goes on from there.

@@ -32,12 +32,26 @@ def test_a_rehearsals_target_has_no_name_and_a_migrations_has() -> None:
     assert document["mode"] == "migrate"
 
 
+@pytest.mark.parametrize(
+    ("variables", "options"),
+    [
+        ({}, {}),
+        ({"PATH_TO_3": "direct", "WAY_IN": "plugin"}, {"path": "direct", "wayIn": "plugin"}),
+        ({"PATH_TO_3": "auto", "WAY_IN": "auto"}, {}),
+    ],
+)
+def test_the_options_are_the_variables(variables: dict[str, str], options: dict[str, str]) -> None:
+    document = rehearsal.migration_input(Settings.from_variables(variables), AWS)
+    assert document["options"] == {"pollSeconds": 2, **options}
+
+
 def test_every_fault_of_the_variables_is_told() -> None:
-    variables = {"SOURCE": "3.2.1", "TARGET": "9.9.9", "MODE": "try", "DAGS": "/no/such/folder"}
+    variables = {"SOURCE": "3.2.1", "TARGET": "9.9.9", "MODE": "try", "DAGS": "/no/such/folder", "WAY_IN": "door"}
     wrong = Settings.from_variables({**variables, "PATH_TO_3": "through-2.11", "WORKER_DATABASE": "all"})
     with pytest.raises(
         InvalidSettings,
-        match=r"TARGET is 9\.9\.9.*SOURCE is 3\.2\.1.*WORKER_DATABASE is all; it must be token .*DAGS is .*MODE is try",
+        match=r"TARGET is 9\.9\.9.*SOURCE is 3\.2\.1.*WAY_IN is door; it must be auto or worker or plugin; "
+        r"WORKER_DATABASE is all; it must be token .*DAGS is .*MODE is try",
     ):
         wrong.check()
 
@@ -47,9 +61,10 @@ def test_every_fault_of_the_variables_is_told() -> None:
     [
         ({}, {"3.2.1"}),
         ({"PATH_TO_3": "through-2.11"}, {"2.11.2", "3.2.1"}),
-        ({"WORKER_DATABASE": "none"}, {"2.11.2", "3.2.1"}),
-        ({"WORKER_DATABASE": "none", "PATH_TO_3": "direct"}, {"3.2.1"}),
-        ({"WORKER_DATABASE": "none", "TARGET": "2.11.2"}, {"2.11.2"}),
+        ({"WORKER_DATABASE": "none"}, {"3.2.1"}),
+        ({"WORKER_DATABASE": "none", "WAY_IN": "worker"}, {"2.11.2", "3.2.1"}),
+        ({"WORKER_DATABASE": "none", "WAY_IN": "worker", "PATH_TO_3": "direct"}, {"3.2.1"}),
+        ({"WORKER_DATABASE": "none", "WAY_IN": "worker", "TARGET": "2.11.2"}, {"2.11.2"}),
     ],
 )
 def test_the_versions_of_the_way_that_is_taken_are_installed(variables: dict[str, str], versions: set[str]) -> None:

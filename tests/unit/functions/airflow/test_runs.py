@@ -23,6 +23,7 @@ def migration(**parts: Any) -> Migration:
             "artifact": "s3://exchange/artifacts/m-2",
             "importVersion": "2.11.2",
             "hops": [],
+            "wayIn": "worker",
             "source": {"environment": "old", "airflowVersion": "2.5.1"},
             "target": {"environment": "new", "airflowVersion": "3.2.1"},
             "options": OPTIONS,
@@ -106,6 +107,13 @@ def test_conf_of_the_import_leaves_all_paused() -> None:
 def test_an_import_before_a_hop_mends_the_rows_for_it() -> None:
     options = runs.conf(migration(hops=["3.0.6", "3.2.1"]), our_dags.IMPORT)["options"]
     assert options["hopVersion"] == "3.2.1"
+
+
+@pytest.mark.parametrize("dag", [our_dags.TARGET_PROBE, our_dags.IMPORT])
+def test_a_target_with_the_plugin_may_use_it(dag: str) -> None:
+    assert runs.conf(migration(wayIn="auto"), dag)["options"]["wayIn"] == "auto"
+    assert "wayIn" not in runs.conf(migration(wayIn="auto"), our_dags.EXPORT)["options"]
+    assert "wayIn" not in runs.conf(migration(), dag)["options"]
 
 
 def test_conf_of_resume_has_no_options() -> None:

@@ -193,6 +193,7 @@ SCHEMA = {
         "is for the path through 2.11",
         {"options.path": "direct", "options.importVersion": "2.11.2"},
     ),
+    "unknown way in": Case("InvalidValue", "options.wayIn", "must be 'auto'", {"options.wayIn": "by plane"}),
     "unknown path": Case("InvalidValue", "options.path", "must be 'auto'", {"options.path": "by plane"}),
     "rollback of nothing": Case("MissingField", "migrationId", "is required", {"": {"mode": "rollback"}}),
     "rollback with a source": Case(
@@ -248,6 +249,14 @@ WORLD = {
     "directly from below": Case(
         "PathUnfit", "options.path", "3.2.1's own migrations begin at 2.6.2, and the source runs 2.5.1",
         {"options.path": "direct"}, source(AirflowVersion="2.5.1"),
+    ),
+    "a plugin where tasks have the database": Case(
+        "WayInUnfit", "options.wayIn", "the import runs in Airflow 2.11",
+        {"options.path": "through-2.11", "options.wayIn": "plugin"},
+    ),
+    "a plugin beside plugins of the input": Case(
+        "WayInUnfit", "options.wayIn", "PluginsS3Path names others",
+        {"options.path": "direct", "options.wayIn": "plugin", OVERRIDE: {"PluginsS3Path": "own.zip"}},
     ),
     "unknown field": Case("UnknownOverride", f"{OVERRIDE}.Nmae", "has no such field", {OVERRIDE: {"Nmae": "x"}}),
     "version overridden": Case(
