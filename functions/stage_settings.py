@@ -78,8 +78,8 @@ def _copy_settings(migration: Migration, airflow_version: str, before: _Staged) 
         content = None
         if name == "requirements":
             text, encoding = pip_requirements.decoded(s3_objects.read(from_s3, source["bucket"], found))
-            text, told = constraints.fitted(text, airflow_version)
-            notes += told
+            text, changes = constraints.fitted(text, airflow_version)
+            notes += changes
             if encoding != "utf-8":
                 notes.append(f"{key} is {encoding}; the target's is UTF-8.")
             content = pip_requirements.encoded(text)
