@@ -11,7 +11,7 @@ from typing import Any, TypedDict
 
 from migration.airflow import constraints, pip_requirements
 from migration.aws import clients
-from migration.environments import dag_folder, environment, requests, s3_objects
+from migration.environments import dag_folder, environment, overriding, s3_objects
 from migration.environments.bucket_writer import BucketWriter
 from migration.environments.requests import Files
 from migration.errors import ResourceMissing
@@ -70,7 +70,7 @@ def _copy_settings(migration: Migration, airflow_version: str, before: _Staged) 
     origins: dict[str, list[str | None]] = {}
     for name, prefix in (("requirements", "Requirements"), ("plugins", "Plugins"), ("startup_script", "StartupScript")):
         key = current.get(f"{prefix}S3Path")
-        if not key or requests.gives_file(migration["overrides"], prefix, airflow_version, migration["hops"]):
+        if not key or overriding.gives_file(migration["overrides"], prefix, airflow_version, migration["hops"]):
             continue
         to_key = f"{target['environment']}/{airflow_version}/{key.rsplit('/', 1)[-1]}"
         found = s3_objects.pin(from_s3, source["bucket"], key, current.get(f"{prefix}S3ObjectVersion"))
