@@ -14,7 +14,7 @@ from botocore.exceptions import ClientError
 from migration import errors
 from migration.aws import clients
 from migration.aws.client_errors import code_of, message_of
-from migration.environments import environment, requests, updating
+from migration.environments import environment, overriding, requests, updating
 from migration.environments.environment import MIGRATION_TAG
 from migration.environments.requests import Files, Settings
 from migration.exchange import layout
@@ -61,7 +61,7 @@ def handler(*, execution: str, migration: Migration, phase: str, files: dict[str
         shape=requests.input_shape(mwaa, "CreateEnvironment"),
         name=name,
         airflow_version=migration["importVersion"],
-        overrides=requests.at_creation(migration["overrides"], migration["importVersion"], migration["hops"]),
+        overrides=overriding.at_creation(migration["overrides"], migration["importVersion"], migration["hops"]),
         files=Files.of(files),
         tags=environment.tags_of(migration),
     )

@@ -7,7 +7,7 @@ from typing import Any
 
 from migration import errors
 from migration.aws import clients
-from migration.environments import environment, requests, updating
+from migration.environments import environment, overriding, requests, updating
 from migration.environments.requests import Files
 from migration.exchange import layout
 from migration.exchange.locks import require_locks
@@ -56,7 +56,7 @@ def handler(
         airflow_version=version,
         overrides=overrides,
         files=Files.of(files),
-        given=requests.at_hop(overrides, migration["importVersion"], migration["hops"], version),
+        given=overriding.at_hop(overrides, migration["importVersion"], migration["hops"], version),
     )
     store.write(layout.hop(version), {"notes": made.notes})
     updating.update(
