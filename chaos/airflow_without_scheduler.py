@@ -14,7 +14,7 @@ import subprocess
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import psycopg2
 
@@ -35,6 +35,28 @@ _RETRY_SECONDS = 1.0
 # The exit code for airflow.exceptions.AirflowFailException; see shim/airflow_task.py.
 _FAILED_FOR_GOOD = 2
 _POLL_SECONDS = 0.2
+
+
+class _Creation(NamedTuple):
+    """Statements that make a run and one of its task instances."""
+
+    run: str
+    task_instance: str
+
+
+_CREATE_RUN = _Creation(
+    "insert into dag_run (dag_id, run_id, conf, execution_date, state, run_type, clear_number, external_trigger) "
+    "values (%s, %s, %s, now(), 'queued', 'manual', 0, true) on conflict do nothing",
+    "insert into task_instance (dag_id, run_id, task_id, map_index, pool, pool_slots) "
+    "values (%s, %s, %s, -1, 'default_pool', 1)",
+)
+#: For Airflow 3, which has no worker here.
+_CREATE_FAILED_RUN = _Creation(
+    "insert into dag_run (dag_id, run_id, conf, logical_date, run_after, state, run_type, clear_number) "
+    "values (%s, %s, convert_from(%s, 'UTF8')::jsonb, now(), now(), 'failed', 'manual', 0) on conflict do nothing",
+    "insert into task_instance (id, dag_id, run_id, task_id, map_index, try_number, pool, pool_slots, state) "
+    "values (gen_random_uuid(), %s, %s, %s, -1, 1, 'default_pool', 1, 'failed')",
+)
 
 
 class AirflowWithoutScheduler(AirflowProcesses):
@@ -213,22 +235,15 @@ class AirflowWithoutScheduler(AirflowProcesses):
     def _dags_trigger(self, words: list[str]) -> tuple[int, str, str]:
         run, conf, dag = words[words.index("--run-id") + 1], words[words.index("--conf") + 1], words[-1]
         with self._cursor() as cursor:
-            cursor.execute("select 1 from dag where dag_id = %s and is_active", (dag,))
+            cursor.execute(f"select 1 from dag where dag_id = %s and {self._active}", (dag,))
             if cursor.fetchone() is None:
                 return 1, "", f"airflow.exceptions.DagNotFound: Dag id {dag} not found in DagModel\n"
-            cursor.execute(
-                "insert into dag_run (dag_id, run_id, execution_date, state, run_type, conf, clear_number, "
-                "external_trigger) values (%s, %s, now(), 'queued', 'manual', %s, 0, true) on conflict do nothing",
-                (dag, run, json.dumps(json.loads(conf)).encode()),
-            )
+            create = _CREATE_RUN if self.installation.release < (3,) else _CREATE_FAILED_RUN
+            cursor.execute(create.run, (dag, run, json.dumps(json.loads(conf)).encode()))
             if not cursor.rowcount:
                 return 1, "", f"airflow.exceptions.DagRunAlreadyExists: A Dag Run already exists for {dag} {run}\n"
             for task in TASKS[dag]:
-                cursor.execute(
-                    "insert into task_instance (dag_id, run_id, task_id, map_index, pool, pool_slots) "
-                    "values (%s, %s, %s, -1, 'default_pool', 1)",
-                    (dag, run, task),
-                )
+                cursor.execute(create.task_instance, (dag, run, task))
         return 0, f"Created <DagRun {dag} @ {run}>\n", ""
 
     def _dags_list(self, words: list[str]) -> tuple[int, str, str]:

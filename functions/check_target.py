@@ -54,4 +54,4 @@ def _target(migration: Migration) -> Target | None:
     default = "glob" if versions.parse(version).major >= 3 else "regexp"
     syntax = found.get("AirflowConfigurationOptions", {}).get("core.dag_ignore_file_syntax", default)
     ignored_by = airflowignore.finder(names, read, glob=syntax == "glob")
-    return Target(runs.final_cli(migration, version), version, names, ignored_by)
+    return Target(runs.final_cli(migration, version), version, names, read, ignored_by)

@@ -121,12 +121,22 @@ def report(migration_id: str, form: str, opens: bool, **options: Any) -> None:
 
 
 @cli.command()
-@click.option("--source", metavar="NAME", help="The source: an environment of the stack's account and region.")
+@click.option("--source", metavar="NAME", help="The source: an environment of the stack's account.")
 @click.option("--target", metavar="NAME", help="The target, if it is there already; or any environment of its version.")
+@click.option("--source-region", metavar="REGION", help="Its region, where it is not the stack's.")
+@click.option("--target-region", metavar="REGION", help="Its region, where it is not the stack's.")
 @click.option("--probe", is_flag=True, help="Also run a DAG in the environments, for up to half an hour each.")
 @click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
 @account_options
-def doctor(source: str | None, target: str | None, probe: bool, as_json: bool, **options: Any) -> None:
+def doctor(
+    source: str | None,
+    target: str | None,
+    source_region: str | None,
+    target_region: str | None,
+    probe: bool,
+    as_json: bool,
+    **options: Any,
+) -> None:
     """Ask the account what the documentation leaves open.
 
     Each check has an answer that migrations are prepared for. One alarm is raised for some seconds; nothing else in the
@@ -137,9 +147,10 @@ def doctor(source: str | None, target: str | None, probe: bool, as_json: bool, *
         _stack(**options)
         from .doctor import examination, showing
 
-        names = [name for name in dict.fromkeys((source, target)) if name is not None]
+        given = dict.fromkeys(((source, source_region), (target, target_region)))
+        asked = [examination.Named(name, region) for name, region in given if name is not None]
         probing = functools.partial(click.echo, err=True) if probe else None
-        found = list(examination.findings(options["stack"], names, probing))
+        found = list(examination.findings(options["stack"], asked, probing))
         if as_json:
             click.echo(showing.as_json(found), nl=False)
         else:

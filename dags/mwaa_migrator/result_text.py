@@ -31,15 +31,13 @@ def result_text(document: dict[str, Any]) -> str:
     lines += document.get("changed_for_hop", [])
     if document.get("given_dag_version"):
         lines.append("{given_dag_version} task instances got the target's own version of their DAG".format(**document))
-    lines += ["{rows} rows of {table} refused: {reason}".format(**rows) for rows in document.get("refused", [])]
-    lines += ["{rows} rows of {table} set aside: {reason}".format(**rows) for rows in document.get("set_aside", [])]
+    lines += ["{} refused: {reason}".format(_rows(rows), **rows) for rows in document.get("refused", [])]
+    lines += ["{} set aside: {reason}".format(_rows(rows), **rows) for rows in document.get("set_aside", [])]
     lines += [
-        "{rows} rows of {table} would fail an upgrade to Airflow 3: {reason}".format(**rows)
+        "{} would fail an upgrade to Airflow 3: {reason}".format(_rows(rows), **rows)
         for rows in document.get("refused_by_airflow_3", [])
     ]
-    lines += [
-        "{rows} rows of {table} will be changed: {reason}".format(**rows) for rows in document.get("will_change", [])
-    ]
+    lines += ["{} will be changed: {reason}".format(_rows(rows), **rows) for rows in document.get("will_change", [])]
     lines += document.get("not_examined", [])
     if document.get("columns_left_out"):
         lines.append("columns left out: {}".format(", ".join(document["columns_left_out"])))
@@ -53,6 +51,10 @@ def result_text(document: dict[str, Any]) -> str:
         lines.append(document["artifact"])
     lines.append("done in {:.1f} s".format(document["seconds"]))
     return "\n".join(lines) + "\n"
+
+
+def _rows(entry: dict[str, Any]) -> str:
+    return "{rows} {} of {table}".format("row" if entry["rows"] == 1 else "rows", **entry)
 
 
 def _check_lines(document: dict[str, Any]) -> list[str]:

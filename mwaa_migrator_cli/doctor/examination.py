@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
 
 from migration.aws import clients
 from migration.environments import environment as environments
@@ -24,28 +25,40 @@ CHECKS: tuple[Check, ...] = (
 )
 
 
-def findings(stack: str, names: Sequence[str], probing: Callable[[str], None] | None = None) -> Iterator[Finding]:
-    """The findings about a stack and about environments of its account and region, one by one.
+class Named(NamedTuple):
+    """An environment of the account, and its region (None: the stack's)."""
+
+    name: str
+    region: str | None
+
+
+def findings(stack: str, asked: Sequence[Named], probing: Callable[[str], None] | None = None) -> Iterator[Finding]:
+    """The findings about a stack and about environments of its account, one by one.
 
     With `probing`, which gets what is waited for, a DAG of ours runs in each environment.
 
     Raises:
         NotFound: there is no environment of one of these names.
     """
-    region = account.region()
-    mwaa = clients.mwaa(region)
-    described = {name: environments.get(mwaa, name) for name in names}
+    places = [(name, region or account.region()) for name, region in asked]
+    described = [(name, region, environments.get(clients.mwaa(region), name)) for name, region in places]
     functions = account.client("lambda")
     resources = StackResources.of(account.client("cloudformation"), stack)
     yield from state_machines.findings(clients.states(), resources.of_type("AWS::StepFunctions::StateMachine"))
     yield from sdk.findings(functions, resources.physical_id("PlanFunction"))
     yield from alarm.raise_alarm(account.client("cloudwatch"), resources.physical_id("Topic"))
-    for name, settings in described.items():
+    for name, region, settings in described:
         if settings is None:
-            raise NotFound(f"There is no environment {name} in {region}. Give its name and --region.")
-        yield from environment.findings(mwaa, clients.kms(), settings)
-        yield from rights.findings(clients.iam(), clients.kms(), functions, resources, settings)
+            raise NotFound(
+                f"There is no environment {name} in {region}. Give its name, and --source-region or --target-region "
+                "where it is not in the stack's region."
+            )
+        mwaa, kms = clients.mwaa(region), clients.kms(region)
+        yield from environment.findings(mwaa, kms, settings)
+        yield from rights.findings(clients.iam(), kms, functions, resources, settings)
         yield from cli_endpoint.findings(mwaa, name, settings["AirflowVersion"])
         if probing is not None:
-            exchange = probe.Exchange(resources.physical_id("ExchangeBucket"), resources.key)
-            yield from probe.run_probe(mwaa, clients.s3(region), clients.kms(), exchange, settings, probing)
+            exchange = probe.Exchange(
+                clients.s3(), clients.kms(), resources.physical_id("ExchangeBucket"), resources.key
+            )
+            yield from probe.run_probe(mwaa, clients.s3(region), exchange, settings, probing)

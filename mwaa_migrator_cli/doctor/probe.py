@@ -96,8 +96,10 @@ _SETTLED_AFTER = 75.0
 
 @dataclass(frozen=True)
 class Exchange:
-    """The exchange bucket, and the ARN of its key."""
+    """The exchange bucket and the ARN of its key, with clients of their region, the stack's."""
 
+    s3: S3Client
+    kms: KMSClient
     bucket: str
     key_arn: str
 
@@ -105,16 +107,20 @@ class Exchange:
 def run_probe(
     mwaa: MWAAClient,
     s3: S3Client,
-    kms: KMSClient,
     exchange: Exchange,
     settings: Mapping[str, Any],
     say: Callable[[str], None],
     wait: Callable[[float], None] = time.sleep,
 ) -> Iterator[Finding]:
-    """Runs our DAG in one environment, given as GetEnvironment has it. `say` gets what is waited for."""
+    """Runs our DAG in one environment, given as GetEnvironment has it.
+
+    Args:
+        mwaa, s3: of the environment's region.
+        say: gets what is waited for.
+    """
     name = settings["Name"]
     try:
-        answers = _Probe(mwaa, s3, kms, exchange, settings, say, wait).run()
+        answers = _Probe(mwaa, s3, exchange, settings, say, wait).run()
     except DagRunRefused as error:
         yield as_expected(TRIGGER, name, False, str(error))
         return
@@ -149,13 +155,12 @@ class _Probe:
         self,
         mwaa: MWAAClient,
         s3: S3Client,
-        kms: KMSClient,
         exchange: Exchange,
         settings: Mapping[str, Any],
         say: Callable[[str], None],
         wait: Callable[[float], None],
     ) -> None:
-        self._s3, self._kms, self._exchange, self._say, self._wait = s3, kms, exchange, say, wait
+        self._s3, self._exchange, self._say, self._wait = s3, exchange, say, wait
         self._name, self._role = settings["Name"], settings["ExecutionRoleArn"]
         self._cli = AirflowCli(Endpoint(mwaa, self._name), settings["AirflowVersion"])
         self._id = f"doctor-{self._name}"
@@ -174,10 +179,10 @@ class _Probe:
 
     def _put(self) -> None:
         grants.grant(
-            self._s3, self._kms, self._exchange.bucket, self._exchange.key_arn, layout.artifact(self._id), self._id,
-            [self._role],
+            self._exchange.s3, self._exchange.kms, self._exchange.bucket, self._exchange.key_arn,
+            layout.artifact(self._id), self._id, [self._role],
         )  # fmt: skip
-        self._s3.delete_object(Bucket=self._exchange.bucket, Key=self._answer)
+        self._exchange.s3.delete_object(Bucket=self._exchange.bucket, Key=self._answer)
         writer = BucketWriter.of(self._s3, self._bucket)
         for name, module in _FILES.items():
             content = files(__package__).joinpath(module).read_bytes()
@@ -201,7 +206,7 @@ class _Probe:
         return found
 
     def _read(self) -> bytes | None:
-        stored = s3_object.read(self._s3, self._exchange.bucket, self._answer)
+        stored = s3_object.read(self._exchange.s3, self._exchange.bucket, self._answer)
         return None if stored is None else stored.body
 
     def _until(self, is_so: Callable[[], bool], seconds: float) -> bool:
@@ -215,8 +220,9 @@ class _Probe:
         self._say(f"{self._name}: taking the DAG back, for {_SETTLED_AFTER:.0f} seconds")
         for name in reversed(_FILES):
             self._s3.delete_object(Bucket=self._bucket, Key=self._folder + name)
-        self._s3.delete_object(Bucket=self._exchange.bucket, Key=self._answer)
-        grants.revoke(self._s3, self._kms, self._exchange.bucket, self._exchange.key_arn, self._id)
+        exchange = self._exchange
+        exchange.s3.delete_object(Bucket=exchange.bucket, Key=self._answer)
+        grants.revoke(exchange.s3, exchange.kms, exchange.bucket, exchange.key_arn, self._id)
         self._wait(_SETTLED_AFTER)
         self._cli.delete_dag(_DAG)
 

@@ -35,6 +35,8 @@ CHECKS = (RIGHTS,)
 # Only an environment with a key of its owner's needs these rights.
 _KEYS = "${EnvironmentKeyArns}"
 _REFERENCE = re.compile(r"\$\{([\w:.]+)\}")
+# No name of the template's: the region of the environment, for which a pattern leaves the region open.
+_REGION = "Region"
 # Stands for whatever a pattern leaves open.
 _ANY = "mwaa-migrator-doctor"
 
@@ -83,6 +85,7 @@ def _of_environment(settings: Mapping[str, Any]) -> dict[str, str]:
     partition = settings["SourceBucketArn"].split(":")[1]
     group = settings.get("LoggingConfiguration", {}).get("TaskLogs", {}).get("CloudWatchLogGroupArn", "")
     return {
+        _REGION: settings["Arn"].split(":")[3],
         "DagBucketArns": settings["SourceBucketArn"],
         "ExecutionRoleArns": settings["ExecutionRoleArn"],
         "LogGroupArns": group or f"arn:{partition}:logs:*:*:log-group:airflow-{settings['Name']}-Task",
@@ -109,8 +112,8 @@ def _concrete(pattern: str, values: Mapping[str, str]) -> str:
     filled = _REFERENCE.sub(lambda found: values[found[1]], pattern)
     if not filled.startswith("arn:"):
         # An endpoint's host name has the region as one of its parts.
-        return filled.replace("*", values["AWS::Region"] if filled.count(".") > 1 else _ANY)
+        return filled.replace("*", values[_REGION] if filled.count(".") > 1 else _ANY)
     head, partition, service, region, account, rest = filled.split(":", 5)
-    region = region.replace("*", values["AWS::Region"])
+    region = region.replace("*", values[_REGION])
     account = account.replace("*", values["AWS::AccountId"])
     return ":".join((head, partition, service, region, account, rest.replace("*", _ANY)))

@@ -49,10 +49,11 @@ _TOLD = {
 }
 _OPTIONS = "AirflowConfigurationOptions"
 _LOGGING = "LoggingConfiguration"
-# Airflow's own configuration calls these sensitive, or is documented to take credentials in them.
+# Airflow's own configuration calls these sensitive, or is documented to take credentials in them. A section of the
+# user's own may have them under other names, as the credentials of a private index that requirements.txt reads.
 _SECRET_NAME = re.compile(
-    r"passw|passphrase|secret|token|credential|basic_auth|fernet|private_key|api_key|access_key|dsn|_conn$|_kwargs$"
-    r"|_uri$|broker_url|result_backend|sql_alchemy"
+    r"passw|passphrase|secret|token|credential|basic_auth|fernet|private_key|api_?key|access_key|dsn|_conn$|_kwargs$"
+    r"|_uri$|broker_url|result_backend|sql_alchemy|[._](pass|pwd|auth|key)$"
 )
 _SECRET_VALUE = re.compile(r"://[^/@\s]*:[^/@\s]+@")
 

@@ -109,11 +109,15 @@ def test_a_migration_in_an_account_that_takes_its_time(
 
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("seed", [8, 9, 16])  # 9 goes on to Airflow 3
-def test_everything_arrives_or_the_source_is_as_it_was(here: World, seed: int) -> None:
+def test_everything_arrives_or_the_source_is_as_it_was(
+    here: World, seed: int, capfd: pytest.CaptureFixture[str]
+) -> None:
     outcome = migrate(here, f"s{seed}", faults.plan(seed), faults.way(seed))
     assert outcome.broken == []
     assert outcome.struck
     assert outcome.status in ("SUCCEEDED", "FAILED")
+    # An endpoint of ours that fails by itself answers 500 and prints why: no fault that was planned.
+    assert "Error on request" not in capfd.readouterr().err
 
 
 @pytest.mark.timeout(600)
@@ -224,6 +228,24 @@ def test_the_table_has_those_on_real_airflow_apart() -> None:
     assert "| task killed | 1 | 0 | 1 | 0 |" in real
     assert "| scheduler killed during the import | 1 | 0 | 1 | 0 |" in real
     assert "| scheduler killed during the export | 0 | 0 | 0 | 0 |" in real
+
+
+def rows(text: str) -> list[str]:
+    """The first column of each row of the page's tables of faults."""
+    return [
+        line.split(" | ")[0].removeprefix("| ") for line in text.splitlines() if re.match(r"\| (?!fault \||---)", line)
+    ]
+
+
+def test_the_page_has_each_kind_of_fault() -> None:
+    told, light_and_real = faults_page.PAGE.read_text(encoding="utf-8").split(faults_page.BEGIN)
+    light, real = light_and_real.split("On real Airflow, ")
+    assert (rows(light), rows(real)) == (list(KINDS), list(REAL_KINDS))
+    # A row says what a few kinds do, of which it has each word, or fewer.
+    said = [set(re.findall(r"\w+", row)) for row in rows(told)]
+    kinds = {kind: set(re.findall(r"\w+", kind)) for kind in {**KINDS, **REAL_KINDS}}
+    assert [kind for kind, words in kinds.items() if not any(row <= words or words <= row for row in said)] == []
+    assert [row for row in said if not any(row <= words or words <= row for words in kinds.values())] == []
 
 
 def test_outcomes_are_kept_by_seed_and_by_kind_of_airflow(tmp_path: Path) -> None:

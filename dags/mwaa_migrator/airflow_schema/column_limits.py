@@ -55,6 +55,36 @@ WITHOUT_LIMIT_SINCE: Mapping[tuple[str, str], str] = {
 LARGEST_INTEGER = 2**31 - 1
 FRACTIONS = (("task_instance", "duration"), ("task_instance_history", "duration"))
 
+INTEGER, FRACTION, TRUTH, TIME = "an integer", "a floating-point number", "a boolean", "a time"
+
+#: What columns hold that are no text, by their names: the same in every table above and in every 2.x.
+_HELD_BY_NAME: Mapping[str, Sequence[str]] = {
+    INTEGER: (
+        "clear_number", "creating_job_id", "dag_run_id", "dataset_id", "duration", "id", "job_id", "length",
+        "log_template_id", "map_index", "max_tries", "pid", "pool_slots", "port", "priority_weight",
+        "queued_by_job_id", "slots", "source_map_index", "trigger_id", "triggerer_id", "try_number",
+    ),
+    TRUTH: (
+        "email_sent", "external_trigger", "include_deferred", "is_encrypted", "is_extra_encrypted", "is_orphaned",
+        "notification_sent",
+    ),
+    TIME: (
+        "created_at", "created_date", "data_interval_end", "data_interval_start", "dttm", "end_date", "execution_date",
+        "last_scheduling_decision", "latest_heartbeat", "queued_at", "queued_dttm", "reschedule_date", "start_date",
+        "timestamp", "trigger_timeout", "updated_at",
+    ),
+}  # fmt: skip
+
+
+def held(table: str, column: str) -> str | None:
+    """What a column of Airflow's holds: INTEGER, FRACTION, TRUTH or TIME; None if text, bytes, JSON, or unknown."""
+    if table not in MOST_CHARACTERS:
+        return None
+    if (table, column) in FRACTIONS:
+        return FRACTION
+    return next((what for what, names in _HELD_BY_NAME.items() if column in names), None)
+
+
 #: Columns outside of the primary key that are NOT NULL in every release that has them.
 NEVER_NULL: Mapping[str, Sequence[str]] = {
     "dag_run": ("run_type", "clear_number"),

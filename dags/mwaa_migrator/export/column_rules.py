@@ -11,12 +11,17 @@ from psycopg2 import sql
 
 from mwaa_migrator.airflow_schema.column_limits import (
     ALWAYS_TRUE,
+    FRACTION,
     FRACTIONS,
+    INTEGER,
     LARGEST_INTEGER,
     MOST_CHARACTERS,
     NEVER_NULL,
+    TIME,
+    TRUTH,
     UNIQUE,
     WITHOUT_LIMIT_SINCE,
+    held,
 )
 from mwaa_migrator.airflow_schema.identity import identity_columns
 from mwaa_migrator.airflow_schema.migration_rules import MigrationRule
@@ -34,6 +39,20 @@ _UTF8 = (
     f"([0-7][0-9a-f]|(c[2-9a-f]|d[0-9a-f]){_TAIL}|e0[ab][0-9a-f]{_TAIL}|e[1-9a-cef]({_TAIL}){{2}}|ed[89][0-9a-f]{_TAIL}|"
     f"f0[9ab][0-9a-f]({_TAIL}){{2}}|f[1-3]({_TAIL}){{3}}|f48[0-9a-f]({_TAIL}){{2}})"
 )
+
+
+#: Text that PostgreSQL casts to what Airflow's column holds. Of times those that it writes itself, so that nothing
+#: depends on how a server reads others.
+_AS_TEXT = {
+    INTEGER: r"[+-]?[0-9]{1,18}",
+    FRACTION: r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)(e[+-]?[0-9]{1,2})?|NaN|[+-]?Infinity",
+    TRUTH: "t|f|true|false|y|n|yes|no|on|off|1|0",
+    TIME: (
+        r"[0-9]{4,6}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])"
+        r"([ T]([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9](\.[0-9]+)?)? ?(Z|UTC|[+-][0-9]{2}(:?[0-9]{2})?)?)?"
+        r"( BC)?|-?infinity"
+    ),
+}
 
 
 def column_rules(tables: Dict[str, Table], server_encoding: str, of_airflow_3: bool) -> List[MigrationRule]:
@@ -60,6 +79,7 @@ def _of_table(table: Table, tables: Dict[str, Table]) -> Iterator[MigrationRule]
             )  # fmt: skip
         if table.name in MOST_CHARACTERS and column.name not in numbered:
             yield from _of_number(table, column)
+        yield from _of_text(table, column, column.name in numbered)
         if column.name in NEVER_NULL.get(table.name, ()) and not column.not_null:
             yield _rule(
                 table, column, NULLS, f"t.{column.name} is null",
@@ -123,6 +143,28 @@ def _of_number(table: Table, column: Column) -> Iterator[MigrationRule]:
             f"the target's column {column.name} is an integer, and their number is none",
             f"Correct their {column.name}.",
         )  # fmt: skip
+
+
+def _of_text(table: Table, column: Column, is_numbered: bool) -> Iterator[MigrationRule]:
+    """A rule for text in a column that is none in Airflow's tables."""
+    what = held(table.name, column.name)
+    if what is None or column.most_characters is None:
+        return
+    value = f"t.{column.name}"
+    reads = rf"{value}::text ~* '^\s*({_AS_TEXT[what]})\s*$'"
+    if what == INTEGER:
+        reads = f"case when {reads} then {value}::numeric between {-LARGEST_INTEGER - 1} and {LARGEST_INTEGER} end"
+    if is_numbered:
+        # Nothing renumbers text.
+        reads = "false"
+    yield _rule(
+        table, column, VALUES, f"({value} is not null and ({reads}) is not true)",
+        f"the target's column {column.name} is {what}, and theirs is text"
+        + (" by which rows refer to each other" if is_numbered else " that is none"),
+        f"Give the column Airflow's type again (ALTER TABLE {table.name} ALTER COLUMN {column.name} TYPE ... USING ...)"
+        if is_numbered
+        else f"Correct their {column.name}.",
+    )  # fmt: skip
 
 
 def _of_lost_key(table: Table, key: Tuple[str, ...]) -> MigrationRule:

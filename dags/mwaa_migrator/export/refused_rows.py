@@ -17,7 +17,7 @@ from mwaa_migrator.export.column_rules import column_rules
 from mwaa_migrator.export.history_cut import HistoryCut
 from mwaa_migrator.export.plan import ExportOptions, ExportPlan
 from mwaa_migrator.postgres.catalog import Table
-from mwaa_migrator.postgres.row_names import EXAMPLES, listed, row_name
+from mwaa_migrator.postgres.row_names import EXAMPLES, counted, listed, row_name
 from mwaa_migrator.postgres.session import fetch_all
 from mwaa_migrator.this_airflow.database import MetadataDatabase
 from mwaa_migrator.this_airflow.migrations import applied_revisions
@@ -43,7 +43,7 @@ class RefusedRows(NamedTuple):
         """What, which table, which rows, and why."""
         rule = self.rule
         where = f", on which Airflow's migration {rule.revision} of {rule.release} fails" if rule.revision else ""
-        return f"{self.rows} rows of {rule.table} ({listed(self.examples, self.rows)}){where}: {rule.reason}"
+        return f"{counted(self.rows, 'row')} of {rule.table} ({listed(self.examples, self.rows)}){where}: {rule.reason}"
 
     def as_json(self) -> Dict[str, Any]:
         rule = self.rule

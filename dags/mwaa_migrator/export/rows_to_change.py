@@ -1,7 +1,8 @@
-"""Which of the source's rows will arrive in an Airflow 3 otherwise than they are: counted and named before a migration.
+"""Which of the source's rows will arrive otherwise than they are: counted and named beforehand.
 
-The import mends what Airflow 3's migrations do not take (mending/), and these migrations change some rows without a
-word. Here the same rows are only looked for, each kind for a limited time, so that a check of a large source ends.
+The import mends what Airflow 3's migrations do not take (mending/), these migrations change some rows without a word,
+and numbers that are kept exactly are rounded. Here the same rows are only looked for, XComs and confs for a limited
+time, so that a check of a large source ends.
 """
 
 from __future__ import annotations
@@ -10,10 +11,12 @@ from typing import List, NamedTuple
 
 from psycopg2 import sql
 
+from mwaa_migrator.airflow_schema.column_limits import FRACTIONS
 from mwaa_migrator.export.history_cut import HistoryCut
 from mwaa_migrator.mending.confs import find_confs_to_mend
 from mwaa_migrator.mending.mend_rows import ChangedRows, find_silent_changes, is_bytea
 from mwaa_migrator.mending.named_rows import NamedRows
+from mwaa_migrator.mending.rounded_numbers import find_rounded, is_exact
 from mwaa_migrator.mending.xcoms import find_xcoms_to_mend
 from mwaa_migrator.this_airflow.release import AIRFLOW_3, version_tuple
 
@@ -33,7 +36,7 @@ def find_rows_to_change(cut: HistoryCut, airflow_version: str | None) -> WillCha
 
     The connection is in a transaction.
     """
-    found = WillChange([], [])
+    found = WillChange(_rounded(cut), [])
     if airflow_version is None or version_tuple(airflow_version) < AIRFLOW_3:
         return found
     source, tables = cut.plan.source, cut.plan.tables
@@ -47,6 +50,16 @@ def find_rows_to_change(cut: HistoryCut, airflow_version: str | None) -> WillCha
         find_silent_changes(source.connection, source.schema, tables, source.revision, airflow_version, cut.condition)
     )
     return found
+
+
+def _rounded(cut: HistoryCut) -> List[ChangedRows]:
+    """Whatever Airflow they end in."""
+    source, rounded = cut.plan.source, []
+    for name, column in FRACTIONS:
+        table = cut.plan.tables.get(name)
+        if table is not None and column in table.column_names and is_exact(table.column(column)):
+            rounded += find_rounded(source.connection, source.table(name), table, column, cut.condition(table))
+    return rounded
 
 
 def _of(table: str, changed: NamedRows) -> List[ChangedRows]:

@@ -18,6 +18,7 @@ from mwaa_migrator.export.rows_to_change import find_rows_to_change
 from mwaa_migrator.export.unfinished import unfinished
 from mwaa_migrator.postgres.catalog import Constraint, Table
 from mwaa_migrator.postgres.foreign_keys import can_be_cleared, without_parent
+from mwaa_migrator.postgres.row_names import counted
 from mwaa_migrator.postgres.session import execute, fetch_all, fetch_value
 from mwaa_migrator.progress import Progress
 from mwaa_migrator.this_airflow.configuration import fernet
@@ -164,7 +165,7 @@ def _orphans(cut: HistoryCut) -> List[str]:
         rows = fetch_value(cut.plan.source.connection, count)
         if rows:
             done = f"{key.columns[0]} is cleared" if can_be_cleared(table, key, parent) else "set aside"
-            lines.append(f"{rows} rows of {table.name} whose {parent.name} is missing: {done}")
+            lines.append(f"{counted(rows, 'row')} of {table.name} whose {parent.name} is missing: {done}")
     return lines
 
 

@@ -10,7 +10,7 @@ from mwaa_migrator.airflow_schema.encryption import ENCRYPTED_COLUMNS, ciphertex
 from mwaa_migrator.artifact.manifest import TABLES
 from mwaa_migrator.copying.workers import Job
 from mwaa_migrator.postgres import identifiers
-from mwaa_migrator.postgres.catalog import Table
+from mwaa_migrator.postgres.catalog import Column, Table
 from mwaa_migrator.postgres.checksums import checksum_query
 from mwaa_migrator.postgres.session import fetch_all, fetch_value
 from mwaa_migrator.this_airflow.database import MetadataDatabase
@@ -27,6 +27,7 @@ _MOST_COMPRESSED = 300
 
 #: Types whose values can be large, and tell their length without being read.
 _LARGE_TYPES = ("bytea", "text", "character varying")
+_JSON = ("json", "jsonb")
 
 #: Where a row is: the oid of its table, which may be a partition or an heir of the one that is asked, and its ``ctid``.
 Place = Tuple[int, str]
@@ -92,11 +93,7 @@ def _find_large_rows(source: MetadataDatabase, table: Table, condition: sql.Comp
     name = source.table(table.name).as_string(source.connection)
     if fetch_value(source.connection, toast.format(sql.Literal(name))) < LARGE_VALUE_BYTES // _MOST_COMPRESSED:
         return []
-    lengths = [
-        sql.SQL("octet_length({}) > {}").format(identifiers.column("t", column.name), sql.Literal(LARGE_VALUE_BYTES))
-        for column in table.columns
-        if column.type.split("(")[0] in _LARGE_TYPES
-    ]
+    lengths = [_is_large(column) for column in table.columns if column.type.split("(")[0] in _LARGE_TYPES + _JSON]
     if not lengths:
         return []
     query = sql.SQL("select t.tableoid::bigint, t.ctid::text from {} t where ({})").format(
@@ -105,6 +102,15 @@ def _find_large_rows(source: MetadataDatabase, table: Table, condition: sql.Comp
     if condition is not None:
         query += sql.SQL(" and ") + condition
     return [(table_oid, ctid) for table_oid, ctid in fetch_all(source.connection, query)]
+
+
+def _is_large(column: Column) -> sql.Composable:
+    value, most = identifiers.column("t", column.name), sql.Literal(LARGE_VALUE_BYTES)
+    if column.type not in _JSON:
+        return sql.SQL("octet_length({}) > {}").format(value, most)
+    # As text, of those alone that may be large: what a value takes in the table is known without reading it.
+    may_be = sql.SQL("pg_column_size({}) > {}").format(value, sql.Literal(LARGE_VALUE_BYTES // _MOST_COMPRESSED))
+    return sql.SQL("case when {} then octet_length({}::text) > {} else false end").format(may_be, value, most)
 
 
 def _ranges(source: MetadataDatabase, name: str) -> list[list[sql.Composable]]:

@@ -35,7 +35,7 @@ _EMPTY = [pickle.dumps({}, protocol) for protocol in range(2, pickle.HIGHEST_PRO
 def mend_confs(connection: Any, schema: str) -> List[str]:
     """Return a line for each kind of change, with examples. The table's confs are pickles."""
     table = qualified(schema, "dag_run")
-    changed = NamedRows("runs")
+    changed = NamedRows("run")
     for rows in read_in_batches(connection, _candidates(connection, table, sql.SQL("true")), table, "conf"):
         confs = {}
         for place, conf, (name,) in rows:
@@ -56,7 +56,7 @@ def find_confs_to_mend(
 
     Also what was left unread, in a sentence: confs of more than MOST_BYTES, and all those after ``seconds``.
     """
-    changed = NamedRows("runs")
+    changed = NamedRows("run")
     until = time.monotonic() + seconds
     read = 0
     small = sql.SQL("({}) and octet_length(t.conf) <= {}").format(condition, sql.Literal(MOST_BYTES))

@@ -11,7 +11,7 @@ from mwaa_migrator.mending.confs import mend_confs
 from mwaa_migrator.mending.xcoms import mend_xcoms
 from mwaa_migrator.postgres.catalog import Table, read_tables
 from mwaa_migrator.postgres.identifiers import qualified
-from mwaa_migrator.postgres.row_names import EXAMPLES, listed, row_name
+from mwaa_migrator.postgres.row_names import EXAMPLES, counted, listed, row_name
 from mwaa_migrator.postgres.session import fetch_all
 from mwaa_migrator.this_airflow.migrations import applied_revisions
 from mwaa_migrator.this_airflow.release import AIRFLOW_3, version_tuple
@@ -44,7 +44,7 @@ class ChangedRows(NamedTuple):
 
     @property
     def line(self) -> str:
-        return f"{self.rows} rows of {self.table} ({listed(self.examples, self.rows)}): {self.told}"
+        return f"{counted(self.rows, 'row')} of {self.table} ({listed(self.examples, self.rows)}): {self.told}"
 
     def as_json(self) -> Dict[str, Any]:
         return {"table": self.table, "rows": self.rows, "examples": list(self.examples), "reason": self.told}

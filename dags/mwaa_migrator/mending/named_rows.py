@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Dict, List, Sequence, Tuple
 
-from mwaa_migrator.postgres.row_names import listed
+from mwaa_migrator.postgres.row_names import counted, listed
 
 #: So many rows a line names.
 EXAMPLES = 3
 
 
 class NamedRows:
-    """``what`` they are, in the plural."""
+    """``what`` each of them is, in the singular."""
 
     def __init__(self, what: str) -> None:
         self._what = what
@@ -33,4 +33,6 @@ class NamedRows:
         return [(told, rows, self._examples[told]) for told, rows in self._rows.items()]
 
     def lines(self) -> List[str]:
-        return [f"{rows} {self._what} ({listed(examples, rows)}): {told}" for told, rows, examples in self.kinds()]
+        return [
+            f"{counted(rows, self._what)} ({listed(examples, rows)}): {told}" for told, rows, examples in self.kinds()
+        ]

@@ -111,7 +111,7 @@ class _XComs:
         self._connection = connection
         self._table = table
         self._condition = condition
-        self.found = NamedRows("XComs")
+        self.found = NamedRows("XCom")
 
     def find(self, until: float) -> List[str]:
         """Return what was left unread, in sentences."""

@@ -15,6 +15,7 @@ from mwaa_migrator.artifact.artifact import Artifact, read_artifact
 from mwaa_migrator.artifact.storage import Storage
 from mwaa_migrator.copying.workers import default_processes
 from mwaa_migrator.errors import ArtifactChanged
+from mwaa_migrator.mending.rounded_numbers import find_rounded, is_exact
 from mwaa_migrator.merge import bulk
 from mwaa_migrator.merge.base_keys import create_key_tables, note_key_blocks, noted_key_blocks
 from mwaa_migrator.merge.chain import read_chain
@@ -107,6 +108,9 @@ def _merge(
         in_bulk = [] if chain else _lock_for_bulk(upgraded, progress)
         execute(connection, "set local work_mem to '64MB'")
         create_receipt_tables(connection)
+        rounded = _rounded(upgraded)
+        for line in rounded:
+            progress.say(line)
         if has_sums:
             create_key_tables(connection)
             note_key_blocks(connection, artifact.id, blocks)
@@ -125,7 +129,7 @@ def _merge(
             "tables": {name: dict(table._asdict()) for name, table in merged.tables.items()},
             "pause_state": merged.pause_state,
             "without_parent": list(upgraded.without_parent),
-            "changed_values": list(upgraded.changed_values),
+            "changed_values": [*upgraded.changed_values, *rounded],
             "pickled_xcoms": options.pickled_xcoms,
             "mended_for_hop": None,
             "given_dag_version": merged.given_dag_version,
@@ -140,6 +144,18 @@ def _merge(
         raise
     _analyze(upgraded, in_bulk)
     return result
+
+
+def _rounded(upgraded: UpgradedArtifact) -> list[str]:
+    """A line for each column of the source's whose exact numbers the target's has no room for."""
+    lines = []
+    for table in upgraded.tables.values():
+        for column in table.columns:
+            of_source = upgraded.scratch_tables[table.name].column(column.name)
+            if column.type == "double precision" and is_exact(of_source):
+                place = upgraded.scratch.table(table.name)
+                lines += [rows.line for rows in find_rounded(upgraded.connection, place, table, column.name)]
+    return lines
 
 
 def _lock_for_bulk(upgraded: UpgradedArtifact, progress: Progress) -> list[str]:

@@ -17,7 +17,7 @@ from mwaa_migrator.errors import RowsDoNotFit
 from mwaa_migrator.merge.translation import Translation
 from mwaa_migrator.postgres import identifiers
 from mwaa_migrator.postgres.catalog import Column, Table
-from mwaa_migrator.postgres.row_names import EXAMPLES, listed, row_name
+from mwaa_migrator.postgres.row_names import EXAMPLES, counted, listed, row_name
 from mwaa_migrator.postgres.session import fetch_all
 from mwaa_migrator.scratch.upgraded_artifact import UpgradedArtifact
 
@@ -89,4 +89,4 @@ def _problem(upgraded: UpgradedArtifact, table: Table, limit: _Limit) -> List[st
     if not found:
         return []
     rows, examples = found[0][0], [name for _, name in found]
-    return [f"{rows} rows of {table.name} ({listed(examples, rows)}): {limit.reason}"]
+    return [f"{counted(rows, 'row')} of {table.name} ({listed(examples, rows)}): {limit.reason}"]

@@ -21,7 +21,7 @@ from mwaa_migrator.airflow_schema.tables import SET_ASIDE_PREFIX
 from mwaa_migrator.postgres import identifiers
 from mwaa_migrator.postgres.catalog import Constraint, Table
 from mwaa_migrator.postgres.foreign_keys import can_be_cleared, without_parent
-from mwaa_migrator.postgres.row_names import listed, row_name
+from mwaa_migrator.postgres.row_names import counted, listed, row_name
 from mwaa_migrator.postgres.session import execute, fetch_all
 
 #: Followed by the table's name. As in the names of Airflow's own tables of this kind, it comes after the last ``__``.
@@ -122,7 +122,8 @@ def _settle(
         lines = _settle_children(connection, schema, tables, table, orphaned)
         rows = _move(connection, schema, table, names, orphaned)
         done = "set aside"
-    return [f"{rows} rows of {table.name} whose {parent.name} is missing, {done}: {listed(examples, rows)}", *lines]
+    what = f"{counted(rows, 'row')} of {table.name} whose {parent.name} is missing"
+    return [f"{what}, {done}: {listed(examples, rows)}", *lines]
 
 
 def _settle_children(

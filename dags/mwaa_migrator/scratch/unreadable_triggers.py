@@ -13,12 +13,16 @@ from psycopg2 import sql
 
 from mwaa_migrator.airflow_schema.tables import SET_ASIDE_PREFIX
 from mwaa_migrator.postgres.catalog import read_tables
+from mwaa_migrator.postgres.row_names import listed, row_name
 from mwaa_migrator.postgres.session import execute, fetch_all
 from mwaa_migrator.scratch.scratch_schema import ScratchSchema
 
 UNREADABLE_PREFIX = SET_ASIDE_PREFIX + "__unreadable__"
 _TRIGGER = "trigger"
 _MOST_TASKS = 3
+
+#: Of what Airflow says; it can quote the whole value.
+_MOST_CHARACTERS = 300
 
 
 def set_unreadable_triggers_aside(scratch: ScratchSchema) -> List[str]:
@@ -33,10 +37,8 @@ def set_unreadable_triggers_aside(scratch: ScratchSchema) -> List[str]:
     for trigger, classpath, kwargs in fetch_all(connection, query):
         problem = _problem(kwargs)
         if problem is not None:
-            tasks = _tasks(scratch, trigger)
-            lines.append(
-                f"trigger {trigger} ({classpath}) of {tasks}, set aside: this Airflow cannot read it ({problem})"
-            )
+            what = f"trigger {trigger} ({' '.join(classpath.split())}) of {_tasks(scratch, trigger)}"
+            lines.append(f"{what}, set aside: this Airflow cannot read it ({problem})")
             _move(scratch, trigger)
     connection.commit()
     return lines
@@ -48,16 +50,17 @@ def _problem(kwargs: Any) -> str | None:
     try:
         BaseSerialization.serialize(BaseSerialization.deserialize(kwargs))
     except Exception as error:  # noqa: BLE001 - whatever it is, the migration would end with it
-        return f"{type(error).__name__}: {error}"
+        said = " ".join(str(error).split())
+        return f"{type(error).__name__}: {said[:_MOST_CHARACTERS]}"
     return None
 
 
 def _tasks(scratch: ScratchSchema, trigger: int) -> str:
-    query = sql.SQL("select concat_ws(' ', dag_id, task_id, run_id) from {} where trigger_id = {} order by 1").format(
-        scratch.table("task_instance"), sql.Literal(trigger)
+    query = sql.SQL("select {} from {} t where trigger_id = {} order by 1").format(
+        row_name(("dag_id", "task_id", "run_id")), scratch.table("task_instance"), sql.Literal(trigger)
     )
     tasks = [task for (task,) in fetch_all(scratch.connection, query)]
-    return ", ".join(tasks[:_MOST_TASKS]) + (", ..." if len(tasks) > _MOST_TASKS else "") or "no task"
+    return listed(tasks[:_MOST_TASKS], len(tasks)) or "no task"
 
 
 def _move(scratch: ScratchSchema, trigger: int) -> None:

@@ -71,8 +71,9 @@ def s3_for_links() -> S3Client:
     return client
 
 
-def kms() -> KMSClient:
-    client: KMSClient = _client("kms", None)
+def kms(region: str | None = None) -> KMSClient:
+    """KMS in a region (default: the stack's)."""
+    client: KMSClient = _client("kms", region)
     return client
 
 

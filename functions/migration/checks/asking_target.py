@@ -16,7 +16,7 @@ from typing import TypedDict
 from migration import wording
 from migration.airflow import our_dags, runs
 from migration.airflow.cli import AirflowCli
-from migration.checks import check_results, history_and_logs, import_errors, missing_dags, smoke_test
+from migration.checks import check_results, history_and_logs, import_errors, missing_dags, settings_to_come, smoke_test
 from migration.checks.check_results import Check, Finding
 from migration.checks.import_errors import BrokenFile
 from migration.checks.missing_dags import Missing
@@ -55,11 +55,12 @@ class Progress(TypedDict):
 
 @dataclass(frozen=True)
 class Target:
-    """The target: its CLI, the files below its DAG folder, and which of these it passes over."""
+    """The target: its CLI, the files below its DAG folder, the text of one, and which of them it passes over."""
 
     cli: AirflowCli
     airflow_version: str
     names: Collection[str]
+    read: Callable[[str], str]
     ignored_by: Callable[[str], str | None]
 
 
@@ -177,11 +178,12 @@ def _parse(progress: Progress, target: Target, known: SourceDags, migration: Mig
     if open_ and not _await_parsing(progress, open_, waited, migration["options"]["parseTimeoutSeconds"]):
         return
     progress["missing"] = [dag.dag_id for dag in missing]
-    progress["checks"][IMPORT_ERRORS] = _import_errors(broken, known, target)
+    coming = [one for one in broken if settings_to_come.may_be_cause(one, known, target.names, target.read)]
+    progress["checks"][IMPORT_ERRORS] = _import_errors(broken, coming, known, target)
     progress["checks"][MISSING_DAGS] = (
         _not_made(MISSING_DAGS, "Which DAGs the source knows could not be read.")
         if dags is None
-        else _missing_dags(missing, broken, known, len(dags))
+        else _missing_dags(missing, broken, coming, known, len(dags))
     )
 
 
@@ -192,44 +194,44 @@ def _await_parsing(progress: Progress, open_: list[str], waited: int, limit: int
     return waited >= limit or waited - progress["since"] >= _SETTLED
 
 
-def _import_errors(broken: Sequence[BrokenFile], known: SourceDags, target: Target) -> Check:
+def _import_errors(
+    broken: Sequence[BrokenFile], coming: Collection[BrokenFile], known: SourceDags, target: Target
+) -> Check:
     if not broken:
         return Check(
             name=IMPORT_ERRORS, result="pass", message=f"Airflow {target.airflow_version} can import every DAG file."
         )
     old = [one for one in broken if one.file in known["broken_files"]]
-    waiting = [one for one in broken if one not in old and _comes(one, known)]
+    waiting = [one for one in coming if one not in old]
     new = [one for one in broken if one not in old and one not in waiting]
     message = f"Airflow {target.airflow_version} cannot import {wording.counted(len(broken), 'DAG file')}"
     if old:
         message += f", {wording.count(len(old))} of which the source cannot import either"
     if waiting:
-        message += f", {wording.count(len(waiting))} for want of a variable or connection that the import brings"
+        perhaps = "" if all(settings_to_come.are_cause(one, known) for one in waiting) else "perhaps "
+        message += (
+            f", {wording.count(len(waiting))} {perhaps}for want of a variable or connection that the import brings"
+        )
     return Check(
         name=IMPORT_ERRORS,
         result="fail" if new else "warn",
         message=f"{message}.",
         remedy="Correct each file as it says there; its DAGs do not run in the target until then.",
         findings=[
-            Finding(file=one.place, line=one.line, message=one.message, remedy=_remedy(one, known), detail=one.trace)
+            Finding(file=one.place, line=one.line, message=one.message, remedy=remedy, detail=one.trace)
             for one in [*new, *waiting, *old]
+            for remedy in [settings_to_come.remedy(one, known) if one in waiting else one.remedy]
         ],
     )
 
 
-def _comes(one: BrokenFile, known: SourceDags) -> bool:
-    """Whether all that is said of a file is that it asks for something that the import brings."""
-    if one.lacks is None:
-        return False
-    kind, name = one.lacks
-    return name in (known["variables"] if kind == "variables" else known["connections"])
-
-
-def _remedy(one: BrokenFile, known: SourceDags) -> str:
-    return "Nothing: the import brings it." if _comes(one, known) else one.remedy
-
-
-def _missing_dags(missing: Sequence[Missing], broken: Sequence[BrokenFile], known: SourceDags, count: int) -> Check:
+def _missing_dags(
+    missing: Sequence[Missing],
+    broken: Sequence[BrokenFile],
+    coming: Collection[BrokenFile],
+    known: SourceDags,
+    count: int,
+) -> Check:
     if not missing:
         return Check(
             name=MISSING_DAGS,
@@ -242,7 +244,7 @@ def _missing_dags(missing: Sequence[Missing], broken: Sequence[BrokenFile], know
 
     def waits(dag: Missing) -> bool:
         error = by_file.get(dag.file)
-        return _comes(error, known) if error is not None else not dag.reason and settings_come
+        return error in coming if error is not None else not dag.reason and settings_come
 
     waiting = [dag for dag in missing if waits(dag)]
     old = [dag for dag in missing if dag not in waiting and dag.file in known["broken_files"]]

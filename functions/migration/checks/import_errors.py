@@ -34,6 +34,7 @@ _NOT_DEFINED = {
         r"\bThe conn_id `(?P<name>.+?)` isn't defined|\bCONNECTION_NOT_FOUND: \{'conn_id': '(?P<key>[^']+)'"
     ),
 }
+_OF_VALUES = ("ValueError", "KeyError", "IndexError", "JSONDecodeError")
 _ARGUMENTS = re.compile(r"Invalid arguments were:\s*\*\*kwargs: \{'(?P<name>\w+)'")
 
 # Whole packages that were moved (Airflow's release notes of 2.0 and 3.0).
@@ -58,7 +59,8 @@ class BrokenFile(NamedTuple):
 
     `file` is the DAG file and `place` the file to repair, which may be a module that it imports: both below the DAG
     folder. `line` counts from 1, in `place`; None where no frame of the trace is in the DAG folder. `lacks` is the
-    setting that it asks for in vain: `variables` or `connections`, and its name.
+    setting that it asks for in vain: `variables` or `connections`, and its name. `is_of_value`: the error is one that a
+    default may have caused where a variable is not there, as `int(None)` or `json.loads("")`.
     """
 
     file: str
@@ -68,6 +70,7 @@ class BrokenFile(NamedTuple):
     remedy: str
     trace: str
     lacks: tuple[str, str] | None
+    is_of_value: bool = False
 
 
 def read(rows: Iterable[Mapping[str, Any]], names: Collection[str], airflow_version: str) -> list[BrokenFile]:
@@ -98,7 +101,8 @@ def _broken(path: str, trace: str, root: str, names: frozenset[str], airflow_ver
     if place != file:
         message = f"{message} (imported by {file})"
     advice = remedy(kind, text, names, airflow_version)
-    return BrokenFile(file, place, line, message, advice, wording.cut(trace.strip(), _TRACE), not_defined(kind, text))
+    cut = wording.cut(trace.strip(), _TRACE)
+    return BrokenFile(file, place, line, message, advice, cut, not_defined(kind, text), is_of_value(kind, text))
 
 
 def not_defined(kind: str, text: str) -> tuple[str, str] | None:
@@ -109,6 +113,11 @@ def not_defined(kind: str, text: str) -> tuple[str, str] | None:
         if (found := sign.search(text)) is not None:
             return settings, found["name"] or found["key"]
     return None
+
+
+def is_of_value(kind: str, text: str) -> bool:
+    """Whether an exception can come from a value that is None or empty. Airflow's versions seldom cause those."""
+    return kind in _OF_VALUES or (kind in ("TypeError", "AttributeError") and "NoneType" in text)
 
 
 def exception_of(trace: str) -> tuple[str, str]:

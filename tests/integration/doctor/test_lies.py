@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from werkzeug.wrappers import Response
 
+from local.aws.request import AwsRequest
 from local.aws.responses import AwsError
 from local.mwaa import cli_endpoint as local_endpoint
 from local.mwaa.aws_with_mwaa import AwsWithMwaa
@@ -177,6 +178,33 @@ def test_an_sdk_that_is_older(doctor: Doctor, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr("boto3.__version__", "1.999.0")
     code, findings = doctor()
     assert (unexpected(findings), code) == ([("sdk", "different", False)], 3)
+
+
+def test_an_environment_in_another_region_is_asked_there(doctor: Doctor, aws: AwsWithMwaa) -> None:
+    region = "us-east-1"
+    asked: set[str] = set()
+    simulated: set[str] = set()
+
+    def intercept(request: AwsRequest, principal: Any, carry_out: Callable[[], Response]) -> Response:
+        response = carry_out()
+        if request.operation.name == "GetEnvironment":
+            content = json.loads(response.get_data())
+            content["Environment"]["Arn"] = content["Environment"]["Arn"].replace(aws.region, region)
+            response.set_data(json.dumps(content))
+        if request.service == "mwaa":
+            asked.add(request.region)
+        if request.operation.name == "SimulatePrincipalPolicy":
+            simulated.update(arn for arn in request.parameters["ResourceArns"] if ":airflow:" in arn)
+        return response
+
+    aws.endpoint.interceptor = intercept
+    try:
+        code, findings = doctor("--source-region", region)
+    finally:
+        aws.endpoint.interceptor = None
+    assert (unexpected(findings), code) == ([], 0)
+    assert asked == {region}
+    assert {arn.split(":")[3] for arn in simulated} == {region}
 
 
 def test_a_right_that_the_person_lacks_is_no_answer(doctor: Doctor, aws: AwsWithMwaa) -> None:

@@ -28,7 +28,8 @@ def test_a_real_airflow_is_as_expected(tmp_path: Path, monkeypatch: pytest.Monke
         clients._client.cache_clear()
         boto3.setup_default_session()
         try:
-            findings = list(examination.findings(application.STACK_NAME, ["prod"], said.append))
+            asked = [examination.Named("prod", None)]
+            findings = list(examination.findings(application.STACK_NAME, asked, said.append))
         finally:
             clients._client.cache_clear()
         assert [(one.check.name, one.found) for one in findings if one.answer != "expected"] == []

@@ -300,11 +300,10 @@ def test_confs_are_plain_and_task_instances_have_the_targets_versions(
     assert target.rows(archived, (PICKLED,)) == [
         (20, target.value("select tableowner from pg_tables where tablename = 'dag_run'"))
     ]
-    assert [line for line in imported["changed_values"] if " runs (" in line] == [
-        f"1 runs (source_dag_1 {runs[3]}): their conf was cleared, because it holds a NUL character",
-        f"1 runs (source_dag_1 {runs[4]}): their conf was cleared, because it holds half a character",
-        f"1 runs (source_dag_1 {runs[5]}): their conf was cleared, because it holds an object "
-        "(pathlib.Path.write_text)",
+    assert [line for line in imported["changed_values"] if " run (" in line or " runs (" in line] == [
+        f"1 run (source_dag_1 {runs[3]}): their conf was cleared, because it holds a NUL character",
+        f"1 run (source_dag_1 {runs[4]}): their conf was cleared, because it holds half a character",
+        f"1 run (source_dag_1 {runs[5]}): their conf was cleared, because it holds an object (pathlib.Path.write_text)",
         f"2 runs (source_dag_1 {runs[1]}, source_dag_1 {runs[2]}): their conf holds what JSON has no word for, and was "
         "made text or a list",
     ]

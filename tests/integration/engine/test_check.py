@@ -6,7 +6,8 @@ from collections.abc import Callable
 
 import pytest
 
-from sources.deployment import Deployment
+from sources.deployment import Deployment, outcome
+from tests.integration.engine.commands import eventually
 
 UNREADABLE = "insert into variable (key, val, is_encrypted) values ('lost', 'gAAAAAof-a-key-that-is-gone', true)"
 LONG = "update dataset set uri = repeat('u', 1501) where id = (select min(id) from dataset)"
@@ -72,3 +73,28 @@ def test_as_a_table_for_people(filled_source: Deployment, copy_of: Callable[[Dep
     assert process.returncode == 3
     assert "not decrypted by this Airflow's Fernet key: variable lost (val)" in stdout
     assert "UndecryptableSecret: " in stderr
+
+
+def test_it_reads_one_snapshot(source: Deployment) -> None:
+    """What is written while it reads is in none of its numbers."""
+    before = source.counts()["log"]
+    waiting = "select exists (select from pg_locks where relation = 'job'::regclass and not granted)"
+    with source.cursor() as cursor:
+        cursor.execute("lock table job in access exclusive mode")
+        checking = source.start("check")
+        eventually(lambda: source.value(waiting))
+        cursor.execute("insert into log (dttm, event, owner) values (now(), 'cli', 'meanwhile')")
+    done = outcome(checking)
+    assert done.code == 0, done.stderr
+    assert done.result["tables"]["log"]["rows"] == before
+
+
+def test_exact_numbers_that_will_be_rounded_are_named(source: Deployment) -> None:
+    source.execute(
+        "alter table task_instance alter column duration type numeric; "
+        "update task_instance set duration = 0.1 + 1e-20 where dag_id = 'source_dag_1' and run_id = 'custom__1_3'"
+    )
+    (rounded,) = source.succeed("check")["will_change"]
+    changed = "select count(*) from task_instance where dag_id = 'source_dag_1' and run_id = 'custom__1_3'"
+    assert (rounded["table"], rounded["rows"]) == ("task_instance", source.value(changed))
+    assert "their duration is kept exactly" in rounded["reason"]

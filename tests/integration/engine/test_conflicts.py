@@ -185,3 +185,21 @@ def test_another_run_in_the_place_of_one(
     target.execute("delete from xcom where run_id = 'custom__2_3' and task_id = 'extract'")
     verified = target.run("verify", "--from", str(artifact)).result["tables"]
     assert {name: verified[name]["missing"] for name in names(verified, "missing")} == {"xcom": 1}
+
+
+def test_times_before_year_1_in_what_differs(source: Deployment, target: Deployment, tmp_path: Path) -> None:
+    """Python has no such times, and rows are named by them."""
+    source.execute(
+        "insert into sla_miss (dag_id, task_id, execution_date, description) values "
+        "('early', 't', '0001-01-01 00:00:00+01', 'ours')"
+    )
+    source.succeed("export", "--to", str(tmp_path), "--id", "early")
+    target.succeed("import", "--from", str(tmp_path / "early"))
+    target.execute("update sla_miss set description = 'theirs' where dag_id = 'early'")
+    verified = target.run("verify", "--from", str(tmp_path / "early"))
+    assert (verified.code, verified.error) == (4, "ContentDiffers")
+    assert "0001-12-31 23:00:00+00 BC" in str(verified.result["tables"]["sla_miss"]["examples"])
+    target.execute("drop schema mwaa_migrator cascade")
+    failed = target.run("import", "--from", str(tmp_path / "early"), "--on-conflict", "fail")
+    assert (failed.code, failed.error) == (4, "RowsConflict")
+    assert "0001-12-31 23:00:00+00 BC" in failed.message

@@ -245,19 +245,33 @@ def test_values_of_50_mb(source: Deployment, target: Deployment, tmp_path: Path)
     assert len(target.rows(digests)) == 3
 
 
-def test_a_large_value_takes_at_most_three_times_its_copy_text(source: Deployment, tmp_path: Path) -> None:
-    source.execute(
+@pytest.mark.parametrize(
+    "large",
+    [
         "update xcom set value = "
-        "(select string_agg(decode(md5(n::text), 'hex'), '') from generate_series(1, 4194304) n) "
-        "where dag_id = 'source_dag_1' and run_id = 'custom__1_3' and task_id = 'extract'"
-    )
+        "(select string_agg(decode(md5(n::text), 'hex'), '') from generate_series(1, 4194304) n)",
+        "update rendered_task_instance_fields set rendered_fields = "
+        "(select json_build_object('a', string_agg(md5(n::text), '')) from generate_series(1, 4194304) n)",
+    ],
+    ids=["bytea", "json"],
+)
+def test_a_large_value_takes_at_most_three_times_its_copy_text(
+    large: str, source: Deployment, target: Deployment, tmp_path: Path
+) -> None:
+    source.execute(f"{large} where dag_id = 'source_dag_1' and run_id = 'custom__1_3' and task_id = 'extract'")
     copy_text = 2 * 64 * 1024**2
     # New interpreters, whose memory is theirs alone.
-    process = source.start("export", "--to", str(tmp_path), "--tables", "dag_run,task_instance,xcom", environment={})
+    tables = "dag_run,task_instance,xcom,rendered_task_instance_fields"
+    process = source.start("export", "--to", str(tmp_path), "--tables", tables, environment={})
     with memory.watch(process.pid) as peak:
         assert outcome(process).code == 0
     assert peak.looks > 10
     assert peak.bytes < 3 * copy_text
+    target.succeed("import", "--from", str(tmp_path))
+    rendered = (
+        "select md5(rendered_fields::text) from rendered_task_instance_fields where length(rendered_fields::text) > 1e8"
+    )
+    assert target.rows(rendered) == source.rows(rendered)
 
 
 def test_before_2_3_a_runs_log_template_is_the_configurations(

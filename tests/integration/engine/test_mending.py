@@ -143,9 +143,10 @@ def as_airflow_reads(deployment: Deployment, values: list[Any]) -> list[Any]:
 
 def foretold(checked: dict[str, Any]) -> set[str]:
     """What a check says of the rows that will change, in the words of an import, but for pickled XComs."""
-    what = {"xcom": "XComs", "dag_run": "runs"}
+    what = {"xcom": "XCom", "dag_run": "run"}
     return {
-        f"{row['rows']} {what.get(row['table'], 'rows of ' + row['table'])} "
+        f"{row['rows']} {what.get(row['table'], 'row')}{'s' if row['rows'] > 1 else ''} "
+        f"{'' if row['table'] in what else 'of ' + row['table'] + ' '}"
         f"({listed(row['examples'], row['rows'])}): {row['reason']}"
         for row in checked["will_change"]
         if "pickled" not in row["reason"]
@@ -179,13 +180,13 @@ def assert_told(lines: list[str], version: str) -> None:
         "because it holds bytes that are no text", "because it holds containers nested too deeply",
         "their value has NaN or Infinity, which is text now", "was no JSON, and is a text now",
         "2 XComs (source_dag_1 load", "because it holds a value of type bytes", "because it holds a key of type int",
-        "because it holds an object (pathlib", "1 runs (odd conf nul): their conf was cleared",
-        "1 runs (odd conf writes): their conf was cleared", "1 runs (odd conf nan)",
+        "because it holds an object (pathlib", "1 run (odd conf nul): their conf was cleared",
+        "1 run (odd conf writes): their conf was cleared", "1 run (odd conf nan)",
     ):  # fmt: skip
         assert text in told, (text, told)
     silent = [line for line in lines if line.endswith(tuple(change.told for change in SILENT_CHANGES))]
     assert len(silent) == (0 if version == "3.0.6" else len(SILENT_CHANGES)), silent
-    assert any(line.startswith("1 rows of variable (none): ") for line in silent) == bool(silent)
+    assert any(line.startswith("1 row of variable (none): ") for line in silent) == bool(silent)
 
 
 def test_before_a_hop(odd_source: Deployment, target: Deployment, tmp_path: Path, homes: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from typing import Any
@@ -10,8 +12,10 @@ import psycopg2
 import pytest
 from mwaa_migrator.dag_tasks.dag_states import active_dags, count_running_tasks
 from mwaa_migrator.merge.receipts import find_receipt
+from mwaa_migrator.postgres import session
 from mwaa_migrator.postgres.catalog import read_tables, table_exists
 from mwaa_migrator.postgres.session import execute, fetch_all, fetch_value, keep_alive, search_path
+from mwaa_migrator.scratch import run_migrations
 from mwaa_migrator.this_airflow.airflows_engine import AirflowsEngine
 from mwaa_migrator.this_airflow.database import MetadataDatabase
 from psycopg2.extensions import TRANSACTION_STATUS_IDLE, TRANSACTION_STATUS_INTRANS
@@ -75,3 +79,31 @@ def test_the_search_path_is_put_back_after_a_failure_too(database: MetadataDatab
 def test_a_composed_query_takes_no_parameters(database: MetadataDatabase) -> None:
     with pytest.raises(AssertionError, match="no parameters"):
         execute(database.connection, psycopg2.sql.SQL("select %s"), (1,))
+
+
+def test_no_statement_runs_between_the_two_that_keep_a_session_alive(
+    database: MetadataDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second is a rollback, which would undo a statement of Airflow's."""
+    connection = database.connection
+    execute(connection, "create temporary table written (number integer)")
+    connection.commit()
+    between = threading.Event()
+
+    def slow(connection: Any, query: Any, parameters: Any = None) -> int:
+        rows = execute(connection, query, parameters)
+        if query == "select 1":
+            between.set()
+            time.sleep(0.5)
+        return rows
+
+    monkeypatch.setattr(session, "execute", slow)
+    monkeypatch.setitem(run_migrations._guards, connection, threading.RLock())
+    connection.cursor_factory = run_migrations.GuardedCursor
+    run_migrations.keep_alive_connections(0.01)
+    assert between.wait(10)
+    with connection.cursor() as cursor:
+        cursor.execute("insert into written values (1)")
+    time.sleep(1)
+    connection.commit()
+    assert fetch_value(connection, "select count(*) from written") == 1

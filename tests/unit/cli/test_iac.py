@@ -175,6 +175,12 @@ def test_cdk(run: Run) -> None:
     [
         ("webserver.secret_key", SECRET),
         ("secrets.backend_kwargs", json.dumps({"token": SECRET})),
+        # Of a section of the user's own, as requirements.txt reads them.
+        ("index.pass", SECRET),
+        ("index.pwd", SECRET),
+        ("index.auth", SECRET),
+        ("index.key", SECRET),
+        ("index.apikey", SECRET),
         ("core.sql_alchemy_conn", f"postgresql://u:{SECRET}@h/d"),
         ("celery.broker_url", f"redis://:{SECRET}@h/0"),
         ("sentry.sentry_dsn", f"https://{SECRET}@sentry.example/1"),

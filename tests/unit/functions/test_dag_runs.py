@@ -68,7 +68,7 @@ FOUND: dict[str, Any] = {
 }
 
 
-REFUSED = {"name": "MigrationWouldFail", "message": "1 rows of xcom (d t r1 -1 k), on which 3.0.0 fails."}
+REFUSED = {"name": "MigrationWouldFail", "message": "1 row of xcom (d t r1 -1 k), on which 3.0.0 fails."}
 
 
 def leave_probe(planned: Plan, **content: Any) -> None:
@@ -96,7 +96,7 @@ def leave_probe(planned: Plan, **content: Any) -> None:
             "warn",
             ["1 row of xcom (d t r1) will be changed: its value was no JSON.", "2 XComs of more than 4 MB were not"],
         ),
-        ({"problems": [REFUSED], "ready": False}, "fail", ["MigrationWouldFail: 1 rows of xcom (d t r1 -1 k)"]),
+        ({"problems": [REFUSED], "ready": False}, "fail", ["MigrationWouldFail: 1 row of xcom (d t r1 -1 k)"]),
     ],
 )
 def test_what_a_probe_finds_is_a_check_of_the_report(

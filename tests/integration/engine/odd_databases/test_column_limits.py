@@ -7,10 +7,15 @@ from collections.abc import Callable
 import pytest
 from mwaa_migrator.airflow_schema.column_limits import (
     ALWAYS_TRUE,
+    FRACTION,
+    INTEGER,
     MOST_CHARACTERS,
     NEVER_NULL,
+    TIME,
+    TRUTH,
     UNIQUE,
     WITHOUT_LIMIT_SINCE,
+    held,
 )
 from mwaa_migrator.airflow_schema.tables import reason_not_exported
 
@@ -60,3 +65,20 @@ def test_no_column_is_forgotten(empty_airflow: Callable[[str, str], Deployment])
     }
     known = {(table, name) for table, limits in MOST_CHARACTERS.items() for name in limits}
     assert sorted(limited - known) == []
+
+
+@pytest.mark.parametrize("version", ["1.10.12", "2.0.2", "2.4.3", "2.7.2", "2.11.2"])
+def test_what_columns_hold_that_are_no_text(version: str, empty_airflow: Callable[[str, str], Deployment]) -> None:
+    names = {
+        "integer": INTEGER,
+        "double precision": FRACTION,
+        "boolean": TRUTH,
+        "timestamp with time zone": TIME,
+        "timestamp without time zone": TIME,
+    }
+    found = {
+        (table, name): names.get(kind)
+        for table, name, kind, *_ in empty_airflow(version, "newest").rows(COLUMNS)
+        if table in MOST_CHARACTERS and reason_not_exported(table) is None and table != "dag" and name != "user_id"
+    }
+    assert {column: held(*column) for column in found} == found

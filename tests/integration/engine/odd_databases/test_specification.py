@@ -158,8 +158,8 @@ CASES = [
     Case(
         "no_utf8", "2.10.3", ["history", "no_utf8"],
         Refused("MigrationWouldFail", [
-            "1 rows of log (6): their owner holds bytes that are not UTF-8",
-            r"1 rows of variable (k\366ln): their key holds bytes that are not UTF-8", "--set-aside values",
+            "1 row of log (6): their owner holds bytes that are not UTF-8",
+            r"1 row of variable (k\366ln): their key holds bytes that are not UTF-8", "--set-aside values",
         ]),
         made={"encoding": "SQL_ASCII"},
     ),
@@ -311,9 +311,36 @@ CASES = [
     Case(
         "other_types, other_values", "2.10.3", ["history", "other_types", "other_values"],
         Refused("MigrationWouldFail", [
-            "1 rows of task_instance (d t r2 -1): the target's column pid is an integer, and their number is none",
-            "1 rows of task_instance (d t r3 -1): the target's column operator takes 1,000 characters",
-            "1 rows of task_instance (d t r4 -1): the target's column pid is an integer, and their number is beyond",
+            "1 row of task_instance (d t r2 -1): the target's column pid is an integer, and their number is none",
+            "1 row of task_instance (d t r3 -1): the target's column operator takes 1,000 characters",
+            "1 row of task_instance (d t r4 -1): the target's column pid is an integer, and their number is beyond",
+        ]),
+    ),
+    Case(
+        "exact_numbers", "2.10.3", ["history", "exact_numbers"],
+        Arrives(
+            says=["1 row of task_instance (d t r1 -1): their duration is kept exactly, and is rounded to what a"],
+            finds={"select distinct duration from task_instance order by 1": [(0.12345678901234568,), (1.234567,)]},
+        ),
+    ),
+    Case(
+        "text_columns", "2.10.3", ["history", "text_columns"],
+        Arrives(finds={
+            "select pid, duration::text, start_date::text, max_tries from task_instance where start_date is not null": [
+                (12, "1", "2026-01-02 02:04:05.5+00", 3), (None, "NaN", "infinity", -1),
+            ],
+            "select distinct external_trigger from dag_run": [(True,)],
+        }),
+    ),
+    Case(
+        "text_columns, text_values", "2.10.3", ["history", "text_columns", "text_values"],
+        Refused("MigrationWouldFail", [
+            "rows of task_instance (d t r1 -1): the target's column pid is an integer, and theirs is text that is none",
+            "(d t r2 -1): the target's column duration is a floating-point number, and theirs is text that is none",
+            "(d t r3 -1): the target's column start_date is a time, and theirs is text that is none",
+            "(d t r4 -1): the target's column max_tries is an integer, and theirs is text that is none",
+            "1 row of dag_run (d r4): the target's column external_trigger is a boolean, and theirs is text",
+            "the target's column job_id is an integer, and theirs is text by which rows refer to each other",
         ]),
     ),
     Case("partitioned_xcom", "2.10.3", ["history", "partitioned_xcom"], Arrives()),
@@ -359,9 +386,9 @@ CASES = [
     Case(
         "widened_columns", "2.10.3", ["history", "widened_columns"],
         Refused("MigrationWouldFail", [
-            "1 rows of task_instance (d t r1 -1): the target's column operator takes 1,000 characters",
-            "1 rows of task_instance (d t r2 -1): the target's column pid is an integer",
-            "1 rows of task_instance (d t r3 -1): the target's column pool takes no NULL",
+            "1 row of task_instance (d t r1 -1): the target's column operator takes 1,000 characters",
+            "1 row of task_instance (d t r2 -1): the target's column pid is an integer",
+            "1 row of task_instance (d t r3 -1): the target's column pool takes no NULL",
             "): the target's column event takes 60 characters", "--set-aside nulls,values",
         ]),
     ),
@@ -378,7 +405,7 @@ CASES = [
         ImportFails("RowsDoNotFit", [
             "4 rows of task_instance (d t r1 -1, d t r2 -1, ",
             "): the target's column operator takes 3 characters",
-            "1 rows of log (1): the target's column extra takes no NULL",
+            "1 row of log (1): the target's column extra takes no NULL",
             "5 rows of log (1, 2, 3, 4, 5): the target asks for CHECK (dag_id",
         ]),
         target=["strict_target"],
@@ -391,9 +418,9 @@ CASES = [
             Arrives(
                 {"task_instance": 1},
                 says=[
-                    "1 rows of task_instance whose dag_run is missing, set aside: d t r3 -1",
-                    "1 rows of task_instance whose trigger is missing, trigger_id was cleared: d t r1 -1",
-                    "rows of dag_run whose log_template is missing, log_template_id was cleared",
+                    "1 row of task_instance whose dag_run is missing, set aside: d t r3 -1",
+                    "1 row of task_instance whose trigger is missing, trigger_id was cleared: d t r1 -1",
+                    "1 row of dag_run whose log_template is missing, log_template_id was cleared",
                     '"set_aside_reasons": {"its parent is not in the artifact": 1}',
                 ],
             ),
@@ -404,7 +431,7 @@ CASES = [
     ),
     Case(
         "xcom_of_a_lost_task", "2.5.1", ["history", "xcom_of_a_lost_task"],
-        Arrives({"xcom": 1}, says=["1 rows of xcom whose task_instance is missing, set aside"]),
+        Arrives({"xcom": 1}, says=["1 row of xcom whose task_instance is missing, set aside"]),
     ),
     Case(
         "xcom_of_no_run", "2.10.3", ["history", "xcom_of_no_run"],
@@ -418,7 +445,7 @@ CASES = [
         "trigger_other_fernet_key", "2.10.3", ["history", "trigger_other_fernet_key"],
         Arrives(
             {"trigger": 1},
-            says=['["1 rows of task_instance whose trigger is missing, trigger_id was cleared: d t r2 -1"]'],
+            says=['["1 row of task_instance whose trigger is missing, trigger_id was cleared: d t r2 -1"]'],
             finds={
                 "select count(*) from task_instance where trigger_id is not null": [(2,)],
                 "select count(*) from task_instance": [(4,)],
@@ -430,7 +457,7 @@ CASES = [
         "undecryptable_last_trigger", "2.10.3", ["history", "undecryptable_last_trigger"],
         Arrives(
             {"trigger": 1},
-            says=['["1 rows of task_instance whose trigger is missing, trigger_id was cleared: d t r2 -1"]'],
+            says=['["1 row of task_instance whose trigger is missing, trigger_id was cleared: d t r2 -1"]'],
         ),
         export=["--skip-undecryptable"],
     ),
@@ -493,7 +520,7 @@ CASES = [
     # Rows that Airflow's migrations do not take, or set aside.
     Case(
         "runs_twice", "2.10.3", ["history", "runs_twice"],
-        Refused("MigrationWouldFail", ["1 rows of dag_run (d r1 ", "--set-aside duplicates"]),
+        Refused("MigrationWouldFail", ["1 row of dag_run (d r1 ", "--set-aside duplicates"]),
     ),
     Case(
         "runs_twice", "2.10.3", ["history", "runs_twice"], Arrives({"dag_run": 1}),
@@ -502,8 +529,8 @@ CASES = [
     Case(
         "keys_twice", "2.10.3", ["history", "keys_twice"],
         Refused("MigrationWouldFail", [
-            "1 rows of variable (stadt ", "1 rows of slot_pool (p ", "1 rows of dataset (s3://a ",
-            "1 rows of dag_run (d r1 ",
+            "1 row of variable (stadt ", "1 row of slot_pool (p ", "1 row of dataset (s3://a ",
+            "1 row of dag_run (d r1 ",
             "the unique constraint on dag_id, run_id is missing, and the target has it", "--set-aside duplicates",
         ]),
     ),
@@ -523,14 +550,14 @@ CASES = [
     Case(
         "dup_conn_id_1_10", "1.10.12", ["dup_conn_id_1_10"],
         Refused("MigrationWouldFail", [
-            "connection (hive_cli node-2 ", "1 rows of connection (typeless ", "--set-aside duplicates,nulls"
+            "connection (hive_cli node-2 ", "1 row of connection (typeless ", "--set-aside duplicates,nulls"
         ]),
     ),
     Case(
         "dup_conn_id_1_10, dup_xcom_1_10", "1.10.12", ["history_1_10", "dup_conn_id_1_10", "dup_xcom_1_10"],
         Arrives(
             {"connection": 2, "xcom": 1},
-            says=["set aside: 1 rows of connection (hive_cli node-2 ", "set aside: 1 rows of xcom (d t "],
+            says=["set aside: 1 row of connection (hive_cli node-2 ", "set aside: 1 row of xcom (d t "],
             finds={
                 "select conn_id, host from connection": [("hive_cli", "node-1")],
                 "select distinct convert_from(value, 'UTF8') from xcom": [("newest",)],
@@ -540,11 +567,11 @@ CASES = [
     ),
     Case(
         "dup_xcom_1_10", "1.10.12", ["history_1_10", "dup_xcom_1_10"],
-        Arrives({"xcom": 1}, says=["set aside: 1 rows of xcom (d t "]),
+        Arrives({"xcom": 1}, says=["set aside: 1 row of xcom (d t "]),
     ),
     Case(
         "hop_xcom_nul", "2.10.3", ["history", "hop_xcom_nul"],
-        Arrives(says=["an upgrade to Airflow 3 would fail: 1 rows of xcom (d t r1 -1 k)", "NUL"]),
+        Arrives(says=["an upgrade to Airflow 3 would fail: 1 row of xcom (d t r1 -1 k)", "NUL"]),
     ),
     Case(
         "hop_xcom_nul", "2.10.3", ["history", "hop_xcom_nul"],
@@ -559,11 +586,11 @@ CASES = [
         "what_jsonb_does_not_take", "2.10.3", ["history", "what_jsonb_does_not_take"],
         Arrives(
             says=[
-                "1 XComs (d t r1 -1 broken): their value was no JSON",
-                "1 XComs (d t r1 -1 deep): their value was cleared", "too many containers",
-                "1 XComs (d t r2 -1 escaped)", "a NUL character",
-                "1 XComs (d t r2 -1 fraction): their value has NaN or Infinity",
-                "1 XComs (d t r3 -1 bytes)", "1 runs (d r1): their conf was cleared", "half a character",
+                "1 XCom (d t r1 -1 broken): their value was no JSON",
+                "1 XCom (d t r1 -1 deep): their value was cleared", "too many containers",
+                "1 XCom (d t r2 -1 escaped)", "a NUL character",
+                "1 XCom (d t r2 -1 fraction): their value has NaN or Infinity",
+                "1 XCom (d t r3 -1 bytes)", "1 run (d r1): their conf was cleared", "half a character",
             ],
             finds={
                 "select key, left(value::text, 30) from xcom order by 1": [

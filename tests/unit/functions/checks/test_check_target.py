@@ -578,6 +578,44 @@ def test_what_the_import_does_not_bring_stops_a_migration(
         gate.require(found(unexported).values(), [])
 
 
+NONE = "int() argument must be a string, a bytes-like object or a real number, not 'NoneType'"
+NO_NUMBER = "invalid literal for int() with base 10: ''"
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "result"),
+    [
+        (f"TypeError: {NONE}", 'RETRIES = Variable.get("retries", default_var=None)', "warn"),
+        (f"ValueError: {NO_NUMBER}", "RETRIES = Variable.get('retries', default_var='')", "warn"),
+        ("KeyError: 'team'", 'SETTINGS = Variable.get("retries", {}, deserialize_json=True)', "warn"),
+        ("AttributeError: 'NoneType' object has no attribute 'host'", 'find("warehouse")', "warn"),
+        # Another name, or one that is put together.
+        (f"TypeError: {NONE}", 'RETRIES = Variable.get("tries", default_var=None)', "fail"),
+        (f"TypeError: {NONE}", 'RETRIES = Variable.get(f"{TEAM}_retries", default_var=None)', "fail"),
+        # What no value that is missing causes.
+        ("AttributeError: 'DAG' object has no attribute 'concurrency'", 'Variable.get("retries")', "fail"),
+        (
+            "TypeError: DAG.__init__() got an unexpected keyword argument 'concurrency'",
+            'Variable.get("retries")',
+            "fail",
+        ),
+        ("ModuleNotFoundError: No module named 'pandas'", 'Variable.get("retries")', "fail"),
+    ],
+)
+def test_an_error_that_a_variable_may_cause_which_is_not_there_yet(
+    migration: Plan, cli: Commands, call: Handler, error: str, code: str, result: str
+) -> None:
+    unexported = probed(migration, [], variable=["retries"], connection=["warehouse"])
+    clients.s3().put_object(Bucket="dags", Key="prod-3/dags/team/orders.py", Body=code.encode())
+    cli.answers["dags", "list"] = listed("reports")
+    cli.answers["dags", "list-import-errors"] = broken(("/usr/local/airflow/dags/team/orders.py", raised(error)))
+    assert call(check_target, migration=unexported, waitedSeconds=0)["ready"]
+    assert results(unexported) == {"Import errors": result, "Missing DAGs": result}
+    told = found(unexported)["Import errors"]
+    assert ("1 perhaps for want of a variable or connection" in told["message"]) == (result == "warn")
+    assert ("Look again after the import" in str(told["findings"][0]["remedy"])) == (result == "warn")
+
+
 @pytest.mark.parametrize("has_variables", [True, False])
 def test_dags_that_a_variable_may_make_stop_nothing(
     migration: Plan, cli: Commands, call: Handler, has_variables: bool

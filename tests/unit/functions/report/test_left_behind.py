@@ -19,9 +19,9 @@ def test_nothing() -> None:
 
 def test_each_kind_has_a_sentence() -> None:
     exported = {"set_aside": [ASIDE], "refused_by_airflow_3": [ASIDE], "indexes_left_out": ["mine", "yours"]}
-    imported = {"without_parent": ["1 rows of xcom whose task_instance is missing, set aside: d t"]}
+    imported = {"without_parent": ["1 row of xcom whose task_instance is missing, set aside: d t"]}
     assert left_behind.notes({"export": exported, "import": imported}, upgraded=False) == [
-        "1 rows of xcom whose task_instance is missing, set aside: d t.",
+        "1 row of xcom whose task_instance is missing, set aside: d t.",
         "Set aside by the export: 7 rows of xcom (d t k, ...): 2.0 wants one of each.",
         "An upgrade to Airflow 3 would fail on 7 rows of xcom (d t k, ...): 2.0 wants one of each. Delete them.",
         "Indexes that are not Airflow's were not made in the target: mine, yours.",
