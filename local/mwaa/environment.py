@@ -26,7 +26,7 @@ from local.installations.empty_airflow_database import RestoreFailed
 from local.installations.interpreters import InterpreterNotFound
 from local.installations.postgres import PostgresError
 from local.installations.uv import InstallationFailed
-from local.mwaa import airflow_variables, log_groups
+from local.mwaa import airflow_variables, environment_rules, log_groups
 from local.mwaa.airflow_processes import AirflowDidNotStart, AirflowProcesses
 from local.mwaa.airflow_variables import AirflowSettings
 from local.mwaa.cli_endpoint import CliEndpoint, makes_run_without_date
@@ -224,9 +224,7 @@ class Environment:
 
     def _update(self, changes: Mapping[str, Any]) -> None:
         before = self.settings
-        # An empty path takes a file away.
-        after = {name: value for name, value in {**before, **changes}.items() if value != ""}
-        after["LoggingConfiguration"] = {**before["LoggingConfiguration"], **changes.get("LoggingConfiguration", {})}
+        after = environment_rules.updated(before, changes)
         new_version = after["AirflowVersion"] != before["AirflowVersion"]
         try:
             old = airflow_installation.install(before["AirflowVersion"])

@@ -70,6 +70,13 @@ def check_settings(settings: Mapping[str, Any], surroundings: Surroundings) -> N
     _check_bucket(settings, surroundings)
 
 
+def updated(settings: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """An environment's settings after an update. An empty path takes a file away, as the API model lets it."""
+    after = {name: value for name, value in {**settings, **changes}.items() if value != ""}
+    after["LoggingConfiguration"] = {**settings["LoggingConfiguration"], **changes.get("LoggingConfiguration", {})}
+    return after
+
+
 def check_upgrade(current: str, wanted: str | None) -> None:
     """Whether an environment can be updated to a version (user guide, upgrading; 3.x can go back to 2.11).
 

@@ -64,9 +64,6 @@ class Storage(abc.ABC):
             raise
         stream.close()
 
-    def read_json(self, name: str) -> Any:
-        return json.loads(self.read_bytes(name).decode("utf-8"))
-
     def write_json(self, name: str, value: Any) -> None:
         self.write_bytes(name, json.dumps(value, indent=1, sort_keys=True, default=str).encode("utf-8"))
 

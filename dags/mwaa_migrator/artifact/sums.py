@@ -6,6 +6,8 @@ of their hashes. Equal lines are equal units, so two records are compared line b
 
 from __future__ import annotations
 
+import hashlib
+import json
 from dataclasses import dataclass, field
 from typing import Any, Dict, Iterable, Iterator, List, Set, Tuple
 
@@ -50,11 +52,22 @@ class Changes:
         }
 
 
+def write_changes(storage: Storage, changes: Changes) -> str:
+    """Returns the SHA-256 of what was written, for the manifest."""
+    content = json.dumps(changes.as_json(), sort_keys=True).encode("utf-8")
+    storage.write_bytes(CHANGES, content)
+    return hashlib.sha256(content).hexdigest()
+
+
 def read_changes(artifact: Artifact) -> Changes:
-    """Those that a delta was made for; raises ArtifactDamaged if they are missing."""
+    """Those that a delta was made for; raises ArtifactDamaged unless they are what the export wrote."""
+    place = f"{artifact.storage.url}/{CHANGES}"
     if artifact.storage.size(CHANGES) is None:
-        raise ArtifactDamaged(f"{artifact.storage.url}/{CHANGES} is missing. Export again.")
-    found = artifact.storage.read_json(CHANGES)
+        raise ArtifactDamaged(f"{place} is missing. Nothing was merged; export again.")
+    content = artifact.storage.read_bytes(CHANGES)
+    if hashlib.sha256(content).hexdigest() != artifact.manifest["changes_sha256"]:
+        raise ArtifactDamaged(f"{place} is not what the export wrote. Nothing was merged; export again.")
+    found = json.loads(content.decode("utf-8"))
     return Changes(
         _keys(found["runs"]),
         _keys(found["gone_runs"]),

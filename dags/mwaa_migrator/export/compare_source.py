@@ -5,12 +5,14 @@ from __future__ import annotations
 import tempfile
 from typing import Any, Dict
 
+from mwaa_migrator.airflow_schema.tables import WRITTEN_WHILE_PAUSED
 from mwaa_migrator.artifact.artifact import Artifact
 from mwaa_migrator.artifact.directory_storage import DirectoryStorage
 from mwaa_migrator.artifact.sums import compare_sums, recorded_sums
 from mwaa_migrator.copying.workers import Session
 from mwaa_migrator.export.history_cut import read_cut
 from mwaa_migrator.export.plan import plan_export
+from mwaa_migrator.export.refused_rows import rules_to_come, without_refused_rows
 from mwaa_migrator.export.summing import Summing, described, options_of_delta
 from mwaa_migrator.export.unit_sums import write_sums
 from mwaa_migrator.postgres.row_names import EXAMPLES
@@ -22,6 +24,8 @@ from mwaa_migrator.this_airflow.database import metadata_database
 def compare_source(artifact: Artifact, processes: int, progress: Progress) -> Dict[str, Any]:
     """``{"unchanged", "artifact_id", "changed_units", "examples", "phases"}``; the examples are runs that have changed.
 
+    ``unchanged`` says so of everything but what a source writes whose DAGs are all paused, which ``changed_units`` has.
+
     Raises NotABase, NewBaseNeeded, and what ``plan_export`` and ``read_cut`` raise.
     """
     sums = recorded_sums(artifact)
@@ -32,6 +36,8 @@ def compare_source(artifact: Artifact, processes: int, progress: Progress) -> Di
         execute(source.connection, "begin isolation level repeatable read read only")
         snapshot = fetch_value(source.connection, "select pg_export_snapshot()")
         cut = Summing(artifact).begin(read_cut(plan, options))
+        if options.set_aside:
+            cut, _ = without_refused_rows(cut, rules_to_come(plan, options), options)
         session = Session(source.place.connection_parameters(), snapshot=snapshot)
         with tempfile.TemporaryDirectory(prefix="mwaa_migrator-") as directory:
             storage = DirectoryStorage(directory)
@@ -40,7 +46,7 @@ def compare_source(artifact: Artifact, processes: int, progress: Progress) -> Di
         source.connection.rollback()
     progress.say(f"compare: {described(changes)}")
     return {
-        "unchanged": not changes.tables,
+        "unchanged": not set(changes.tables) - WRITTEN_WHILE_PAUSED,
         "artifact_id": artifact.id,
         "changed_units": {
             "runs": len(changes.runs),

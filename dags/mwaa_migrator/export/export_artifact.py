@@ -10,7 +10,6 @@ import hashlib
 import json
 import time
 from contextlib import contextmanager, suppress
-from dataclasses import replace
 from functools import partial
 from typing import Any, Dict, Iterator, Sequence
 
@@ -32,14 +31,11 @@ from mwaa_migrator.export.history_cut import HistoryCut, read_cut
 from mwaa_migrator.export.plan import ExportOptions, ExportPlan, plan_export
 from mwaa_migrator.export.refused_rows import (
     RefusedRows,
-    RulesToCome,
-    breaks,
     by_table,
     counts_query,
-    find_refused_rows,
     name_refused_rows,
     rules_to_come,
-    to_set_aside,
+    without_refused_rows,
 )
 from mwaa_migrator.export.summing import Summing
 from mwaa_migrator.export.table_copies import copy_jobs
@@ -107,7 +103,7 @@ def _write(
     cut = read_cut(plan, options)
     if summing is not None:
         cut = summing.begin(cut)
-    cut, set_aside = _without_refused_rows(cut, rules, options)
+    cut, set_aside = without_refused_rows(cut, rules, options)
     require_key_space(cut)
     entries: dict[str, dict[str, Any]] = {
         name: {"columns": list(table.column_names), "rows": 0, "bytes": 0, "parts": []}
@@ -164,23 +160,6 @@ def _origin(plan: ExportPlan, artifact_id: str, options: ExportOptions) -> dict[
         "indexes_left_out": plan.indexes_left_out,
         "constraints_left_out": plan.constraints_left_out,
     }
-
-
-def _without_refused_rows(
-    cut: HistoryCut, rules: RulesToCome, options: ExportOptions
-) -> tuple[HistoryCut, list[RefusedRows]]:
-    """The cut without the rows that are set aside, and those rows; raises MigrationWouldFail if others are refused."""
-    source, tables = cut.plan.source, cut.plan.tables
-    found = find_refused_rows(source, rules.on_the_way, cut)
-    set_aside = to_set_aside(found, options.set_aside)
-    conditions = {
-        name: sql.SQL("({})").format(
-            sql.SQL(" or ").join([breaks(source, rows.rule) for rows in set_aside if rows.rule.table == name])
-        )
-        for name in tables
-        if any(rows.rule.table == name for rows in set_aside)
-    }
-    return replace(cut, set_aside=conditions), set_aside
 
 
 def _export_encrypted(

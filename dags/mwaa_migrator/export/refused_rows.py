@@ -7,6 +7,7 @@ and only named.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, Dict, List, NamedTuple, Sequence, Tuple
 
 from psycopg2 import sql
@@ -168,3 +169,20 @@ def to_set_aside(found: Sequence[RefusedRows], kinds: Sequence[str]) -> List[Ref
             )
         )
     return aside
+
+
+def without_refused_rows(
+    cut: HistoryCut, rules: RulesToCome, options: ExportOptions
+) -> Tuple[HistoryCut, List[RefusedRows]]:
+    """The cut without the rows that are set aside, and those rows; raises MigrationWouldFail if others are refused."""
+    source, tables = cut.plan.source, cut.plan.tables
+    found = find_refused_rows(source, rules.on_the_way, cut)
+    set_aside = to_set_aside(found, options.set_aside)
+    conditions = {
+        name: sql.SQL("({})").format(
+            sql.SQL(" or ").join([breaks(source, rows.rule) for rows in set_aside if rows.rule.table == name])
+        )
+        for name in tables
+        if any(rows.rule.table == name for rows in set_aside)
+    }
+    return replace(cut, set_aside=conditions), set_aside

@@ -11,9 +11,8 @@ from dataclasses import dataclass, replace
 from typing import Any, Dict, Tuple
 
 from mwaa_migrator.artifact.artifact import Artifact
-from mwaa_migrator.artifact.manifest import CHANGES
 from mwaa_migrator.artifact.storage import Storage
-from mwaa_migrator.artifact.sums import Changes, compare_sums, recorded_sums
+from mwaa_migrator.artifact.sums import Changes, compare_sums, recorded_sums, write_changes
 from mwaa_migrator.copying.workers import Session
 from mwaa_migrator.export.changed_rows import changed_rows
 from mwaa_migrator.export.history_cut import HistoryCut
@@ -59,7 +58,7 @@ class Summing:
         changes = compare_sums((self.follows.storage, recorded_sums(self.follows)["tables"]), (storage, sums["tables"]))
         progress.say(f"delta: {described(changes)}")
         cut = replace(cut, changed=changed_rows(cut.plan, changes))
-        storage.write_json(CHANGES, changes.as_json())
+        entries["changes_sha256"] = write_changes(storage, changes)
         entries["follows"] = {"artifact_id": self.follows.id, "manifest_sha256": self.follows.manifest["sha256"]}
         entries["changed_units"] = {
             "runs": len(changes.runs),

@@ -71,6 +71,8 @@ class LambdaRunner:
         """Adds a function; one of the same name is replaced, and its idle processes end."""
         with self._lock:
             self._functions[function.name] = function
+            self._inactive.discard(function.name)
+            self._pending.pop(function.name, None)
             if function.in_vpc and os.environ.get(_STATE) == "Inactive":
                 self._inactive.add(function.name)
             stale = self._idle.pop(function.name, [])

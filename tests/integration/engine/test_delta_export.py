@@ -135,6 +135,24 @@ def test_jobs_are_compared_whole(source: Deployment, base: Path) -> None:
     assert found["tables"] == {"job": 1}
 
 
+def test_what_a_paused_source_goes_on_writing_is_named_and_no_difference(source: Deployment, base: Path) -> None:
+    source.execute("update job set latest_heartbeat = now() where id = 1; update dag set last_parsed_time = now()")
+    source.execute("insert into log (event) values ('cli')")
+    compared = source.succeed("compare-source", "--from", str(base))
+    assert compared["unchanged"]
+    assert set(compared["changed_units"]["tables"]) == {"dag", "job", "log"}
+    source.execute("update slot_pool set slots = slots + 1 where pool = 'default_pool'")
+    assert source.run("compare-source", "--from", str(base)).error == "ContentDiffers"
+
+
+def test_rows_that_were_set_aside_are_no_difference(source: Deployment, tmp_path: Path) -> None:
+    source.execute("alter table slot_pool alter column include_deferred drop not null")
+    source.execute("update slot_pool set include_deferred = null where pool <> 'default_pool'")
+    source.succeed("export", "--to", str(tmp_path), "--id", "base", "--as-base", "--set-aside", "nulls")
+    assert source.succeed("compare-source", "--from", str(tmp_path / "base"))["unchanged"]
+    assert changes_since(tmp_path / "base", source)["tables"] == {}
+
+
 def test_settings_go_whole_and_the_changed_ones_are_known(source: Deployment, base: Path) -> None:
     source.execute(
         "update variable set description = 'new' where key = 'plain'; delete from variable where key = 'empty';"

@@ -43,6 +43,9 @@ insert into xcom (dag_run_id, dag_id, run_id, task_id, map_index, key, value, ti
 select id, dag_id, run_id, 'extract', -1, 'return_value', '"new"', now()
   from dag_run where run_id = 'manual__none__3_4';
 drop table old;
+-- A run's name can be anything.
+insert into dag_run (dag_id, run_id, execution_date, state, run_type, external_trigger, clear_number)
+values ('source_dag_1', E'manual\t"%s"\n\\N''{}', '2020-01-01', 'success', 'manual', true, 0);
 -- Notes.
 update dag_run_note set content = 'changed' where dag_run_id = (select max(dag_run_id) from dag_run_note);
 delete from task_instance_note where dag_id = 'source_dag_4';
@@ -253,3 +256,16 @@ def test_a_delta_follows_the_last_artifact_that_was_imported(
     refused = target.run("import", "--from", str(tmp_path / "second"))
     assert (refused.code, refused.error) == (3, "BaseNotImported")
     assert "first, which follows it too" in refused.message
+
+
+def test_a_damaged_list_of_changes_is_refused(source: Deployment, target: Deployment, tmp_path: Path) -> None:
+    """By it rows are deleted."""
+    source.succeed("export", "--to", str(tmp_path), "--id", "base", "--as-base")
+    target.succeed("import", "--from", str(tmp_path / "base"))
+    source.succeed("export", "--to", str(tmp_path), "--id", "delta", "--delta-of", str(tmp_path / "base"))
+    before = history(target)
+    file = tmp_path / "delta" / "changes.json"
+    file.write_text(file.read_text().replace('"runs": []', '"runs": [["source_dag_1", "none__1_1"]]'))
+    refused = target.run("import", "--from", str(tmp_path / "delta"))
+    assert (refused.code, refused.error) == (3, "ArtifactDamaged")
+    assert history(target) == before

@@ -296,6 +296,8 @@ def test_an_inactive_function_fails_with_its_name_until_it_is_ready(
     assert execute(aws, machine, {"do": "nothing"}) == {"error": "Lambda.ResourceNotReadyException"}
     assert execute(aws, machine, {"do": "nothing"}) == {"error": "Lambda.ResourceConflictException"}
     assert execute(aws, machine, {"do": "nothing"})["remaining"]
+    # One that nobody has woken is replaced by one that is active.
+    aws.functions.register(replace(worker, in_vpc=True))
     aws.functions.register(worker)
     assert execute(aws, machine, {"do": "nothing"})["remaining"]
 

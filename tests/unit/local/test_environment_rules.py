@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from local.aws.responses import AwsError
-from local.mwaa.environment_rules import check_fields, check_upgrade, defaults
+from local.mwaa.environment_rules import check_fields, check_upgrade, defaults, updated
 
 TEAMS = {"one": {"SourceBucketArn": "arn:aws:s3:::dags", "DagS3Path": "one"}}
 
@@ -66,3 +66,13 @@ def test_an_upgrade_or_the_one_downgrade(current: str, wanted: str | None) -> No
 def test_another_change_of_version(current: str, wanted: str, says: str) -> None:
     with pytest.raises(AwsError, match=says):
         check_upgrade(current, wanted)
+
+
+def test_an_update_changes_what_it_names_and_takes_a_file_away_by_an_empty_path() -> None:
+    logs = {"TaskLogs": {"Enabled": True}, "WorkerLogs": {"Enabled": False}}
+    before = settings(PluginsS3Path="plugins.zip", RequirementsS3Path="r.txt", LoggingConfiguration=logs)
+    changes = {"RequirementsS3Path": "", "MaxWorkers": 3, "LoggingConfiguration": {"WorkerLogs": {"Enabled": True}}}
+    after = updated(before, changes)
+    assert "RequirementsS3Path" not in after
+    assert (after["PluginsS3Path"], after["MaxWorkers"]) == ("plugins.zip", 3)
+    assert after["LoggingConfiguration"] == {"TaskLogs": {"Enabled": True}, "WorkerLogs": {"Enabled": True}}
