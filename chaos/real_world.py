@@ -47,8 +47,8 @@ class RealWorld(World):
         """Leaves time-outs as they are: an airflow command takes seconds on a busy machine."""
         application.deploy(self.aws)
 
-    def make_source(self, name: str, *, for_airflow_3: bool = False) -> Environment:
-        environment = super().make_source(name, for_airflow_3=for_airflow_3)
+    def make_source(self, name: str) -> Environment:
+        environment = super().make_source(name)
         with closing(psycopg2.connect(environment.database.dsn)) as connection, connection.cursor() as cursor:
             connection.autocommit = True
             deadline = time.monotonic() + _PARSE_SECONDS

@@ -37,7 +37,7 @@ def migrate(world: World, name: str, faults: list[Fault], way: str | None = None
     With a `way` the migration is to Airflow 3 (`options.path`).
     """
     source, target = f"old-{name}", f"new-{name}"
-    environment = world.make_source(source, for_airflow_3=way is not None)
+    environment = world.make_source(source)
     was = judge.observe(world, environment)
     begun = time.monotonic()
     injection = Injection(world.aws, faults, environment, target)

@@ -55,9 +55,6 @@ with DAG("{dag}", start_date=datetime(2024, 1, 1), schedule=None) as dag:
     EmptyOperator(task_id="extract") >> EmptyOperator(task_id="load")
 """
 
-#: Airflow's migration to 3 fails at XComs that are not JSON.
-NO_BYTES = r"delete from xcom where key like E'bytes\t%'"
-
 
 class CopiedDatabase(MetadataDatabase):
     """A metadata database that is a copy of another one."""
@@ -117,8 +114,8 @@ class World:
     def exchange(self) -> str:
         return self.aws.deployed.resources["ExchangeBucket"]
 
-    def make_source(self, name: str, *, for_airflow_3: bool = False) -> Environment:
-        """Makes a source with DAG files, history and logs; `for_airflow_3` without rows that Airflow 3 cannot take."""
+    def make_source(self, name: str) -> Environment:
+        """Makes a source with DAG files, history and logs."""
         s3, logs = self.aws.client("s3"), self.aws.client("logs")
         for dag in sorted(ACTIVE_DAGS):
             s3.put_object(Bucket=BUCKET, Key=f"{name}/dags/{dag}.py", Body=DAG_FILE.format(dag=dag).encode())
@@ -137,8 +134,6 @@ class World:
         environment = self.aws.mwaa.environment(name)
         while environment.status == "CREATING":
             time.sleep(0.05)
-        if for_airflow_3:
-            _execute(environment.database.dsn, NO_BYTES)
         now = int(time.time() * 1000)
         for stream in range(STREAMS):
             place = {"logGroupName": f"airflow-{name}-Task", "logStreamName": f"dag_id=source_dag_1/{stream}.log"}

@@ -23,7 +23,7 @@ from mwaa_migrator.mending.xcom_values import (
 )
 from mwaa_migrator.options import CONVERT
 from mwaa_migrator.postgres.identifiers import qualified
-from mwaa_migrator.postgres.row_names import row_name
+from mwaa_migrator.postgres.row_names import counted, row_name
 from mwaa_migrator.postgres.session import execute, fetch_all, fetch_value
 
 _NAME = ("dag_id", "task_id", "run_id", "map_index", "key")
@@ -137,7 +137,8 @@ class _XComs:
         )
         left = fetch_value(self._connection, large)
         if left:
-            unread.append(f"{left} XComs of more than {MOST_BYTES_OF_PICKLE >> 20} MB were not looked at")
+            what = f"{counted(left, 'XCom')} of more than {MOST_BYTES_OF_PICKLE >> 20} MB"
+            unread.append(f"{what} {'was' if left == 1 else 'were'} not looked at")
         query = self._sql(
             "select count(*) over (), {name} from {table} t where ({condition}) and {is_pickle} limit {examples}",
             examples=sql.Literal(EXAMPLES),

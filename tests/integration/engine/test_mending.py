@@ -18,6 +18,7 @@ from mwaa_migrator.postgres.row_names import listed
 
 from local.installations import airflow_installation
 from sources.deployment import Deployment
+from tests.integration.engine.commands import eventually, kill
 from tests.integration.engine.test_tasks import call, result
 
 VERSIONS = ["3.0.6", "3.2.1", "3.3.1"]
@@ -210,6 +211,24 @@ def test_before_a_hop(odd_source: Deployment, target: Deployment, tmp_path: Path
     upgraded = target.having(installation=installation, home=homes / "3.2.1", user=None)
     installation.migrate_database(upgraded.environment())
     check(upgraded, tmp_path)
+
+
+def test_killed_before_a_hop(odd_source: Deployment, target: Deployment, tmp_path: Path) -> None:
+    """What it had mended goes with it, nobody keeps the import's lock, and the next one mends all of it."""
+    odd_source.succeed("export", "--to", str(tmp_path), "--id", "odd", "--target-version", "3.2.1")
+    target.succeed("import", "--from", str(tmp_path / "odd"))
+    before = target.content()
+    waiting = "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'"
+    with target.cursor() as cursor:
+        # It has mended the XComs, and its transaction waits for the runs.
+        cursor.execute("lock table dag_run in share mode")
+        process = target.start("prepare-hop", "--to-version", "3.2.1")
+        eventually(lambda: target.value(waiting) == 1, 60)
+        kill(process)
+        eventually(lambda: target.value(waiting) == 0)
+    assert target.content() == before
+    assert_told(target.succeed("prepare-hop", "--to-version", "3.2.1")["changed_for_hop"], "3.2.1")
+    assert target.succeed("verify", "--from", str(tmp_path / "odd"))["verified"]
 
 
 #: Values that Airflow's JSON can hold, each to be read as equal by each Airflow 3.

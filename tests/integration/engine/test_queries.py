@@ -11,6 +11,8 @@ from typing import Any
 import psycopg2
 import pytest
 from mwaa_migrator.dag_tasks.dag_states import active_dags, count_running_tasks
+from mwaa_migrator.mending.confs import find_confs_to_mend
+from mwaa_migrator.mending.xcoms import find_xcoms_to_mend
 from mwaa_migrator.merge.receipts import find_receipt
 from mwaa_migrator.postgres import session
 from mwaa_migrator.postgres.catalog import read_tables, table_exists
@@ -18,6 +20,7 @@ from mwaa_migrator.postgres.session import execute, fetch_all, fetch_value, keep
 from mwaa_migrator.scratch import run_migrations
 from mwaa_migrator.this_airflow.airflows_engine import AirflowsEngine
 from mwaa_migrator.this_airflow.database import MetadataDatabase
+from psycopg2 import sql
 from psycopg2.extensions import TRANSACTION_STATUS_IDLE, TRANSACTION_STATUS_INTRANS
 
 from sources.deployment import Deployment
@@ -107,3 +110,23 @@ def test_no_statement_runs_between_the_two_that_keep_a_session_alive(
     time.sleep(1)
     connection.commit()
     assert fetch_value(connection, "select count(*) from written") == 1
+
+
+def test_a_search_for_xcoms_that_will_change_gives_up_in_time(database: MetadataDatabase) -> None:
+    connection = database.connection
+    slow = sql.SQL("pg_sleep(5) is not null")
+    found, unread = find_xcoms_to_mend(connection, database.table("xcom"), slow, 1)
+    assert (found.kinds(), unread) == ([], ["not all XComs were looked at: it would have taken more than 1 s"])
+    assert connection.get_transaction_status() == TRANSACTION_STATUS_INTRANS
+    assert fetch_value(connection, "show statement_timeout") == "0"
+
+
+def test_a_search_for_what_will_change_reads_no_large_values(database: MetadataDatabase) -> None:
+    connection, everything = database.connection, sql.SQL("true")
+    large = "convert_to('[NaN, \"' || repeat('x', 5000000) || '\"]', 'UTF8')"
+    execute(connection, f"update xcom set value = {large} where ctid = (select min(ctid) from xcom)")
+    execute(connection, f"update dag_run set conf = {large} where ctid = (select min(ctid) from dag_run)")
+    _, unread = find_xcoms_to_mend(connection, database.table("xcom"), everything, 60)
+    assert unread == ["1 XCom of more than 4 MB was not looked at"]
+    _, unread = find_confs_to_mend(connection, database.table("dag_run"), everything, 60)
+    assert [line.split(":")[0] for line in unread] == ["1 conf of a run was not looked at"]

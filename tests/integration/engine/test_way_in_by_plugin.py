@@ -168,7 +168,13 @@ def test_an_import_by_the_plugin(aws: AwsWithMwaa, target_3: Environment, place:
     eventually(lambda: serving(aws) == [], 60)
     assert target_3.airflow is not None
     assert (target_3.airflow.home / "plugins" / "users_plugin.py").read_text() == USERS_PLUGIN
-    assert credentials_in(aws, said(target_3) + json.dumps([imported, verified])) == []
+    asked = [
+        read(aws, f"{place}/in-scheduler/{task}.{kind}.json")
+        for task in ("import", "verify")
+        for kind in ("request", "answer")
+    ]
+    assert None not in asked
+    assert credentials_in(aws, said(target_3) + json.dumps([imported, verified, asked])) == []
 
 
 def test_another_scheduler_takes_up_what_one_has_left(aws: AwsWithMwaa, target_3: Environment, place: str) -> None:
