@@ -70,9 +70,8 @@ def find_confs_to_mend(
             break
     count = sql.SQL("select count(*) from ({}) candidates").format(_candidates(connection, table, condition))
     left = int(fetch_value(connection, count)) - read
-    unread = (
-        f"{left} confs of runs were not looked at: they are large, or it would have taken more than {seconds:.0f} s"
-    )
+    what = "1 conf of a run was" if left == 1 else f"{left} confs of runs were"
+    unread = f"{what} not looked at: too large, or it would have taken more than {seconds:.0f} s"
     return changed, [unread] if left else []
 
 

@@ -10,6 +10,7 @@ import pytest
 
 from sources.deployment import Deployment
 from tests.integration.engine.commands import eventually, kill, wait_for_phase
+from tests.integration.engine.conftest import TARGET, fill
 
 RUN = ("source_dag_1", "none__1_1")
 
@@ -269,3 +270,19 @@ def test_a_damaged_list_of_changes_is_refused(source: Deployment, target: Deploy
     refused = target.run("import", "--from", str(tmp_path / "delta"))
     assert (refused.code, refused.error) == (3, "ArtifactDamaged")
     assert history(target) == before
+
+
+def test_a_source_of_the_targets_own_version(
+    new_deployment: Callable[..., Deployment], empty_target: Deployment, target: Deployment, tmp_path: Path
+) -> None:
+    source = new_deployment(TARGET, like=empty_target)
+    fill(source, "source", dags=5, runs=8)
+    source.succeed("export", "--to", str(tmp_path), "--id", "base", "--as-base")
+    target.succeed("import", "--from", str(tmp_path / "base"))
+    source.execute(WORK)
+    source.succeed("export", "--to", str(tmp_path), "--id", "delta", "--delta-of", str(tmp_path / "base"))
+    target.succeed("import", "--from", str(tmp_path / "delta"))
+    assert target.succeed("verify", "--from", str(tmp_path / "delta"))["verified"]
+    expected, found = source.counts(), target.counts()
+    runs = ("dag_run", "task_instance", "xcom", "task_fail", "task_reschedule", "log", "job", "dataset_event")
+    assert {name: found[name] for name in runs} == {name: expected[name] for name in runs}
