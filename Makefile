@@ -20,7 +20,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # Without bytecode each process compiles what it imports, for seconds, and a run of the tests starts hundreds.
 unexport PYTHONDONTWRITEBYTECODE
 
-CHECKED := $(wildcard local functions data_pipeline mwaa_migrator_cli tools tests bench chaos matrix sources)
+CHECKED := $(wildcard local functions data_pipeline mwaa_migrator_cli tools tests bench chaos matrix pipeline_runs sources)
 # One for each core, and a spare one that keeps busy the cores that wait (tests/scheduling.py).
 WORKERS ?= $(shell $(PYTHON) -c 'import os; print((os.cpu_count() or 1) + 1)')
 LOCK := pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
@@ -71,7 +71,7 @@ rehearsal: $(READY) ## A rehearsal on this machine: SOURCE= TARGET= PATH_TO_3= W
 
 .PHONY: pipelines
 pipelines: $(READY) ## Definitions of AWS Data Pipeline translated, parsed by Airflow and run: DEFINITIONS= RUNS=
-	$(PY) -m tests.integration.data_pipeline.given $(or $(DEFINITIONS),$(error name a folder of definitions: DEFINITIONS=)) $(RUNS)
+	$(PY) -m pipeline_runs $(or $(DEFINITIONS),$(error name a folder of definitions: DEFINITIONS=)) $(RUNS)
 
 .PHONY: bench
 bench: $(READY) ## Benchmarks against peers, into build/bench.json; ONLY=speed compares with BASE= (the commit before)

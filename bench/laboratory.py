@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from pathlib import Path
-from types import TracebackType
 
 from bench import workload
 from bench.databases import SETTINGS, Databases
@@ -38,12 +37,7 @@ class Laboratory:
         self.databases = Databases(server, self.directory / "airflow")
         return self
 
-    def __exit__(
-        self,
-        exception_type: type[BaseException] | None,
-        exception: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._exit.close()
 
     def engine(self, airflow: AirflowInstallation, database: str) -> Engine:

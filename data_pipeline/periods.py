@@ -13,7 +13,7 @@ _PERIOD = re.compile(rf"\s*(\d+)\s+({'|'.join(UNITS)})s?\s*", re.IGNORECASE)
 
 
 class NotAPeriod(Exception):
-    """A text is no period."""
+    """A text is not a period."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ def parse(text: str) -> Period:
     match = _PERIOD.fullmatch(text)
     if match is None or not int(match[1]):
         raise NotAPeriod(
-            f"{text!r} is no period: write a whole number and one of {', '.join(f'{unit}s' for unit in UNITS)}, "
+            f"{text!r} is not a period: write a whole number and one of {', '.join(f'{unit}s' for unit in UNITS)}, "
             "such as `15 minutes`."
         )
     return Period(int(match[1]), match[2].lower())

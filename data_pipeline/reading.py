@@ -117,7 +117,7 @@ def _parts_of(file: Path) -> list[_Part]:
     try:
         text = file.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
-        raise DefinitionRefused(str(file), [Problem("", "", f"it is no text in UTF-8: {error}.")]) from error
+        raise DefinitionRefused(str(file), [Problem("", "", f"it is not text in UTF-8: {error}.")]) from error
     stem = re.sub(r"[-_.]?(pipeline)?[-_.]?definition$", "", file.stem, flags=re.IGNORECASE) or file.stem
     if file.suffix.lower() in (".yaml", ".yml", ".template") and not text.lstrip().startswith("{"):
         document = cloudformation.load_yaml(text, str(file))

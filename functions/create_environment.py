@@ -14,7 +14,7 @@ from botocore.exceptions import ClientError
 from migration import errors
 from migration.aws import clients
 from migration.aws.client_errors import code_of, message_of
-from migration.environments import environment, requests
+from migration.environments import environment, overriding, requests, updating
 from migration.environments.environment import MIGRATION_TAG
 from migration.environments.requests import Files, Settings
 from migration.exchange import layout
@@ -61,7 +61,7 @@ def handler(*, execution: str, migration: Migration, phase: str, files: dict[str
         shape=requests.input_shape(mwaa, "CreateEnvironment"),
         name=name,
         airflow_version=migration["importVersion"],
-        overrides=requests.at_creation(migration["overrides"], migration["importVersion"], migration["hops"]),
+        overrides=overriding.at_creation(migration["overrides"], migration["importVersion"], migration["hops"]),
         files=Files.of(files),
         tags=environment.tags_of(migration),
     )
@@ -107,15 +107,13 @@ def _update(mwaa: MWAAClient, found: dict[str, Any], made: Settings, migration: 
     if not changes:
         return
     _note_change(migration)
-    try:
-        mwaa.update_environment(Name=found["Name"], **changes)
-    except ClientError as error:
-        if code_of(error) not in ("ValidationException", "AccessDeniedException"):
-            raise
-        raise errors.UpdateEnvironmentRefused(
-            f"{found['Name']}: Amazon MWAA refused what is new in the source ({', '.join(sorted(changes))}): "
-            f"{requests.without_values(message_of(error), made.options)}. Delete the environment and start again."
-        ) from error
+    updating.update(
+        mwaa,
+        {"Name": found["Name"], **changes},
+        made.options,
+        change=f"what is new in the source ({', '.join(sorted(changes))})",
+        remedy="Delete the environment and start again.",
+    )
     logger.info("updating", extra={"environment": found["Name"], "fields": sorted(changes)})
 
 

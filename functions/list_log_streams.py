@@ -48,21 +48,14 @@ def handler(*, execution: str, execution_arn: str, input: dict[str, Any], progre
     target_lock.acquire(clients.s3(), clients.states(), copy, execution_arn)
     store = Store(clients.s3(), copy["bucket"], copy["prefix"])
     Store(clients.s3(), copy["bucket"], copy["phases"]).start_phase(copy["phase"])
-    made = store.read(layout.LOG_COPY)
+    made = _finished(store, copy)
     if made is not None:
-        if not request.same(made["copy"], copy):
-            raise errors.InputChanged(
-                f"The copy {copy['id']} was begun with another input. Start it with the same one to go on, or give "
-                "another copyId."
-            )
-        # An earlier execution got this far: its batches, and what has become of them, are found.
-        return Listing(ready=True, wait_seconds=0, progress=None, **made)
+        return made
     # Nobody copies yet, so the whole share is for the listing.
     of_source, of_target = invocation.pacers(copy, clock)
     source = invocation.api(copy["source"], of_source, begun + TRIES_SECONDS, clock)
     target = invocation.api(copy["target"], of_target, begun + TRIES_SECONDS, clock)
-    groups: list[listing.Group] | None = progress["groups"]
-    missing: list[str] = progress["missing"]
+    groups, missing = progress["groups"], progress["missing"]
     if groups is None:
         try:
             groups, missing = listing.prepare(copy, source, target)
@@ -85,6 +78,19 @@ def handler(*, execution: str, execution_arn: str, input: dict[str, Any], progre
         progress = {"copy": copy, "cursor": cursor, "groups": groups, "missing": missing}
         return Listing(ready=False, wait_seconds=0, progress=progress, copy=copy, manifest="", batches=0)
     return _finish(store, copy, groups, missing)
+
+
+def _finished(store: Store, copy: request.LogCopy) -> Listing | None:
+    """The batches that an earlier execution listed for this copy; what has become of them is found, too."""
+    made = store.read(layout.LOG_COPY)
+    if made is None:
+        return None
+    if not request.same(made["copy"], copy):
+        raise errors.InputChanged(
+            f"The copy {copy['id']} was begun with another input. Start it with the same one to go on, or give "
+            "another copyId."
+        )
+    return Listing(ready=True, wait_seconds=0, progress=None, **made)
 
 
 def _begin(execution: str, given: dict[str, Any], now: float) -> dict[str, Any]:

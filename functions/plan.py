@@ -13,6 +13,7 @@ from migration.exchange.store import Store
 from migration.model import Migration
 from migration.observability import logger
 from migration.plan import migration_input, planning, preconditions
+from migration.plan.migration_plan import Attempt
 from migration.state import state
 from migration.times import now
 
@@ -77,10 +78,20 @@ def _to_migrate(document: dict[str, Any], migration_id: str, store: Store) -> Mi
             return {**migration, "options": document["options"], "finished": finished}
 
     started = now()
-    attempt = before["migration"]["attempt"] + 1 if before else 1
-    migration = _plan(document, migration_id, attempt, store.bucket, started)
+    attempt = Attempt(
+        migration_id=migration_id,
+        number=before["migration"]["attempt"] + 1 if before else 1,
+        bucket=store.bucket,
+        region=settings.region(),
+        import_version=settings.import_version(),
+        started=started,
+    )
+    outlook = planning.look(document, attempt)
+    if outlook.plan is None or outlook.problems:
+        raise preconditions.refusal(outlook.problems)
+    migration = outlook.plan
     store.write(layout.PLAN, {"digest": digest, "input": document, "migration": migration})
-    of_attempt = Store(clients.s3(), store.bucket, layout.attempt(migration_id, attempt))
+    of_attempt = Store(clients.s3(), store.bucket, layout.attempt(migration_id, attempt.number))
     of_attempt.end_phase(phase_names.PLAN, started)
     return migration
 
@@ -97,18 +108,3 @@ def _to_roll_back(document: dict[str, Any], store: Store) -> Migration:
         )
     options = {**migration["options"], **{name: document["options"][name] for name in _OF_ROLL_BACK}}
     return {**migration, "options": options, "rollBack": True}
-
-
-def _plan(document: dict[str, Any], migration_id: str, attempt: int, bucket: str, started: str) -> Migration:
-    outlook = planning.look(
-        document,
-        migration_id=migration_id,
-        attempt=attempt,
-        bucket=bucket,
-        region=settings.region(),
-        import_version=settings.import_version(),
-        started=started,
-    )
-    if outlook.plan is None or outlook.problems:
-        raise preconditions.refusal(outlook.problems)
-    return outlook.plan

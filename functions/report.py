@@ -23,7 +23,7 @@ from migration.exchange.store import Store, of_artifact, of_attempt
 from migration.failure import failure_of
 from migration.model import Migration, Phase
 from migration.observability import logger, metrics
-from migration.report import contents, facts, left_behind, notification, price
+from migration.report import contents, judging, left_behind, notification, price
 from migration.report.price import Price
 from migration.report.rehearsal_history import History, Rehearsal
 from migration.state import state
@@ -67,7 +67,7 @@ def handler(
         checked=check_results.read(store) + contents.unchecked(unchecked),
         notes=[*_notes(store), *left_behind.notes(results, upgraded=_is_upgraded_to_3(migration, phases))],
     )
-    report["verdict"] = facts.verdict(report)
+    report["verdict"] = judging.verdict(report)
     if report["mode"] == "rehearse":
         report["rehearsals"] = _remember(History(clients.s3(), migration), report)
     metrics.add_metric(name="DowntimeSeconds", unit=MetricUnit.Seconds, value=report["downtime_seconds"])

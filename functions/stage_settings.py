@@ -12,7 +12,7 @@ from typing import Any, TypedDict
 
 from migration.airflow import constraints, pip_requirements, ways_in
 from migration.aws import clients
-from migration.environments import dag_folder, environment, plugins_archive, requests, s3_objects
+from migration.environments import dag_folder, environment, overriding, plugins_archive, s3_objects
 from migration.environments.bucket_writer import BucketWriter
 from migration.environments.requests import Files
 from migration.environments.s3_objects import Source
@@ -72,7 +72,7 @@ def _copy_settings(migration: Migration, airflow_version: str, before: _Staged) 
     notes: list[str] = []
     origins: dict[str, list[str | None]] = {}
     for name, prefix in (("requirements", "Requirements"), ("plugins", "Plugins"), ("startup_script", "StartupScript")):
-        if requests.gives_file(migration["overrides"], prefix, airflow_version, migration["hops"]):
+        if overriding.gives_file(migration["overrides"], prefix, airflow_version, migration["hops"]):
             continue
         key = current.get(f"{prefix}S3Path")
         found = None
@@ -105,8 +105,8 @@ def _fitted_requirements(migration: Migration, airflow_version: str, found: Sour
     """The requirements for that version. What was changed is added to the notes."""
     source = migration["source"]
     text, encoding = pip_requirements.decoded(s3_objects.read(clients.s3(source["region"]), source["bucket"], found))
-    text, told = constraints.fitted(text, airflow_version)
-    notes += told
+    text, changes = constraints.fitted(text, airflow_version)
+    notes += changes
     if encoding != "utf-8":
         notes.append(f"{found.key} is {encoding}; the target's is UTF-8.")
     return pip_requirements.encoded(text)

@@ -5,12 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from botocore.exceptions import ClientError
-
 from migration import errors
 from migration.aws import clients
-from migration.aws.client_errors import code_of, message_of
-from migration.environments import environment, requests
+from migration.environments import environment, overriding, requests, updating
 from migration.environments.requests import Files
 from migration.exchange import layout
 from migration.exchange.locks import require_locks
@@ -59,18 +56,15 @@ def handler(
         airflow_version=version,
         overrides=overrides,
         files=Files.of(files),
-        given=requests.at_hop(overrides, migration["importVersion"], migration["hops"], version),
+        given=overriding.at_hop(overrides, migration["importVersion"], migration["hops"], version),
     )
     store.write(layout.hop(version), {"notes": made.notes})
-    try:
-        mwaa.update_environment(**made.request)
-    except ClientError as error:
-        if code_of(error) not in ("ValidationException", "AccessDeniedException"):
-            raise
-        raise errors.UpdateEnvironmentRefused(
-            f"{target['environment']}: Amazon MWAA refused the upgrade from {current['AirflowVersion']} to {version}: "
-            f"{requests.without_values(message_of(error), made.options)}. "
-            "options.importVersion must be the latest 2.11 for a hop to 3.x."
-        ) from error
+    updating.update(
+        mwaa,
+        made.request,
+        made.options,
+        change=f"the upgrade from {current['AirflowVersion']} to {version}",
+        remedy="options.importVersion must be the latest 2.11 for a hop to 3.x.",
+    )
     logger.info("upgrading", extra={"environment": target["environment"], "airflow_version": version})
     return Updated(updating=True)

@@ -14,6 +14,7 @@ from migration.aws import clients
 from migration.environments import requests
 from migration.model import Migration
 from migration.plan import migration_input, planning
+from migration.plan.migration_plan import Attempt
 from migration.times import now
 from mwaa_migrator_cli import differences
 
@@ -31,15 +32,15 @@ def show(document: dict[str, Any], stack: Stack) -> bool:
         steps = "pause in the target what the cut-over activated, make the source's DAGs active as they were, report"
         Console().print(Text(f"{complete['migrationId']}: {steps}."))
         return True
-    outlook = planning.look(
-        complete,
+    attempt = Attempt(
         migration_id=migration_input.migration_id(complete, "dry-run"),
-        attempt=1,
+        number=1,
         bucket=stack.bucket,
         region=account.region(),
         import_version=stack.import_version,
         started=now(),
     )
+    outlook = planning.look(complete, attempt)
     console = Console()
     if outlook.plan is not None and outlook.source is not None:
         _print_plan(console, outlook.plan, outlook.source)

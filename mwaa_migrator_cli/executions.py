@@ -11,7 +11,7 @@ from rich.text import Text
 from migration import wording
 from migration.aws import clients
 from migration.failure import message_of
-from migration.report import facts
+from migration.report import judging
 
 from . import account
 from .account import NotFound
@@ -65,5 +65,5 @@ def watch(arn: str) -> bool:
         message = wording.printable(message_of(output["cause"]))
         console.print(Text(f"Skipped: {message}", style="bold dark_orange"), soft_wrap=True)
     # A bucket that has refused the report leaves the output to tell; who was skipped has neither.
-    verdict = facts.verdict(reports[-1]) if reports else output.get("verdict", facts.FAIL)
-    return bool(ended["status"] == "SUCCEEDED" and verdict != facts.FAIL)
+    verdict = judging.verdict(reports[-1]) if reports else output.get("verdict", judging.FAIL)
+    return bool(ended["status"] == "SUCCEEDED" and verdict != judging.FAIL)

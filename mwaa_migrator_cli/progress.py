@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
-from types import TracebackType
 from typing import Any
 
 from rich.bar import Bar
@@ -15,15 +14,16 @@ from rich.table import Table
 from rich.text import Text
 
 from migration import wording
-from migration.report import facts
-from migration.report.facts import Judgement, Span, TableRow
+from migration.report import facts, judging
+from migration.report.facts import Span, TableRow
+from migration.report.judging import Judgement
 
 from .reminder import Reminder
 
 _BAR = 36
 _PLACES = 5
 _TEXT = 2000
-_COLOURS = {facts.PASS: "green", facts.WARN: "dark_orange", facts.FAIL: "red"}
+_COLOURS = {judging.PASS: "green", judging.WARN: "dark_orange", judging.FAIL: "red"}
 
 
 class ProgressDisplay:
@@ -41,12 +41,7 @@ class ProgressDisplay:
             self._live.start()
         return self
 
-    def __exit__(
-        self,
-        exception_type: type[BaseException] | None,
-        exception: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         if self._live is not None:
             self._live.stop()
 
@@ -105,8 +100,8 @@ def summary(report: Mapping[str, Any]) -> RenderableType:
         parts.append(Text(f"Logs: {copied} of {events} copied, {archived} archived, {lost} lost"))
     if facts.way_in(report):
         parts.append(Text(f"Way into the target's database: {facts.way_in(report)}"))
-    parts += [_finding(finding) for finding in facts.judgements(report) if finding.level != facts.PASS]
-    verdict = Text(f"\n{facts.headline(report)}", style=f"bold {_COLOURS[facts.verdict(report)]}")
+    parts += [_finding(finding) for finding in judging.judgements(report) if finding.level != judging.PASS]
+    verdict = Text(f"\n{judging.headline(report)}", style=f"bold {_COLOURS[judging.verdict(report)]}")
     path = " \N{RIGHTWARDS ARROW} ".join(report.get("path") or [])
     down = f"  downtime {facts.downtime(report)}" if "downtime_seconds" in report else ""
     return Group(*parts, verdict.append(f"  {path}{down}", style="not bold default"))

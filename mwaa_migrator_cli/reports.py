@@ -13,7 +13,7 @@ from rich.console import Console
 
 from migration.aws import clients
 from migration.exchange import layout
-from migration.report import facts
+from migration.report import judging
 
 from .account import NotFound, Stack
 from .exchange import Exchange
@@ -42,7 +42,7 @@ def show(stack: Stack, migration_id: str, form: str, *, opens: bool) -> bool:
         sys.stdout.write(json.dumps(report, indent=2) + "\n")
     else:
         Console().print(summary(report))
-    return facts.verdict(report) != facts.FAIL
+    return judging.verdict(report) != judging.FAIL
 
 
 def _page(exchange: Exchange, report: dict[str, Any]) -> str:

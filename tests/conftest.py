@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import time
 from collections.abc import Generator
 from typing import Any
 
+import botocore.loaders
+import botocore.session
 import psutil
 import pytest
 
@@ -22,6 +25,8 @@ os.environ |= {
 }
 # moto's EC2 would make a thousand machine images, with volumes, for each test that asks it for a subnet.
 os.environ["MOTO_EC2_LOAD_DEFAULT_AMIS"] = "false"
+# moto gives each test a new session, which would read the services' models again.
+botocore.session.create_loader = functools.cache(botocore.loaders.create_loader)
 
 _SLOWEST = 20
 _PROCESSOR = "processor seconds"

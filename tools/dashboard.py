@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import json
 import re
-import sys
 from pathlib import Path
+
+from tools.renewing import renew
 
 ROOT = Path(__file__).parent.parent
 TEMPLATE = ROOT / "template.yaml"
@@ -31,11 +32,7 @@ def renewed(template: str) -> str:
 
 
 def main() -> None:
-    before = TEMPLATE.read_text(encoding="utf-8")
-    after = renewed(before)
-    if after != before:
-        TEMPLATE.write_text(after, encoding="utf-8")
-        sys.stdout.write(f"{TEMPLATE.relative_to(ROOT)}: renewed\n")
+    renew(TEMPLATE, renewed(TEMPLATE.read_text(encoding="utf-8")))
 
 
 if __name__ == "__main__":

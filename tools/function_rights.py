@@ -6,10 +6,10 @@ The command line is installed without the template.
 from __future__ import annotations
 
 import json
-import sys
 from typing import Any
 
 from local.installations.folders import ROOT
+from tools.renewing import renew
 from tools.template import statements, template
 
 FILE = ROOT / "mwaa_migrator_cli" / "doctor" / "function_rights.json"
@@ -42,9 +42,7 @@ def _list(value: Any) -> list[str]:
 
 
 def main() -> None:
-    if not FILE.exists() or FILE.read_text(encoding="utf-8") != text():
-        FILE.write_text(text(), encoding="utf-8")
-        sys.stdout.write(f"{FILE.relative_to(ROOT)}: renewed\n")
+    renew(FILE, text())
 
 
 if __name__ == "__main__":

@@ -6,7 +6,6 @@ A page marks such a part with `<!-- generated: NAME -->` and `<!-- end of NAME -
 from __future__ import annotations
 
 import re
-import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -17,6 +16,7 @@ from mwaa_migrator_cli.commands import cli
 from mwaa_migrator_cli.doctor.examination import CHECKS
 from tools import error_tables, example_comparison, schema_tables, vpc_endpoints
 from tools.markdown_table import cell, table
+from tools.renewing import renew
 from tools.state_machines import definition
 from tools.template import Content, statements, tasks, template
 
@@ -202,11 +202,7 @@ def renewed(page: str) -> str:
 
 def main() -> None:
     for file in PAGES:
-        before = file.read_text(encoding="utf-8")
-        after = renewed(before)
-        if after != before:
-            file.write_text(after, encoding="utf-8")
-            sys.stdout.write(f"{file.relative_to(ROOT)}: renewed\n")
+        renew(file, renewed(file.read_text(encoding="utf-8")))
 
 
 if __name__ == "__main__":

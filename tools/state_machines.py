@@ -10,12 +10,13 @@ resolves neither anchors nor tags of YAML.
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Hashable
 from pathlib import Path
 from typing import Any
 
 import yaml
+
+from tools.renewing import renew
 
 ROOT = Path(__file__).parent.parent
 SOURCES = ROOT / "statemachine"
@@ -110,11 +111,9 @@ def _invocation(name: str, state: Content) -> Content:
 
 def main() -> None:
     DEPLOYED.mkdir(exist_ok=True)
-    made = {DEPLOYED / f"{name}.asl.json": text(name) for name in NAMES} | {STATE_ORDER: state_order()}
-    for file, content in made.items():
-        if not file.exists() or file.read_text(encoding="utf-8") != content:
-            file.write_text(content, encoding="utf-8")
-            sys.stdout.write(f"{file.relative_to(ROOT)}: renewed\n")
+    for name in NAMES:
+        renew(DEPLOYED / f"{name}.asl.json", text(name))
+    renew(STATE_ORDER, state_order())
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ _MODULUS = 1 << 256
 
 
 class NotAPlace(Exception):
-    """A text is no place in Amazon S3."""
+    """A text is not a place in Amazon S3."""
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ def _digest(contents: Iterable[Content]) -> int:
 def _contents(client: Any, place: str) -> Iterator[tuple[str, Content]]:
     parts = urlsplit(place)
     if parts.scheme not in ("s3", "s3a", "s3n") or not parts.netloc:
-        raise NotAPlace(f"{place!r} is no place in Amazon S3: write s3://BUCKET/PREFIX.")
+        raise NotAPlace(f"{place!r} is not a place in Amazon S3: write s3://BUCKET/PREFIX.")
     bucket, prefix = parts.netloc, parts.path.lstrip("/")
     for page in client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
         for item in page.get("Contents", ()):

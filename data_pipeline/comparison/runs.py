@@ -86,5 +86,5 @@ def of_airflow(text: str) -> dict[datetime, str]:
         }
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise NotRuns(
-            "it is no list of runs: write it with `airflow dags list-runs DAG --output json` (Airflow 2: -d DAG)."
+            "it is not a list of runs: write it with `airflow dags list-runs DAG --output json` (Airflow 2: -d DAG)."
         ) from error

@@ -15,7 +15,7 @@ class TransientError(MigrationError):
 
 
 class EventUnfit(MigrationError):
-    """The state machine and a function are of different releases: deploy the whole stack again."""
+    """The state machine and a function are from different releases: deploy the whole stack again."""
 
 
 # The input and the plan.

@@ -19,9 +19,11 @@ class Certificates:
     """Files in PEM format.
 
     Attributes:
-        bundle: the authorities that a client of these servers has to trust: ours, and the system's.
+        authority: ours alone, for a client that calls nothing but these servers.
+        bundle: ours and the system's.
     """
 
+    authority: Path
     bundle: Path
     server_certificate: Path
     server_key: Path
@@ -50,10 +52,13 @@ def make(folder: Path) -> Certificates:
         .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(authority_key.public_key()), critical=False)
         .sign(authority_key, hashes.SHA256())
     )
-    certificates = Certificates(folder / "ca-bundle.pem", folder / "server.pem", folder / "server.key")
+    certificates = Certificates(
+        folder / "authority.pem", folder / "ca-bundle.pem", folder / "server.pem", folder / "server.key"
+    )
     system = ssl.get_default_verify_paths().cafile
     others = Path(system).read_bytes() if system and Path(system).is_file() else b""
-    certificates.bundle.write_bytes(others + authority.public_bytes(serialization.Encoding.PEM))
+    certificates.authority.write_bytes(authority.public_bytes(serialization.Encoding.PEM))
+    certificates.bundle.write_bytes(others + certificates.authority.read_bytes())
     certificates.server_certificate.write_bytes(server.public_bytes(serialization.Encoding.PEM))
     certificates.server_key.touch(mode=0o600)
     certificates.server_key.write_bytes(

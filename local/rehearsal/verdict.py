@@ -13,7 +13,7 @@ from local.rehearsal import old_logs
 from local.rehearsal.inventory import inventory
 from local.rehearsal.settings import SOURCE_NAME, TARGET_NAME, Settings
 from local.rehearsal.target_inspection import NotInspected, TargetInspection
-from migration.report import facts
+from migration.report import judging
 
 
 def is_verified(report: Mapping[str, Any]) -> bool:
@@ -21,7 +21,7 @@ def is_verified(report: Mapping[str, Any]) -> bool:
     tables = report.get("tables") or {}
     return bool(
         report.get("status") == "SUCCEEDED"
-        and facts.verdict(report) != facts.FAIL
+        and judging.verdict(report) != judging.FAIL
         and report.get("verified", False)
         and tables
         and all(table.get("match") for table in tables.values())

@@ -49,7 +49,7 @@ class StackResources:
             return self.ids[logical_id][1]
         except KeyError as missing:
             raise NotFound(
-                f"The stack has no {missing}: it is of another release than this command. Update one of them."
+                f"The stack has no {missing}: it is from another release than this command. Update one of them."
             ) from missing
 
     def references(self) -> dict[str, str]:

@@ -230,7 +230,7 @@ def execute(aws: tuple[Endpoint, Functions], machines: tuple[Any, dict[str, str]
                 states.redrive_execution(**execution)
                 redriven = True
             assert time.monotonic() < deadline, f"still runs: {functions.calls[-3:]}"
-            time.sleep(0.05)
+            time.sleep(0.1)
         entered = [
             event["stateEnteredEventDetails"]["name"]
             for page in states.get_paginator("get_execution_history").paginate(executionArn=started["executionArn"])

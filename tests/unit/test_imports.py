@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[2]
 # The folders `functions` and `dags` are named too, for the modules that lie there without a package.
 FUNCTIONS, DAGS, COMMAND_LINE = ("functions", "migration"), ("dags", "mwaa_migrator"), ("mwaa_migrator_cli",)
 DATA_PIPELINE = ("data_pipeline",)
-AROUND = ("local", "sources", "matrix", "chaos", "bench", "tests", "tools")
+AROUND = ("local", "sources", "matrix", "chaos", "bench", "pipeline_runs", "tests", "tools")
 # What no module of the product may import, directly or by way of others.
 FORBIDDEN = {
     FUNCTIONS: (*DAGS, *COMMAND_LINE, *DATA_PIPELINE, *AROUND),
@@ -50,6 +50,18 @@ ENGINE_LAYERS = (
     ("postgres",),
     ("errors", "options", "progress", "child_process", "waiting"),
 )
+# What is around the product: each package with all that it may import besides itself.
+BELOW = {
+    "local.installations": (),
+    "local.aws": ("local.installations",),
+    "local.mwaa": ("local.aws", "local.installations"),
+    "local.rehearsal": ("local", "migration", "mwaa_migrator_cli", "tools.packages"),
+    "sources": ("local.mwaa", "local.aws", "local.installations"),
+    "matrix": ("sources", "local.installations", "migration.airflow"),
+    "chaos": ("sources", "local", "migration.airflow"),
+    "bench": ("local", "migration", "functions", "tools.packages"),
+    "pipeline_runs": ("local.aws", "local.installations", "data_pipeline"),
+}
 
 
 @pytest.fixture(scope="module")
@@ -107,3 +119,21 @@ def test_the_packages_are_layers(imports: grimp.ImportGraph, package: str, layer
         layers=[grimp.Layer(*layer) for layer in layers], containers={package}
     )
     assert illegal == set()
+
+
+@pytest.mark.parametrize("package", BELOW)
+def test_a_package_around_the_product_imports_only_those_below_it(imports: grimp.ImportGraph, package: str) -> None:
+    allowed = (package, *BELOW[package])
+    found = {
+        f"{module} imports {imported}"
+        for module in {package, *imports.find_descendants(package)}
+        for imported in imports.find_modules_directly_imported_by(module)
+        if not any(imported == one or imported.startswith(f"{one}.") for one in allowed)
+    }
+    assert found == set()
+
+
+@pytest.mark.parametrize("word", ["mwaa_migrator", "mwaa-migrator", "Migrator", "migration"])
+def test_the_local_aws_does_not_know_what_it_runs(word: str) -> None:
+    files = sorted((ROOT / "local" / "aws").rglob("*.py"))
+    assert [file.name for file in files if "shim" not in file.parts and word in file.read_text(encoding="utf-8")] == []

@@ -9,8 +9,8 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 PLACES = (
-    "bench", "chaos", "dags", "data_pipeline", "functions", "layers", "local", "matrix", "mwaa_migrator_cli", "sources",
-    "statemachine", "template.yaml", "tools",
+    "bench", "chaos", "dags", "data_pipeline", "functions", "layers", "local", "matrix", "mwaa_migrator_cli",
+    "pipeline_runs", "sources", "statemachine", "template.yaml", "tools",
 )  # fmt: skip
 # The names of services that may assume a role end in amazonaws.com in every partition; what has a region before that
 # is an endpoint.

@@ -48,7 +48,7 @@ class _Writer:
 
     def write(self, value: Any, depth: int) -> None:
         if depth > MOST_DEPTH:
-            raise NotPlain(f"more than {MOST_DEPTH} containers within each other")
+            raise NotPlain(f"containers nested more than {MOST_DEPTH} deep")
         self._take(1)
         write = _WRITERS.get(type(value))
         if write is None:
@@ -58,14 +58,14 @@ class _Writer:
     def _take(self, parts: int) -> None:
         self._parts_left -= parts
         if self._parts_left < 0:
-            raise NotPlain("shared values that would grow beyond measure")
+            raise NotPlain("shared values that would grow without limit")
 
     def _constant(self, value: Any, depth: int) -> None:
         self.pieces.append(json.dumps(value))
 
     def _int(self, value: int, depth: int) -> None:
         if value.bit_length() > MOST_BITS:
-            raise NotPlain("a number of too many digits")
+            raise NotPlain("a number with too many digits")
         self.pieces.append(str(value))
 
     def _float(self, value: float, depth: int) -> None:
@@ -160,7 +160,7 @@ class _Writer:
             return
         seconds = offset.total_seconds()
         if seconds != int(seconds):
-            raise NotPlain("a time zone of fractions of a second")
+            raise NotPlain("a time zone with fractions of a second")
         self._begin("builtins.tuple", 1)
         zone = json.dumps(int(seconds) if seconds else "UTC")
         self.pieces.append(f'[{zone}, "pendulum.tz.timezone.FixedTimezone", 1, true]}}}}}}')

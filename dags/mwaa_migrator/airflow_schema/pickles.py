@@ -175,7 +175,7 @@ class _Machine:
         if name in _OF_OBJECTS:
             raise NotPlain("an object")
         if name in _FROM_OUTSIDE:
-            raise NotPlain("a reference to something outside of it")
+            raise NotPlain("a reference to something outside it")
         if name in _TUPLES:
             self._stack[-_TUPLES[name] :] = [tuple(self._last(_TUPLES[name]))]
         elif name == "GLOBAL":

@@ -10,7 +10,7 @@ from mwaa_migrator.airflow_schema.pickles import NotPlain, read_pickle
 #: Containers within containers. Airflow's own JSON encoder gives up at Python's recursion limit.
 MOST_DEPTH = 100
 #: Values and characters in the JSON; a pickle may have as many more as it has bytes. Without that limit, shared values
-#: would grow beyond measure.
+#: would grow without limit.
 MOST_PARTS = 100000
 #: An integer's bits. Python writes no longer ones as text (4,300 digits).
 MOST_BITS = 14000
@@ -44,7 +44,7 @@ class _Conversion:
 
     def convert(self, value: Any, depth: int) -> Any:
         if depth > MOST_DEPTH:
-            raise NotPlain(f"more than {MOST_DEPTH} containers within each other")
+            raise NotPlain(f"containers nested more than {MOST_DEPTH} deep")
         self._take(1)
         if value is None or isinstance(value, bool):
             return value
@@ -52,7 +52,7 @@ class _Conversion:
             return self._text(value)
         if isinstance(value, int):
             if value.bit_length() > MOST_BITS:
-                raise NotPlain("a number of too many digits")
+                raise NotPlain("a number with too many digits")
             return value
         if isinstance(value, float):
             if math.isfinite(value):
@@ -100,4 +100,4 @@ class _Conversion:
     def _take(self, parts: int) -> None:
         self._parts_left -= parts
         if self._parts_left < 0:
-            raise NotPlain("shared values that would grow beyond measure")
+            raise NotPlain("shared values that would grow without limit")

@@ -121,7 +121,7 @@ class _Process:
         if not line:
             code = self._process.wait()
             raise errors.WorkerDied(
-                f"A copying process ended with code {code} before it had answered. See its messages above, and try "
+                f"A copying process ended with code {code} before it answered. See its messages above, and try "
                 "again, with fewer --jobs if memory was short."
             )
         answer = json.loads(line)

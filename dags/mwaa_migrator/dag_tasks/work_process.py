@@ -40,7 +40,7 @@ def work_in_process(name: str, storage: Storage, options: Dict[str, Any], run_id
                 _log.info(line.rstrip())
         code = process.wait()
     if answer is None:
-        raise WorkerDied(f"The process of the task {name} ended with code {code} before it had answered. Try again.")
+        raise WorkerDied(f"The process of the task {name} ended with code {code} before it answered. Try again.")
     if "error" in answer:
         raise getattr(errors, answer["error"]["name"])(answer["error"]["message"])
     return dict(answer["result"])

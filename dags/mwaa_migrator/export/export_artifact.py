@@ -120,22 +120,9 @@ def _write(
     schema = json.dumps(plan.schema_description, sort_keys=True).encode("utf-8")
     storage.write_bytes(SCHEMA, schema)
     manifest: dict[str, Any] = {
-        "format_version": FORMAT_VERSION,
-        "artifact_id": artifact_id,
-        "airflow_version": source.airflow_version,
-        "revision": source.revision,
-        "source": fetch_value(connection, "select current_database()"),
-        "server_version": connection.server_version,
+        **_origin(plan, artifact_id, options),
         "snapshot_time": snapshot_time.isoformat(),
-        "options": dict(options._asdict(), tables=options.tables and list(options.tables)),
-        "checksum_algorithm": source.checksum_algorithm,
-        "log_filename_template": log_filename_template(),
-        "user_names": _user_names(plan),
         "tables": entries,
-        "not_exported": plan.not_exported,
-        "columns_left_out": plan.columns_left_out,
-        "indexes_left_out": plan.indexes_left_out,
-        "constraints_left_out": plan.constraints_left_out,
         "skipped_undecryptable": skipped,
         "set_aside": [rows.as_json() for rows in set_aside],
         "refused_by_airflow_3": [rows.as_json() for rows in refused_later],
@@ -152,6 +139,27 @@ def _write(
     storage.write_json(DAG_LIST, dags)
     storage.write_json(MANIFEST, manifest)
     return manifest
+
+
+def _origin(plan: ExportPlan, artifact_id: str, options: ExportOptions) -> dict[str, Any]:
+    """The manifest's account of what was exported, from where, and what the plan leaves out."""
+    source = plan.source
+    return {
+        "format_version": FORMAT_VERSION,
+        "artifact_id": artifact_id,
+        "airflow_version": source.airflow_version,
+        "revision": source.revision,
+        "source": fetch_value(source.connection, "select current_database()"),
+        "server_version": source.connection.server_version,
+        "options": dict(options._asdict(), tables=options.tables and list(options.tables)),
+        "checksum_algorithm": source.checksum_algorithm,
+        "log_filename_template": log_filename_template(),
+        "user_names": _user_names(plan),
+        "not_exported": plan.not_exported,
+        "columns_left_out": plan.columns_left_out,
+        "indexes_left_out": plan.indexes_left_out,
+        "constraints_left_out": plan.constraints_left_out,
+    }
 
 
 def _export_encrypted(

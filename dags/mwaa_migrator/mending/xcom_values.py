@@ -59,7 +59,7 @@ def _read(text: str) -> tuple[Any, str]:
     try:
         return json.loads(text), SAME
     except RecursionError:
-        raise NotPlain("too many containers within each other") from None
+        raise NotPlain("containers nested too deeply") from None
     except ValueError:
         return text, NO_JSON
 

@@ -10,10 +10,11 @@ from typing import Any, Dict, List, Sequence
 
 from psycopg2 import sql
 
-from mwaa_migrator.comparison import temporary_tables
-from mwaa_migrator.comparison.temporary_tables import ROWS_NOT_INSERTED
+from mwaa_migrator.merge import merge_tables
 from mwaa_migrator.merge.key_blocks import KeyBlock, KeyBlocks
+from mwaa_migrator.merge.merge_tables import ROWS_NOT_INSERTED
 from mwaa_migrator.merge.translation import Translation
+from mwaa_migrator.postgres import temporary_tables
 from mwaa_migrator.postgres.session import execute, fetch_all
 from mwaa_migrator.scratch.upgraded_artifact import UpgradedArtifact
 
@@ -77,7 +78,7 @@ def use_keys_of_base(upgraded: UpgradedArtifact, translation: Translation, chain
             "where artifact_id = any({1}::text[]) and table_name = {2} "
             "order by source_key, array_position({1}::text[], artifact_id)"
         ).format(sql.SQL("uuid" if table.has_uuid_key else "bigint"), sql.Literal(list(chain)), sql.Literal(name))
-        temporary = temporary_tables.keys_of_base(number)
+        temporary = merge_tables.keys_of_base(number)
         temporary_tables.create_from(connection, temporary, keys)
         temporary_tables.analyze(connection, temporary)
         translation.use_keys_of_base(name, temporary)

@@ -11,8 +11,8 @@ from __future__ import annotations
 from psycopg2 import sql
 
 from mwaa_migrator.airflow_schema.references import DAG_VERSION_REFERENCE
-from mwaa_migrator.comparison import temporary_tables
-from mwaa_migrator.comparison.temporary_tables import LATEST_VERSIONS
+from mwaa_migrator.merge.merge_tables import LATEST_VERSIONS
+from mwaa_migrator.postgres import temporary_tables
 from mwaa_migrator.postgres.catalog import Column, Table
 from mwaa_migrator.postgres.session import execute, fetch_value
 from mwaa_migrator.scratch.upgraded_artifact import UpgradedArtifact

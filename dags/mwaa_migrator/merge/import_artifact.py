@@ -24,14 +24,10 @@ from mwaa_migrator.merge.merge import Merge
 from mwaa_migrator.merge.receipts import create_receipt_tables, find_receipt, write_receipt
 from mwaa_migrator.postgres.session import execute
 from mwaa_migrator.progress import Progress
+from mwaa_migrator.scratch.restore_and_upgrade import drop_leftovers, set_aside_orphans, upgraded_artifact
 from mwaa_migrator.scratch.scratch_schema import import_lock
-from mwaa_migrator.scratch.upgraded_artifact import (
-    UpgradedArtifact,
-    check_target,
-    drop_leftovers,
-    set_aside_orphans,
-    upgraded_artifact,
-)
+from mwaa_migrator.scratch.target_check import check_target
+from mwaa_migrator.scratch.upgraded_artifact import UpgradedArtifact
 from mwaa_migrator.this_airflow.database import MetadataDatabase, metadata_database
 from mwaa_migrator.this_airflow.place import session_name
 

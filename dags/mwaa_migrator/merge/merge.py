@@ -18,7 +18,6 @@ from mwaa_migrator.airflow_schema.references import surrogate_references
 from mwaa_migrator.airflow_schema.tables import DAG_TABLE, LOG_TEMPLATE_TABLE
 from mwaa_migrator.artifact.sums import read_changes
 from mwaa_migrator.comparison.comparable_rows import ComparableRows
-from mwaa_migrator.comparison.temporary_tables import ROWS_NOT_INSERTED
 from mwaa_migrator.errors import ContentDiffers, RowsUnaccounted
 from mwaa_migrator.merge import bulk
 from mwaa_migrator.merge.archives import carry_archives
@@ -27,6 +26,7 @@ from mwaa_migrator.merge.dag_versions import TargetDagVersions
 from mwaa_migrator.merge.deletions import Deletions
 from mwaa_migrator.merge.key_blocks import KeyBlocks
 from mwaa_migrator.merge.log_templates import TargetLogTemplates, default_log_filename
+from mwaa_migrator.merge.merge_tables import ROWS_NOT_INSERTED
 from mwaa_migrator.merge.order import merge_order
 from mwaa_migrator.merge.pause_states import add_dags_of_versions, apply_pause_states, carry_schedules
 from mwaa_migrator.merge.receipts import note_not_written
@@ -203,7 +203,7 @@ class Merge:
         set_aside = sum(reasons.values())
         if exported != merged + others.kept + set_aside:
             message = (
-                "{}: {} rows were exported; {} merged, {} kept and {} set aside do not add up to it. Nothing was "
+                "{}: {} rows were exported; {} merged, {} kept and {} set aside do not add up to that. Nothing was "
                 "merged. {}"
             )
             look = self._target_objects.where_to_look(table.name)

@@ -9,10 +9,9 @@ from psycopg2 import sql
 from mwaa_migrator.airflow_schema.identity import MADE_BY_AIRFLOW_TOO, identity_columns
 from mwaa_migrator.airflow_schema.units import BLOCK_NUMBERS, ROW, RUN, Unit, unit_of
 from mwaa_migrator.artifact.sums import Changes
-from mwaa_migrator.comparison import temporary_tables
-from mwaa_migrator.comparison.temporary_tables import CHANGED_RUNS
 from mwaa_migrator.merge.key_blocks import KeyBlocks
-from mwaa_migrator.postgres import identifiers
+from mwaa_migrator.merge.merge_tables import CHANGED_RUNS
+from mwaa_migrator.postgres import identifiers, temporary_tables
 from mwaa_migrator.postgres.catalog import Table
 from mwaa_migrator.postgres.literal_rows import literal_rows
 from mwaa_migrator.scratch.upgraded_artifact import UpgradedArtifact

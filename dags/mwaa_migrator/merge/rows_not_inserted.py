@@ -17,15 +17,15 @@ from psycopg2 import sql
 from mwaa_migrator.airflow_schema.encryption import ROW_NAMES
 from mwaa_migrator.airflow_schema.identity import MADE_BY_AIRFLOW_TOO, content_columns, identity_columns
 from mwaa_migrator.airflow_schema.references import USER_REFERENCES, surrogate_references
-from mwaa_migrator.comparison import temporary_tables
 from mwaa_migrator.comparison.differing_secrets import differing_secrets
-from mwaa_migrator.comparison.temporary_tables import ROWS_NOT_INSERTED
 from mwaa_migrator.errors import RowsConflict
+from mwaa_migrator.merge import merge_tables
+from mwaa_migrator.merge.merge_tables import ROWS_NOT_INSERTED
 from mwaa_migrator.merge.replaced_units import ReplacedUnits
 from mwaa_migrator.merge.translation import Translation
 from mwaa_migrator.options import FAIL, OVERWRITE
-from mwaa_migrator.postgres import identifiers
-from mwaa_migrator.postgres.catalog import Table
+from mwaa_migrator.postgres import identifiers, temporary_tables
+from mwaa_migrator.postgres.catalog import Column, Table
 from mwaa_migrator.postgres.checksums import column_values, row_hash
 from mwaa_migrator.postgres.row_names import EXAMPLES, listed, row_name
 from mwaa_migrator.postgres.session import execute, fetch_all, fetch_value
@@ -34,6 +34,8 @@ from mwaa_migrator.this_airflow.configuration import default_pool_slots
 
 SAME = "same"
 DIFFERS = "differs"
+
+_COLUMNS = sql.SQL("source_row, target_row, source_key, target_key, reason")
 
 
 class NotInserted(NamedTuple):
@@ -79,7 +81,12 @@ class RowsNotInserted:
         temporary_tables.create(self._connection, ROWS_NOT_INSERTED, sql.SQL(columns).format(key_type))
         target = self._upgraded.target.table(table.name)
         if fetch_value(self._connection, sql.SQL("select exists (select 1 from {})").format(target)):
-            self._add_same_identity(table, source)
+            if self._known_by(table):
+                self._add_same_identity(table, source)
+            else:
+                self._add_same_content(table, source)
+                if table.has_uuid_key:
+                    self._add_same_uuid(table, source)
             self._add_blocked(table, source)
         self._add_orphans(table, source)
         query = sql.SQL("select reason, count(*) from {} group by 1").format(ROWS_NOT_INSERTED)
@@ -115,64 +122,74 @@ class RowsNotInserted:
         )
 
     def _add_same_identity(self, table: Table, source: sql.Composed) -> None:
-        identity = self._known_by(table)
-        times = self._upgraded.times_of_migrations(table.name)
-        content = [
-            column
-            for column in content_columns(table)
-            if column.name not in times and not self._translation.gives(table, column)
-        ]
-        content_hash = row_hash(column_values(content, "x"), self._algorithm)
-        equal_content = sql.SQL("row({}) is not distinct from row({})").format(
-            sql.SQL(", ").join(column_values(content, "x")), sql.SQL(", ").join(column_values(content, "t"))
+        """Rows that the target has, known by what identifies them."""
+        met = self._met(table, source, _equal(self._known_by(table)), sql.SQL("null::bigint"))
+        query = "insert into {} select distinct on (source_row) {} from ({}) met order by source_row, target_row"
+        execute(self._connection, sql.SQL(query).format(ROWS_NOT_INSERTED, _COLUMNS, met))
+
+    def _add_same_content(self, table: Table, source: sql.Composed) -> None:
+        """The same for a table without a key of its own, whose rows are known by their whole content.
+
+        Several rows can be alike. Each meets one of its own: if the target has two, the source's third is new.
+        """
+        content = self._compared_columns(table)
+        ours, theirs = (row_hash(column_values(content, alias), self._algorithm) for alias in ("x", "t"))
+        # The hash makes this a hash join.
+        match = sql.SQL("{} = {} and {}").format(ours, theirs, _equal_content(content))
+        query = sql.SQL(
+            "insert into {0} select {1} from (select m.*, "
+            "dense_rank() over (partition by alike order by source_row) as of_source, "
+            "dense_rank() over (partition by alike order by target_row) as of_target from ({2}) m) ranked "
+            "where of_source = of_target"
         )
-        if identity:
-            match: sql.Composable = _equal(identity)
-        else:
-            # Without a key of its own a row is known by its whole content; the hash makes this a hash join.
-            match = sql.SQL("{} = {} and {}").format(
-                content_hash, row_hash(column_values(content, "t"), self._algorithm), equal_content
-            )
-        is_same: sql.Composable = sql.SQL("true")
-        if identity and table.name not in MADE_BY_AIRFLOW_TOO and content:
-            is_same = equal_content
-        secrets = differing_secrets(self._upgraded.scratch, table)
-        if secrets:
-            is_same = sql.SQL("{} and {} <> all({})").format(
-                is_same, identifiers.column("x", ROW_NAMES[table.name]), sql.Literal(secrets)
-            )
+        execute(self._connection, query.format(ROWS_NOT_INSERTED, _COLUMNS, self._met(table, source, match, ours)))
+
+    def _met(self, table: Table, source: sql.Composed, match: sql.Composable, alike: sql.Composable) -> sql.Composed:
+        """The pairs of a source's and a target's row for which ``match`` holds, with the temporary table's columns.
+
+        ``alike`` is one more, which is equal in equal rows.
+        """
         target_key: sql.Composable = sql.SQL("null::bigint")
         if table.surrogate_key:
             target_key = identifiers.column("t", table.surrogate_key)
-        met = sql.SQL(
+        return sql.SQL(
             "select x.source_row, t.ctid as target_row, {} as source_key, {} as target_key, case when {} then {} "
             "when {} then {} else {} end as reason, {} as alike from {} x join {} t on {}"
         ).format(
             self._translation.source_key(table),
             target_key,
-            is_same,
+            self._is_same(table),
             sql.Literal(SAME),
             _is_airflows_own(table),
             sql.Literal(OVERWRITE),
             self._if_differing(table),
-            sql.SQL("null::bigint") if identity else content_hash,
+            alike,
             source,
             self._upgraded.target.table(table.name),
             match,
         )
-        columns = sql.SQL("source_row, target_row, source_key, target_key, reason")
-        if identity:
-            query = sql.SQL("select distinct on (source_row) {} from ({}) met order by source_row, target_row")
-        else:
-            # Several rows can be alike. Each meets one of its own: if the target has two, the source's third is new.
-            query = sql.SQL(
-                "select {} from (select m.*, dense_rank() over (partition by alike order by source_row) as of_source, "
-                "dense_rank() over (partition by alike order by target_row) as of_target from ({}) m) ranked "
-                "where of_source = of_target"
+
+    def _is_same(self, table: Table) -> sql.Composable:
+        """Whether the content of two rows that match is the same."""
+        content = self._compared_columns(table)
+        is_same: sql.Composable = sql.SQL("true")
+        if self._known_by(table) and table.name not in MADE_BY_AIRFLOW_TOO and content:
+            is_same = _equal_content(content)
+        secrets = differing_secrets(self._upgraded.scratch, table)
+        if secrets:
+            is_same = sql.SQL("{} and {} <> all({})").format(
+                is_same, identifiers.column("x", ROW_NAMES[table.name]), sql.Literal(secrets)
             )
-        execute(self._connection, sql.SQL("insert into {} {}").format(ROWS_NOT_INSERTED, query.format(columns, met)))
-        if table.has_uuid_key and not identity:
-            self._add_same_uuid(table, source)
+        return is_same
+
+    def _compared_columns(self, table: Table) -> list[Column]:
+        """The content without what the migrations or the merge give a row."""
+        times = self._upgraded.times_of_migrations(table.name)
+        return [
+            column
+            for column in content_columns(table)
+            if column.name not in times and not self._translation.gives(table, column)
+        ]
 
     def _known_by(self, table: Table) -> Sequence[str]:
         return identity_columns(table) if self._replaced is None else self._replaced.known_by(table)
@@ -260,7 +277,7 @@ class RowsNotInserted:
         )
 
     def _lead_references_to_kept_rows(self, table: Table) -> None:
-        kept_keys = temporary_tables.kept_keys(self._kept_keys)
+        kept_keys = merge_tables.kept_keys(self._kept_keys)
         self._kept_keys += 1
         query = sql.SQL("select source_key, target_key from {} where source_key is not null")
         temporary_tables.create_from(self._connection, kept_keys, query.format(ROWS_NOT_INSERTED))
@@ -283,6 +300,12 @@ class RowsNotInserted:
 
 def _is_null(column: str) -> sql.Composable:
     return sql.SQL("{} is null").format(identifiers.column("x", column))
+
+
+def _equal_content(columns: Sequence[Column]) -> sql.Composable:
+    return sql.SQL("row({}) is not distinct from row({})").format(
+        sql.SQL(", ").join(column_values(columns, "x")), sql.SQL(", ").join(column_values(columns, "t"))
+    )
 
 
 def _equal(names: Sequence[str]) -> sql.Composable:

@@ -7,7 +7,7 @@ from typing import Any, Dict
 
 from mwaa_migrator.artifact.storage import Storage
 from mwaa_migrator.progress import Progress
-from mwaa_migrator.scratch.upgraded_artifact import check_target
+from mwaa_migrator.scratch.target_check import check_target
 from mwaa_migrator.this_airflow.database import metadata_database
 
 #: The result of the source's own check, in the same place (``export.source_check``).

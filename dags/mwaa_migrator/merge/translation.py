@@ -13,10 +13,10 @@ from psycopg2 import sql
 from mwaa_migrator.airflow_schema.identity import identity_columns, is_named_by
 from mwaa_migrator.airflow_schema.references import USER_REFERENCES, USER_TABLE, surrogate_references
 from mwaa_migrator.airflow_schema.tables import LOG_TEMPLATE_TABLE
-from mwaa_migrator.comparison.temporary_tables import LATEST_VERSIONS
 from mwaa_migrator.merge.dag_versions import TargetDagVersions
 from mwaa_migrator.merge.key_blocks import KeyBlocks
 from mwaa_migrator.merge.log_templates import TargetLogTemplates
+from mwaa_migrator.merge.merge_tables import LATEST_VERSIONS
 from mwaa_migrator.postgres import identifiers
 from mwaa_migrator.postgres.catalog import Column, Table
 from mwaa_migrator.postgres.session import fetch_all

@@ -147,7 +147,7 @@ def _run_migrations(scratch: ScratchSchema, progress: Progress) -> None:
     if code != 0:
         message = (
             "Airflow's migrations failed in the scratch schema (exit code {}): {}. Nothing was merged. Unless the "
-            "process was killed, trying again will not help before this is mended in the source. The last lines of "
+            "process was killed, trying again will not help until this is mended in the source. The last lines of "
             "their output:\n{}"
         )
         raise UpgradeFailed(message.format(code, error_line(lines), "\n".join(lines[-_QUOTED_LINES:])))

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from functools import partial
-from typing import Any, Container, Dict, Iterator, Mapping, Sequence
+from typing import Any, Container, Dict, Mapping, Sequence
 
-from psycopg2 import Error as DatabaseError
 from psycopg2 import sql
 
 from mwaa_migrator.airflow_schema.identity import TIMES_OF_MIGRATIONS
-from mwaa_migrator.airflow_schema.primary_keys import require_primary_keys
 from mwaa_migrator.airflow_schema.references import DAG_VERSION_REFERENCE
 from mwaa_migrator.airflow_schema.tables import (
     ARCHIVES,
@@ -23,32 +19,19 @@ from mwaa_migrator.airflow_schema.tables import (
 from mwaa_migrator.artifact.artifact import Artifact
 from mwaa_migrator.errors import (
     RowsUnaccounted,
-    SourceBelowMigrations,
-    TargetNotAtHead,
-    TargetOlderThanSource,
     UpgradeFailed,
 )
 from mwaa_migrator.postgres import identifiers
 from mwaa_migrator.postgres.catalog import NUMBERS, Column, Table, read_tables
-from mwaa_migrator.postgres.session import fetch_value, keep_alive
-from mwaa_migrator.progress import Progress
-from mwaa_migrator.scratch import scratch_schema
-from mwaa_migrator.scratch.names_after_upgrade import names_after_upgrade, table_oids
-from mwaa_migrator.scratch.orphans import ORPHANS_PREFIX, clear_references, set_orphans_aside
-from mwaa_migrator.scratch.restore import check_artifact, restore
+from mwaa_migrator.postgres.session import fetch_value
+from mwaa_migrator.scratch.orphans import ORPHANS_PREFIX
 from mwaa_migrator.scratch.scratch_schema import ScratchSchema
-from mwaa_migrator.scratch.trial import try_scratch_schema
 from mwaa_migrator.scratch.unreadable_triggers import UNREADABLE_PREFIX
-from mwaa_migrator.scratch.upgrade import Upgraded, upgrade
+from mwaa_migrator.scratch.upgrade import Upgraded
 from mwaa_migrator.this_airflow.database import MetadataDatabase
 from mwaa_migrator.this_airflow.migrations import (
     columns_in_migrations,
-    first_version,
-    head_revision,
-    known_revisions,
-    tables_in_migrations,
 )
-from mwaa_migrator.this_airflow.release import version_tuple
 
 #: When a scheduler last looked at a run.
 _LAST_LOOKED_AT = ("dag_run", "last_scheduling_decision")
@@ -127,112 +110,7 @@ class UpgradedArtifact:
         return sql.SQL("{}::{}").format(value, sql.SQL(wanted)) if column.type_schema == "pg_catalog" else value
 
 
-def check_target(target: MetadataDatabase, source_version: str, source_revision: str) -> None:
-    """Raises TargetOlderThanSource, TargetNotAtHead, SourceBelowMigrations, PrimaryKeyMissing, or what trying raises.
-
-    AirflowNotSupported if this Airflow has no single head. Nothing is written (``try_scratch_schema``).
-    """
-    if version_tuple(target.airflow_version) < version_tuple(source_version):
-        message = "The source is Airflow {0} and the target {1}: rows cannot go back. Import into {0} or newer."
-        raise TargetOlderThanSource(message.format(source_version, target.airflow_version))
-    head = head_revision()
-    if target.revision != head:
-        message = "The target's database is at revision {}, and its Airflow {} is at {}. Run airflow db migrate first."
-        raise TargetNotAtHead(message.format(target.revision, target.airflow_version, head))
-    if source_revision not in known_revisions():
-        message = (
-            "Airflow {}'s own migrations begin at {}, and the source is at {}. Migrate it through 2.11: import it "
-            "into Airflow 2.11, and upgrade that."
-        )
-        raise SourceBelowMigrations(message.format(target.airflow_version, first_version(), source_version))
-    tables = read_tables(target.connection, target.schema)
-    target.connection.rollback()
-    airflows = tables_in_migrations()
-    require_primary_keys(
-        target.schema,
-        [table for name, table in tables.items() if name in airflows and reason_not_exported(name) is None],
-    )
-    try_scratch_schema(target.connection)
-
-
-@contextmanager
-def upgraded_artifact(
-    target: MetadataDatabase,
-    artifact: Artifact,
-    processes: int,
-    progress: Progress,
-    pickled_xcoms: str,
-    has_orphans: bool = False,
-) -> Iterator[UpgradedArtifact]:
-    """Check, restore and upgrade the artifact; its scratch schema is dropped at the end of the block.
-
-    ``pickled_xcoms`` is a value of ``options.py``. ``has_orphans`` says that rows without a parent are known to be in
-    it, and have to be set aside.
-    Raises a Refused before anything is written, or else RestoreFailed, UpgradeFailed or RowsUnaccounted.
-    """
-    with progress.phase("check"):
-        check_artifact(artifact, processes, partial(keep_alive, target.connection))
-    drop_leftovers(target, progress)
-    scratch = ScratchSchema(target, artifact)
-    scratch_schema.create(target.connection, scratch.name)
-    try:
-        upgrade_follows = artifact.manifest["revision"] != target.revision
-        with progress.phase("restore"):
-            restore(scratch, upgrade_follows, processes, progress)
-        with progress.phase("upgrade"):
-            oids = table_oids(scratch)
-            done = upgrade(scratch, pickled_xcoms, progress) if upgrade_follows else Upgraded([], [])
-            upgraded = _read(scratch, names_after_upgrade(scratch, oids), done)
-            if artifact.left_out:
-                upgraded = _clear_references_to_left_out(upgraded, progress)
-            if has_orphans:
-                upgraded = set_aside_orphans(upgraded, progress)
-        yield upgraded
-        with progress.phase("drop"):
-            scratch_schema.drop(target.connection, scratch.name)
-    except BaseException:
-        # Without a connection the next import drops it; and the user must read what failed first.
-        with suppress(DatabaseError):
-            scratch_schema.drop(target.connection, scratch.name)
-        raise
-
-
-def drop_leftovers(target: MetadataDatabase, progress: Progress) -> None:
-    for name in scratch_schema.drop_leftovers(target.connection):
-        progress.say(f"dropped {name}, which an import left behind")
-
-
-def set_aside_orphans(upgraded: UpgradedArtifact, progress: Progress) -> UpgradedArtifact:
-    """Set aside the rows that have no parent in it, or clear their reference. Returns what is left."""
-    scratch = upgraded.scratch
-    tables = {name: upgraded.target_tables[name] for name in upgraded.tables}
-    return _read_again(
-        upgraded, set_orphans_aside(scratch.connection, scratch.name, tables, upgraded.exported), progress
-    )
-
-
-def _clear_references_to_left_out(upgraded: UpgradedArtifact, progress: Progress) -> UpgradedArtifact:
-    """Clear references to tables that an option left out of the artifact, where they may be NULL."""
-    scratch = upgraded.scratch
-    parents = {upgraded.names.get(name, name) for name in scratch.artifact.left_out}
-    tables = {
-        name: table for name, table in upgraded.target_tables.items() if name in upgraded.tables or name in parents
-    }
-    tables = {name: table for name, table in tables.items() if name in upgraded.scratch_tables}
-    return _read_again(upgraded, clear_references(scratch.connection, scratch.name, tables, parents), progress)
-
-
-def _read_again(upgraded: UpgradedArtifact, lines: Sequence[str], progress: Progress) -> UpgradedArtifact:
-    """What is left of it after rows were set aside or their references cleared, of which ``lines`` say what it was."""
-    if not lines:
-        return upgraded
-    for line in lines:
-        progress.say(line)
-    done = Upgraded([*upgraded.without_parent, *lines], list(upgraded.changed_values))
-    return _read(upgraded.scratch, upgraded.names, done)
-
-
-def _read(scratch: ScratchSchema, names: Mapping[str, str], done: Upgraded) -> UpgradedArtifact:
+def read_upgraded(scratch: ScratchSchema, names: Mapping[str, str], done: Upgraded) -> UpgradedArtifact:
     """What the upgrade has led to, with every exported row accounted for and every column in its place.
 
     Rows that the migrations have made of exported ones count as exported, too: a deadline's callback is a row of its

@@ -15,9 +15,9 @@ from psycopg2 import sql
 
 from mwaa_migrator.airflow_schema.identity import identity_columns
 from mwaa_migrator.comparison.comparable_rows import ComparableRows
-from mwaa_migrator.comparison.temporary_tables import SOURCE_ROWS, TARGET_ROWS
 from mwaa_migrator.postgres.session import execute
 from mwaa_migrator.scratch.upgraded_artifact import UpgradedArtifact
+from mwaa_migrator.verify.verify_tables import SOURCE_ROWS, TARGET_ROWS
 
 
 class ChangeByAirflow(NamedTuple):

@@ -15,7 +15,6 @@ from mwaa_migrator.airflow_schema.units import RUN_COLUMNS
 from mwaa_migrator.artifact.artifact import Artifact
 from mwaa_migrator.artifact.sums import read_changes
 from mwaa_migrator.comparison.comparable_rows import ComparableRows
-from mwaa_migrator.comparison.temporary_tables import SOURCE_ROWS, TARGET_ROWS
 from mwaa_migrator.merge.base_keys import noted_key_blocks
 from mwaa_migrator.merge.key_blocks import KeyBlocks
 from mwaa_migrator.merge.replaced_units import ReplacedUnits
@@ -24,6 +23,7 @@ from mwaa_migrator.postgres.catalog import Table
 from mwaa_migrator.postgres.row_names import EXAMPLES, row_name
 from mwaa_migrator.postgres.session import fetch_all
 from mwaa_migrator.scratch.upgraded_artifact import UpgradedArtifact
+from mwaa_migrator.verify.verify_tables import SOURCE_ROWS, TARGET_ROWS
 
 
 class Surplus(NamedTuple):

@@ -8,12 +8,11 @@ from psycopg2 import sql
 
 from mwaa_migrator.airflow_schema.encryption import ROW_NAMES
 from mwaa_migrator.airflow_schema.identity import MADE_BY_AIRFLOW_TOO
-from mwaa_migrator.comparison import temporary_tables
 from mwaa_migrator.comparison.comparable_rows import ComparableRows
-from mwaa_migrator.comparison.temporary_tables import ROWS_NOT_WRITTEN, SOURCE_ROWS, TARGET_ROWS
-from mwaa_migrator.postgres import identifiers
+from mwaa_migrator.postgres import identifiers, temporary_tables
 from mwaa_migrator.postgres.session import fetch_all
 from mwaa_migrator.scratch.upgraded_artifact import UpgradedArtifact
+from mwaa_migrator.verify.verify_tables import ROWS_NOT_WRITTEN, SOURCE_ROWS, TARGET_ROWS
 
 #: How many of each table's missing or differing rows the result names.
 MOST_EXAMPLES = 5

@@ -27,8 +27,10 @@ from mwaa_migrator.merge.log_templates import default_log_filename
 from mwaa_migrator.merge.receipts import find_receipt, rows_not_written
 from mwaa_migrator.postgres.session import execute
 from mwaa_migrator.progress import Progress
+from mwaa_migrator.scratch.restore_and_upgrade import upgraded_artifact
 from mwaa_migrator.scratch.scratch_schema import import_lock
-from mwaa_migrator.scratch.upgraded_artifact import UpgradedArtifact, check_target, upgraded_artifact
+from mwaa_migrator.scratch.target_check import check_target
+from mwaa_migrator.scratch.upgraded_artifact import UpgradedArtifact
 from mwaa_migrator.this_airflow.database import MetadataDatabase, metadata_database
 from mwaa_migrator.this_airflow.place import session_name
 from mwaa_migrator.verify.changes_by_airflow import accept_changes_by_airflow

@@ -8,17 +8,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from botocore.validate import ParamValidator
 
 from migration.airflow import renamed_options, versions
+from migration.environments.overriding import FILES, overridden
 
 if TYPE_CHECKING:
     from botocore.model import StructureShape
     from mypy_boto3_mwaa import MWAAClient
 
 
-# What the migration itself decides; an override would contradict the input.
-NOT_OVERRIDABLE = ("Name", "AirflowVersion")
-# Fields that hold only within a region.
-REGIONAL_FIELDS = ("NetworkConfiguration", "SourceBucketArn", "KmsKey")
-_MERGED = ("AirflowConfigurationOptions", "Tags")
 _OPTIONS = "AirflowConfigurationOptions"
 # During the migration no DAG may start just because the scheduler sees it for the first time.
 _PAUSED_AT_CREATION = "core.dags_are_paused_at_creation"
@@ -27,9 +23,6 @@ _PAUSED_AT_CREATION = "core.dags_are_paused_at_creation"
 _MWAA_S_OWN = "mwaa."
 # Options by which an environment names itself to people: a copy would name the source.
 _OF_THE_SOURCE = ("webserver.base_url", "webserver.instance_name", "api.base_url", "api.instance_name")
-_PUBLIC_AND_PRIVATE = "PUBLIC_AND_PRIVATE"
-# Files that a user gives for the target's final version: an older one could not install or load them.
-_FILES = ("Requirements", "Plugins", "StartupScript")
 # The one class with other numbers: one scheduler, one web server, one worker at least. All others take two schedulers
 # and web servers at least (CreateEnvironment, API reference).
 _MICRO = "mw1.micro"
@@ -92,43 +85,6 @@ def model_problems(request: dict[str, Any], shape: StructureShape) -> list[str]:
     return [_VALUE.sub("", line) if f"parameter {_OPTIONS}" in line else line for line in lines]
 
 
-def first_version(field: str, value: Any) -> versions.Version | None:
-    """The first Airflow version that Amazon MWAA takes a field with that value for; None where each does.
-
-    PUBLIC_AND_PRIVATE from 3.2 on says the API reference; `core.multi_team` came with Airflow 3.2; the sign-in by IAM
-    Identity Center is documented for 3.x alone.
-    """
-    if field == "WebserverAccessMode":
-        return versions.Version(3, 2, 0) if value == _PUBLIC_AND_PRIVATE else None
-    return {"Teams": versions.Version(3, 2, 0), "IdentityCenterConfiguration": versions.Version(3, 0, 0)}.get(field)
-
-
-def at_creation(overrides: dict[str, Any], airflow_version: str, hops: list[str]) -> dict[str, Any]:
-    """The overrides that CreateEnvironment gets: not those that only the version after the last hop takes."""
-    return {field: value for field, value in overrides.items() if not _waits(field, value, airflow_version, hops)}
-
-
-def at_hop(overrides: dict[str, Any], import_version: str, hops: list[str], airflow_version: str) -> dict[str, Any]:
-    """The overrides that the last hop brings, as fields of UpdateEnvironment; none for a hop on the way."""
-    if not hops or airflow_version != hops[-1]:
-        return {}
-    waiting = {field: value for field, value in overrides.items() if _waits(field, value, import_version, hops)}
-    if "Teams" in waiting:
-        waiting["Teams"] = {"AddOrUpdate": waiting["Teams"]}
-    return waiting
-
-
-def gives_file(overrides: dict[str, Any], prefix: str, airflow_version: str, hops: list[str]) -> bool:
-    """Whether a user's own file (`Requirements`, `Plugins`, `StartupScript`) is the target's at a version."""
-    return f"{prefix}S3Path" in overrides and (not hops or airflow_version == hops[-1])
-
-
-def _waits(field: str, value: Any, airflow_version: str, hops: list[str]) -> bool:
-    since = first_version(field, value)
-    is_file = field.removesuffix("S3Path").removesuffix("S3ObjectVersion") in _FILES
-    return bool(hops) and (is_file or (since is not None and versions.parse(airflow_version) < since))
-
-
 def create_request(
     source: dict[str, Any],
     *,
@@ -143,22 +99,49 @@ def create_request(
 
     Every field that CreateEnvironment knows is copied; then come the overrides, then what the migration decides.
     """
-    request = {key: value for key, value in source.items() if key in shape.members and value is not None}
-    for prefix in ("Requirements", "Plugins", "StartupScript"):
-        request.pop(f"{prefix}S3Path", None)
-        request.pop(f"{prefix}S3ObjectVersion", None)
-    logging = request.get("LoggingConfiguration")
-    if logging is not None:
-        request["LoggingConfiguration"] = _known(logging, shape.members["LoggingConfiguration"])
+    request = _copied(source, shape)
     notes: list[str] = []
     if versions.parse(source["AirflowVersion"]).major == 1 and versions.parse(airflow_version).major > 1:
         # Airflow 1.10 has exactly one scheduler and Amazon MWAA's newer versions want at least two.
         request.pop("Schedulers", None)
         notes.append("Schedulers is the service's default: Airflow 1.10 has one, newer versions need two.")
-    options = _options(source, airflow_version)
+    options = _options_at_creation(source, airflow_version, overrides.get(_OPTIONS, {}))
+    request[_OPTIONS] = options.options
     notes += options.notes
-    for option in [option for option in options.options if option.startswith(_MWAA_S_OWN)]:
-        del options.options[option]
+    if request.get("EndpointManagement") == "CUSTOMER":
+        notes.append(
+            "EndpointManagement is CUSTOMER, as in the source: Amazon MWAA waits in PENDING until the VPC endpoints of "
+            "the target's database and web server are made (GetEnvironment names their services)."
+        )
+    notes += _leave_numbers_of_another_class(request, overrides)
+    request = overridden(request, overrides)
+    request |= files.fields() | {"Name": name, "AirflowVersion": airflow_version}
+    request["Tags"] = request["Tags"] | tags
+    return Settings({key: value for key, value in request.items() if value not in ({}, "")}, notes)
+
+
+def _copied(source: dict[str, Any], shape: StructureShape) -> dict[str, Any]:
+    """The source's fields that CreateEnvironment knows, without its files, which are staged, and AWS's own tags."""
+    request = {key: value for key, value in source.items() if key in shape.members and value is not None}
+    for prefix in FILES:
+        request.pop(f"{prefix}S3Path", None)
+        request.pop(f"{prefix}S3ObjectVersion", None)
+    logging = request.get("LoggingConfiguration")
+    if logging is not None:
+        request["LoggingConfiguration"] = _known(logging, shape.members["LoggingConfiguration"])
+    request["Tags"] = {key: value for key, value in request.get("Tags", {}).items() if not key.startswith("aws:")}
+    return request
+
+
+def _options_at_creation(
+    source: dict[str, Any], airflow_version: str, overrides: dict[str, Any]
+) -> renamed_options.Translation:
+    """The source's options as the target has them during the migration; `overrides` are the user's."""
+    translated = _options(source, airflow_version)
+    options = dict(translated.options)
+    notes = list(translated.notes)
+    for option in [option for option in options if option.startswith(_MWAA_S_OWN)]:
+        del options[option]
         notes.append(
             f"{option} is left out during the migration, because an import is a long task; set it after the cut-over "
             "(a hop sets it for you)."
@@ -166,21 +149,10 @@ def create_request(
     notes += [
         f"{option} still names the source to users; give the target its own by target.overrides.{_OPTIONS}."
         for option in _OF_THE_SOURCE
-        if option in options.options and option not in overrides.get(_OPTIONS, {})
+        if option in options and option not in overrides
     ]
-    if request.get("EndpointManagement") == "CUSTOMER":
-        notes.append(
-            "EndpointManagement is CUSTOMER, as in the source: Amazon MWAA waits in PENDING until the VPC endpoints of "
-            "the target's database and web server are made (GetEnvironment names their services)."
-        )
-    request["AirflowConfigurationOptions"] = options.options
-    notes += _keep_new_dags_paused(options.options)
-    request["Tags"] = {key: value for key, value in request.get("Tags", {}).items() if not key.startswith("aws:")}
-    notes += _leave_numbers_of_another_class(request, overrides)
-    request = overridden(request, overrides)
-    request |= files.fields() | {"Name": name, "AirflowVersion": airflow_version}
-    request["Tags"] = request["Tags"] | tags
-    return Settings({key: value for key, value in request.items() if value not in ({}, "")}, notes)
+    notes += _keep_new_dags_paused(options)
+    return renamed_options.Translation(options, notes)
 
 
 def hop_request(
@@ -221,7 +193,7 @@ def changed_settings(found: dict[str, Any], request: dict[str, Any]) -> dict[str
     Those that decide whether DAGs can be imported: files and Airflow options.
     """
     changes: dict[str, Any] = _taken_away(found, request)
-    for prefix in _FILES:
+    for prefix in FILES:
         pinned = {f"{prefix}S3Path": request.get(f"{prefix}S3Path")}
         pinned[f"{prefix}S3ObjectVersion"] = request.get(f"{prefix}S3ObjectVersion")
         if any(value is not None and found.get(field) != value for field, value in pinned.items()):
@@ -236,20 +208,8 @@ def _taken_away(found: dict[str, Any], wanted: dict[str, Any]) -> dict[str, str]
 
     What is not in a request stays as it is. The API model lets a path be empty.
     """
-    gone = [prefix for prefix in _FILES if found.get(f"{prefix}S3Path") and not wanted.get(f"{prefix}S3Path")]
+    gone = [prefix for prefix in FILES if found.get(f"{prefix}S3Path") and not wanted.get(f"{prefix}S3Path")]
     return {f"{prefix}{field}": "" for prefix in gone for field in ("S3Path", "S3ObjectVersion")}
-
-
-def overridden(request: dict[str, Any], overrides: dict[str, Any]) -> dict[str, Any]:
-    """`request` with a user's overrides: maps merged key by key (None removes a key), all else replaced."""
-    result = dict(request)
-    for field, value in overrides.items():
-        if field in _MERGED and isinstance(value, dict):
-            merged = {**result.get(field, {}), **value}
-            result[field] = {key: item for key, item in merged.items() if item is not None}
-        else:
-            result[field] = value
-    return result
 
 
 def _options(source: dict[str, Any], airflow_version: str) -> renamed_options.Translation:

@@ -137,28 +137,32 @@ def _try_to_change_policy(s3: S3Client, bucket: str, ours: tuple[str, str], want
             return False
     made = [item for item in policy["Statement"] if not _is_a_migrations(item)] + after
     # What S3 shows may be old: after a change the policy is put whatever it looks like.
-    if after != before or not _same(policy["Statement"], made):
-        try:
-            _put_policy(s3, bucket, {**policy, "Statement": made})
-        except ClientError as error:
-            if code_of(error) in ("OperationAborted", "ConflictException"):
-                return False
-            if code_of(error) != "MalformedPolicy":
-                raise
-            # It would be in the policy of every other migration, too.
-            _forget(s3, bucket, ours)
-            raise RoleNotFound(
-                f"S3 does not accept the execution roles in the policy of {bucket}. Does each still exist?"
-            ) from error
+    is_old = after != before or not _same(policy["Statement"], made)
+    if is_old and not _put_policy(s3, bucket, {**policy, "Statement": made}, ours):
+        return False
     # Who has changed the statements meanwhile may have put its policy before ours.
     return json_object.read(s3, bucket, layout.STATEMENTS) == kept
 
 
-def _put_policy(s3: S3Client, bucket: str, policy: dict[str, Any]) -> None:
-    if policy["Statement"]:
-        s3.put_bucket_policy(Bucket=bucket, Policy=json.dumps(policy))
-    else:
-        s3.delete_bucket_policy(Bucket=bucket)
+def _put_policy(s3: S3Client, bucket: str, policy: dict[str, Any], ours: tuple[str, str]) -> bool:
+    """Returns False if S3 was changing the policy just then. Raises RoleNotFound, and forgets our statements, if S3
+    refuses it: they would be in the policy of every other migration, too.
+    """
+    try:
+        if policy["Statement"]:
+            s3.put_bucket_policy(Bucket=bucket, Policy=json.dumps(policy))
+        else:
+            s3.delete_bucket_policy(Bucket=bucket)
+    except ClientError as error:
+        if code_of(error) in ("OperationAborted", "ConflictException"):
+            return False
+        if code_of(error) != "MalformedPolicy":
+            raise
+        _forget(s3, bucket, ours)
+        raise RoleNotFound(
+            f"S3 does not accept the execution roles in the policy of {bucket}. Does each still exist?"
+        ) from error
+    return True
 
 
 def _keep(s3: S3Client, bucket: str, statements: list[Statement], over: Tagged | None) -> tuple[bool, Tagged | None]:

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import gzip
 import json
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypedDict
 
+from migration.exchange import layout
 from migration.logs.packing import Event
 
 if TYPE_CHECKING:
@@ -27,6 +29,19 @@ class Suspended(TypedDict):
     upload: str | None
     parts: list[str]
     tail: str
+
+
+@dataclass(frozen=True)
+class Archives:
+    """Where a copy's archives are: `prefix` without a slash at its end."""
+
+    s3: S3Client
+    bucket: str
+    prefix: str
+
+    def open(self, group: str, stream: str, suspended: Suspended | None) -> Archive:
+        """The archive of a stream of the source, continued where it was suspended."""
+        return Archive(self.s3, self.bucket, f"{self.prefix}/{layout.log_archive(group, stream)}", suspended)
 
 
 class Archive:

@@ -16,21 +16,18 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import TYPE_CHECKING, TypedDict
+from dataclasses import dataclass, replace
+from typing import TypedDict
 
 from migration import errors
-from migration.exchange import layout
 from migration.logs.api import LogsApi, OutOfTime, StreamMissing, Unanswered
-from migration.logs.archive import Archive
+from migration.logs.archive import Archives
 from migration.logs.clock import Clock
-from migration.logs.counts import NO_TAIL, Counts, Tail, no_counts
+from migration.logs.counts import NO_TAIL, Tail, no_counts
 from migration.logs.journal import SETTLE, UNDER_WAY, Journal, Position
-from migration.logs.packing import Event
 from migration.logs.reading import Page, Present, Window, pages, read_ahead, small_streams
+from migration.logs.stream_copy import StreamCopy
 from migration.logs.writing import Existed, Oldest, StreamWriter
-
-if TYPE_CHECKING:
-    from mypy_boto3_s3 import S3Client
 
 # Small streams that are written at the same time, each waiting for its answers, and big ones, of each of which a few
 # pages are in memory.
@@ -55,11 +52,20 @@ class Batch(TypedDict):
     there: list[str]
 
 
-class Place(TypedDict):
-    """Where archives go: `prefix` without a slash at its end."""
+@dataclass(frozen=True)
+class _Attempt:
+    """An attempt at a stream, from its `position` on; None: from the start.
 
-    bucket: str
-    prefix: str
+    `read`: all pages of the source's stream, where they have been read; `present`: likewise of the target's.
+    `exists`: the target has the stream. `doubtful`: an earlier write may have arrived or not.
+    """
+
+    stream: str
+    position: Position | None
+    read: list[Page] | None
+    present: Present | None
+    exists: bool
+    doubtful: bool
 
 
 class BatchCopy:
@@ -71,8 +77,7 @@ class BatchCopy:
         source: LogsApi,
         target: LogsApi,
         journal: Journal,
-        s3: S3Client,
-        place: Place,
+        archives: Archives,
         window: Window,
         *,
         until: float,
@@ -83,8 +88,7 @@ class BatchCopy:
         self._source = source
         self._target = target
         self._journal = journal
-        self._s3 = s3
-        self._place = place
+        self._archives = archives
         self._window = window
         self._until = until
         self._clock = clock or Clock()
@@ -169,87 +173,68 @@ class BatchCopy:
         return self._clock.monotonic() > self._until
 
     def _stream(self, stream: str, read: list[Page] | None, present: Present | None) -> None:
-        """Copies one stream to its end, or to a position when the time is up (OutOfTime).
-
-        `read`: all pages of the source's stream, where they have been read; `present`: likewise of the target's.
-        """
-        doubtful = self._journal.doubtful(stream)
-        position = self._journal.position(stream)
+        """Copies one stream to its end, or to a position when the time is up (OutOfTime)."""
+        first = _Attempt(
+            stream,
+            self._journal.position(stream),
+            read,
+            present,
+            exists=self._is_there(stream),
+            doubtful=self._journal.doubtful(stream),
+        )
         try:
-            self._attempt(stream, position, read, present, exists=self._is_there(stream), doubtful=doubtful)
+            self._attempt(first)
         except Existed:
             # Nothing was written in this attempt.
-            self._attempt(stream, None, read, None, exists=True, doubtful=doubtful)
+            self._attempt(replace(first, position=None, present=None, exists=True))
         except Unanswered:
             # It was written, or it was not, or will be yet.
             self._clock.sleep(UNDER_WAY + SETTLE)
-            self._attempt(stream, None, read, None, exists=True, doubtful=True)
+            self._attempt(replace(first, position=None, present=None, exists=True, doubtful=True))
 
-    def _attempt(
-        self,
-        stream: str,
-        position: Position | None,
-        read: list[Page] | None,
-        present: Present | None,
-        *,
-        exists: bool,
-        doubtful: bool,
-    ) -> None:
-        source_group, target_group = self._batch["source"], self._batch["target"]
-        counts: Counts = copy.deepcopy(position["counts"]) if position else no_counts()
-        tail = Tail(*position["tail"]) if position else NO_TAIL
-        if exists and present is None and (position is None or position["alongside"] or doubtful):
-            begin = Window(max(tail.time, self._window.start), self._window.end)
-            present = Present(_if_there(pages(self._target, target_group, stream, begin)), skip=tail.alike)
-        doubtful = doubtful or (position is not None and position["doubtful"])
-        key = f"{self._place['prefix']}/{layout.log_archive(source_group, stream)}"
-        archive = Archive(self._s3, self._place["bucket"], key, position["archive"] if position else None)
-        writer = StreamWriter(
-            self._target,
-            target_group,
-            stream,
-            self._journal,
-            archive,
-            counts,
-            oldest=self._oldest,
-            exists=exists,
-        )
-        source: Iterator[Page] = iter(read or ())
-        if read is None:
-            token = position["token"] if position else None
-            source = read_ahead(pages(self._source, source_group, stream, self._window, token))
-        ends = _Ends(source)
+    def _attempt(self, attempt: _Attempt) -> None:
+        stream, copied = attempt.stream, self._begin(attempt)
+        ends = _Ends(self._pages(attempt))
         for events, following in ends:
             # Also where nothing is written, so that the others know that somebody works.
             self._journal.hold()
-            _look_at(counts, events)
-            missing = events if present is None else present.absent(events)
-            counts["present"] += len(events) - len(missing)
-            writer.write(missing)
-            tail = tail.then(events)
-            if read is None and self._late():
-                writer.flush()
-                kept = writer.kept.alike if writer.kept.time == tail.time else 0
-                if present is not None:
-                    counts["foreign"] += present.foreign(before=tail.time)
-                self._journal.pause(
-                    stream,
-                    Position(
-                        token=following,
-                        counts=counts,
-                        archive=archive.suspend(),
-                        tail=(tail.time, tail.alike - kept),
-                        alongside=present is not None,
-                        doubtful=doubtful or writer.refused,
-                    ),
-                )
+            copied.take(events)
+            if attempt.read is None and self._late():
+                self._journal.pause(stream, copied.suspend(following))
                 raise OutOfTime
-        writer.flush()
-        if present is not None:
-            counts["foreign"] += present.foreign()
-        if (doubtful or writer.refused) and counts["copied"] + counts["present"]:
+        copied.end()
+        counts = copied.counts
+        if copied.doubtful and counts["copied"] + counts["present"]:
             self._prove(stream, counts["copied"] + counts["present"] + counts["foreign"])
-        self._journal.finish(stream, {**counts, "gone": ends.gone, "archive": archive.close()})
+        self._journal.finish(stream, {**counts, "gone": ends.gone, "archive": copied.close_archive()})
+
+    def _begin(self, attempt: _Attempt) -> StreamCopy:
+        """The stream as the attempt finds it: with the counts, the tail and the archive of its position."""
+        position, target_group = attempt.position, self._batch["target"]
+        tail = Tail(*position["tail"]) if position else NO_TAIL
+        present, is_known = attempt.present, position is not None and not position["alongside"]
+        if attempt.exists and present is None and (not is_known or attempt.doubtful):
+            begin = Window(max(tail.time, self._window.start), self._window.end)
+            present = Present(_if_there(pages(self._target, target_group, attempt.stream, begin)), skip=tail.alike)
+        writer = StreamWriter(
+            self._target,
+            target_group,
+            attempt.stream,
+            self._journal,
+            self._archives.open(self._batch["source"], attempt.stream, position["archive"] if position else None),
+            copy.deepcopy(position["counts"]) if position else no_counts(),
+            oldest=self._oldest,
+            exists=attempt.exists,
+        )
+        doubtful = attempt.doubtful or (position is not None and position["doubtful"])
+        return StreamCopy(writer, present, tail, doubtful=doubtful)
+
+    def _pages(self, attempt: _Attempt) -> Iterator[Page]:
+        """The source's pages from the attempt's position on."""
+        if attempt.read is not None:
+            return iter(attempt.read)
+        token = attempt.position["token"] if attempt.position else None
+        return read_ahead(pages(self._source, self._batch["source"], attempt.stream, self._window, token))
 
     def _prove(self, stream: str, expected: int) -> None:
         """Compares the count of what can be read in the target; waits while it is not all there yet."""
@@ -287,11 +272,3 @@ def _if_there(source: Iterator[Page]) -> Iterator[Page]:
         yield from source
     except StreamMissing:
         return
-
-
-def _look_at(counts: Counts, events: list[Event]) -> None:
-    if events:
-        counts["source"] += len(events)
-        first, last = events[0]["timestamp"], events[-1]["timestamp"]
-        counts["first"] = first if counts["first"] is None else min(first, counts["first"])
-        counts["last"] = last if counts["last"] is None else max(last, counts["last"])

@@ -12,6 +12,7 @@ from migration import errors
 from migration.aws import clients
 from migration.exchange import layout
 from migration.logs.api import GroupMissing, LogsApi, StreamMissing, Unanswered
+from migration.logs.archive import Archives
 from migration.logs.clock import Clock
 from migration.logs.copying import Batch, BatchCopy
 from migration.logs.journal import Journal, Wait
@@ -83,8 +84,7 @@ def copy_batch(
         api(copy["source"], of_source, begun + tries_seconds, clock),
         api(copy["target"], of_target, begun + tries_seconds, clock),
         journal,
-        s3,
-        copy,
+        Archives(s3, copy["bucket"], copy["prefix"]),
         Window(copy["start"], copy["end"]),
         until=begun + seconds,
         clock=clock,
@@ -125,7 +125,7 @@ def _copy(copying: BatchCopy, batch: Batch) -> bool:
             "makes groups of the target that are missing."
         ) from error
     except Unanswered as error:
-        raise errors.TransientError(f"{batch['target']}: twice there was no answer to a write: {error}.") from error
+        raise errors.TransientError(f"{batch['target']}: a write got no answer twice: {error}.") from error
     except StreamMissing as error:
         raise errors.TransientError(
             f"A stream of {batch['target']} was deleted while it was copied to: {error}. The next try makes it again."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypedDict
 
@@ -54,22 +55,41 @@ class LogCopy(TypedDict):
     batches: int
 
 
+@dataclass(frozen=True)
+class _Scope:
+    """What differs between a migration's copies and one that an execution makes alone; the terms are LogCopy's.
+
+    `early`: whether it is a migration's early copy; None for a copy that belongs to no migration.
+    """
+
+    copy_id: str
+    attempt: int
+    bucket: str
+    early: bool | None
+    dags: str
+    failed_of: str | None
+    lenient: bool
+
+
 def of_migration(migration: Migration, now: float, quotas: dict[str, Any], *, early: bool) -> LogCopy:
     """One of the two copies that belong to a migration, of events until `now` (seconds since 1970)."""
     source, target, logs = migration["source"], migration["target"], migration["options"]["logs"]
+    scope = _Scope(
+        copy_id=migration["id"],
+        attempt=migration["attempt"],
+        bucket=migration["bucket"],
+        early=early,
+        dags=logs["dags"] or migration["options"]["dags"],
+        failed_of=migration["artifactId"] if logs["onlyFailed"] else None,
+        lenient=True,
+    )
     return _copy(
         {"environment": source["environment"], "region": source["region"]},
         {"environment": target["environment"], "region": target["region"]},
         logs,
-        copy_id=migration["id"],
-        attempt=migration["attempt"],
-        early=early,
-        bucket=migration["bucket"],
-        dags=logs["dags"] or migration["options"]["dags"],
-        failed_of=migration["artifactId"] if logs["onlyFailed"] else None,
-        lenient=True,
-        now=now,
-        quotas=quotas,
+        scope,
+        now,
+        quotas,
     )
 
 
@@ -86,55 +106,44 @@ def of_input(
     complete = json_schema.completed(document, schema)
     source, target, logs = complete["source"], complete["target"], complete["logs"]
     source_region = source.get("region", region)
-    return _copy(
-        {"region": source_region, **source},
-        {"region": source_region, **target},
-        logs,
+    scope = _Scope(
         # One copy an execution: a redrive continues it, a new execution looks at everything again.
         copy_id=complete.get("copyId") or f"logs-{wording.slug(target['environment'], most=80)}-{execution}",
         attempt=1,
-        early=None,
         bucket=bucket,
+        early=None,
         dags=logs["dags"] or ".*",
         failed_of=None,
         lenient=False,
-        now=now,
-        quotas=quotas,
     )
+    return _copy({"region": source_region, **source}, {"region": source_region, **target}, logs, scope, now, quotas)
 
 
 def _copy(
     source: dict[str, Any],
     target: dict[str, Any],
     logs: dict[str, Any],
-    *,
-    copy_id: str,
-    attempt: int,
-    early: bool | None,
-    bucket: str,
-    dags: str,
-    failed_of: str | None,
-    lenient: bool,
+    scope: _Scope,
     now: float,
     quotas: dict[str, Any],
 ) -> LogCopy:
     end = int(now * 1000)
-    whole = layout.attempt(copy_id, attempt)
+    whole = layout.attempt(scope.copy_id, scope.attempt)
     return LogCopy(
-        id=copy_id,
-        attempt=attempt,
-        bucket=bucket,
-        prefix=layout.early(whole) if early else whole,
+        id=scope.copy_id,
+        attempt=scope.attempt,
+        bucket=scope.bucket,
+        prefix=layout.early(whole) if scope.early else whole,
         phases=whole,
-        phase=phase_names.COPY_LOGS_EARLY if early else phase_names.COPY_LOGS,
+        phase=phase_names.COPY_LOGS_EARLY if scope.early else phase_names.COPY_LOGS,
         # A copy that is no migration's has none before it.
-        early=layout.early(whole) if early is False else None,
+        early=layout.early(whole) if scope.early is False else None,
         source=End(environment=source["environment"], region=source["region"], role=logs["sourceRoleArn"]),
         target=End(environment=target["environment"], region=target["region"], role=logs["targetRoleArn"]),
         groups=logs["groups"],
-        dags=dags,
-        failedOf=failed_of,
-        lenient=lenient,
+        dags=scope.dags,
+        failedOf=scope.failed_of,
+        lenient=scope.lenient,
         start=0 if logs["days"] is None else end - logs["days"] * DAY,
         end=end,
         workers=int(quotas["workers"]),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from migration.airflow import path, ways_in
@@ -14,55 +15,45 @@ if TYPE_CHECKING:
     from migration.plan.target_size import Size
 
 
-def make(
-    *,
-    migration_id: str,
-    attempt: int,
-    bucket: str,
-    region: str,
-    import_version: str,
-    execution_date: str,
-    document: dict[str, Any],
-    source: dict[str, Any],
-    size: Size,
-) -> Migration:
+@dataclass(frozen=True)
+class Attempt:
+    """An attempt at a migration, and the stack that makes it.
+
+    `bucket` is the exchange bucket, `region` and `import_version` are the stack's; an input may name another version to
+    import at. `started` is ISO 8601 in UTC.
+    """
+
+    migration_id: str
+    number: int
+    bucket: str
+    region: str
+    import_version: str
+    started: str
+
+    @property
+    def artifact_id(self) -> str:
+        return self.migration_id if self.number == 1 else f"{self.migration_id}-{self.number}"
+
+
+def make(attempt: Attempt, document: dict[str, Any], source: dict[str, Any], size: Size) -> Migration:
     """The plan for an input (`document`, valid and complete) and a source (GetEnvironment's answer)."""
     request, given = document["target"], document["target"]["overrides"]
     overrides = {**size.fields, **given}
     its_class = source.get("EnvironmentClass", "")
-    source_region, target_region = migration_input.regions(document, region)
-    way = document["options"]["path"]
-    versions = path.of(source["AirflowVersion"], request["airflowVersion"], way, import_version)
+    import_version = document["options"]["importVersion"] or attempt.import_version
+    versions = path.of(source["AirflowVersion"], request["airflowVersion"], document["options"]["path"], import_version)
     way_in = ways_in.of(document["options"]["wayIn"], versions[1], overrides)
-    artifact_id = migration_id if attempt == 1 else f"{migration_id}-{attempt}"
-    source_bucket = environment.bucket_name(source["SourceBucketArn"])
-    target_bucket = environment.bucket_name(overrides.get("SourceBucketArn", source["SourceBucketArn"]))
-    # A folder of its own, so that neither environment sees the other's DAGs.
-    default_path = source["DagS3Path"] if target_bucket != source_bucket else f"{request['environment']}/dags"
+    old, new = _sides(attempt, document, source, overrides)
     return Migration(
-        id=migration_id,
-        attempt=attempt,
+        id=attempt.migration_id,
+        attempt=attempt.number,
         mode=document["mode"],
-        artifactId=artifact_id,
-        artifact=f"s3://{bucket}/{layout.artifact(artifact_id)}",
-        bucket=bucket,
-        executionDate=execution_date,
-        source=Side(
-            environment=source["Name"],
-            region=source_region,
-            airflowVersion=source["AirflowVersion"],
-            executionRoleArn=source["ExecutionRoleArn"],
-            bucket=source_bucket,
-            dagsPath=source["DagS3Path"],
-        ),
-        target=Side(
-            environment=request["environment"],
-            region=target_region,
-            airflowVersion=request["airflowVersion"],
-            executionRoleArn=overrides.get("ExecutionRoleArn", source["ExecutionRoleArn"]),
-            bucket=target_bucket,
-            dagsPath=overrides.get("DagS3Path", default_path),
-        ),
+        artifactId=attempt.artifact_id,
+        artifact=f"s3://{attempt.bucket}/{layout.artifact(attempt.artifact_id)}",
+        bucket=attempt.bucket,
+        executionDate=f"{attempt.started[:19]}+00:00",
+        source=old,
+        target=new,
         overrides=overrides,
         targetClass=overrides.get("EnvironmentClass", its_class),
         classOnTheDay=given.get("EnvironmentClass", its_class),
@@ -75,4 +66,34 @@ def make(
         options=document["options"],
         finished=[],
         rollBack=False,
+    )
+
+
+def _sides(
+    attempt: Attempt, document: dict[str, Any], source: dict[str, Any], overrides: dict[str, Any]
+) -> tuple[Side, Side]:
+    """The source and the target."""
+    name = document["target"]["environment"]
+    source_region, target_region = migration_input.regions(document, attempt.region)
+    source_bucket = environment.bucket_name(source["SourceBucketArn"])
+    target_bucket = environment.bucket_name(overrides.get("SourceBucketArn", source["SourceBucketArn"]))
+    # A folder of its own, so that neither environment sees the other's DAGs.
+    default_path = source["DagS3Path"] if target_bucket != source_bucket else f"{name}/dags"
+    return (
+        Side(
+            environment=source["Name"],
+            region=source_region,
+            airflowVersion=source["AirflowVersion"],
+            executionRoleArn=source["ExecutionRoleArn"],
+            bucket=source_bucket,
+            dagsPath=source["DagS3Path"],
+        ),
+        Side(
+            environment=name,
+            region=target_region,
+            airflowVersion=document["target"]["airflowVersion"],
+            executionRoleArn=overrides.get("ExecutionRoleArn", source["ExecutionRoleArn"]),
+            bucket=target_bucket,
+            dagsPath=overrides.get("DagS3Path", default_path),
+        ),
     )

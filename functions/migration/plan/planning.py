@@ -30,6 +30,7 @@ from migration.plan import (
     scheduler_heartbeat,
     target_size,
 )
+from migration.plan.migration_plan import Attempt
 
 
 class Outlook(NamedTuple):
@@ -40,26 +41,11 @@ class Outlook(NamedTuple):
     problems: list[Problem]
 
 
-def look(
-    document: dict[str, Any],
-    *,
-    migration_id: str,
-    attempt: int,
-    bucket: str,
-    region: str,
-    import_version: str,
-    started: str,
-) -> Outlook:
-    """Looks at what an input (`document`, valid and complete) names.
-
-    Args:
-        bucket: the exchange bucket.
-        region: the stack's.
-        import_version: the stack's; the input's own wins.
-        started: when the migration starts, ISO 8601 in UTC.
-    """
+def look(document: dict[str, Any], attempt: Attempt) -> Outlook:
+    """Looks at what an input (`document`, valid and complete) names."""
+    region = attempt.region
     source_region, target_region = migration_input.regions(document, region)
-    import_version = document["options"]["importVersion"] or import_version
+    import_version = document["options"]["importVersion"] or attempt.import_version
     try:
         source = _environment(source_region, document["source"]["environment"], "source.region")
         target = _environment(target_region, document["target"]["environment"], "target.region")
@@ -68,7 +54,9 @@ def look(
         return Outlook(None, None, [Problem(RegionUnsupported.__name__, path, message)])
     shape = requests.input_shape(clients.mwaa(target_region), "CreateEnvironment")
     found = list(
-        preconditions.environment_problems(document, region, import_version, source, target, migration_id, shape)
+        preconditions.environment_problems(
+            document, region, import_version, source, target, attempt.migration_id, shape
+        )
     )
     if source is None:
         return Outlook(None, None, found)
@@ -78,18 +66,7 @@ def look(
         # Places come from the overrides, and those cannot be read.
         return Outlook(source, None, found)
     count = functools.cache(lambda: dag_count.of(clients.cloudwatch(source_region), source["Name"]))
-    size = target_size.of(document, source, count)
-    plan = migration_plan.make(
-        migration_id=migration_id,
-        attempt=attempt,
-        bucket=bucket,
-        region=region,
-        import_version=import_version,
-        execution_date=f"{started[:19]}+00:00",
-        document=document,
-        source=source,
-        size=size,
-    )
+    plan = migration_plan.make(attempt, document, source, target_size.of(document, source, count))
     plan["notes"] += _notes(plan, source, region, count)
     s3 = {side: clients.s3(side) for side in (source_region, target_region)}
     found += preconditions.place_problems(plan, s3)

@@ -10,7 +10,7 @@ from botocore.exceptions import ClientError
 from migration import errors
 from migration.airflow import path, versions, ways_in
 from migration.aws.client_errors import code_of, is_transient
-from migration.environments import environment, requests
+from migration.environments import environment, overriding, requests
 from migration.environments.s3_objects import folder
 from migration.json_schema import Problem
 from migration.model import Migration, Side
@@ -157,7 +157,7 @@ def _override_problems(
     overrides: dict[str, Any], source: dict[str, Any], other_region: bool, shape: StructureShape
 ) -> Iterator[Problem]:
     for field in overrides:
-        if field in requests.NOT_OVERRIDABLE:
+        if field in overriding.NOT_OVERRIDABLE:
             yield _problem(
                 errors.OverrideInvalid, f"target.overrides.{field}", "is given by target.environment and airflowVersion"
             )
@@ -168,13 +168,13 @@ def _override_problems(
                 f"CreateEnvironment has no such field; it has {', '.join(sorted(shape.members))}",
             )
     known = {field: value for field, value in overrides.items() if field in shape.members}
-    merged = requests.overridden({}, known)
+    merged = overriding.overridden({}, known)
     # Only what is given is judged: required fields come from the source.
     for line in requests.model_problems(merged, shape):
         if not line.startswith("Missing required parameter in input:"):
             yield _problem(errors.OverrideInvalid, "target.overrides", line)
     if other_region:
-        for field in requests.REGIONAL_FIELDS:
+        for field in overriding.REGIONAL_FIELDS:
             if source.get(field) and field not in overrides:
                 yield _problem(
                     errors.OverrideMissing,
@@ -185,7 +185,7 @@ def _override_problems(
 
 def _too_early(overrides: dict[str, Any], airflow_version: str) -> Iterator[Problem]:
     for field, value in overrides.items():
-        since = requests.first_version(field, value)
+        since = overriding.first_version(field, value)
         if since is not None and versions.parse(airflow_version) < since:
             what = f"{value} " if isinstance(value, str) else ""
             yield _problem(

@@ -6,14 +6,15 @@ import re
 from collections.abc import Iterator
 
 from migration import wording
-from migration.report import facts
-from migration.report.facts import Judgement, Report
+from migration.report import facts, judging
+from migration.report.facts import Report
+from migration.report.judging import Judgement
 
 _FINDINGS = 10
 _PLACES = 3
 _QUOTE = 150
 _NAME = 100
-_SIGNS = {facts.PASS: "\N{WHITE HEAVY CHECK MARK}", facts.WARN: "\N{WARNING SIGN}", facts.FAIL: "\N{CROSS MARK}"}
+_SIGNS = {judging.PASS: "\N{WHITE HEAVY CHECK MARK}", judging.WARN: "\N{WARNING SIGN}", judging.FAIL: "\N{CROSS MARK}"}
 
 
 def render(report: Report) -> str:
@@ -23,12 +24,12 @@ def render(report: Report) -> str:
 
 def _lines(report: Report) -> Iterator[str]:
     source, target = report["source"], report["target"]
-    yield f"## {_SIGNS[facts.verdict(report)]} {facts.headline(report)}"
+    yield f"## {_SIGNS[judging.verdict(report)]} {judging.headline(report)}"
     yield ""
     path = _escaped(" \N{RIGHTWARDS ARROW} ".join(report["path"]))
     yield f"{_code(source['environment'])} to {_code(target['environment'])}, Airflow {path}"
     yield ""
-    yield _escaped(facts.explanation(report))
+    yield _escaped(judging.explanation(report))
     yield ""
     expected = "Downtime to expect" if facts.is_rehearsal(report) else "Downtime"
     whole = wording.duration(facts.duration(report))
@@ -37,7 +38,7 @@ def _lines(report: Report) -> Iterator[str]:
         on_the_day = report.get("price_on_the_day_usd")
         then = "" if on_the_day is None else f" ({wording.dollars(on_the_day)} on the day)"
         yield f"- Price of the target's hours: {wording.dollars(report['price_usd'])}{then}"
-    earlier = facts.rehearsals(report)[:-1]
+    earlier = judging.rehearsals(report)[:-1]
     if earlier:
         before = wording.duration(earlier[-1]["downtime_seconds"])
         yield f"- The rehearsal before: {before} ({wording.counted(len(earlier), 'earlier rehearsal')})"
@@ -52,7 +53,7 @@ def _lines(report: Report) -> Iterator[str]:
         copied, archived, lost = (wording.count(logs[f"events_{name}"]) for name in ("copied", "archived", "lost"))
         events = wording.counted(logs["events_source"], "event")
         yield f"- Logs: {copied} of {events} copied, {archived} archived, {lost} lost"
-    yield from _findings([finding for finding in facts.judgements(report) if finding.level != facts.PASS])
+    yield from _findings([finding for finding in judging.judgements(report) if finding.level != judging.PASS])
     yield ""
     yield f"Migration {_code(report['migration_id'])}, {facts.day(report['time'])}"
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from migration import wording
-from migration.report import facts
+from migration.report import facts, judging
 
 # SNS: at most 100 ASCII characters in a subject.
 _SUBJECT = 100
@@ -20,7 +20,7 @@ _TEXT = 500
 
 def subject(report: Mapping[str, Any]) -> str:
     """The verdict in words, and of what: an execution that has SUCCEEDED may have found much that is wrong."""
-    text = f"{facts.headline(report)}: {report['source']['environment']} -> {report['target']['environment']}"
+    text = f"{judging.headline(report)}: {report['source']['environment']} -> {report['target']['environment']}"
     return text[:_SUBJECT]
 
 
@@ -30,13 +30,13 @@ def message(report: Mapping[str, Any], place: str, link: str) -> str:
     expected = "Downtime to expect" if facts.is_rehearsal(report) else "Downtime"
     rows = wording.counted(facts.total(report, "exported"), "row")
     lines = [
-        facts.headline(report),
+        judging.headline(report),
         f"{source} to {target}, {' -> '.join(report['path'])}",
         "",
         f"{expected}: {facts.downtime(report)}",
         f"{rows}, {'verified' if report['verified'] else 'not verified'}",
     ]
-    found = [finding for finding in facts.judgements(report) if finding.level != facts.PASS]
+    found = [finding for finding in judging.judgements(report) if finding.level != judging.PASS]
     for finding in found[:_FINDINGS]:
         lines += ["", f"{finding.level.upper()}: {finding.title}"]
         lines += [wording.cut(text, _TEXT) for text in (finding.message, finding.remedy) if text]

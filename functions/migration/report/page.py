@@ -11,8 +11,9 @@ import jinja2
 from markupsafe import Markup, escape
 
 from migration import wording
-from migration.report import facts, plots
-from migration.report.facts import Judgement, Place, Report
+from migration.report import facts, judging, plots
+from migration.report.facts import Report
+from migration.report.judging import Judgement, Place
 
 # Findings quote DAGs and their traces, of which nobody limits number and length. In bytes of HTML.
 _QUOTED = 1_200_000
@@ -43,21 +44,21 @@ class Shown(NamedTuple):
 
 def render(report: Report) -> str:
     """The page for a report that fits `report.schema.json`. It is at most 2 MB."""
-    found = _fitting(facts.judgements(report))
-    spans, rehearsals, rows = facts.spans(report), facts.rehearsals(report), facts.table_rows(report)
+    found = _fitting(judging.judgements(report))
+    spans, rehearsals, rows = facts.spans(report), judging.rehearsals(report), facts.table_rows(report)
     return (
         _environment()
         .get_template("page.html")
         .render(
             report=report,
-            verdict=facts.verdict(report),
-            headline=facts.headline(report),
-            explanation=facts.explanation(report),
+            verdict=judging.verdict(report),
+            headline=judging.headline(report),
+            explanation=judging.explanation(report),
             kind=facts.kind(report),
             is_rehearsal=facts.is_rehearsal(report),
             figures=_figures(report),
-            problems=[finding for finding in found if finding.level != facts.PASS],
-            passed=[finding for finding in found if finding.level == facts.PASS],
+            problems=[finding for finding in found if finding.level != judging.PASS],
+            passed=[finding for finding in found if finding.level == judging.PASS],
             timeline=plots.timeline(spans),
             pauses=any(span.paused for span in spans),
             downtimes=plots.downtimes(rehearsals),

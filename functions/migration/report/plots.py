@@ -12,10 +12,10 @@ from typing import Any, NamedTuple
 import jinja2
 
 from migration import wording
-from migration.report import facts
+from migration.report import facts, judging
 from migration.report.facts import Span
 
-LEVELS = (facts.PASS, facts.WARN, facts.FAIL)
+LEVELS = (judging.PASS, judging.WARN, judging.FAIL)
 _MARKUP = jinja2.Environment(autoescape=True, trim_blocks=True, undefined=jinja2.StrictUndefined).from_string(
     """\
 <svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {{ width }} {{ height }}" role="img" aria-label="{{ text }}">

@@ -5,9 +5,12 @@ moto would evaluate it in a Java virtual machine, which it does not bring.
 
 from __future__ import annotations
 
+import copy
+import functools
 import hashlib
 import json
 import random
+import re
 import uuid
 from collections.abc import Mapping
 from datetime import datetime
@@ -23,35 +26,45 @@ def evaluate(expression: str) -> Any:
     Raises:
         JSONataException: it cannot be evaluated. Step Functions calls that States.QueryEvaluationError.
     """
+    variables: dict[str, Any] = {}
+
+    def bind(declaration: re.Match[str]) -> str:
+        value = json.loads(declaration["json"])
+        variables[declaration["name"]] = jsonata.Utils.NULL_VALUE if value is None else value
+        return ""
+
+    text = _DECLARATION.sub(bind, expression)
     try:
-        compiled = jsonata.Jsonata(expression)
-        for name, function in _FUNCTIONS.items():
-            compiled.register_lambda(name, function)
-        return _plain(compiled.evaluate(None))
+        # With an input and a clock of its own: other threads evaluate the same expression.
+        compiled = copy.copy(_compile(text))
+        jsonata.Jsonata.CURRENT.jsonata = compiled
+        return _plain(compiled.evaluate(None, variables))
     # jsonata-python's evaluator raises Python's own errors as well as its own for what an expression does wrong.
     except (jsonata.JException, ArithmeticError, LookupError, TypeError, ValueError, AttributeError) as error:
-        raise JSONataException("UNKNOWN", f"{error} in {expression[-300:]}") from error
+        raise JSONataException("UNKNOWN", f"{error} in {text[-300:]}") from error
 
 
 def declare_variables(bindings: Mapping[str, Any]) -> str:
-    """Writes variables as JSONata assignments; moto does not escape strings in them.
+    """Writes variables for `evaluate`, which takes them out of the expression again.
 
-    Large values are kept here and looked up, because JSONata takes a hundred times as long to parse them.
+    moto would write them as JSONata, without escapes, and the same expression would be parsed for each value anew.
     """
-    declared = []
-    for name, value in bindings.items():
-        text = json.dumps(value, default=_as_json)
-        if len(text) > _LARGEST_LITERAL:
-            key = hashlib.sha256(text.encode()).hexdigest()
-            _LARGE_VALUES.setdefault(key, text)
-            text = f'$largeValue("{key}")'
-        declared.append(f"{name}:={text};")
-    return "".join(declared)
+    return "".join(
+        f"{name}:={_QUOTE}{json.dumps(value, default=_as_json)}{_QUOTE};" for name, value in bindings.items()
+    )
 
 
-_LARGEST_LITERAL = 200
-#: JSON by its hash; there are as many as the process's executions have different large values.
-_LARGE_VALUES: dict[str, str] = {}
+#: Around a variable's JSON, which has no control characters.
+_QUOTE = "\x1f"
+_DECLARATION = re.compile(rf"\$(?P<name>\w+):={_QUOTE}(?P<json>[^{_QUOTE}]*){_QUOTE};")
+
+
+@functools.lru_cache(maxsize=1024)
+def _compile(expression: str) -> Any:
+    compiled = jsonata.Jsonata(expression)
+    for name, function in _FUNCTIONS.items():
+        compiled.register_lambda(name, function)
+    return compiled
 
 
 def _as_json(value: Any) -> Any:
@@ -95,5 +108,4 @@ _FUNCTIONS = {
     "random": _random,
     "uuid": lambda: str(uuid.uuid4()),
     "parse": json.loads,
-    "largeValue": lambda key: json.loads(_LARGE_VALUES[key]),
 }

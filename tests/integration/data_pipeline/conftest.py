@@ -15,10 +15,9 @@ from data_pipeline.options import Options
 from data_pipeline.translated import Translation
 from data_pipeline.translation import translate
 from local.installations.postgres import PostgresServer
-
-from .airflow_runs import Deployment, deployed
-from .local_services import Aws, started_aws
-from .warehouse import DATABASE, run_statement
+from pipeline_runs.airflow_runs import Deployment, deployed
+from pipeline_runs.local_services import Aws, started_aws
+from pipeline_runs.warehouse import DATABASE, run_statement
 
 DEFINITIONS = Path(__file__).parents[2] / "data_pipeline"
 

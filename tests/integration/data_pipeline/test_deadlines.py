@@ -14,10 +14,10 @@ import pytest
 from data_pipeline.options import Options
 from local.installations import uv
 from local.installations.postgres import PostgresServer
+from pipeline_runs.airflow_runs import Deployment, deployed
+from pipeline_runs.local_services import Aws
 
-from .airflow_runs import Deployment, deployed
 from .conftest import translated_into
-from .local_services import Aws
 
 _VERSION = "3.2.1"
 _PATIENCE = 120  # seconds until the alarm is published

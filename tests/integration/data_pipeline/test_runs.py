@@ -11,11 +11,11 @@ import pytest
 
 from data_pipeline.options import Options
 from local.installations.postgres import PostgresServer
+from pipeline_runs.airflow_runs import Deployment
+from pipeline_runs.hadoop.script_runner import script_runner
+from pipeline_runs.local_services import Aws
 
-from .airflow_runs import Deployment
 from .conftest import Query, translated_into
-from .hadoop.script_runner import script_runner
-from .local_services import Aws
 
 DAY = "2026-03-04T00:00:00+00:00"
 

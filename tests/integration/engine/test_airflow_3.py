@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from sources.deployment import Deployment
+from tests.integration.engine.astray import ASTRAY_IN_2
 from tests.integration.engine.commands import kill, stopped, wait_for_phase
 from tests.integration.engine.conftest import SOURCE, fill
 
@@ -29,27 +30,22 @@ RENAMED = {
 
 #: Rows whose reference does not lead to the row whose name they hold (see rows_2_10.sql), of the source's.
 ASTRAY = {
-    "task_instance.queued_by_job_id": """
-        task_instance t left join job p on p.id = t.queued_by_job_id
-         where t.dag_id like 'source%' and p.hostname is distinct from t.unixname""",
-    "task_instance.trigger_id": """
-        task_instance t left join trigger p on p.id = t.trigger_id
-         where t.dag_id like 'source%' and p.classpath is distinct from t.next_method""",
-    "task_instance_history.queued_by_job_id": """
-        task_instance_history t left join job p on p.id = t.queued_by_job_id
-         where t.dag_id like 'source%' and p.hostname is distinct from t.unixname""",
+    **{
+        name: ASTRAY_IN_2[name]
+        for name in (
+            "task_instance.queued_by_job_id",
+            "task_instance.trigger_id",
+            "task_instance_history.queued_by_job_id",
+            "xcom.dag_run_id",
+            "dag_run_note.dag_run_id",
+        )
+    },
     "task_instance_note.ti_id": """
         task_instance_note n left join task_instance t on t.id = n.ti_id
          where t.id is null or (t.task_id, t.map_index) <> ('load', 2)""",
     "task_reschedule.ti_id": """
         task_reschedule r left join task_instance t on t.id = r.ti_id
          where t.id is null or t.task_id <> 'wait' or t.start_date > r.start_date""",
-    "xcom.dag_run_id": """
-        xcom t left join dag_run p on p.id = t.dag_run_id
-         where t.dag_id like 'source%' and (p.dag_id, p.run_id) is distinct from (t.dag_id, t.run_id)""",
-    "dag_run_note.dag_run_id": r"""
-        dag_run_note t left join dag_run p on p.id = t.dag_run_id
-         where p.dag_id is null or not starts_with(t.content, p.run_id || E'\n')""",
     "asset_event.asset_id": """
         asset_event t left join asset p on p.id = t.asset_id where p.uri is distinct from t.extra ->> 'uri'""",
     "dagrun_asset_event": """

@@ -178,7 +178,7 @@ def assert_told(lines: list[str], version: str) -> None:
     told = "\n".join(lines)
     for text in (
         "because it holds nothing at all", "because it holds a NUL character", "because it holds half a character",
-        "because it holds bytes that are no text", "because it holds too many containers within each other",
+        "because it holds bytes that are no text", "because it holds containers nested too deeply",
         "their value has NaN or Infinity, which is text now", "was no JSON, and is a text now",
         "2 XComs (source_dag_1 load", "because it holds a value of type bytes", "because it holds a key of type int",
         "because it holds an object (pathlib", "1 run (odd conf nul): their conf was cleared",

@@ -36,13 +36,13 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
 
 
 def without_modules(package: Path, folder: Path) -> Path:
-    """A package of functions with our DAG files, but without the eighty modules that they import.
+    """A package of functions with our DAG files and our plugin, but without the eighty modules that they import.
 
     Each rehearsal puts them into two environments and takes them back, an S3 call for each, and nothing here runs them.
     """
 
     def modules(directory: str, names: list[str]) -> set[str]:
-        kept = (".airflowignore", "__init__.py")
+        kept = (".airflowignore", "__init__.py", "in_scheduler")
         return {name for name in names if Path(directory).name == our_dags.NAME and name not in kept}
 
     for item in package.iterdir():

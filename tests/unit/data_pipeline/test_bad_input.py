@@ -44,7 +44,7 @@ def translated(tmp_path: Path, content: Any) -> tuple[Result, str]:
         (document(SHELL | {"dependsOn": {"ref": "Nobody"}}), "Hello.dependsOn", "there is no object Nobody"),
         (document(SHELL | {"dependsOn": {"ref": "Hello"}}), "Hello.dependsOn", "wait for each other: Hello -> Hello"),
         (document(SHELL | {"type": "MagicActivity"}), "Hello.type", "no objects of the type MagicActivity"),
-        (document(SHELL, DAILY | {"period": "15 Period"}), "Daily.period", "'15 Period' is no period"),
+        (document(SHELL, DAILY | {"period": "15 Period"}), "Daily.period", "'15 Period' is not a period"),
         (document(SHELL | {"command": "#{format(}"}), "Hello.command", "does not parse"),
         (document(SHELL | {"command": "#{nothing}"}), "Hello.command", "names nothing"),
         (document(SHELL | {"command": "#{myPassword + }"}), "Hello.command", "does not parse"),

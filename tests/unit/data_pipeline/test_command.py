@@ -87,7 +87,7 @@ def test_a_refusal_names_object_and_field_and_spares_the_others(tmp_path: Path) 
     )
     assert told.exit_code == 1
     assert "bad: not translated, 1 problem" in told.output
-    assert "Daily.period: '15 Period' is no period" in told.output
+    assert "Daily.period: '15 Period' is not a period" in told.output
     assert "a state machine of Step Functions" in told.output
     assert (tmp_path / "out" / "on_demand" / "on_demand.py").is_file()
 

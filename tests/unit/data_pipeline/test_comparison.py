@@ -164,7 +164,7 @@ def test_the_command_ends_with_what_it_found(s3: Any) -> None:
     [
         ((), "Name what to compare"),
         (("--id", "df-1"), "by --id and --runs together"),
-        (("--place", "s3://data/old", "new"), "no place in Amazon S3"),
+        (("--place", "s3://data/old", "new"), "not a place in Amazon S3"),
     ],
 )
 def test_what_it_cannot_compare(s3: Any, arguments: tuple[str, ...], message: str) -> None:

@@ -177,7 +177,7 @@ def test_the_shorter_month_ends_on_its_last_day() -> None:
     ("name", "arguments", "message"),
     [
         ("makeDate", [2011, 13, 1], "month must be in"),
-        ("plusPeriod", [MY_DATE_TIME, "1 moon"], "no period"),
+        ("plusPeriod", [MY_DATE_TIME, "1 moon"], "not a period"),
         ("inTimeZone", [MY_DATE_TIME, "Mars/Olympus"], "no time zone"),
         ("plusYears", [MY_DATE_TIME, 99999], "plusYears"),
         ("format", [MY_DATE_TIME, "'open"], "quote that is not closed"),

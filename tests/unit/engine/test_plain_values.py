@@ -57,7 +57,7 @@ def test_two_halves_of_a_character_are_one() -> None:
         ({(1, 2): "a"}, "a key of type tuple"),
         ("a\0b", "a NUL character"),
         (["\ud800"], "half a character"),
-        pytest.param(1 << 20000, "a number of too many digits", id="digits"),
+        pytest.param(1 << 20000, "a number with too many digits", id="digits"),
     ],
 )
 def test_anything_else_is_named(value: Any, reason: str) -> None:
@@ -79,7 +79,7 @@ def test_nothing_is_called(tmp_path: Path) -> None:
 def test_a_cycle_and_what_is_deep() -> None:
     cycle: list[Any] = []
     cycle.append(cycle)
-    with pytest.raises(NotPlain, match="more than 100 containers"):
+    with pytest.raises(NotPlain, match="containers nested more than 100 deep"):
         unpickle(pickle.dumps(cycle))
 
 
@@ -89,7 +89,7 @@ def test_shared_values_do_not_grow() -> None:
         shared = [shared, shared]
     data = pickle.dumps(shared)
     assert len(data) < 1000
-    with pytest.raises(NotPlain, match="grow beyond measure"):
+    with pytest.raises(NotPlain, match="grow without limit"):
         unpickle(data)
 
 

@@ -8,6 +8,7 @@ import json
 import os
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import boto3
@@ -25,6 +26,7 @@ from migration.airflow import runs
 from migration.airflow.cli import AirflowCli
 from migration.airflow.endpoint import Answer
 from migration.aws import clients
+from migration.environments import dag_folder
 
 REGION = "eu-west-1"
 # boto3 reads its region when the functions are imported; what Powertools reads is in tests/conftest.py.
@@ -227,3 +229,11 @@ def document(**parts: Any) -> dict[str, Any]:
     if made["target"]["airflowVersion"].startswith("3") and isinstance(options, dict):
         made["options"] = {"path": "through-2.11"} | options
     return made
+
+
+@pytest.fixture
+def our_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "mwaa_migrator").mkdir()
+    for name in ("mwaa_migrator_export.py", "mwaa_migrator/__init__.py", "other.py", "mwaa_migrator/notes.txt"):
+        (tmp_path / name).write_text(name)
+    monkeypatch.setattr(dag_folder, "DAGS", tmp_path)

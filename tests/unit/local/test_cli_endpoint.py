@@ -68,7 +68,7 @@ def mwaa(airflow: Airflow, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     endpoint = CliEndpoint(made, airflow, airflow_version=lambda: airflow.version)
     endpoint.start()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("AWS_CA_BUNDLE", str(Path(made.bundle)))
+        patch.setenv("AWS_CA_BUNDLE", str(made.authority))
         yield Mwaa(endpoint)
     endpoint.stop()
 
@@ -133,7 +133,7 @@ def test_a_command_that_failed_has_failed_whatever_its_status(
 ) -> None:
     monkeypatch.setenv("CLI_FAILURE", status)
     made = certificates.make(tmp_path / "made")
-    monkeypatch.setenv("AWS_CA_BUNDLE", str(made.bundle))
+    monkeypatch.setenv("AWS_CA_BUNDLE", str(made.authority))
     endpoint = CliEndpoint(made, fail)
     endpoint.start()
     try:

@@ -25,7 +25,7 @@ from migration.aws import clients
 from migration.checks import check_results, dag_code, dag_files, gate, installation_log, linter, options, requirements
 from migration.checks.check_results import Check, Finding
 from migration.exchange.store import of_artifact, of_attempt, of_migration
-from migration.report import contents, facts, page
+from migration.report import contents, judging, page
 from tests.unit.functions.conftest import Environments, Handler, document
 from tools.example_report import example
 
@@ -516,7 +516,7 @@ def test_what_was_not_checked_is_in_the_report(mwaa: Environments, call: Handler
     assert (check["name"], check["result"]) == ("CheckFiles was not made", "warn")
     assert check["message"] == "LinterFailed: ruff is not on PATH."
     assert contents.unchecked([]) == []
-    assert facts.WARN in {finding.level for finding in facts.judgements(written)}
+    assert judging.WARN in {finding.level for finding in judging.judgements(written)}
 
 
 # What stops a migration.

@@ -8,8 +8,9 @@ import pytest
 from botocore.awsrequest import AWSResponse
 from botocore.compat import HTTPHeaders
 
-from migration.environments import environment, requests
-from migration.environments.requests import Files, create_request, hop_request, overridden
+from migration.environments import environment, overriding, requests
+from migration.environments.overriding import overridden
+from migration.environments.requests import Files, create_request, hop_request
 
 MWAA = boto3.client("mwaa", region_name="eu-west-1")
 SHAPE = requests.input_shape(MWAA, "CreateEnvironment")
@@ -212,9 +213,9 @@ FINAL: dict[str, Any] = {
 
 def test_what_only_the_final_version_takes_comes_with_the_last_hop() -> None:
     overrides = FINAL | {"MaxWorkers": 1}
-    assert requests.at_creation(overrides, "2.11.2", ["3.2.1"]) == {"MaxWorkers": 1}
-    assert requests.at_hop(overrides, "2.11.2", ["3.0.6", "3.2.1"], "3.0.6") == {}
-    given = requests.at_hop(overrides, "2.11.2", ["3.2.1"], "3.2.1")
+    assert overriding.at_creation(overrides, "2.11.2", ["3.2.1"]) == {"MaxWorkers": 1}
+    assert overriding.at_hop(overrides, "2.11.2", ["3.0.6", "3.2.1"], "3.0.6") == {}
+    given = overriding.at_hop(overrides, "2.11.2", ["3.2.1"], "3.2.1")
     assert given == FINAL | {"Teams": {"AddOrUpdate": FINAL["Teams"]}}
     request, _ = hop_request(SOURCE, SOURCE, airflow_version="3.2.1", overrides={}, files=FILES, given=given)
     assert (request["RequirementsS3Path"], request["RequirementsS3ObjectVersion"]) == ("three.txt", "v3")
@@ -222,9 +223,9 @@ def test_what_only_the_final_version_takes_comes_with_the_last_hop() -> None:
 
 
 def test_without_a_hop_the_creation_has_all_overrides() -> None:
-    assert requests.at_creation(FINAL, "3.2.1", []) == FINAL
-    assert requests.at_hop(FINAL, "3.2.1", [], "3.2.1") == {}
-    assert requests.at_creation({"WebserverAccessMode": "PUBLIC_ONLY"}, "2.11.2", ["3.2.1"]) != {}
+    assert overriding.at_creation(FINAL, "3.2.1", []) == FINAL
+    assert overriding.at_hop(FINAL, "3.2.1", [], "3.2.1") == {}
+    assert overriding.at_creation({"WebserverAccessMode": "PUBLIC_ONLY"}, "2.11.2", ["3.2.1"]) != {}
 
 
 def test_what_the_sdk_drops_is_named() -> None:

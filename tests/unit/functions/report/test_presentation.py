@@ -17,7 +17,7 @@ from jsonschema import Draft202012Validator
 from rich.console import Console
 
 from migration import wording
-from migration.report import facts, markdown, notification, page, plots
+from migration.report import facts, judging, markdown, notification, page, plots
 from mwaa_migrator_cli.progress import summary
 from tools.example_report import example
 
@@ -162,7 +162,7 @@ def test_every_field_is_described(report: Report) -> None:
 )
 def test_verdict(parts: Report, verdict: str, headline: str) -> None:
     report = small(**parts)
-    assert (facts.verdict(report), facts.headline(report)) == (verdict, headline)
+    assert (judging.verdict(report), judging.headline(report)) == (verdict, headline)
     text = Reader(page.render(report)).text
     assert headline in text
     assert headline in markdown.render(report)
@@ -361,7 +361,7 @@ def test_a_plot_says_what_it_shows_and_has_no_style_of_its_own() -> None:
 def test_a_trend_needs_two(number: int) -> None:
     one = {"time": "2026-11-22T10:00:00+00:00", "migration_id": "i", "verdict": "pass", "downtime_seconds": 60.0}
     report = small(rehearsals=[one] * number)
-    assert (plots.downtimes(facts.rehearsals(report)) is None) == (number == 0)
+    assert (plots.downtimes(judging.rehearsals(report)) is None) == (number == 0)
     Reader(page.render(report))
 
 

@@ -21,8 +21,7 @@ from xml.sax.saxutils import escape
 
 from local.installations import uv
 from local.installations.folders import BUILD, ROOT
-
-from .s3_folder import S3Folder
+from pipeline_runs.hadoop.s3_folder import S3Folder
 
 _HERE = Path(__file__).parent
 _PATIENCE = 300  # seconds for one command

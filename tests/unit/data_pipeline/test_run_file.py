@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.data_pipeline.given import read_runs
+from pipeline_runs.run_file import read_runs
 
 SAMPLES = Path(__file__).parents[2] / "data_pipeline" / "samples.toml"
 

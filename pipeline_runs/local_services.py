@@ -16,9 +16,8 @@ from local.aws.endpoint import Endpoint
 from local.aws.iam.identity import Identities
 from local.aws.iam.policy_evaluation import Principal
 from local.aws.request import AwsRequest
-
-from .hadoop.primary_node import PrimaryNode
-from .services import EmrSteps, Machines, RedshiftData, Serverless
+from pipeline_runs.hadoop.primary_node import PrimaryNode
+from pipeline_runs.services import EmrSteps, Machines, RedshiftData, Serverless
 
 REGION = "eu-west-1"
 _HERE = Path(__file__).parent

@@ -5,7 +5,7 @@ from __future__ import annotations
 import zipfile
 from pathlib import Path
 
-from .primary_node import PrimaryNode
+from pipeline_runs.hadoop.primary_node import PrimaryNode
 
 _SOURCE = Path(__file__).parent / "jars" / "ScriptRunner.java"
 

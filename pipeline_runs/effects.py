@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from .local_services import Aws
+from pipeline_runs.local_services import Aws
 
 #: The calls that are shown, with what is shown of their parameters.
 _SHOWN: Mapping[str, Callable[[dict[str, Any]], list[str]]] = {

@@ -1,21 +1,8 @@
 """Runs given definitions: `make pipelines DEFINITIONS=folder RUNS=file`.
 
 Every definition of the folder (*.json) is translated, and parsed by each version of Airflow. Those whose DAGs the file
-names run to their end against the local AWS, and what they did is printed. The file is TOML, a table for each DAG:
-
-    date               the logical date
-    variables, params, connections
-                       texts; $subnet, $group, $image and $postgres (host:port) in them stand for what is there
-    sql                statements before the run, on the database that stands for Redshift and every other
-    objects            what is in S3 before it: texts by their URI
-    jars               where in S3 a jar lies that runs the script of its first argument
-    dynamodb           items by their table, as the API has them; the key is `id`
-    storage_handlers   classes by whose name Hive reaches DynamoDB
-    instance_profiles  what there must be of them
-    image, web         scripts that instances have from the start; what `curl -O` fetches, by URL
-    queries            what to ask the database after the run
-    expected           the lines that the run must print, if given
-    in_any_order       true where tasks run side by side: then the lines may come in any order
+names run to their end against the local AWS, and what they did is printed. `pipeline_runs/run_file.py` says what the
+file may have.
 """
 
 from __future__ import annotations
@@ -23,46 +10,21 @@ from __future__ import annotations
 import difflib
 import sys
 import tempfile
-import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from data_pipeline import command
 from data_pipeline.options import Options
 from local.installations.postgres import PostgresServer
-
-from .airflow_runs import Deployment, deployed
-from .effects import Effects
-from .hadoop.script_runner import script_runner
-from .local_services import Aws, started_aws
-from .warehouse import DATABASE, run_statement
+from pipeline_runs.airflow_runs import Deployment, deployed
+from pipeline_runs.effects import Effects
+from pipeline_runs.hadoop.script_runner import script_runner
+from pipeline_runs.local_services import Aws, started_aws
+from pipeline_runs.run_file import Run, read_runs
+from pipeline_runs.warehouse import DATABASE, run_statement
 
 _VERSIONS = ("2.11.2", "3.2.1")
-
-
-@dataclass(frozen=True)
-class Run:
-    """What one run is given, and what it must print."""
-
-    dag_id: str
-    date: str
-    variables: Mapping[str, str] = field(default_factory=dict)
-    params: Mapping[str, str] = field(default_factory=dict)
-    connections: Mapping[str, str] = field(default_factory=dict)
-    sql: Sequence[str] = ()
-    objects: Mapping[str, str] = field(default_factory=dict)
-    jars: Sequence[str] = ()
-    dynamodb: Mapping[str, list[Any]] = field(default_factory=dict)
-    storage_handlers: Sequence[str] = ()
-    instance_profiles: Sequence[str] = ()
-    image: Mapping[str, str] = field(default_factory=dict)
-    web: Mapping[str, str] = field(default_factory=dict)
-    queries: Sequence[str] = ()
-    expected: Sequence[str] = ()
-    in_any_order: bool = False
 
 
 def main(definitions: Path, runs_file: Path | None) -> int:
@@ -82,12 +44,6 @@ def main(definitions: Path, runs_file: Path | None) -> int:
                     is_fine &= _run(airflow, aws, postgres, run)
             airflow.stop()
     return 0 if is_fine else 1
-
-
-def read_runs(file: Path) -> list[Run]:
-    """The runs that a file describes, in its order."""
-    found: dict[str, dict[str, Any]] = tomllib.loads(file.read_text(encoding="utf-8"))
-    return [Run(dag_id, **given) for dag_id, given in found.items()]
 
 
 def _parses(airflow: Deployment, definitions: Path) -> bool:

@@ -24,11 +24,11 @@ from moto.emr.models import emr_backends
 from moto.emrserverless.models import emrserverless_backends
 from werkzeug.wrappers import Response
 
+from local.aws.arns import arn, iam_arn
 from local.aws.iam.policy_evaluation import Principal
 from local.aws.request import AwsRequest
 from local.aws.responses import AwsError, json_response
-
-from .hadoop.primary_node import PrimaryNode
+from pipeline_runs.hadoop.primary_node import PrimaryNode
 
 
 def _validated(service: str, operation: str, answer: dict[str, Any]) -> Response:
@@ -93,9 +93,9 @@ class Serverless:
         run = {
             **common,
             "jobRunId": asked["jobRunId"],
-            "arn": f"arn:aws:emr-serverless:eu-west-1:123456789012:/jobruns/{asked['jobRunId']}",
-            "createdBy": "arn:aws:iam::123456789012:role/airflow",
-            "executionRole": "arn:aws:iam::123456789012:role/jobs",
+            "arn": arn("emr-serverless", request.region, principal.account, f"/jobruns/{asked['jobRunId']}"),
+            "createdBy": iam_arn(request.region, principal.account, "role/airflow"),
+            "executionRole": iam_arn(request.region, principal.account, "role/jobs"),
             "state": "SUCCESS",
             "stateDetails": "It has ended.",
             "releaseLabel": "emr-6.9.0",
