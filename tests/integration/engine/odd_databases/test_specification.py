@@ -335,7 +335,8 @@ CASES = [
     Case(
         "text_columns, text_values", "2.10.3", ["history", "text_columns", "text_values"],
         Refused("MigrationWouldFail", [
-            "rows of task_instance (d t r1 -1): the target's column pid is an integer, and theirs is text that is none",
+            "1 row of task_instance (d t r1 -1): the target's column pid is an integer, and theirs is text that "
+            "is none",
             "(d t r2 -1): the target's column duration is a floating-point number, and theirs is text that is none",
             "(d t r3 -1): the target's column start_date is a time, and theirs is text that is none",
             "(d t r4 -1): the target's column max_tries is an integer, and theirs is text that is none",
@@ -587,7 +588,7 @@ CASES = [
         Arrives(
             says=[
                 "1 XCom (d t r1 -1 broken): their value was no JSON",
-                "1 XCom (d t r1 -1 deep): their value was cleared", "too many containers",
+                "1 XCom (d t r1 -1 deep): their value was cleared", "containers nested too deeply",
                 "1 XCom (d t r2 -1 escaped)", "a NUL character",
                 "1 XCom (d t r2 -1 fraction): their value has NaN or Infinity",
                 "1 XCom (d t r3 -1 bytes)", "1 run (d r1): their conf was cleared", "half a character",
