@@ -8,6 +8,7 @@ import signal
 import zipfile
 from collections.abc import Iterator
 from contextlib import closing, suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -117,7 +118,8 @@ def start(aws: AwsWithMwaa, target: Environment, place: str, way_in: str) -> Non
         "--conf",
         conf,
         "--logical-date",
-        "2026-01-01T00:00:00+00:00",
+        # Airflow 3 has one run of a DAG for each.
+        datetime.now(UTC).isoformat(),
     ]
     eventually(lambda: airflow.command(command, timeout=60).returncode == 0, 120)
 
