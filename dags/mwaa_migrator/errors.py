@@ -99,7 +99,7 @@ class TargetOlderThanSource(Refused):
 
 
 class SourceBelowMigrations(Refused):
-    """The target's own migrations begin at a later release than the source's."""
+    """The target's own migrations do not know the source's revision: they begin at a later one."""
 
 
 class TargetNotAtHead(Refused):

@@ -8,7 +8,7 @@ from mwaa_migrator.errors import SourceBelowMigrations, TargetNotAtHead, TargetO
 from mwaa_migrator.postgres.catalog import read_tables
 from mwaa_migrator.scratch.trial import try_scratch_schema
 from mwaa_migrator.this_airflow.database import MetadataDatabase
-from mwaa_migrator.this_airflow.migrations import first_version, head_revision, known_revisions, tables_in_migrations
+from mwaa_migrator.this_airflow.migrations import head_revision, known_revisions, tables_in_migrations
 from mwaa_migrator.this_airflow.release import version_tuple
 
 
@@ -26,10 +26,10 @@ def check_target(target: MetadataDatabase, source_version: str, source_revision:
         raise TargetNotAtHead(message.format(target.revision, target.airflow_version, head))
     if source_revision not in known_revisions():
         message = (
-            "Airflow {}'s own migrations begin at {}, and the source is at {}. Migrate it through 2.11: import it "
-            "into Airflow 2.11, and upgrade that."
+            "Airflow {}'s own migrations do not know the source's revision {} (Airflow {}). Migrate it through 2.11: "
+            "import it into Airflow 2.11, and upgrade that."
         )
-        raise SourceBelowMigrations(message.format(target.airflow_version, first_version(), source_version))
+        raise SourceBelowMigrations(message.format(target.airflow_version, source_revision, source_version))
     tables = read_tables(target.connection, target.schema)
     target.connection.rollback()
     airflows = tables_in_migrations()

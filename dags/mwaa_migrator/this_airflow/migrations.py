@@ -17,6 +17,13 @@ from mwaa_migrator.errors import AirflowNotSupported
 from mwaa_migrator.this_airflow.migration_syntax import ANY_TABLE, MigrationSyntax
 
 
+class Revision(NamedTuple):
+    """A migration: the revisions that it ``follows``, and the release that it came with, where it says so."""
+
+    follows: Tuple[str, ...]
+    airflow_version: str | None
+
+
 @lru_cache(maxsize=None)
 def head_revision() -> str:
     """The revision that the migrations lead to: the one that no other follows.
@@ -31,17 +38,9 @@ def head_revision() -> str:
     return heads.pop()
 
 
-def known_revisions() -> set[str]:
+def known_revisions() -> Dict[str, Revision]:
     """The revisions that this Airflow's migrations begin at, lead through and lead to."""
-    return set(_read().revisions)
-
-
-def first_version() -> str:
-    """The release of the migration that follows no other: the oldest schema that this Airflow upgrades."""
-    for revision in _read().revisions.values():
-        if not revision.follows:
-            return revision.airflow_version or "an older release"
-    return "an older release"
+    return dict(_read().revisions)
 
 
 def applied_revisions(revision: str) -> set[str]:
@@ -98,13 +97,8 @@ def index_names() -> set[str]:
     return names_in_migrations() | _read_models().indexes
 
 
-class _Revision(NamedTuple):
-    follows: Tuple[str, ...]
-    airflow_version: str | None
-
-
 class _Migrations(NamedTuple):
-    revisions: Dict[str, _Revision]
+    revisions: Dict[str, Revision]
     tables: FrozenSet[str]
     columns: Dict[str, FrozenSet[str]]
     names: Dict[str, FrozenSet[str]]
@@ -113,7 +107,7 @@ class _Migrations(NamedTuple):
 @lru_cache(maxsize=None)
 def _read() -> _Migrations:
     """Parsing the text is what takes time, so all that is wanted of it is taken at once."""
-    revisions: Dict[str, _Revision] = {}
+    revisions: Dict[str, Revision] = {}
     tables: set[str] = set()
     columns: Dict[str, set[str]] = {}
     renamed: set[tuple[str, str]] = set()
@@ -122,7 +116,7 @@ def _read() -> _Migrations:
         module = ast.parse(text)
         said = dict(_assignments(module))
         if "revision" in said:
-            revisions[said["revision"]] = _Revision(_as_tuple(said.get("down_revision")), said.get("airflow_version"))
+            revisions[said["revision"]] = Revision(_as_tuple(said.get("down_revision")), said.get("airflow_version"))
             names[said["revision"]] = frozenset(re.findall(r"""["'](\w+)["']""", text))
         syntax = MigrationSyntax(module)
         tables.update(syntax.tables())

@@ -7,7 +7,7 @@ from mwaa_migrator.errors import AirflowNotSupported
 OLDEST = (1, 10, 12)
 FIRST_TOO_NEW = (4, 0, 0)
 
-#: From here on Airflow keeps tasks out of the metadata database, and upgrades from 2.6.2 or 2.7.0 on only.
+#: From here on Airflow keeps tasks out of the metadata database, and upgrades from 2.7.0 on only.
 AIRFLOW_3 = (3, 0, 0)
 
 

@@ -15,7 +15,7 @@ from migration.airflow.versions import Version
 
 WAYS = AUTO, DIRECT, THROUGH = "auto", "direct", "through-2.11"
 
-# By Airflow 3 release, the release that its own migrations begin at: made by tools/oldest_sources.py.
+# By Airflow 3 release, the oldest one whose databases its own migrations know: made by tools/oldest_sources.py.
 _OLDEST_SOURCES = Path(__file__).with_name("oldest_sources.json")
 
 

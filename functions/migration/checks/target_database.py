@@ -23,7 +23,7 @@ def check(found: Mapping[str, Any]) -> Check:
         name=NAME,
         result="pass",
         message=f"{who} of Airflow {found['airflow_version']} reaches the metadata database ({found['way_in']}), and "
-        "its migrations begin at or below the source's schema.",
+        "its migrations know the source's revision.",
     )
 
 

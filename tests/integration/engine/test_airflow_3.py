@@ -325,8 +325,8 @@ def test_a_source_below_the_targets_migrations_is_refused(empty_3: Deployment, o
     refused = empty_3.run("import", "--from", str(old_artifact))
     assert (refused.error, refused.code) == ("SourceBelowMigrations", 3)
     assert refused.message == (
-        "Airflow 3.2.1's own migrations begin at 2.6.2, and the source is at 1.10.12. Migrate it through 2.11: "
-        "import it into Airflow 2.11, and upgrade that."
+        "Airflow 3.2.1's own migrations do not know the source's revision da3f683c3a5a (Airflow 1.10.12). "
+        "Migrate it through 2.11: import it into Airflow 2.11, and upgrade that."
     )
     assert (empty_3.content(), empty_3.scratch_schemas()) == (before, [])
 

@@ -247,7 +247,7 @@ WORLD = {
         {"options.path": "through-2.11", "options.importVersion": "3.0.6"},
     ),
     "directly from below": Case(
-        "PathUnfit", "options.path", "3.2.1's own migrations begin at 2.6.2, and the source runs 2.5.1",
+        "PathUnfit", "options.path", "3.2.1's own migrations begin at 2.7.0, and the source runs 2.5.1",
         {"options.path": "direct"}, source(AirflowVersion="2.5.1"),
     ),
     "a plugin where tasks have the database": Case(
