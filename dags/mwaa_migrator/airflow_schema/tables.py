@@ -80,6 +80,8 @@ ARCHIVES = {"_xcom_archive": "xcom"}
 #: The table whose rows the import does not merge: it takes only the pause state of each DAG.
 DAG_TABLE = "dag"
 
+RUN_TABLE = "dag_run"
+
 LOG_TEMPLATE_TABLE = "log_template"
 
 #: What people set, and what a delta takes whole.

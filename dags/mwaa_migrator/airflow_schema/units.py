@@ -9,22 +9,22 @@
 
 from __future__ import annotations
 
-from typing import Iterator, List, Mapping, NamedTuple, Sequence, Tuple
+from typing import Iterable, Iterator, List, Mapping, NamedTuple, Sequence, Tuple
 
 from psycopg2 import sql
 
 from mwaa_migrator.airflow_schema.identity import identity_columns
 from mwaa_migrator.airflow_schema.references import undeclared_references
-from mwaa_migrator.airflow_schema.tables import SETTINGS
+from mwaa_migrator.airflow_schema.tables import RUN_TABLE, SETTINGS
 from mwaa_migrator.postgres import identifiers
 from mwaa_migrator.postgres.catalog import Table
+from mwaa_migrator.postgres.literal_rows import literal_rows
 
 RUN, BLOCK, ROW = "run", "block", "row"
 
 #: Numbers in a block: few enough to send a block again for one row, so many that a million rows have a thousand blocks.
 BLOCK_NUMBERS = 1000
 
-_RUNS = "dag_run"
 #: What a run is known by, in every table.
 RUN_COLUMNS = ("dag_id", "run_id")
 
@@ -85,7 +85,7 @@ def way_to_run(table: Table, tables: Mapping[str, Table]) -> WayToRun | None:
 
 
 def _way(table: Table, tables: Mapping[str, Table], passed: Sequence[str]) -> WayToRun | None:
-    if table.name == _RUNS:
+    if table.name == RUN_TABLE:
         return WayToRun((), "t", RUN_COLUMNS)
     ways: List[WayToRun] = []
     for columns, parent, parent_columns in _references(table, tables):
@@ -121,6 +121,23 @@ def _references(table: Table, tables: Mapping[str, Table]) -> Iterator[Tuple[Seq
             yield (column,), tables[name], tables[name].primary_key
 
 
+def block_of(number: sql.Composable) -> sql.Composed:
+    """The block of a number, in SQL."""
+    return sql.SQL("({} / {})").format(number, sql.Literal(BLOCK_NUMBERS))
+
+
+def is_in_blocks(number: sql.Composable, blocks: Iterable[Sequence[str]]) -> sql.Composed:
+    """The condition that a number's block is one of ``blocks``, each known by its number as text."""
+    numbers = sorted(int(block) for (block,) in blocks)
+    return sql.SQL("({} = any({}::bigint[]))").format(block_of(number), sql.Literal(numbers))
+
+
+def is_one_of(alias: str, columns: Sequence[str], keys: Iterable[Sequence[str]]) -> sql.Composed:
+    """The condition on ``alias`` that its columns, as text, are one of ``keys``."""
+    texts = [sql.SQL("{}::text").format(identifiers.column(alias, column)) for column in columns]
+    return sql.SQL("({}) in ({})").format(sql.SQL(", ").join(texts), literal_rows(sorted(keys), len(columns)))
+
+
 class Unit(NamedTuple):
     """``kind`` is RUN, BLOCK or ROW, ``columns`` what a unit is known by. Rows of a RUN have a ``way`` to it."""
 
@@ -133,7 +150,7 @@ class Unit(NamedTuple):
         if self.way is not None:
             return self.way.names()
         if self.kind == BLOCK:
-            return sql.SQL("({} / {})").format(identifiers.column(alias, self.columns[0]), sql.Literal(BLOCK_NUMBERS))
+            return block_of(identifiers.column(alias, self.columns[0]))
         return identifiers.columns(self.columns, alias)
 
 

@@ -11,6 +11,7 @@ import json
 from dataclasses import dataclass, field
 from typing import Any, Dict, Iterable, Iterator, List, Set, Tuple
 
+from mwaa_migrator.airflow_schema.tables import RUN_TABLE
 from mwaa_migrator.airflow_schema.units import BLOCK, ROW, RUN
 from mwaa_migrator.artifact.artifact import Artifact
 from mwaa_migrator.artifact.manifest import CHANGES
@@ -21,8 +22,6 @@ from mwaa_migrator.postgres.copy_text import parse_row
 
 #: What a unit is known by; a block by its number, as text.
 Key = Tuple[str, ...]
-
-_RUNS = "dag_run"
 
 
 @dataclass(frozen=True)
@@ -40,6 +39,10 @@ class Changes:
     rows: Dict[str, Set[Key]] = field(default_factory=dict)
     gone_rows: Dict[str, Set[Key]] = field(default_factory=dict)
     tables: Dict[str, int] = field(default_factory=dict)
+
+    def counts(self) -> Dict[str, Any]:
+        """How many runs and, by table, units differ."""
+        return {"runs": len(self.runs), "gone_runs": len(self.gone_runs), "tables": self.tables}
 
     def as_json(self) -> Dict[str, Any]:
         return {
@@ -103,7 +106,7 @@ def compare_sums(before: Tuple[Storage, Dict[str, Any]], after: Tuple[Storage, D
         changes.tables[table] = len(then | now)
         if entry["unit"] == RUN:
             changes.runs.update(then | now)
-            if table == _RUNS:
+            if table == RUN_TABLE:
                 changes.gone_runs.update(then - now)
         elif entry["unit"] == BLOCK:
             changes.blocks[table] = then | now

@@ -8,13 +8,13 @@
 
 from __future__ import annotations
 
-from typing import Dict, Iterable, Mapping, Sequence, Set
+from typing import Dict, Mapping, Set
 
 from psycopg2 import sql
 
 from mwaa_migrator.airflow_schema.references import surrogate_references
 from mwaa_migrator.airflow_schema.tables import SETTINGS
-from mwaa_migrator.airflow_schema.units import BLOCK, BLOCK_NUMBERS, ROW, RUN, Unit, unit_of
+from mwaa_migrator.airflow_schema.units import BLOCK, ROW, RUN, Unit, block_of, is_in_blocks, is_one_of, unit_of
 from mwaa_migrator.artifact.sums import Changes, Key
 from mwaa_migrator.export.plan import ExportPlan
 from mwaa_migrator.postgres import identifiers
@@ -38,25 +38,12 @@ def changed_rows(plan: ExportPlan, changes: Changes) -> Dict[str, sql.Composable
             assert unit.way is not None
             conditions[name] = unit.way.leads_to(plan.source.schema, literal_rows(sorted(changes.runs), 2))
         elif unit.kind == ROW and name not in SETTINGS and name not in parents:
-            conditions[name] = is_one_of(unit.columns, changes.rows.get(name, set()))
+            conditions[name] = is_one_of("t", unit.columns, changes.rows.get(name, set()))
     _add_blocks_referred_to(plan, units, conditions, changes)
     for name, unit in units.items():
         if unit.kind == BLOCK:
-            conditions[name] = _in_blocks(unit.columns[0], changes.blocks.get(name, set()))
+            conditions[name] = is_in_blocks(identifiers.column("t", unit.columns[0]), changes.blocks.get(name, ()))
     return conditions
-
-
-def is_one_of(columns: Sequence[str], keys: Iterable[Key]) -> sql.Composed:
-    """The condition on ``t`` that its columns, as text, are one of ``keys``."""
-    texts = [sql.SQL("{}::text").format(identifiers.column("t", column)) for column in columns]
-    return sql.SQL("({}) in ({})").format(sql.SQL(", ").join(texts), literal_rows(sorted(keys), len(columns)))
-
-
-def _in_blocks(column: str, blocks: Iterable[Key]) -> sql.Composed:
-    numbers = sorted(int(number) for (number,) in blocks)
-    return sql.SQL("({} / {}) = any({}::bigint[])").format(
-        identifiers.column("t", column), sql.Literal(BLOCK_NUMBERS), sql.Literal(numbers)
-    )
 
 
 def _add_blocks_referred_to(
@@ -86,11 +73,12 @@ def _blocks_referred_to(
 ) -> Set[Key]:
     condition = conditions.get(table.name)
     if unit.kind == BLOCK:
-        condition = _in_blocks(unit.columns[0], changes.blocks.get(table.name, set()))
-    query = sql.SQL("select distinct ({0} / {1})::text from {2} t where {0} is not null{3}").format(
-        identifiers.column("t", column),
-        sql.Literal(BLOCK_NUMBERS),
+        condition = is_in_blocks(identifiers.column("t", unit.columns[0]), changes.blocks.get(table.name, ()))
+    number = identifiers.column("t", column)
+    query = sql.SQL("select distinct {}::text from {} t where {} is not null{}").format(
+        block_of(number),
         plan.source.table(table.name),
+        number,
         sql.SQL("") if condition is None else sql.SQL(" and ") + condition,
     )
     return {(number,) for (number,) in fetch_all(plan.source.connection, query)}

@@ -48,11 +48,7 @@ def compare_source(artifact: Artifact, processes: int, progress: Progress) -> Di
     return {
         "unchanged": not set(changes.tables) - WRITTEN_WHILE_PAUSED,
         "artifact_id": artifact.id,
-        "changed_units": {
-            "runs": len(changes.runs),
-            "gone_runs": len(changes.gone_runs),
-            "tables": changes.tables,
-        },
+        "changed_units": changes.counts(),
         "examples": [" ".join(run) for run in sorted(changes.runs)[:EXAMPLES]],
         "phases": progress.phases,
     }

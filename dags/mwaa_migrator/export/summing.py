@@ -60,11 +60,7 @@ class Summing:
         cut = replace(cut, changed=changed_rows(cut.plan, changes))
         entries["changes_sha256"] = write_changes(storage, changes)
         entries["follows"] = {"artifact_id": self.follows.id, "manifest_sha256": self.follows.manifest["sha256"]}
-        entries["changed_units"] = {
-            "runs": len(changes.runs),
-            "gone_runs": len(changes.gone_runs),
-            "tables": changes.tables,
-        }
+        entries["changed_units"] = changes.counts()
         return cut, entries
 
 

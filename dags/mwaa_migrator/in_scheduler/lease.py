@@ -51,7 +51,7 @@ class Lease:
     def try_to_take(self, request: str) -> bool:
         """Take it for a request if it is free or stale; false if somebody else has it, or was quicker."""
         found = look(self._storage)
-        if found is not None and found.holder and not self._is_stale(found):
+        if found is not None and found.holder and self._watch(found.tag) < LEASE_SECONDS:
             return False
         return self._write(request, found.tag if found else None)
 
@@ -65,10 +65,11 @@ class Lease:
         self._write("", self._tag)
         self._holder = holder
 
-    def _is_stale(self, found: Seen) -> bool:
-        if found.tag != self._seen:
-            self._seen, self._seen_at = found.tag, self._clock()
-        return self._clock() - self._seen_at >= LEASE_SECONDS
+    def _watch(self, tag: str) -> float:
+        """Note the lease's version; returns for how many seconds it has been the same."""
+        if tag != self._seen:
+            self._seen, self._seen_at = tag, self._clock()
+        return self._clock() - self._seen_at
 
     def _write(self, request: str, over: str | None) -> bool:
         self._renewals += 1

@@ -29,7 +29,7 @@ class NamedRows:
         named += examples[: EXAMPLES - len(named)]
 
     def kinds(self) -> List[Tuple[str, int, List[str]]]:
-        """For each kind what was told of its rows, how many there are, and the names of a few."""
+        """For each kind the end of its line, the number of its rows, and the names of a few."""
         return [(told, rows, self._examples[told]) for told, rows in self._rows.items()]
 
     def lines(self) -> List[str]:

@@ -7,12 +7,10 @@ from __future__ import annotations
 
 from psycopg2 import sql
 
-from mwaa_migrator.airflow_schema.tables import ARCHIVES
+from mwaa_migrator.airflow_schema.tables import ARCHIVES, RUN_TABLE
 from mwaa_migrator.postgres import identifiers
 from mwaa_migrator.postgres.session import execute, fetch_value
 from mwaa_migrator.scratch.upgraded_artifact import UpgradedArtifact
-
-_RUN = "dag_run"
 
 
 def carry_archives(upgraded: UpgradedArtifact) -> int:
@@ -38,7 +36,7 @@ def carry_archives(upgraded: UpgradedArtifact) -> int:
                 identifiers.columns(columns),
                 sql.SQL(", ").join(values),
                 upgraded.scratch.table(name),
-                upgraded.target.table(_RUN),
+                upgraded.target.table(RUN_TABLE),
             ),
         )
     return carried
@@ -51,7 +49,7 @@ def _make(upgraded: UpgradedArtifact, name: str) -> None:
     owner = fetch_value(
         upgraded.connection,
         "select pg_get_userbyid(relowner)::text from pg_catalog.pg_class where oid = %s::regclass",
-        (upgraded.target.table(_RUN).as_string(upgraded.connection),),
+        (upgraded.target.table(RUN_TABLE).as_string(upgraded.connection),),
     )
     if owner != fetch_value(upgraded.connection, "select current_user::text"):
         execute(upgraded.connection, sql.SQL("alter table {} owner to {}").format(target, sql.Identifier(owner)))

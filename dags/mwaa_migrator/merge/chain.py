@@ -26,9 +26,7 @@ def read_chain(target: MetadataDatabase, artifact: Artifact) -> Tuple[str, ...]:
         raise _not_imported(artifact, name, "it was not imported into this metadata database")
     if receipt["result"]["target"]["revision"] != target.revision or receipt["result"]["mended_for_hop"]:
         raise _not_imported(artifact, name, "the target was upgraded, or mended for an upgrade, since its import")
-    later = fetch_value(
-        target.connection, "select artifact_id from mwaa_migrator.imports where result ->> 'follows' = %s", (name,)
-    )
+    later = follower(target.connection, name)
     if later is not None:
         raise _not_imported(artifact, name, f"{later}, which follows it too, was imported since")
     chain: List[str] = []

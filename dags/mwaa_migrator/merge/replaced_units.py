@@ -7,7 +7,8 @@ from typing import List, NamedTuple, Sequence, Tuple
 from psycopg2 import sql
 
 from mwaa_migrator.airflow_schema.identity import MADE_BY_AIRFLOW_TOO, identity_columns
-from mwaa_migrator.airflow_schema.units import BLOCK_NUMBERS, ROW, RUN, Unit, unit_of
+from mwaa_migrator.airflow_schema.tables import RUN_TABLE
+from mwaa_migrator.airflow_schema.units import ROW, RUN, Unit, is_in_blocks, is_one_of, unit_of
 from mwaa_migrator.artifact.sums import Changes
 from mwaa_migrator.merge.key_blocks import KeyBlocks
 from mwaa_migrator.merge.merge_tables import CHANGED_RUNS
@@ -15,8 +16,6 @@ from mwaa_migrator.postgres import identifiers, temporary_tables
 from mwaa_migrator.postgres.catalog import Table
 from mwaa_migrator.postgres.literal_rows import literal_rows
 from mwaa_migrator.scratch.upgraded_artifact import UpgradedArtifact
-
-_RUNS = "dag_run"
 
 
 class GoneRows(NamedTuple):
@@ -32,10 +31,8 @@ class ReplacedUnits:
     def __init__(self, upgraded: UpgradedArtifact, changes: Changes) -> None:
         names = upgraded.names
         self._upgraded = upgraded
-        self._blocks = {
-            names[table]: sorted(int(number) for (number,) in keys) for table, keys in changes.blocks.items()
-        }
-        self._rows = {names[table]: sorted(keys) for table, keys in changes.rows.items()}
+        self._blocks = {names[table]: keys for table, keys in changes.blocks.items()}
+        self._rows = {names[table]: keys for table, keys in changes.rows.items()}
         self._gone_rows = {names[table]: sorted(keys) for table, keys in changes.gone_rows.items()}
         self._columns: dict[str, List[str]] = {
             names[table]: entry["columns"] for table, entry in upgraded.artifact.manifest["sums"]["tables"].items()
@@ -57,11 +54,8 @@ class ReplacedUnits:
         known = set(self._upgraded.scratch_tables[table.name].column_names)
         if self._unit(table).kind != ROW or not columns or not set(columns) <= known:
             return None
-        texts = [sql.SQL("{}::text").format(identifiers.column("s", column)) for column in columns]
-        return sql.SQL("exists (select from {} s where s.ctid = x.source_row and ({}) in ({}))").format(
-            self._upgraded.scratch.table(table.name),
-            sql.SQL(", ").join(texts),
-            literal_rows(self._rows.get(table.name, ()), len(columns)),
+        return sql.SQL("exists (select from {} s where s.ctid = x.source_row and {})").format(
+            self._upgraded.scratch.table(table.name), is_one_of("s", columns, self._rows.get(table.name, ()))
         )
 
     def of_runs(self, table: Table) -> sql.Composable | None:
@@ -73,12 +67,12 @@ class ReplacedUnits:
     def of_gone_runs(self, table: Table) -> sql.Composable | None:
         """The same for a run that the source has no more."""
         way = self._unit(table).way
-        if way is None or _RUNS not in self._upgraded.tables:
+        if way is None or RUN_TABLE not in self._upgraded.tables:
             return None
         gone = sql.SQL(
             "select c.dag_id, c.run_id from {} c "
             "where not exists (select from {} s where (s.dag_id, s.run_id) = (c.dag_id, c.run_id))"
-        ).format(CHANGED_RUNS, self._upgraded.scratch.table(_RUNS))
+        ).format(CHANGED_RUNS, self._upgraded.scratch.table(RUN_TABLE))
         return way.leads_to(self._upgraded.target.schema, gone)
 
     def in_blocks(self, table: Table, given: KeyBlocks) -> sql.Composable | None:
@@ -90,7 +84,7 @@ class ReplacedUnits:
         if not changed:
             return None
         key = given.number_in_source(identifiers.column("t", str(table.surrogate_key)))
-        return sql.SQL("({} / {} = any({}::bigint[]))").format(key, sql.Literal(BLOCK_NUMBERS), sql.Literal(changed))
+        return is_in_blocks(key, changed)
 
     def gone_rows(self, table: Table) -> GoneRows | None:
         """None if there are none. What the target's Airflow makes as well stays, and what has other columns there."""

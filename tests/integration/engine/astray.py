@@ -4,24 +4,17 @@ from __future__ import annotations
 
 #: Rows whose reference does not lead to the row whose name they hold (see rows_2_10.sql), of the source's.
 ASTRAY_IN_2 = {
-    "task_instance.job_id": """
-        task_instance t left join job p on p.id = t.job_id
-         where t.dag_id like 'source%' and p.hostname is distinct from t.hostname""",
-    "task_instance.queued_by_job_id": """
-        task_instance t left join job p on p.id = t.queued_by_job_id
-         where t.dag_id like 'source%' and p.hostname is distinct from t.unixname""",
-    "task_instance.trigger_id": """
-        task_instance t left join trigger p on p.id = t.trigger_id
-         where t.dag_id like 'source%' and p.classpath is distinct from t.next_method""",
-    "task_instance_history.job_id": """
-        task_instance_history t left join job p on p.id = t.job_id
-         where t.dag_id like 'source%' and p.hostname is distinct from t.hostname""",
-    "task_instance_history.queued_by_job_id": """
-        task_instance_history t left join job p on p.id = t.queued_by_job_id
-         where t.dag_id like 'source%' and p.hostname is distinct from t.unixname""",
-    "task_instance_history.trigger_id": """
-        task_instance_history t left join trigger p on p.id = t.trigger_id
-         where t.dag_id like 'source%' and p.classpath is distinct from t.next_method""",
+    **{
+        f"{table}.{column}": f"""
+        {table} t left join {parent} p on p.id = t.{column}
+         where t.dag_id like 'source%' and p.{name} is distinct from t.{held_in}"""
+        for table in ("task_instance", "task_instance_history")
+        for column, parent, name, held_in in (
+            ("job_id", "job", "hostname", "hostname"),
+            ("queued_by_job_id", "job", "hostname", "unixname"),
+            ("trigger_id", "trigger", "classpath", "next_method"),
+        )
+    },
     "dag_run.creating_job_id": """
         dag_run t left join job p on p.id = t.creating_job_id
          where t.dag_id like 'source%' and p.hostname is distinct from t.dag_hash""",
