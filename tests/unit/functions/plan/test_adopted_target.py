@@ -269,14 +269,15 @@ def test_its_owner_changes_it_meanwhile(
     target: dict[str, Any], adopting: Plan, call: Handler, commands: Commands, changes: dict[str, Any], says: str
 ) -> None:
     target |= changes | {"LastUpdate": UPDATED}
-    for step in (
-        lambda: call(create_environment, migration=adopting, phase="create target", files={}),
-        lambda: call(trigger_dag_run, migration=adopting, dag=our_dags.EXPORT),
-        lambda: call(trigger_dag_run, migration=adopting, dag=our_dags.IMPORT),
-        lambda: call(cut_over, migration=adopting, done=0),
-    ):
+    steps: list[tuple[Any, dict[str, Any]]] = [
+        (create_environment, {"phase": "create target", "files": {}}),
+        (trigger_dag_run, {"dag": our_dags.EXPORT}),
+        (trigger_dag_run, {"dag": our_dags.IMPORT}),
+        (cut_over, {"done": 0}),
+    ]
+    for module, event in steps:
         with pytest.raises(errors.TargetChanged, match=says) as changed:
-            step()
+            call(module, migration=adopting, **event)
         assert "by arn:aws:cloudformation:platform at 2026-11-01T10:00:00Z" in str(changed.value)
         assert "hunter2" not in str(changed.value)
     assert commands.given == []
