@@ -42,8 +42,13 @@ class _Staged(TypedDict):
 
 @state
 def handler(*, execution: str, migration: Migration, airflow_version: str) -> StagedSettings:
-    """What was staged for that version before is found again. Before a hop our DAGs leave the target."""
+    """What was staged for that version before is found again. Before a hop our DAGs leave the target.
+
+    An adopted target has files of its own, so nothing is staged for it.
+    """
     require_locks(migration, execution)
+    if migration["adopted"]:
+        return StagedSettings(files=Files(dags=migration["target"]["dagsPath"])._asdict())
     store = of_attempt(clients.s3(), migration)
     staged: _Staged | None = store.read(layout.staged(airflow_version))
     if staged is None:
