@@ -35,7 +35,19 @@ DAGS = 3_000
 
 MEGABYTE = 1024 * 1024
 
-_PAUSES = Path(__file__).with_name("downtime_pauses.py")
+# Pauses every active DAG and names them in a file, or unpauses those; the result has no phases.
+_PAUSES = """
+import json, sys
+from pathlib import Path
+from mwaa_migrator.dag_tasks.dag_states import active_dags, set_paused
+from mwaa_migrator.this_airflow.database import metadata_database
+command, file = sys.argv[1], Path(sys.argv[2])
+with metadata_database() as database:
+    if command == "pause":
+        file.write_text(json.dumps(active_dags(database)))
+    set_paused(database, json.loads(file.read_text()), command == "pause")
+sys.stdout.write(json.dumps({"phases": []}))
+"""
 
 # Reading it costs time, so it is read less often than where nothing is timed.
 _LOOK_SECONDS = 0.25
@@ -234,8 +246,7 @@ class _Deltas:
 
 
 def _set_paused(engine: Engine, command: str, file: Path) -> subprocess.Popen[str]:
-    # -P keeps the script's folder off the path.
-    return engine.start_python("-P", str(_PAUSES), command, str(file))
+    return engine.start_python("-c", _PAUSES, command, str(file))
 
 
 def _median(hand_overs: Sequence[dict[str, Step]], steps: Sequence[str]) -> float:
