@@ -287,6 +287,10 @@ class VerificationFailed(MigrationError):
     """Source and target differ in at least one table."""
 
 
+class RollBackBegun(MigrationError):
+    """A rollback has begun that was aborted; it has to end before anything is cut over."""
+
+
 class SourceActive(MigrationError):
     """Somebody unpaused DAGs of the source during the migration; after a cut-over they would run in both places."""
 

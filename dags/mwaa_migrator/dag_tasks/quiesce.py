@@ -1,17 +1,18 @@
 """Quiesce, drain and resume: pausing the source's DAGs, waiting for its tasks, and putting the DAGs back.
 
-What quiesce pauses it remembers first, in an object beside the artifact. Resume *closes* that memory for good: a task
-that waited for a worker may begin after a rollback, and must pause nothing then.
+What quiesce pauses it remembers first, in an object beside the artifact. Resume *closes* the quiescence for good, by
+another object: a task that waited for a worker may begin after a rollback, and must pause nothing then. Either may be
+killed at any point, tried again, or run twice side by side; docs/hand-over.md says why that does no harm.
 """
 
 from __future__ import annotations
 
 import json
 import time
-from typing import Any, Dict
+from typing import Any, Dict, List
 
 from mwaa_migrator.artifact.storage import Storage
-from mwaa_migrator.dag_tasks.dag_states import active_dags, count_running_tasks, set_paused
+from mwaa_migrator.dag_tasks.dag_states import active_dags, change_states, count_running_tasks, set_paused
 from mwaa_migrator.errors import DrainTimedOut, SourceResumed
 from mwaa_migrator.export.plan import export_options
 from mwaa_migrator.export.source_check import require_exportable
@@ -19,8 +20,10 @@ from mwaa_migrator.options import FAIL_DRAIN, WAIT
 from mwaa_migrator.progress import Progress
 from mwaa_migrator.this_airflow.database import MetadataDatabase, metadata_database
 
-#: What quiesce remembers and resume puts back.
-_MEMORY = "active_dags.json"
+#: What quiesce remembers and resume puts back: ``{"active_dags"}``. Quiesce alone writes it.
+MEMORY = "active_dags.json"
+#: That the source's DAGs are put back for good: ``{"resumed"}``, true once they are. Quiesce never writes it.
+CLOSED = "closed.json"
 
 _DRAIN_POLL_SECONDS = 5
 
@@ -34,16 +37,16 @@ def quiesce(storage: Storage, options: Dict[str, Any], progress: Progress) -> di
         return {"active_dags": [], "paused": 0}
     with metadata_database() as source:
         require_exportable(source, export_options(options))
-        # Tried again after some DAGs were paused, what the first try saw counts.
-        remembered = read_open_memory(storage)["active_dags"]
-        active = sorted({*active_dags(source), *remembered})
-        storage.write_json(_MEMORY, {"active_dags": active, "closed": False, "resumed": False})
-        paused = set_paused(source, active, True)
-        try:
-            read_open_memory(storage)
-        except SourceResumed:
-            set_paused(source, active, False)
-            raise
+        require_open(storage)
+        # In this order: whoever has paused DAGs before they were listed here has remembered them before.
+        active = active_dags(source)
+        active = sorted({*active, *_remembered(storage)})
+        storage.write_json(MEMORY, {"active_dags": active})
+        paused = change_states(source, active, True)
+        # Resume closes first, and then needs the rows that are locked now. So either it is seen here, or it waits for
+        # this transaction and puts back what that has paused.
+        require_open(storage)
+        source.connection.commit()
         return {"active_dags": active, "paused": paused}
 
 
@@ -79,28 +82,30 @@ def resume(storage: Storage, options: Dict[str, Any], progress: Progress) -> dic
 
 
 def _put_back(source: MetadataDatabase, storage: Storage) -> int:
-    memory = _read_memory(storage)
-    remembered = [] if memory["resumed"] else memory["active_dags"]
-    # Closed first, even if nothing was paused: a quiesce that has not begun yet pauses nothing any more. Resumed last:
-    # a try that ends in between is repeated.
-    storage.write_json(_MEMORY, {**memory, "closed": True})
-    resumed = set_paused(source, remembered, False)
-    storage.write_json(_MEMORY, {**memory, "closed": True, "resumed": True})
+    if (_read(storage, CLOSED) or {"resumed": False})["resumed"]:
+        return 0
+    # Closed first, even if nothing was paused, and what quiesce has remembered is read after that: a quiesce that
+    # remembers later pauses nothing. Resumed last: a try that ends in between is repeated.
+    storage.write_json(CLOSED, {"resumed": False})
+    resumed = set_paused(source, _remembered(storage), False)
+    storage.write_json(CLOSED, {"resumed": True})
     return resumed
 
 
-def _read_memory(storage: Storage) -> dict[str, Any]:
-    if storage.size(_MEMORY) is None:
-        return {"active_dags": [], "closed": False, "resumed": False}
-    return dict(json.loads(storage.read_bytes(_MEMORY).decode("utf-8")))
+def _remembered(storage: Storage) -> List[str]:
+    return list((_read(storage, MEMORY) or {"active_dags": []})["active_dags"])
 
 
-def read_open_memory(storage: Storage) -> dict[str, Any]:
-    """The memory; raises SourceResumed if the source's DAGs were put back for good."""
-    memory = _read_memory(storage)
-    if memory["closed"]:
+def _read(storage: Storage, name: str) -> Dict[str, Any] | None:
+    if storage.size(name) is None:
+        return None
+    return dict(json.loads(storage.read_bytes(name).decode("utf-8")))
+
+
+def require_open(storage: Storage) -> None:
+    """Raises SourceResumed if the source's DAGs were put back for good."""
+    if storage.size(CLOSED) is not None:
         raise SourceResumed(
             "The source's DAGs were put back by a rollback or by the drain's time-out. Start the migration again: it "
             "pauses them anew and makes another artifact."
         )
-    return memory

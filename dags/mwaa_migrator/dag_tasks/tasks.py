@@ -17,7 +17,7 @@ from mwaa_migrator.artifact.manifest import check_id
 from mwaa_migrator.artifact.storage import Storage
 from mwaa_migrator.copying.workers import default_processes
 from mwaa_migrator.dag_tasks.conf import artifact_url, read_options
-from mwaa_migrator.dag_tasks.quiesce import drain, quiesce, read_open_memory, resume
+from mwaa_migrator.dag_tasks.quiesce import drain, quiesce, require_open, resume
 from mwaa_migrator.dag_tasks.work_process import work_in_process
 from mwaa_migrator.errors import (
     DatabaseOutOfReach,
@@ -71,7 +71,7 @@ def _export(storage: Storage, options: Dict[str, Any], progress: Progress, run_i
     if options["probe"]:
         return check_source(export_options(options), progress)
     if options["quiesce"]:
-        read_open_memory(storage)
+        require_open(storage)
     return summary(export(storage, storage.folder, export_options(options), progress))
 
 

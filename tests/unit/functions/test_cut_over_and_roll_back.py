@@ -13,12 +13,12 @@ import roll_back
 import stage_dags
 import trigger_dag_run
 import verify
-from migration import errors
+from migration import errors, phase_names
 from migration.airflow import our_dags, runs
 from migration.airflow.cli import AirflowCli
 from migration.airflow.endpoint import Answer
 from migration.aws import clients
-from migration.exchange.store import of_artifact
+from migration.exchange.store import of_artifact, of_attempt
 from tests.unit.functions.conftest import Commands, Environments, Handler, document
 from tests.unit.functions.objects import Plan, keys, leave, put, read, table
 
@@ -60,6 +60,15 @@ def test_cut_over_unpauses_what_was_active(planned: Plan, commands: Commands, ca
     assert [command[:2] for command in commands.given] == [("dags", "list"), *[("dags", "unpause")] * 2]
     assert all("--treat-dag-id-as-regex" in command for command in commands.given[1:])
     assert our_dags.EXPORT not in " ".join(commands.given[2])
+
+
+def test_nothing_is_cut_over_while_a_rollback_is_unfinished(planned: Plan, commands: Commands, call: Handler) -> None:
+    """An execution was aborted in it, and the same input started again."""
+    leave(planned, our_dags.EXPORT, "quiesce", active_dags=["a"], paused=1)
+    of_attempt(clients.s3(), planned).start_phase(phase_names.ROLL_BACK)  # type: ignore[arg-type]
+    with pytest.raises(errors.RollBackBegun, match="start the migration again"):
+        call(cut_over, migration=planned, done=0)
+    assert commands.given == []
 
 
 @pytest.mark.parametrize("name", ["is_paused", "paused"])
