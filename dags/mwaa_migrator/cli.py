@@ -129,15 +129,15 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
     progress = on_terminal(arguments.json)
     options = {name: getattr(arguments, name) for name in _OPTIONS[arguments.command]}
     if arguments.command == "check":
-        from mwaa_migrator.export.plan import export_options
+        from mwaa_migrator.export.export_options import export_options
         from mwaa_migrator.export.source_check import check_source
 
         return check_source(export_options({"xcoms": True, "jobs": None, **options}), progress)
     if arguments.command == "export":
-        from mwaa_migrator.copying.workers import default_processes
         from mwaa_migrator.export.export_artifact import export
-        from mwaa_migrator.export.plan import export_options
+        from mwaa_migrator.export.export_options import export_options
         from mwaa_migrator.export.summing import Summing, options_of_delta
+        from mwaa_migrator.options import default_processes
 
         artifact_id = check_id(arguments.id or new_artifact_id())
         storage = open_storage(arguments.to).child(artifact_id)
@@ -158,14 +158,14 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
 
         return import_artifact(storage, import_options(options), progress)
     if arguments.command == "verify":
-        from mwaa_migrator.copying.workers import default_processes
+        from mwaa_migrator.options import default_processes
         from mwaa_migrator.verify.verify_import import verify_import
 
         return verify_import(storage, options["jobs"] or default_processes(), progress)
     artifact = read_artifact(storage)
     if arguments.command == "compare-source":
-        from mwaa_migrator.copying.workers import default_processes
         from mwaa_migrator.export.compare_source import compare_source
+        from mwaa_migrator.options import default_processes
 
         return compare_source(artifact, options["jobs"] or default_processes(), progress)
     missing = artifact.missing_parts()

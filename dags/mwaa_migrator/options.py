@@ -6,6 +6,7 @@ test holds both equal.
 
 from __future__ import annotations
 
+import os
 import re
 from typing import Any, Callable, Mapping, NamedTuple, Sequence
 
@@ -96,6 +97,11 @@ class Option(NamedTuple):
 
     def accepts(self, value: Any) -> bool:
         return (value is None and self.default is None) or self.values.accept(value)
+
+
+def default_processes() -> int:
+    """As many as there are cores, from 2 to 4: a worker of MWAA has 1 to 8 vCPUs and other work to do."""
+    return max(2, min(4, os.cpu_count() or 1))
 
 
 _PROCESSES = Option(None, _JOBS, "--jobs", "N", "copying processes (default: 2 to 4, by cores)")

@@ -15,7 +15,6 @@ from mwaa_migrator.artifact.artifact import summary
 from mwaa_migrator.artifact.location import open_storage
 from mwaa_migrator.artifact.manifest import check_id
 from mwaa_migrator.artifact.storage import Storage
-from mwaa_migrator.copying.workers import default_processes
 from mwaa_migrator.dag_tasks.conf import artifact_url, read_options
 from mwaa_migrator.dag_tasks.quiesce import drain, quiesce, read_open_memory, resume
 from mwaa_migrator.dag_tasks.work_process import work_in_process
@@ -31,14 +30,14 @@ from mwaa_migrator.errors import (
     StorageUnreachable,
 )
 from mwaa_migrator.export.export_artifact import export
-from mwaa_migrator.export.plan import export_options
+from mwaa_migrator.export.export_options import export_options
 from mwaa_migrator.export.source_check import check_source
 from mwaa_migrator.in_scheduler.asking import work_in_scheduler
 from mwaa_migrator.merge.give_dag_versions import give_dag_versions
 from mwaa_migrator.merge.import_artifact import import_artifact, import_options
 from mwaa_migrator.merge.prepare_hop import prepare_hop
 from mwaa_migrator.merge.target_probe import probe_target
-from mwaa_migrator.options import EXPORT_OPTIONS, IMPORT_OPTIONS, PLUGIN, WORKER, Option
+from mwaa_migrator.options import EXPORT_OPTIONS, IMPORT_OPTIONS, PLUGIN, WORKER, Option, default_processes
 from mwaa_migrator.progress import Progress
 from mwaa_migrator.this_airflow.worker_environment import is_airflow_kept_out
 from mwaa_migrator.verify.verify_import import verify_import

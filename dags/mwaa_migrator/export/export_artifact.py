@@ -27,8 +27,9 @@ from mwaa_migrator.errors import ArtifactExists, ExportFailed, MigratorError, St
 from mwaa_migrator.export.column_rules import require_key_space
 from mwaa_migrator.export.dag_list import DAG_LIST, read_dag_list
 from mwaa_migrator.export.export_encrypted import export_encrypted, refuse_undecryptable
+from mwaa_migrator.export.export_options import ExportOptions
 from mwaa_migrator.export.history_cut import HistoryCut, read_cut
-from mwaa_migrator.export.plan import ExportOptions, ExportPlan, plan_export
+from mwaa_migrator.export.plan import ExportPlan, plan_export
 from mwaa_migrator.export.refused_rows import (
     RefusedRows,
     by_table,

@@ -18,7 +18,8 @@ from psycopg2.errors import InvalidRegularExpression
 from mwaa_migrator.airflow_schema.references import undeclared_references
 from mwaa_migrator.airflow_schema.tables import DAG_TABLE, OWN_DAGS, TABLES_WITH_OWN_DAGS
 from mwaa_migrator.errors import InvalidArguments
-from mwaa_migrator.export.plan import ExportOptions, ExportPlan
+from mwaa_migrator.export.export_options import ExportOptions
+from mwaa_migrator.export.plan import ExportPlan
 from mwaa_migrator.options import ALL_DAGS
 from mwaa_migrator.postgres import identifiers
 from mwaa_migrator.postgres.catalog import Table

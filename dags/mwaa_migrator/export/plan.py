@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Dict, List, Mapping, NamedTuple, Sequence, Set, Tuple
+from typing import Any, Dict, List, Sequence, Set, Tuple
 
 from mwaa_migrator.airflow_schema.column_limits import UNIQUE
 from mwaa_migrator.airflow_schema.tables import (
@@ -14,9 +14,10 @@ from mwaa_migrator.airflow_schema.tables import (
     reason_not_exported,
 )
 from mwaa_migrator.artifact.schema_description import describe
-from mwaa_migrator.copying.workers import default_processes
 from mwaa_migrator.errors import InvalidArguments, RevisionUnclear
-from mwaa_migrator.postgres.catalog import OwnedSequence, Table, read_tables
+from mwaa_migrator.export.export_options import ExportOptions
+from mwaa_migrator.postgres.catalog import OwnedSequence, Table
+from mwaa_migrator.postgres.read_tables import read_tables
 from mwaa_migrator.this_airflow.database import MetadataDatabase
 from mwaa_migrator.this_airflow.migrations import (
     columns_in_migrations,
@@ -25,36 +26,6 @@ from mwaa_migrator.this_airflow.migrations import (
     unknown_tables,
 )
 from mwaa_migrator.this_airflow.release import AIRFLOW_3, version_tuple
-
-
-class ExportOptions(NamedTuple):
-    """
-    ``days`` and ``dags`` cut history; ``tables`` (None: all) and ``exclude_tables`` choose among the tables.
-    ``set_aside`` are the kinds of rows to leave out that the migrations on the way to ``target_version`` do not take.
-    """
-
-    days: int | None
-    dags: str
-    tables: Sequence[str] | None
-    exclude_tables: Sequence[str]
-    processes: int
-    skip_undecryptable: bool
-    set_aside: Sequence[str]
-    target_version: str | None
-
-
-def export_options(values: Mapping[str, Any]) -> ExportOptions:
-    """From the values of ``options.EXPORT_OPTIONS``."""
-    return ExportOptions(
-        values["historyDays"],
-        values["dags"],
-        values["tables"],
-        values["excludeTables"] + ([] if values["xcoms"] else ["xcom"]),
-        values["jobs"] or default_processes(),
-        values["skipUndecryptable"],
-        values["setAside"],
-        values["targetVersion"],
-    )
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,9 @@ from mwaa_migrator.errors import MigratorError
 from mwaa_migrator.export.column_rules import require_key_space
 from mwaa_migrator.export.dag_list import read_dag_list
 from mwaa_migrator.export.export_encrypted import find_undecryptable, refuse_undecryptable
+from mwaa_migrator.export.export_options import ExportOptions
 from mwaa_migrator.export.history_cut import HistoryCut, read_cut
-from mwaa_migrator.export.plan import ExportOptions, plan_export
+from mwaa_migrator.export.plan import plan_export
 from mwaa_migrator.export.refused_rows import RefusedRows, find_refused_rows, rules_to_come, to_set_aside
 from mwaa_migrator.export.rows_to_change import find_rows_to_change
 from mwaa_migrator.export.unfinished import unfinished

@@ -11,7 +11,7 @@ from mwaa_migrator.airflow_schema.primary_keys import usual_key
 from mwaa_migrator.airflow_schema.references import DECLARED_REFERENCES, Reference
 from mwaa_migrator.airflow_schema.revision_tables import _RELEASES, revision_tables
 from mwaa_migrator.airflow_schema.tables import FILLS_ITSELF_PREFIXES, reason_not_exported
-from mwaa_migrator.postgres.catalog import read_tables
+from mwaa_migrator.postgres.read_tables import read_tables
 
 from local.installations import airflow_installation
 from sources.deployment import Deployment
