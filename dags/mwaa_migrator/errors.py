@@ -39,7 +39,7 @@ class DatabaseOutOfReach(Refused):
 
 
 class DatabaseNotSupported(Refused):
-    """The metadata database is not PostgreSQL, or too old a PostgreSQL for the artifact."""
+    """The metadata database is of a kind, a release or a revision that an export or an import does not take."""
 
 
 class AirflowNotSupported(Refused):

@@ -41,6 +41,7 @@ ENGINE_LAYERS = (
     ("verify", "result_text"),
     ("merge",),
     ("comparison",),
+    ("other_databases",),
     ("scratch", "export"),
     ("mending",),
     ("copying",),

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any, Mapping, NamedTuple, Sequence
+from typing import Any, Container, List, Mapping, NamedTuple, Sequence
 
+from mwaa_migrator.airflow_schema.tables import REVISION_TABLE
+from mwaa_migrator.errors import InvalidArguments
 from mwaa_migrator.options import default_processes
 
 
@@ -35,3 +37,16 @@ def export_options(values: Mapping[str, Any]) -> ExportOptions:
         values["setAside"],
         values["targetVersion"],
     )
+
+
+def require_possible_choice(options: ExportOptions, tables: Container[str], not_exported: Mapping[str, str]) -> None:
+    """Raises InvalidArguments if the options name tables that are not there, or that no export takes."""
+    named = [*(options.tables or ()), *options.exclude_tables]
+    problems: List[str] = [f"there is no table '{name}'" for name in named if name not in tables]
+    if REVISION_TABLE in options.exclude_tables:
+        problems.append(f"'{REVISION_TABLE}' cannot be left out: the import starts from it")
+    problems += [
+        f"'{name}' cannot be exported: {not_exported[name]}" for name in options.tables or () if name in not_exported
+    ]
+    if problems:
+        raise InvalidArguments("{}. Correct --tables or --exclude-tables.".format("; ".join(problems)))
