@@ -143,12 +143,13 @@ def _is_false(value: str) -> str:
 
 
 def _is_time(value: str) -> str:
-    """As SQLAlchemy writes it: UTC, without a zone, with or without a fraction. SQLite makes 2 March of 31 February."""
+    """As SQLAlchemy writes it: UTC, without a zone, with or without a fraction. With a step of no
+    days, SQLite makes 2 March of 31 February."""
     whole = f"replace(substr({value}, 1, 19), 'T', ' ')"
     fraction = f"substr({value}, 20, 1) = '.' and length({value}) between 21 and 26"
     return (
         f"typeof({value}) = 'text' and {value} glob '{_DATE}[ T]{_TIME}*' and {value} >= '0001' "
-        f"and datetime({whole}) = {whole} "
+        f"and datetime({whole}, '+0 days') = {whole} "
         f"and (length({value}) = 19 or ({fraction} and substr({value}, 21) not glob '*[^0-9]*'))"
     )
 
