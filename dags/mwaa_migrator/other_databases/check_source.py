@@ -107,4 +107,6 @@ def _orphans(cut: RowCut) -> Iterator[str]:
                 f"and not exists (select 1 from {name(str(key.parent))} p where {same})"
             )
             if rows:
-                yield f"{rows} rows of {table.name} whose {key.parent} is missing: the import clears or sets them aside"
+                noun = "row" if rows == 1 else "rows"
+                broken = f"{rows:,} {noun} of {table.name} whose {key.parent} is missing"
+                yield f"{broken}: cleared or set aside by the import"

@@ -10,6 +10,7 @@ import sys
 from contextlib import contextmanager
 from typing import Any, Dict, Iterator, List, NamedTuple, Sequence, Tuple
 
+from mwaa_migrator.airflow_schema.tables import reason_not_exported
 from mwaa_migrator.errors import DatabaseFailed, DatabaseNotSupported, DatabaseUnreachable, MissingRight
 from mwaa_migrator.other_databases.source import (
     Source,
@@ -24,6 +25,7 @@ from mwaa_migrator.other_databases.source import (
     shortened,
 )
 from mwaa_migrator.postgres.catalog import Column
+from mwaa_migrator.this_airflow.migrations import tables_in_migrations
 
 #: In their order. The modes make ``||`` join texts, and a backslash a character like any other.
 _SETTINGS = (
@@ -33,9 +35,6 @@ _SETTINGS = (
     "set session transaction isolation level repeatable read",
     "set session net_write_timeout = 3600",
 )
-
-#: Without history, so its rows need no snapshot.
-_NEEDS_NO_SNAPSHOT = ("alembic_version",)
 
 _NO_RIGHT = (1044, 1142, 1143, 1227)
 
@@ -202,7 +201,7 @@ def _connect(engine: Any) -> Any:
     try:
         # Through the engine, whose events and arguments are Airflow's, from a pool of its own.
         pooled = engine.pool.recreate().connect()
-    except SQLAlchemyError as error:
+    except (SQLAlchemyError, engine.dialect.dbapi.Error) as error:
         message = "The metadata database does not answer: {}. Check Airflow's sql_alchemy_conn and the network."
         raise DatabaseUnreachable(message.format(str(error).strip().splitlines()[0])) from error
     connection = getattr(pooled, "driver_connection", None) or pooled.connection
@@ -241,8 +240,12 @@ def _require_innodb(connection: Any) -> None:
         "select table_name, engine from information_schema.tables where table_schema = database() "
         "and table_type = 'BASE TABLE' and engine <> 'InnoDB' order by table_name",
     )
+    airflows = tables_in_migrations()
     others = {str(as_text(table)): str(as_text(engine)) for table, engine in rows}
-    others = {table: engine for table, engine in others.items() if table not in _NEEDS_NO_SNAPSHOT}
+    # Another application's tables are not read, and what an export leaves out needs no snapshot.
+    others = {
+        table: engine for table, engine in others.items() if table in airflows and reason_not_exported(table) is None
+    }
     if others:
         raise DatabaseNotSupported(
             "These tables have no transactions, so no snapshot would hold for them: {}. Convert them: {}".format(

@@ -7,6 +7,7 @@ import json
 import re
 import struct
 from collections import Counter
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -16,17 +17,20 @@ from sources import FERNET_KEY
 from sources.deployment import Deployment
 
 
-def require_same(artifact: Path, of_postgresql: Path, single_precision: bool = False) -> None:
+def require_same(
+    artifact: Path, of_postgresql: Path, single_precision: bool = False, whole_seconds: Collection[str] = ()
+) -> None:
     """The tables, and each value of each row.
 
     Args:
         single_precision: whether fractions count with the digits only that four bytes have, as in MySQL's FLOAT.
+        whole_seconds: columns whose times are compared without their fraction, which the source does not keep.
     """
     manifest = json.loads((of_postgresql / "manifest.json").read_text())
     # Of 1.10's table of users, which no import fills.
     left_out = manifest["constraints_left_out"]
     assert _schema(artifact, left_out) == _schema(of_postgresql, left_out)
-    ours, theirs = _rows(artifact, single_precision), _rows(of_postgresql, single_precision)
+    ours, theirs = (_rows(one, single_precision, whole_seconds) for one in (artifact, of_postgresql))
     assert ours.keys() == theirs.keys()
     for table in theirs:
         assert ours[table] == theirs[table], table
@@ -39,7 +43,7 @@ def _schema(artifact: Path, left_out: list[str]) -> dict[str, Any]:
     return {table["name"]: table for table in tables}
 
 
-def _rows(artifact: Path, single_precision: bool) -> dict[str, Any]:
+def _rows(artifact: Path, single_precision: bool, whole_seconds: Collection[str]) -> dict[str, Any]:
     """The columns of each table, and how often each row is there."""
     manifest = json.loads((artifact / "manifest.json").read_text())
     found: dict[str, Any] = {}
@@ -51,7 +55,13 @@ def _rows(artifact: Path, single_precision: bool) -> dict[str, Any]:
         ]
         found[name] = (
             entry["columns"],
-            Counter(tuple(_plain(value, single_precision) for value in line) for line in lines),
+            Counter(
+                tuple(
+                    _plain(value.partition(".")[0] if value and column in whole_seconds else value, single_precision)
+                    for column, value in zip(entry["columns"], line, strict=True)
+                )
+                for line in lines
+            ),
         )
     return found
 
