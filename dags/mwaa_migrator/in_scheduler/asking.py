@@ -9,10 +9,13 @@ import uuid
 from typing import Any, Callable, Dict
 
 from mwaa_migrator import errors
+from mwaa_migrator.artifact import lease
 from mwaa_migrator.artifact.s3_storage import S3Storage
 from mwaa_migrator.artifact.storage import Storage
 from mwaa_migrator.errors import DatabaseOutOfReach, WorkerDied
-from mwaa_migrator.in_scheduler import lease
+
+#: The folder beside the manifest that has requests, answers and the lease.
+FOLDER = "in-scheduler"
 
 #: How long a scheduler may take to begin. One that has to be replaced first takes Amazon MWAA a few minutes.
 TAKEN_WITHIN_SECONDS = 300.0
@@ -20,17 +23,17 @@ TAKEN_WITHIN_SECONDS = 300.0
 SILENCE_SECONDS = 300.0
 
 _POLL_SECONDS = 2.0
-_TOLD_EACH_SECONDS = 60.0
+_SAY_EACH_SECONDS = 60.0
 
 _log = logging.getLogger(__name__)
 
 
 def request_name(task: str) -> str:
-    return f"in-scheduler/{task}.request.json"
+    return f"{FOLDER}/{task}.request.json"
 
 
 def answer_name(task: str) -> str:
-    return f"in-scheduler/{task}.answer.json"
+    return f"{FOLDER}/{task}.answer.json"
 
 
 def work_in_scheduler(
@@ -47,13 +50,13 @@ def work_in_scheduler(
     content = {"request": request, "task": name, "options": options, "run_id": run_id}
     storage.write_json(request_name(name), content)
     _log.info("asked a scheduler of this Airflow for the work of %s", name)
-    began = heard = told = clock()
+    began = heard = said = clock()
     is_taken, tag = False, None
     while True:
         answer = read_object(storage, answer_name(name))
         if answer is not None and answer["request"] == request:
             return _result(answer)
-        seen, now = lease.look(storage), clock()
+        seen, now = lease.look(storage, FOLDER), clock()
         if seen is not None and seen.tag != tag:
             # It may still work for an earlier try of this task, and come to this request after that.
             is_taken, tag, heard = is_taken or bool(seen.holder), seen.tag, now
@@ -65,9 +68,9 @@ def work_in_scheduler(
             )
         if is_taken and now - heard >= SILENCE_SECONDS:
             raise WorkerDied(f"The scheduler that worked on {name} has been silent for {now - heard:.0f} s. Try again.")
-        if now - told >= _TOLD_EACH_SECONDS:
+        if now - said >= _SAY_EACH_SECONDS:
             _log.info("%s: %s for %.0f s", name, "a scheduler works on it" if is_taken else "waiting", now - began)
-            told = now
+            said = now
         time.sleep(_POLL_SECONDS)
 
 
