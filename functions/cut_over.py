@@ -13,6 +13,7 @@ from migration import phase_names
 from migration.airflow import pausing, runs
 from migration.airflow.cut_over_run import CutOverRun
 from migration.aws import clients
+from migration.environments import adoption
 from migration.exchange import layout
 from migration.exchange.locks import require_locks
 from migration.exchange.store import Store, of_artifact, of_attempt
@@ -36,8 +37,13 @@ class CutOverProgress:
 
 @state
 def handler(*, execution: str, migration: Migration, done: int) -> CutOverProgress:
-    """`done`: how many DAGs earlier calls have unpaused. Called until ready."""
+    """`done`: how many DAGs earlier calls have unpaused. Called until ready.
+
+    Raises TargetChanged where the owner of an adopted target has changed it.
+    """
     require_locks(migration, execution)
+    if done == 0:
+        adoption.require_unchanged(migration)
     store = of_attempt(clients.s3(), migration)
     store.start_phase(phase_names.CUT_OVER)
     active = runs.active_dags(of_artifact(clients.s3(), migration))

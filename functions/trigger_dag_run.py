@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from migration.airflow import our_dags, runs
 from migration.aws import clients
 from migration.checks import gate
+from migration.environments import adoption
 from migration.exchange.locks import require_locks
 from migration.exchange.store import of_artifact, of_attempt
 from migration.model import Migration
@@ -26,13 +27,15 @@ class Triggered:
 def handler(*, execution: str, migration: Migration, dag: str) -> Triggered:
     """A run that has left its results is not triggered again. `dag` names the run (`migration.airflow.runs`).
 
-    Raises ChecksFailed in place of the export, where CheckFiles ended before it had judged what the checks found.
+    Raises ChecksFailed in place of the export, where CheckFiles ended before it had judged what the checks found, and
+    TargetChanged where the owner of an adopted target has changed it.
     """
     require_locks(migration, execution)
     run = runs.run_id(migration, dag)
     store, artifact = of_attempt(clients.s3(), migration), of_artifact(clients.s3(), migration)
     if runs.is_complete(dag, runs.results(artifact, dag, run)):
         return Triggered(run_id=run, created=False)
+    adoption.require_unchanged(migration)
     if dag == our_dags.EXPORT:
         gate.enforce(store, artifact, migration)
     store.start_phase(runs.PHASES[dag])
