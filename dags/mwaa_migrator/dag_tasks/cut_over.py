@@ -25,7 +25,7 @@ from mwaa_migrator.this_airflow.database import MetadataDatabase, metadata_datab
 from mwaa_migrator.this_airflow.place import session_name
 
 #: Where the run leaves its objects, below the artifact.
-FOLDER = "cut-over"
+CUT_OVER_FOLDER = "cut-over"
 #: ``{"run_id"}``: the run whose task has begun to wait.
 BEGUN = "begun.json"
 #: ``{"dags": [dag_id], "withdrawn": None or the reason}``.
