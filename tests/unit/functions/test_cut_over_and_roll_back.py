@@ -130,8 +130,7 @@ def engine(planned: Plan, monkeypatch: pytest.MonkeyPatch) -> None:
     """The run that unpauses the target's DAGs does so in the moment in which it is waited for."""
 
     def answer(seconds: float) -> None:
-        result = {"unknown": ["b"], "unpaused": 1}
-        leave(planned, our_dags.CUT_OVER, "cut-over/import", **result)
+        leave(planned, our_dags.CUT_OVER, "cut-over/import", unknown=["b"], unpaused=1)
 
     monkeypatch.setattr(cut_over, "CutOverRun", lambda migration: CutOverRun(migration, sleep=answer))
 

@@ -51,7 +51,6 @@ class Engine:
     def end(self, result: dict[str, Any]) -> None:
         self.artifact.write("cut-over/import.json", {"run_id": self.run, **result})
 
-    @property
     def request(self) -> Any:
         return self.artifact.read(layout.CUT_OVER_REQUEST)
 
@@ -74,11 +73,11 @@ def run(planned: Plan, commands: Commands, time: Time) -> CutOverRun:
 def test_it_is_started_asked_and_waited_for(run: CutOverRun, commands: Commands, time: Time, engine: Engine) -> None:
     assert run.start() is None
     assert [command[:2] for command in commands.given] == [("dags", "unpause"), ("dags", "trigger")]
-    assert engine.request is None
+    assert engine.request() is None
     time.events = {4.0: engine.begin, 6.0: lambda: engine.end(DONE)}
     outcome = run.unpause(DAGS)
     assert (outcome.reason, (outcome.result or {})["unknown"]) == (None, ["b"])
-    assert engine.request == {"dags": DAGS, "withdrawn": None}
+    assert engine.request() == {"dags": DAGS, "withdrawn": None}
     # It looks each second or two, and gives no command.
     assert time.now < 8.0
     assert len(commands.given) == 2
@@ -129,7 +128,7 @@ def test_an_endpoint_that_does_not_answer_is_the_callers_to_try_again(
 def test_a_run_that_does_not_begin_is_given_up(run: CutOverRun, time: Time, engine: Engine) -> None:
     outcome = run.unpause(DAGS)
     assert (outcome.result, outcome.reason) == (None, "the run has not begun within 60 s")
-    assert engine.request == {"dags": [], "withdrawn": outcome.reason}
+    assert engine.request() == {"dags": [], "withdrawn": outcome.reason}
     # Nothing of it can be on its way, so the CLI begins at once.
     assert time.now == pytest.approx(60.0, abs=2.0)
     assert run.start() == outcome.reason
@@ -147,7 +146,7 @@ def test_a_run_that_fails_is_followed_by_the_cli(run: CutOverRun, time: Time, en
     outcome = run.unpause(DAGS)
     assert outcome.result is None
     assert "locked by 1 (a scheduler)" in (outcome.reason or "")
-    assert engine.request["withdrawn"] == outcome.reason
+    assert engine.request()["withdrawn"] == outcome.reason
 
 
 def test_a_run_that_has_begun_and_says_nothing_is_given_up_with_time_to_commit(
