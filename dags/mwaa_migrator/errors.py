@@ -202,6 +202,14 @@ class DagsLocked(MigratorError):
     """Another session kept rows of DAGs locked, so that none could be paused or unpaused."""
 
 
+class CutOverWithdrawn(Refused):
+    """The target's DAGs are unpaused in another way, or not at all."""
+
+
+class CutOverNotRequested(Refused):
+    """A run that was to unpause the target's DAGs was not asked for it in time."""
+
+
 class DrainTimedOut(MigratorError):
     """Tasks were still running when the time for the drain was over."""
 

@@ -165,6 +165,7 @@ IMPORT_OPTIONS: Mapping[str, Option] = {
     ),
     "jobs": _PROCESSES,
     "probe": Option(False, SWITCH),
+    "cutOver": Option(False, SWITCH),
     "dagVersions": Option(False, SWITCH),
     "hopVersion": Option(None, _VERSION),
     "wayIn": Option(WORKER, _one_of(AUTO, WORKER, PLUGIN)),
