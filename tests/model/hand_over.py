@@ -16,6 +16,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from mwaa_migrator.dag_tasks import cut_over as cut_over_module
 from mwaa_migrator.dag_tasks import quiesce as quiesce_module
 from mwaa_migrator.dag_tasks import tasks
 from mwaa_migrator.errors import MigratorError
@@ -24,7 +25,8 @@ from mwaa_migrator.progress import Progress
 import cut_over
 import roll_back
 from migration import errors, phase_names
-from migration.airflow import our_dags, pausing, runs
+from migration.airflow import cut_over_run, our_dags, pausing, runs
+from migration.airflow.cut_over_run import CutOverRun
 from migration.environments import dag_folder
 from migration.exchange import layout
 from tests.model.explorer import Action, Crashed, Ended, Program, Raised, State, perform
@@ -32,12 +34,13 @@ from tests.model.explorer import Action, Crashed, Ended, Program, Raised, State,
 SOURCE, TARGET = "source", "target"
 DAGS = ("a", "b")
 
-QUIESCE_AGAIN = "quiesce again"
+QUIESCE_AGAIN, CUT_OVER_AGAIN = "quiesce again", "cut over again"
 EXECUTION, SECOND_EXECUTION = "execution", "second execution"
 CUT_OVER, ROLLED_BACK, NOT_ROLLED_BACK = "cut over", "rolled back", "not rolled back"
 
 _PHASES = (phase_names.EXPORT, phase_names.CUT_OVER, phase_names.ROLL_BACK)
 # Objects that executions alone read and write, of which there is one at a time.
+_OF_CUT_OVER_RUN = (layout.CUT_OVER_REQUEST, layout.CUT_OVER_BEGUN, layout.result("import", layout.CUT_OVER_RUN))
 _OF_EXECUTIONS = (layout.CUT_OVER, layout.ROLLED_BACK, *(layout.phase(name) for name in _PHASES))
 
 _RESULTS = {our_dags.EXPORT: "export", our_dags.IMPORT: "import", our_dags.RESUME: "resume"}
@@ -48,8 +51,10 @@ _MIGRATION: Any = {
     "executionDate": "",
     "artifact": "",
     "adopted": None,
+    "hops": [],
 }
 _OPTIONS = {"probe": False, "quiesce": True, "drainSeconds": 0, "drainPolicy": "fail", "asBase": False, "deltaOf": None}
+_CUT_OVER_OPTIONS = {"probe": False, "cutOver": True}
 
 
 @dataclass(frozen=True)
@@ -64,13 +69,17 @@ class Transaction:
 
 @dataclass(frozen=True)
 class World:
-    """`active` has ``(side, DAG)``; `ran_on` are the DAGs that were active in the source after the snapshot."""
+    """`active` has ``(side, DAG)``; `ran_on` are the DAGs that were active in the source after the snapshot.
+
+    `cut_over` is the receipt of the task that unpauses the target's DAGs.
+    """
 
     objects: tuple[tuple[str, str], ...] = ()
     active: frozenset[tuple[str, str]] = frozenset((SOURCE, dag) for dag in DAGS)
     runs: frozenset[str] = frozenset()
     exported: bool = False
     ran_on: frozenset[str] = frozenset()
+    cut_over: bool = False
     transactions: tuple[Transaction, ...] = ()
 
     def read(self, name: str) -> str | None:
@@ -102,7 +111,10 @@ class CommandFailed(errors.MigrationError):
 
 
 class Rules:
-    """For the explorer."""
+    """For the explorer. `by_run` is as for `replace_world`: without that run nobody but executions has its objects."""
+
+    def __init__(self, by_run: bool = False) -> None:
+        self._local = _OF_EXECUTIONS if by_run else (*_OF_EXECUTIONS, *_OF_CUT_OVER_RUN)
 
     def act(self, world: World, program: str, action: Action) -> Iterator[tuple[Any, World]]:
         """Every answer that the world can give."""
@@ -123,12 +135,28 @@ class Rules:
             after = world.without(program)
             for one in own:
                 after = after.with_states(one.side, one.dags, one.paused)
+                after = replace(after, cut_over=after.cut_over or one.side == TARGET)
             yield None, after
+        elif kind == "look and commit":
+            request = world.read(details[0])
+            if request is None or json.loads(request)["withdrawn"] is not None:
+                yield request, world
+            else:
+                ((_, after),) = self.act(world, program, ("commit",))
+                yield request, after
+        elif kind == "receipt":
+            yield world.cut_over, world
+        elif kind == "until":
+            if world.read(details[0]) is not None:
+                yield None, world
         elif kind == "rollback":
             yield None, world.without(program)
         elif kind == "command":
             side, dag, paused = details
-            if not any(one.side == side and dag in one.dags for one in world.transactions):
+            if ((side, dag) in world.active) is not paused:
+                # It looks for DAGs to change before it locks any, so it does not wait for what is not committed.
+                yield None, world
+            elif not any(one.side == side and dag in one.dags for one in world.transactions):
                 yield None, world.with_states(side, [dag], paused)
             yield Raised(CommandFailed), world
         elif kind == "running tasks":
@@ -162,7 +190,7 @@ class Rules:
         kind, *details = action
         if kind in ("commit", "rollback"):
             return all(one.program != program for one in world.transactions)
-        return kind in ("choose", "running tasks") or (kind in ("read", "write") and details[0] in _OF_EXECUTIONS)
+        return kind in ("choose", "running tasks") or (kind in ("read", "write") and details[0] in self._local)
 
     def is_a_change(self, action: Action) -> bool:
         return action[0] in ("write", "change", "commit", "rollback", "command", "trigger", "export")
@@ -192,22 +220,42 @@ class _Storage:
 
     folder, url = "artifact", "s3://exchange/artifact"
 
-    def __init__(self) -> None:
+    def __init__(self, folder: str = "") -> None:
+        self._folder = folder
         self._found: dict[str, str] = {}
 
     def size(self, name: str) -> int | None:
         """Asked just before an object is read; what it is then counts."""
-        text = perform("read", name)
+        text = self._look(name)
         if text is None:
             return None
         self._found[name] = text
         return len(text)
 
+    def _look(self, name: str) -> str | None:
+        text: str | None = perform("read", self._folder + name)
+        return text
+
     def read_bytes(self, name: str) -> bytes:
         return self._found[name].encode()
 
     def write_json(self, name: str, content: Any) -> None:
-        perform("write", name, json.dumps(content, sort_keys=True))
+        perform("write", self._folder + name, json.dumps(content, sort_keys=True))
+
+    def child(self, name: str) -> _Storage:
+        return _Storage(f"{self._folder}{name}/")
+
+
+class _CutOverStorage(_Storage):
+    """Of the task that unpauses the target's DAGs: its second look at the request and its commit are one step.
+
+    That the one follows the other within seconds, and a rollback takes longer, is assumed (docs/hand-over.md).
+    """
+
+    def _look(self, name: str) -> str | None:
+        again = name == cut_over_module.REQUEST and name in self._found
+        text: str | None = perform("look and commit" if again else "read", self._folder + name)
+        return text
 
 
 class _Store:
@@ -235,6 +283,7 @@ class _Database:
 
     def __init__(self, side: str) -> None:
         self.side = side
+        self.place = SimpleNamespace(way_in="")
         self.connection = SimpleNamespace(commit=lambda: perform("commit"), rollback=lambda: perform("rollback"))
 
 
@@ -278,21 +327,44 @@ def _require_paused(cli: str, environment: str, dag_ids: list[str]) -> bool:
     return True
 
 
-class _Resume:
-    """The CLI of the source, for the run that resumes it."""
+@contextmanager
+def target_database(application_name: str) -> Iterator[_Database]:
+    database = _Database(TARGET)
+    try:
+        yield database
+    except MigratorError:
+        database.connection.rollback()
+        raise
+
+
+def _ticks() -> Callable[[], float]:
+    """A clock by which every wait ends at the second look."""
+    seconds = iter(range(0, 100_000, 100))
+    return lambda: float(next(seconds))
+
+
+@dataclass(frozen=True)
+class _Cli:
+    """Airflow's command line for one of our runs; `starts` says whether it can start the one that cuts over."""
+
+    run: str
+    starts: bool
 
     def run_state(self, dag: str, run: str, date: str) -> Any:
-        return SimpleNamespace(state="running" if perform("is triggered", dag) else None)
+        return SimpleNamespace(state="running" if perform("is triggered", self.run) else None)
 
     def unpause(self, dag: str) -> bool:
         return True
 
     def trigger(self, dag: str, *_: Any) -> None:
-        perform("trigger", dag)
+        if self.run == our_dags.CUT_OVER and not self.starts:
+            raise errors.DagRunRefused("as the model has it")
+        perform("trigger", self.run)
 
 
-def replace_world(patch: pytest.MonkeyPatch) -> None:
-    """Has the code act on the model's world."""
+def replace_world(patch: pytest.MonkeyPatch, by_run: bool = False) -> None:
+    """Has the code act on the model's world. `by_run`: a run unpauses the target's DAGs, or else commands do."""
+    patch.setattr(quiesce_module, "time", SimpleNamespace(monotonic=lambda: 0.0))
     patch.setattr(quiesce_module, "metadata_database", source_database)
     patch.setattr(quiesce_module, "require_exportable", lambda source, options: None)
     patch.setattr(quiesce_module, "export_options", lambda options: None)
@@ -306,8 +378,17 @@ def replace_world(patch: pytest.MonkeyPatch) -> None:
     for module in (cut_over, roll_back):
         patch.setattr(module, "require_locks", lambda migration, execution: None)
         patch.setattr(module, "of_attempt", lambda s3, migration: _Store())
+        patch.setattr(module, "CutOverRun", lambda migration: CutOverRun(migration, _ticks(), lambda seconds: None))
+    for module in (cut_over, roll_back, cut_over_run):
         patch.setattr(module, "of_artifact", lambda s3, migration: _Store())
         patch.setattr(module, "clients", SimpleNamespace(s3=lambda *_: None, mwaa=lambda *_: None))
+    patch.setattr(cut_over_module, "metadata_database", target_database)
+    patch.setattr(cut_over_module, "change_states", change_states)
+    patch.setattr(cut_over_module, "find_cut_over", lambda *_: {"unknown": []} if perform("receipt") else None)
+    patch.setattr(cut_over_module, "note_cut_over", lambda *_: None)
+    patch.setattr(cut_over_module, "catch_up_schedules", lambda *_: 0)
+    patch.setattr(cut_over_module, "unknown_dags", lambda *_: [])
+    patch.setattr(cut_over_module.time, "sleep", lambda seconds: perform("until", layout.CUT_OVER_REQUEST))
     patch.setattr(roll_back, "get", lambda *_: {"Status": "AVAILABLE", "AirflowVersion": ""})
     patch.setattr(dag_folder, "remove_our_dags", lambda *_: 0)
     patch.setattr(roll_back, "now", lambda: "")
@@ -317,7 +398,8 @@ def replace_world(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(runs, "quiesces", lambda migration: True)
     patch.setattr(runs, "run_id", lambda migration, run: run)
     patch.setattr(runs, "conf", lambda migration, run: {})
-    patch.setattr(runs, "cli", lambda migration, run: _Resume())
+    patch.setattr(runs, "cli", lambda migration, run: _Cli(run, by_run))
+    patch.setattr(runs, "date_of", lambda migration, run: "")
     patch.setattr(runs, "cli_of", lambda side, version: side["environment"])
     patch.setattr(runs, "final_cli", lambda migration, version="": TARGET)
 
@@ -338,6 +420,17 @@ def _task(name: str) -> Callable[[], None]:
             storage.write_json(f"{name}.json", result)
 
     return run
+
+
+def _cut_over() -> None:
+    """The task of that run."""
+    storage = _CutOverStorage(f"{cut_over_module.CUT_OVER_FOLDER}/")
+    result: dict[str, Any] = {"run_id": our_dags.CUT_OVER, "status": "failed"}
+    try:
+        result.update(cut_over_module.cut_over(storage, Progress(), our_dags.CUT_OVER))  # type: ignore[arg-type]
+        result["status"] = "done"
+    finally:
+        storage.write_json("import.json", result)
 
 
 def _import() -> None:
@@ -401,4 +494,22 @@ def programs() -> Mapping[str, Program[World]]:
         "export": Program(_task("export"), _after("drain")),
         "import": Program(_import, lambda state: _triggered(our_dags.IMPORT)(state) and _after("export")(state)),
         "resume": Program(_task("resume"), _triggered(our_dags.RESUME)),
+        "cut over": Program(_cut_over, _triggered(our_dags.CUT_OVER)),
+        CUT_OVER_AGAIN: Program(
+            _cut_over, lambda state: "cut over" in state.programs and _triggered(our_dags.CUT_OVER)(state)
+        ),
     }
+
+
+def before_cut_over() -> World:
+    """The world after the import, when both of a DAG's sides are paused."""
+    done = {"status": "done", "active_dags": list(DAGS)}
+    objects = {
+        "active_dags.json": {"active_dags": list(DAGS)},
+        "quiesce.json": {**done, "run_id": our_dags.EXPORT},
+        "drain.json": {**done, "run_id": our_dags.EXPORT},
+        "export.json": {**done, "run_id": our_dags.EXPORT},
+        "import.json": {**done, "run_id": our_dags.IMPORT},
+    }
+    texts = tuple(sorted((name, json.dumps(content, sort_keys=True)) for name, content in objects.items()))
+    return World(texts, active=frozenset(), exported=True)
