@@ -77,9 +77,10 @@ def _requirements(migration: Migration, store: Store) -> list[Check]:
     key = found.get("RequirementsS3Path")
     if not key:
         return [requirements.none()]
-    text = requirements_file.text_of(found, clients.s3(target["region"]))
+    text = requirements_file.text_of(found, target["bucket"], clients.s3(target["region"]))
     try:
-        source = requirements_file.text_of(_found(migration, "source"), clients.s3(migration["source"]["region"]))
+        old = migration["source"]
+        source = requirements_file.text_of(_found(migration, "source"), old["bucket"], clients.s3(old["region"]))
     except (errors.ResourceMissing, errors.EnvironmentUnavailable):
         # Then every contradiction counts as new.
         source = ""

@@ -102,7 +102,7 @@ def _about_requirements(plan: Migration, source: dict[str, Any], target: dict[st
         return
     try:
         theirs, ours = (
-            requirements_file.text_of(found, clients.s3(side["region"]))
+            requirements_file.text_of(found, side["bucket"], clients.s3(side["region"]))
             for found, side in ((source, plan["source"]), (target, plan["target"]))
         )
     except (ClientError, ResourceMissing) as error:
