@@ -1,7 +1,7 @@
 """Our DAG runs: their ids, their conf, and the results that they leave in the exchange bucket.
 
 `run` is one of ours by its name: its DAG's, of which an attempt has one; but EXPORT has another one before it, PROBE,
-and IMPORT has TARGET_PROBE before it and VERSIONS after it.
+and IMPORT has TARGET_PROBE before it, CUT_OVER and VERSIONS after it.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from migration import errors, phase_names
 from migration.airflow import ways_in
 from migration.airflow.cli import AirflowCli, RunState
 from migration.airflow.endpoint import Endpoint
-from migration.airflow.our_dags import DAGS, EXPORT, IMPORT, PROBE, RESUME, TARGET_PROBE, VERSIONS
+from migration.airflow.our_dags import CUT_OVER, DAGS, EXPORT, IMPORT, PROBE, RESUME, TARGET_PROBE, VERSIONS
 from migration.aws import clients
 from migration.exchange import layout
 from migration.exchange.store import Store
@@ -41,6 +41,8 @@ _RESULTS = {
     TARGET_PROBE: ("import",),
     EXPORT: ("quiesce", "drain", "export"),
     IMPORT: ("import", "verify"),
+    # Its second task has nothing to do, and leaves no result.
+    CUT_OVER: ("import",),
     # Its second task has nothing to do, and leaves its result before the access to the bucket is revoked.
     VERSIONS: ("import", "verify"),
     RESUME: ("resume",),
@@ -54,11 +56,18 @@ PHASES = {
     RESUME: phase_names.RESUME,
 }
 _OPTIONAL = ("quiesce", "drain")
-_DAG_OF = {PROBE: EXPORT, TARGET_PROBE: IMPORT, VERSIONS: IMPORT}
+_DAG_OF = {PROBE: EXPORT, TARGET_PROBE: IMPORT, CUT_OVER: IMPORT, VERSIONS: IMPORT}
+# What runs in the target at its final version.
+_AFTER_HOPS = (CUT_OVER, VERSIONS)
 # Seconds from the execution date of an attempt's runs to that of such a run.
-_LATER = {PROBE: -60, TARGET_PROBE: -60, VERSIONS: 60}
+_LATER = {PROBE: -60, TARGET_PROBE: -60, CUT_OVER: 30, VERSIONS: 60}
 # Where such a run leaves its results, below the artifact.
-_FOLDERS = {PROBE: layout.PROBE, TARGET_PROBE: layout.PROBE, VERSIONS: layout.VERSIONS}
+_FOLDERS = {
+    PROBE: layout.PROBE,
+    TARGET_PROBE: layout.PROBE,
+    CUT_OVER: layout.CUT_OVER_RUN,
+    VERSIONS: layout.VERSIONS,
+}
 
 
 def run_id(migration: Migration, run: str) -> str:
@@ -82,8 +91,8 @@ def side_of(migration: Migration, run: str) -> Side:
 
 
 def version_of(migration: Migration, run: str) -> str:
-    """The Airflow version of that environment at that time: the import runs before the hops, VERSIONS after them."""
-    if run == VERSIONS:
+    """The Airflow version of that environment at that time: the import runs before the hops, others after them."""
+    if run in _AFTER_HOPS:
         return migration["target"]["airflowVersion"]
     return migration["importVersion"] if dag_of(run) == IMPORT else migration["source"]["airflowVersion"]
 
@@ -132,9 +141,11 @@ def conf(migration: Migration, run: str) -> dict[str, Any]:
         options = _given(migration["options"], _IMPORT_OPTIONS) | {"pauseState": "all-paused"}
         if migration["hops"]:
             options["hopVersion"] = migration["target"]["airflowVersion"]
+    elif run == CUT_OVER:
+        options = {"cutOver": True}
     elif run == VERSIONS:
         options = {"dagVersions": True}
-    if run in (IMPORT, TARGET_PROBE) and migration["wayIn"] != ways_in.WORKER:
+    if run in (IMPORT, TARGET_PROBE, CUT_OVER) and migration["wayIn"] != ways_in.WORKER:
         options["wayIn"] = migration["wayIn"]
     if run in (PROBE, TARGET_PROBE):
         options["probe"] = True
