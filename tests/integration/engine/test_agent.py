@@ -214,3 +214,13 @@ def test_all_that_is_missing_is_told_at_once(file: Path, s3: Any, source: Deploy
         "StorageUnreachable", "DatabaseUnreachable", "FernetKeyInvalid",
     ]  # fmt: skip
     assert "FernetKeyInvalid: This Airflow's fernet_key is no Fernet key" in said
+
+
+@pytest.mark.timeout(300)
+def test_another_database_is_named(file: Path, s3: Any, source: Deployment, tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/airflow.db"
+    code, found, _ = Agents(file, source, s3, "other").run(
+        "--check", AIRFLOW__DATABASE__SQL_ALCHEMY_CONN=url, AIRFLOW__CORE__SQL_ALCHEMY_CONN=url
+    )
+    assert (code, [problem["name"] for problem in found["problems"]]) == (3, ["DatabaseNotSupported"])
+    assert found["problems"][0]["message"].endswith("mwaa_migrator.pyz export --to URL.")
