@@ -30,12 +30,12 @@ STRETCHES = (
     Stretch(
         "#0969da",
         "the old environment runs your DAGs",
-        (("plan", "Plan"), ("create target", "CreateEnvironment"), ("copy logs", "CopyLogsEarly")),
+        (("plan", "Plan"), ("create target", "CreateEnvironment"), ("base", "TriggerRun"), ("logs", "CopyLogsEarly")),
     ),
     Stretch(
         "#bc4c00",
         "no DAG runs: the downtime",
-        (("export", "TriggerExport"), ("import", "TriggerImport"), ("verify", "Verify"), ("cut over", "CutOver")),
+        (("delta", "TriggerRun"), ("verify", "Verify"), ("cut over", "CutOver")),
     ),
     Stretch("#1a7f37", "the new one runs them", (("report", "Report"),)),
 )

@@ -11,7 +11,7 @@ import os
 import time
 from typing import Any, Callable, Dict, Mapping, NamedTuple
 
-from mwaa_migrator.artifact.artifact import summary
+from mwaa_migrator.artifact.artifact import read_artifact, summary
 from mwaa_migrator.artifact.location import open_storage
 from mwaa_migrator.artifact.manifest import check_id
 from mwaa_migrator.artifact.storage import Storage
@@ -33,6 +33,7 @@ from mwaa_migrator.errors import (
 from mwaa_migrator.export.export_artifact import export
 from mwaa_migrator.export.plan import export_options
 from mwaa_migrator.export.source_check import check_source
+from mwaa_migrator.export.summing import Summing, options_of_delta
 from mwaa_migrator.in_scheduler.asking import work_in_scheduler
 from mwaa_migrator.merge.give_dag_versions import give_dag_versions
 from mwaa_migrator.merge.import_artifact import import_artifact, import_options
@@ -72,7 +73,11 @@ def _export(storage: Storage, options: Dict[str, Any], progress: Progress, run_i
         return check_source(export_options(options), progress)
     if options["quiesce"]:
         read_open_memory(storage)
-    return summary(export(storage, storage.folder, export_options(options), progress))
+    chosen, summing = export_options(options), Summing() if options["asBase"] else None
+    if options["deltaOf"] is not None:
+        followed = read_artifact(open_storage(options["deltaOf"]))
+        chosen, summing = options_of_delta(followed, chosen.processes), Summing(followed)
+    return summary(export(storage, storage.folder, chosen, progress, summing))
 
 
 def _import(storage: Storage, options: Dict[str, Any], progress: Progress, run_id: str) -> Dict[str, Any]:

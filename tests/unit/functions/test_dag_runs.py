@@ -149,6 +149,7 @@ def test_a_run_is_watched_to_its_end(planned: Plan, commands: Commands, call: Ha
     commands.answers[states] = Answer(True, '[{"task_id": "import", "state": "running"}]', "")
     assert call(check_dag_run, **event, waitedSeconds=0) == {
         "tasks": {"import": "running"},
+        "next": "",
         "ready": False,
         "waitSeconds": 60,
         "waitedSeconds": 60,
