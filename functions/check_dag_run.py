@@ -1,10 +1,12 @@
 """CheckRun: how far a run of ours is.
 
-What it did is read from S3; whether it is alive, from the CLI.
+What it did is read from S3; whether it is alive, from the CLI. The results of the delta's runs, for which the source's
+DAGs may be paused, are waited for in here, whatever the input says of polling.
 """
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +21,11 @@ from migration.model import Migration
 from migration.observability import logger
 from migration.state import state
 from migration.waiting import Progress
+
+# How long a call waits for a result of the delta's runs, of the three minutes that it has, and how often it looks. The
+# CLI may take the rest.
+SECONDS = 90.0
+_EVERY = 2.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,7 +42,9 @@ def handler(*, migration: Migration, dag: str, waited_seconds: int) -> DagRunPro
     """`dag` names the run (`migration.airflow.runs`)."""
     run = runs.run_id(migration, dag)
     following = runs.after(migration, dag)
-    found = runs.results(of_artifact(clients.s3(), migration), dag, run)
+    is_delta = dag in (our_dags.EXPORT, our_dags.IMPORT)
+    found, waited = _look(migration, dag, run, seconds=SECONDS if is_delta else 0.0)
+    waited_seconds += waited
     if runs.is_complete(dag, found):
         _end(migration, dag, found)
         return DagRunProgress(**vars(waiting.ready(waited_seconds)), tasks={}, next=following)
@@ -58,7 +67,7 @@ def handler(*, migration: Migration, dag: str, waited_seconds: int) -> DagRunPro
     limit = migration["options"]["dagRunTimeoutSeconds"]
     progress = waiting.not_ready(
         waited_seconds,
-        seconds=migration["options"]["pollSeconds"],
+        seconds=1 if is_delta else migration["options"]["pollSeconds"],
         limit=limit,
         timed_out=lambda: errors.DagRunTimedOut(
             f"{dag}: run {run} has not ended after {limit} s (tasks: {run_state.tasks or 'unknown'}). Look at its task "
@@ -66,6 +75,17 @@ def handler(*, migration: Migration, dag: str, waited_seconds: int) -> DagRunPro
         ),
     )
     return DagRunProgress(**vars(progress), tasks=run_state.tasks, next="")
+
+
+def _look(migration: Migration, dag: str, run: str, seconds: float) -> tuple[dict[str, dict[str, Any]], int]:
+    """The run's results as soon as it is complete or one has failed, or those after so many seconds; and the seconds
+    waited."""
+    artifact, begun = of_artifact(clients.s3(), migration), time.monotonic()
+    while True:
+        found, waited = runs.results(artifact, dag, run), time.monotonic() - begun
+        if waited >= seconds or runs.is_complete(dag, found) or runs.failure(found) is not None:
+            return found, round(waited)
+        time.sleep(_EVERY)
 
 
 def _end(migration: Migration, dag: str, found: dict[str, dict[str, Any]]) -> None:
