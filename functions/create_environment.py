@@ -14,7 +14,7 @@ from botocore.exceptions import ClientError
 from migration import errors
 from migration.aws import clients
 from migration.aws.client_errors import code_of, message_of
-from migration.environments import environment, overriding, requests, updating
+from migration.environments import adoption, environment, overriding, requests, updating
 from migration.environments.environment import MIGRATION_TAG
 from migration.environments.requests import Files, Settings
 from migration.exchange import chain, layout
@@ -39,13 +39,20 @@ class Created:
 
 @state
 def handler(*, execution: str, migration: Migration, phase: str, files: dict[str, Any]) -> Created:
-    """`files` is what StageSettings has staged. A target that this migration has made is found again."""
+    """`files` is what StageSettings has staged. A target that this migration has made is found again.
+
+    A target that is adopted is only compared with the plan. Raises TargetChanged.
+    """
     require_locks(migration, execution)
     source, target = migration["source"], migration["target"]
     mwaa = clients.mwaa(target["region"])
     store = of_attempt(clients.s3(), migration)
     store.start_phase(phase)
     name = target["environment"]
+    if migration["adopted"]:
+        adoption.require_unchanged(migration)
+        store.write(layout.CREATION, {"notes": _notes_of_adopted(migration)})
+        return Created(environment=name, created=False)
     found = environment.get(mwaa, name)
     is_there = _is_ours(found, migration["id"])
     if is_there and found is not None and "export" not in migration["finished"]:
@@ -86,6 +93,17 @@ def handler(*, execution: str, migration: Migration, phase: str, files: dict[str
         ) from error
     logger.info("creating", extra={"environment": name, "airflow_version": migration["importVersion"]})
     return Created(environment=name, created=True)
+
+
+def _notes_of_adopted(migration: Migration) -> list[str]:
+    """The plan's notes, and what the adopted target has otherwise than expected."""
+    source, target = (
+        environment.get(clients.mwaa(side["region"]), side["environment"]) or {}
+        for side in (migration["source"], migration["target"])
+    )
+    found = adoption.differences(migration, source, target)
+    name = migration["target"]["environment"]
+    return [*migration["notes"], *(difference.told(name) for difference in found)]
 
 
 def _require_version(found: dict[str, Any], import_version: str) -> None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from migration import phase_names
 from migration.airflow import pausing, runs
 from migration.aws import clients
+from migration.environments import adoption
 from migration.exchange import layout
 from migration.exchange.locks import require_locks
 from migration.exchange.store import of_artifact, of_attempt
@@ -30,8 +31,13 @@ class CutOverProgress:
 
 @state
 def handler(*, execution: str, migration: Migration, done: int) -> CutOverProgress:
-    """`done`: how many DAGs earlier calls have unpaused. Called until ready."""
+    """`done`: how many DAGs earlier calls have unpaused. Called until ready.
+
+    Raises TargetChanged where the owner of an adopted target has changed it.
+    """
     require_locks(migration, execution)
+    if done == 0:
+        adoption.require_unchanged(migration)
     store = of_attempt(clients.s3(), migration)
     store.start_phase(phase_names.CUT_OVER)
     active = runs.active_dags(of_artifact(clients.s3(), migration))

@@ -6,7 +6,7 @@ from typing import Any
 
 from migration import errors, phase_names, settings
 from migration.aws import clients
-from migration.environments import environment
+from migration.environments import adoption, environment
 from migration.exchange import layout
 from migration.exchange.locks import Locks, Place, places_of
 from migration.exchange.store import Store
@@ -92,6 +92,8 @@ def _to_migrate(document: dict[str, Any], migration_id: str, store: Store) -> Mi
     migration = outlook.plan
     store.write(layout.PLAN, {"digest": digest, "input": document, "migration": migration})
     of_attempt = Store(clients.s3(), store.bucket, layout.attempt(migration_id, attempt.number))
+    if migration["adopted"] and outlook.target is not None:
+        adoption.record(migration, outlook.target)
     of_attempt.end_phase(phase_names.PLAN, started)
     return migration
 
@@ -105,6 +107,10 @@ def _to_roll_back(document: dict[str, Any], store: Store) -> Migration:
         found = "does not exist any more" if current is None else f"is {current['Status']}"
         raise errors.SourceNotAvailable(
             f"{source['environment']} {found}; its DAGs can be resumed only while it is AVAILABLE"
+        )
+    if migration["adopted"] and document["options"]["targetOnFailure"] == "delete":
+        raise errors.InvalidInput(
+            "InvalidValue at options.targetOnFailure: is delete, and an adopted target is never deleted; leave it out"
         )
     options = {**migration["options"], **{name: document["options"][name] for name in _OF_ROLL_BACK}}
     return {**migration, "options": options, "rollBack": True}

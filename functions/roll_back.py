@@ -11,7 +11,7 @@ from migration.environments import dag_folder
 from migration.environments.environment import BUSY, get
 from migration.exchange import layout
 from migration.exchange.locks import require_locks
-from migration.exchange.store import Store, of_artifact, of_attempt
+from migration.exchange.store import Store, of_artifact, of_attempt, of_migration
 from migration.model import Migration
 from migration.observability import logger
 from migration.state import state
@@ -29,7 +29,8 @@ class RollBackProgress(Progress):
 @state
 def handler(*, execution: str, migration: Migration, waited_seconds: int, done: int) -> RollBackProgress:
     """In this order, each step harmless when it is repeated: the target's DAGs are paused if the cut-over had begun (so
-    that nothing runs twice), the source's are resumed if they were quiesced, our files leave both DAG folders.
+    that nothing runs twice), the source's are resumed if they were quiesced, our files leave both DAG folders, and so
+    do the user's that were copied into an adopted target's.
     """
     require_locks(migration, execution)
     store = of_attempt(clients.s3(), migration)
@@ -44,6 +45,8 @@ def handler(*, execution: str, migration: Migration, waited_seconds: int, done: 
     for side in (migration["source"], migration["target"]):
         removed = dag_folder.remove_our_dags(clients.s3(side["region"]), side["bucket"], side["dagsPath"])
         logger.info("our DAG files are gone", extra={"environment": side["environment"], "removed": removed})
+    if migration["adopted"]:
+        _take_back_dags(migration)
     _end(store)
     return RollBackProgress(**vars(waiting.ready(waited_seconds)), done=done)
 
@@ -82,6 +85,15 @@ def _resume_source(migration: Migration) -> bool:
         cli.unpause(our_dags.RESUME)
         cli.trigger(our_dags.RESUME, run, date, runs.conf(migration, our_dags.RESUME))
     return False
+
+
+def _take_back_dags(migration: Migration) -> None:
+    """Removes the files that were copied into the DAG folder of an adopted target; its owner's stay."""
+    target, shared = migration["target"], of_migration(clients.s3(), migration)
+    copied = shared.read(layout.COPIED_DAGS) or {}
+    removed = dag_folder.take_back(clients.s3(target["region"]), target["bucket"], target["dagsPath"], copied)
+    shared.write(layout.COPIED_DAGS, {})
+    logger.info("copied DAG files are gone", extra={"environment": target["environment"], "removed": removed})
 
 
 def _wait(waited: int, done: int, migration: Migration, what: str, seconds: int | None = None) -> RollBackProgress:

@@ -42,8 +42,13 @@ class _Staged(TypedDict):
 
 @state
 def handler(*, execution: str, migration: Migration, airflow_version: str) -> StagedSettings:
-    """What was staged for that version before is found again. Before a hop our DAGs leave the target."""
+    """What was staged for that version before is found again. Before a hop our DAGs leave the target.
+
+    An adopted target has files of its own, so nothing is staged for it.
+    """
     require_locks(migration, execution)
+    if migration["adopted"]:
+        return StagedSettings(files=Files(dags=migration["target"]["dagsPath"])._asdict())
     store = of_attempt(clients.s3(), migration)
     staged: _Staged | None = store.read(layout.staged(airflow_version))
     if staged is None:
@@ -80,9 +85,11 @@ def _copy_settings(migration: Migration, airflow_version: str, before: _Staged) 
             found = s3_objects.pin(from_s3, source["bucket"], key, current.get(f"{prefix}S3ObjectVersion"))
         content = None
         if found and name == "requirements":
-            content = _fitted_requirements(migration, airflow_version, found, notes)
+            content, changes = _fitted_requirements(migration, airflow_version, found)
+            notes += changes
         elif name == "plugins" and airflow_version == migration["importVersion"]:
-            content = _plugins_with_ours(migration, found, notes)
+            content, without = _plugins_with_ours(migration, found)
+            notes += without
         if not found and content is None:
             continue
         to_key = f"{target['environment']}/{airflow_version}/{(key or f'{name}.zip').rsplit('/', 1)[-1]}"
@@ -101,32 +108,29 @@ def _copy_settings(migration: Migration, airflow_version: str, before: _Staged) 
     return _Staged(files=Files(dags=target["dagsPath"], **pinned)._asdict(), notes=notes, origins=origins)
 
 
-def _fitted_requirements(migration: Migration, airflow_version: str, found: Source, notes: list[str]) -> bytes:
-    """The requirements for that version. What was changed is added to the notes."""
+def _fitted_requirements(migration: Migration, airflow_version: str, found: Source) -> tuple[bytes, list[str]]:
+    """The requirements for that version, and what was changed in them."""
     source = migration["source"]
     text, encoding = pip_requirements.decoded(s3_objects.read(clients.s3(source["region"]), source["bucket"], found))
     text, changes = constraints.fitted(text, airflow_version)
-    notes += changes
     if encoding != "utf-8":
-        notes.append(f"{found.key} is {encoding}; the target's is UTF-8.")
-    return pip_requirements.encoded(text)
+        changes.append(f"{found.key} is {encoding}; the target's is UTF-8.")
+    return pip_requirements.encoded(text), changes
 
 
-def _plugins_with_ours(migration: Migration, users: Source | None, notes: list[str]) -> bytes | None:
-    """The user's plugins.zip with our plugin; None where the target gets none of ours.
+def _plugins_with_ours(migration: Migration, users: Source | None) -> tuple[bytes | None, list[str]]:
+    """The user's plugins.zip with our plugin, None where the target gets none of ours; and notes on that.
 
-    Raises PluginsUnfit if ours cannot be added and is the only way in. As a second way it can be done without, with a
-    note.
+    Raises PluginsUnfit if ours cannot be added and is the only way in. As a second way it can be done without.
     """
     if migration["wayIn"] == ways_in.WORKER:
-        return None
+        return None, []
     try:
-        return _with_ours(migration, users)
+        return _with_ours(migration, users), []
     except PluginsUnfit as error:
         if migration["wayIn"] == ways_in.PLUGIN:
             raise
-        notes.append(f"The target has no plugin of ours, which is the second way to its database. {error}")
-        return None
+        return None, [f"The target has no plugin of ours, which is the second way to its database. {error}"]
 
 
 def _with_ours(migration: Migration, users: Source | None) -> bytes:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from migration.airflow import our_dags, runs
 from migration.aws import clients
 from migration.checks import gate
+from migration.environments import adoption
 from migration.exchange import chain
 from migration.exchange.locks import require_locks
 from migration.exchange.store import of_artifact, of_attempt, of_bucket, of_migration
@@ -28,14 +29,16 @@ def handler(*, execution: str, migration: Migration, dag: str) -> Triggered:
     """A run that has left its results is not triggered again, and no base is taken for a target that has one. `dag`
     names the run (`migration.airflow.runs`).
 
-    Raises ChecksFailed in place of an export, where CheckFiles ended before it had judged what the checks found, and
-    TargetUnfit if an earlier attempt's target takes no delta.
+    Raises ChecksFailed in place of an export, where CheckFiles ended before it had judged what the checks found,
+    TargetUnfit if an earlier attempt's target takes no delta, and TargetChanged where the owner of an adopted target
+    has changed it.
     """
     require_locks(migration, execution)
     run = runs.run_id(migration, dag)
     store, artifact = of_attempt(clients.s3(), migration), of_artifact(clients.s3(), migration)
     if runs.is_complete(dag, runs.results(artifact, dag, run)):
         return Triggered(run_id=run, created=False)
+    adoption.require_unchanged(migration)
     shared, follows = of_migration(clients.s3(), migration), None
     if runs.dag_of(dag) == our_dags.EXPORT and dag != our_dags.PROBE:
         gate.enforce(store, artifact, migration)

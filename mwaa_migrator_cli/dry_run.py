@@ -11,7 +11,7 @@ from rich.text import Text
 
 from migration.airflow import runs
 from migration.aws import clients
-from migration.environments import requests
+from migration.environments import adoption, requests
 from migration.model import Migration
 from migration.plan import migration_input, planning
 from migration.plan.migration_plan import Attempt
@@ -20,6 +20,7 @@ from mwaa_migrator_cli import differences
 
 from . import account
 from .account import Stack
+from .infrastructure_code import property_lines
 from .state_order import STATES
 
 _ARROW = " \N{RIGHTWARDS ARROW} "
@@ -43,7 +44,7 @@ def show(document: dict[str, Any], stack: Stack) -> bool:
     outlook = planning.look(complete, attempt)
     console = Console()
     if outlook.plan is not None and outlook.source is not None:
-        _print_plan(console, outlook.plan, outlook.source)
+        _print_plan(console, outlook.plan, outlook.source, outlook.target)
     for problem in outlook.problems:
         text = Text(problem.name, style="bold red").append(f" at {problem.path}", style="not bold default")
         console.print(text, Text(f"  {problem.message}"), sep="\n", soft_wrap=True)
@@ -53,7 +54,7 @@ def show(document: dict[str, Any], stack: Stack) -> bool:
     return True
 
 
-def _print_plan(console: Console, plan: Migration, source: dict[str, Any]) -> None:
+def _print_plan(console: Console, plan: Migration, source: dict[str, Any], target: dict[str, Any] | None) -> None:
     old, new = plan["source"], plan["target"]
     sides = f"{old['environment']} in {old['region']}{_ARROW}{new['environment']} in {new['region']}"
     console.print(Text(f"Airflow {_ARROW.join(plan['path'])}", style="bold"), Text(sides), sep="\n")
@@ -61,6 +62,9 @@ def _print_plan(console: Console, plan: Migration, source: dict[str, Any]) -> No
     in_order = [step for state in STATES for step in steps.get(state, [])]
     for number, step in enumerate(in_order, 1):
         console.print(Text(f"{number:>3}. {step}"), soft_wrap=True)
+    if plan["adopted"] and target is not None:
+        _print_adopted(console, plan, source, target)
+        return
     shape = requests.input_shape(clients.mwaa(new["region"]), "CreateEnvironment")
     found, notes = differences.of(plan, source, shape)
     table = Table(title="What differs", title_justify="left", box=None, pad_edge=False)
@@ -70,6 +74,21 @@ def _print_plan(console: Console, plan: Migration, source: dict[str, Any]) -> No
         table.add_row(Text(difference.field), _value(difference.source), _value(difference.target))
     console.print(Text(), table)
     for note in notes:
+        console.print(Text(f"- {note}"), soft_wrap=True)
+    console.print()
+
+
+def _print_adopted(console: Console, plan: Migration, source: dict[str, Any], target: dict[str, Any]) -> None:
+    """Prints what an adopted target has otherwise than expected, with the lines that its owner's code needs."""
+    found = adoption.differences(plan, source, target)
+    console.print()
+    if not found:
+        console.print(Text(f"{target['Name']} has every setting as expected."))
+    for difference in found:
+        console.print(Text(difference.told(target["Name"]), style="bold"), soft_wrap=True)
+        for tool, line in property_lines.of(difference):
+            console.print(Text(f"    {tool:<15}{line}"), soft_wrap=True)
+    for note in plan["notes"]:
         console.print(Text(f"- {note}"), soft_wrap=True)
     console.print()
 
@@ -96,8 +115,12 @@ def steps_of(plan: Migration) -> dict[str, list[str]]:
         "check the DAGs' code, the requirements and the Airflow options against the target's version",
     ]
     place = f"s3://{target['bucket']}/{target['dagsPath']}"
+    made = f"create {target['environment']} at {plan['importVersion']}, its DAGs in {place}"
+    if plan["adopted"]:
+        dags = "the source's DAGs beside those in" if options["copyDags"] else "only our DAGs added to"
+        made = f"take {target['environment']} as it is, with {dags} {place}"
     steps = {
-        "CreateEnvironment": [f"create {target['environment']} at {plan['importVersion']}, its DAGs in {place}"],
+        "CreateEnvironment": [made],
         "TriggerRun": [
             "check the source's database for anything that would stop the export, and estimate time and disk",
             *(["check that the target lets its tasks into its database"] if plan["direct"] else []),

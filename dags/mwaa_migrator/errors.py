@@ -190,6 +190,10 @@ class ContentDiffers(MigratorError):
     """The rows in the target are not the rows of the source."""
 
 
+class DagsLocked(MigratorError):
+    """Another session kept rows of DAGs locked, so that none could be paused or unpaused."""
+
+
 class DrainTimedOut(MigratorError):
     """Tasks were still running when the time for the drain was over."""
 

@@ -69,8 +69,16 @@ class TargetExists(MigrationError):
     """An environment of the target's name exists and was not made by this migration."""
 
 
+class TargetNotFound(MigrationError):
+    """The environment that is to be adopted as the target does not exist in its region."""
+
+
 class TargetUnfit(MigrationError):
-    """The target that this migration made is in a state, or at an Airflow version, from which it cannot continue."""
+    """The target is in a state, at an Airflow version, or has an option, with which it cannot take the import."""
+
+
+class TargetChanged(MigrationError):
+    """The owner of an adopted target has changed its settings since the migration was planned."""
 
 
 class UnknownOverride(MigrationError):

@@ -22,7 +22,8 @@ class Migration(TypedDict):
     `artifact` is the artifact's URL; `artifactId` names it in run ids and policies; `path` has every Airflow version in
     order; `hops` those that the target is upgraded to after the import; `direct` says that the import runs in Airflow
     3, and `wayIn` by which way it may get to the database there: by a plugin only if the target is created with it.
-    `executionDate` (ISO 8601) is that of our runs. `overrides` are the input's and those of a rehearsal's size;
+    `adopted` says that the target was there before: it is never updated or deleted. `executionDate` (ISO 8601) is that
+    of our runs. `overrides` are the input's and those of a rehearsal's size;
     `targetClass` is the environment class that follows, `classOnTheDay` that of the migration that is rehearsed.
     `notes` are sentences for people: why that class, how long the cut-over takes, what may keep tasks from the
     artifact. `finished` names the phases that an earlier execution of the same attempt has ended; `rollBack` says that
@@ -38,6 +39,7 @@ class Migration(TypedDict):
     executionDate: str
     source: Side
     target: Side
+    adopted: bool
     overrides: dict[str, Any]
     targetClass: str
     classOnTheDay: str

@@ -7,6 +7,7 @@ import secrets
 from local.aws.iam.identity import DEFAULT_REGION
 from local.aws.local_aws import LocalAws
 from local.installations.postgres import PostgresServer
+from local.mwaa.cloudformation import EnvironmentResource
 from local.mwaa.control_plane import MwaaControlPlane
 from local.mwaa.database_proxy import DatabaseProxy, DatabaseProxySettings
 from local.mwaa.environment import Environment
@@ -49,6 +50,7 @@ class AwsWithMwaa(LocalAws):
             self._environments,
         )
         self.endpoint.add(self.mwaa)
+        EnvironmentResource.install(self.mwaa, lambda: self.client("mwaa"))
         self.endpoint.add(PriceList())
 
     def _stop_services(self) -> None:

@@ -106,7 +106,7 @@ def resource_of(environment: Mapping[str, Any], unread: list[str]) -> Environmen
     properties = {name: environment[name] for name in PROPERTIES if name in environment}
     if _OPTIONS in properties:
         options: Mapping[str, str] = properties[_OPTIONS]
-        properties[_OPTIONS] = {name: _shown(name, options[name]) for name in sorted(options)}
+        properties[_OPTIONS] = {name: shown_option(name, options[name]) for name in sorted(options)}
     if _LOGGING in properties:
         properties[_LOGGING] = dict(_logging(properties[_LOGGING]))
     if "Tags" in properties:
@@ -117,7 +117,8 @@ def resource_of(environment: Mapping[str, Any], unread: list[str]) -> Environmen
     return EnvironmentResource(str(environment["Name"]), given, (*sorted(unknown), *unread))
 
 
-def _shown(option: str, value: str) -> str | Secret:
+def shown_option(option: str, value: str) -> str | Secret:
+    """An Airflow option's value, unless it may be a secret."""
     return Secret(option) if _SECRET_NAME.search(option.lower()) or _SECRET_VALUE.search(value) else value
 
 

@@ -40,7 +40,7 @@ def _lines(resource: EnvironmentResource) -> Iterator[str]:
 
 def _body(properties: Mapping[str, Any], indent: str) -> Iterator[str]:
     """Arguments, aligned where they follow one another, then the blocks."""
-    plain = {_argument(name): value for name, value in properties.items() if not _is_block(name, value)}
+    plain = {argument(name): value for name, value in properties.items() if not _is_block(name, value)}
     # `terraform fmt` aligns lines that stand together, and one that opens a map stands alone.
     scalars = {name: value for name, value in plain.items() if not isinstance(value, dict)}
     yield from _aligned(scalars, indent)
@@ -56,7 +56,7 @@ def _body(properties: Mapping[str, Any], indent: str) -> Iterator[str]:
             if not is_first:
                 yield ""
             is_first = False
-            yield f"{indent}{_argument(name)} {{"
+            yield f"{indent}{argument(name)} {{"
             yield from _body(value, indent + "  ")
             yield f"{indent}}}"
 
@@ -64,20 +64,21 @@ def _body(properties: Mapping[str, Any], indent: str) -> Iterator[str]:
 def _aligned(values: Mapping[str, Any], indent: str) -> Iterator[str]:
     width = max(map(len, values), default=0)
     for name, value in values.items():
-        yield f"{indent}{name.ljust(width)} = {_value(value)}"
+        yield f"{indent}{name.ljust(width)} = {literal(value)}"
 
 
 def _is_block(name: str, value: Any) -> bool:
     return isinstance(value, dict) and (name in _BLOCKS or name.endswith("Logs"))
 
 
-def _value(value: Any) -> str:
+def literal(value: Any) -> str:
+    """A value in HCL; a secret is a variable."""
     if isinstance(value, Secret):
         return f"var.{_variable(value)}"
     if isinstance(value, str):
         return _text(value)
     if isinstance(value, list | tuple):
-        return f"[{', '.join(map(_value, value))}]"
+        return f"[{', '.join(map(literal, value))}]"
     return json.dumps(value)
 
 
@@ -86,8 +87,8 @@ def _text(value: str) -> str:
     return json.dumps(value, ensure_ascii=False).replace("${", "$${").replace("%{", "%%{")
 
 
-def _argument(name: str) -> str:
-    """`dag_s3_path` of DagS3Path, `min_webservers` of MinWebservers."""
+def argument(name: str) -> str:
+    """The argument or block of a property: `dag_s3_path` of DagS3Path, `min_webservers` of MinWebservers."""
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
 
 

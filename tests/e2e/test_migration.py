@@ -38,6 +38,9 @@ NOT_USED_HERE = {
         "states:DescribeExecution",
         "ec2:DescribeSecurityGroups",
     ),
+    # The target is adopted (test_adopted_target.py).
+    "TriggerDagRunFunction": ("airflow:GetEnvironment",),
+    "CutOverFunction": ("airflow:GetEnvironment",),
     # S3 does not know a role that it is to grant access to.
     "GrantAccessFunction": ("s3:DeleteObject",),
     # Another migration has access, too.

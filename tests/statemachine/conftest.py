@@ -34,6 +34,7 @@ MIGRATION: Event = {
     "importVersion": "2.11.2",
     "hops": HOPS,
     "direct": False,
+    "adopted": False,
     "wayIn": "worker",
     "finished": [],
     "rollBack": False,

@@ -12,7 +12,7 @@ class SilentChange(NamedTuple):
     """The migration ``revision``, of ``release``, changes the rows for which ``condition`` holds.
 
     ``condition`` is SQL on a row with the alias ``t``; ``needs`` are the columns that it reads. ``names`` are the
-    columns by which people know a row; ``told`` ends a line about these rows.
+    columns by which people know a row; ``reason`` ends a line about these rows.
     """
 
     revision: str
@@ -21,7 +21,7 @@ class SilentChange(NamedTuple):
     needs: Tuple[str, ...]
     condition: str
     names: Tuple[str, ...]
-    told: str
+    reason: str
 
 
 _TASK_INSTANCE = ("dag_id", "task_id", "run_id", "map_index")

@@ -63,4 +63,4 @@ def _rounded(cut: HistoryCut) -> List[ChangedRows]:
 
 
 def _of(table: str, changed: NamedRows) -> List[ChangedRows]:
-    return [ChangedRows(table, rows, examples, told) for told, rows, examples in changed.kinds()]
+    return [ChangedRows(table, rows, examples, reason) for reason, rows, examples in changed.kinds()]

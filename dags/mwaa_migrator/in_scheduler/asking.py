@@ -20,7 +20,7 @@ TAKEN_WITHIN_SECONDS = 300.0
 SILENCE_SECONDS = 300.0
 
 _POLL_SECONDS = 2.0
-_TOLD_EACH_SECONDS = 60.0
+_SAY_EACH_SECONDS = 60.0
 
 _log = logging.getLogger(__name__)
 
@@ -47,7 +47,7 @@ def work_in_scheduler(
     content = {"request": request, "task": name, "options": options, "run_id": run_id}
     storage.write_json(request_name(name), content)
     _log.info("asked a scheduler of this Airflow for the work of %s", name)
-    began = heard = told = clock()
+    began = heard = said = clock()
     is_taken, tag = False, None
     while True:
         answer = read_object(storage, answer_name(name))
@@ -65,9 +65,9 @@ def work_in_scheduler(
             )
         if is_taken and now - heard >= SILENCE_SECONDS:
             raise WorkerDied(f"The scheduler that worked on {name} has been silent for {now - heard:.0f} s. Try again.")
-        if now - told >= _TOLD_EACH_SECONDS:
+        if now - said >= _SAY_EACH_SECONDS:
             _log.info("%s: %s for %.0f s", name, "a scheduler works on it" if is_taken else "waiting", now - began)
-            told = now
+            said = now
         time.sleep(_POLL_SECONDS)
 
 

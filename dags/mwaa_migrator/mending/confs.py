@@ -40,8 +40,8 @@ def mend_confs(connection: Any, schema: str) -> List[str]:
         confs = {}
         for place, conf, (name,) in rows:
             mended = _mend(conf)
-            if mended.told:
-                changed.add(name, mended.told)
+            if mended.reason:
+                changed.add(name, mended.reason)
             if mended.conf != conf:
                 confs[place] = mended.conf
         write(connection, table, "conf", confs)
@@ -62,9 +62,9 @@ def find_confs_to_mend(
     small = sql.SQL("({}) and octet_length(t.conf) <= {}").format(condition, sql.Literal(MOST_BYTES))
     for rows in read_in_batches(connection, _candidates(connection, table, small), table, "conf"):
         for _, conf, (name,) in rows:
-            told = _mend(conf).told
-            if told:
-                changed.add(name, told)
+            reason = _mend(conf).reason
+            if reason:
+                changed.add(name, reason)
         read += len(rows)
         if time.monotonic() > until:
             break
@@ -87,10 +87,10 @@ def _name(connection: Any) -> sql.Composed:
 
 
 class _MendedConf(NamedTuple):
-    """``told`` ends the line that names the run; it is empty where the conf says the same as before."""
+    """``reason`` ends the line that names the run; it is empty where the conf says the same as before."""
 
     conf: bytes | None
-    told: str
+    reason: str
 
 
 def _mend(conf: bytes) -> _MendedConf:

@@ -40,14 +40,14 @@ class ChangedRows(NamedTuple):
     table: str
     rows: int
     examples: Sequence[str]
-    told: str
+    reason: str
 
     @property
     def line(self) -> str:
-        return f"{counted(self.rows, 'row')} of {self.table} ({listed(self.examples, self.rows)}): {self.told}"
+        return f"{counted(self.rows, 'row')} of {self.table} ({listed(self.examples, self.rows)}): {self.reason}"
 
     def as_json(self) -> Dict[str, Any]:
-        return {"table": self.table, "rows": self.rows, "examples": list(self.examples), "reason": self.told}
+        return {"table": self.table, "rows": self.rows, "examples": list(self.examples), "reason": self.reason}
 
 
 def find_silent_changes(
@@ -84,7 +84,7 @@ def _silently_changed(
         sql.Literal(EXAMPLES),
     )
     found = fetch_all(connection, query)
-    return [ChangedRows(table.name, int(found[0][0]), [name for _, name in found], change.told)] if found else []
+    return [ChangedRows(table.name, int(found[0][0]), [name for _, name in found], change.reason)] if found else []
 
 
 def is_bytea(tables: Dict[str, Table], table: str, column: str) -> bool:

@@ -18,21 +18,22 @@ class NamedRows:
         self._rows: Dict[str, int] = {}
         self._examples: Dict[str, List[str]] = {}
 
-    def add(self, name: str, told: str) -> None:
-        """``told`` ends the line that names this row and others of its kind."""
-        self.add_counted(1, [name], told)
+    def add(self, name: str, reason: str) -> None:
+        """``reason`` ends the line that names this row and others of its kind."""
+        self.add_counted(1, [name], reason)
 
-    def add_counted(self, rows: int, examples: Sequence[str], told: str) -> None:
+    def add_counted(self, rows: int, examples: Sequence[str], reason: str) -> None:
         """``rows`` of one kind, with the names of some of them."""
-        self._rows[told] = self._rows.get(told, 0) + rows
-        named = self._examples.setdefault(told, [])
+        self._rows[reason] = self._rows.get(reason, 0) + rows
+        named = self._examples.setdefault(reason, [])
         named += examples[: EXAMPLES - len(named)]
 
     def kinds(self) -> List[Tuple[str, int, List[str]]]:
         """For each kind the end of its line, the number of its rows, and the names of a few."""
-        return [(told, rows, self._examples[told]) for told, rows in self._rows.items()]
+        return [(reason, rows, self._examples[reason]) for reason, rows in self._rows.items()]
 
     def lines(self) -> List[str]:
         return [
-            f"{counted(rows, self._what)} ({listed(examples, rows)}): {told}" for told, rows, examples in self.kinds()
+            f"{counted(rows, self._what)} ({listed(examples, rows)}): {reason}"
+            for reason, rows, examples in self.kinds()
         ]

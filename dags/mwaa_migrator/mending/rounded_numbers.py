@@ -34,5 +34,5 @@ def find_rounded(
         sql.Literal(EXAMPLES),
     )
     found = fetch_all(connection, query)
-    told = f"their {column} is kept exactly, and is rounded to what a floating-point number holds"
-    return [ChangedRows(table.name, int(found[0][0]), [name for _, name in found], told)] if found else []
+    reason = f"their {column} is kept exactly, and is rounded to what a floating-point number holds"
+    return [ChangedRows(table.name, int(found[0][0]), [name for _, name in found], reason)] if found else []

@@ -19,7 +19,7 @@ _MOST_BYTES_OF_JSON = 200 * 1024 * 1024
 #: Where Airflow's migration of 3.2 puts quotes around a word, or more often than that.
 _TO_BE_QUOTED = re.compile(NO_NUMBER)
 
-#: What a line says of the XComs that it names, after their names. One of an empty text is not told.
+#: What a line says of the XComs that it names, after their names. One without a text is not named.
 SAME = ""
 NUMBERS_AS_TEXT = "their value has NaN or Infinity, which is text now"
 NO_JSON = "their value was no JSON, and is a text now"
@@ -29,10 +29,10 @@ _PICKLED = "their value stays pickled, in a table that Airflow 3 does not read (
 
 
 class Mended(NamedTuple):
-    """``data`` is the XCom's value now, NULL if None; ``told`` is one of the texts above, with its reason."""
+    """``data`` is the XCom's value now, NULL if None; ``reason`` is one of the texts above, filled in."""
 
     data: bytes | None
-    told: str
+    reason: str
 
 
 def mend_json(data: bytes, problem: str | None) -> Mended:
@@ -43,7 +43,7 @@ def mend_json(data: bytes, problem: str | None) -> Mended:
         text = data.decode("utf-8")
         if problem is None and not _TO_BE_QUOTED.search(text):
             return Mended(data, SAME)
-        value, told = _read(text)
+        value, reason = _read(text)
         plain = plain_value(value, MOST_PARTS + len(data))
         text = without_words(json.dumps(plain.value))
     except UnicodeDecodeError:
@@ -52,7 +52,7 @@ def mend_json(data: bytes, problem: str | None) -> Mended:
         return Mended(None, _CLEARED.format(reason))
     if len(text) > _MOST_BYTES_OF_JSON:
         return Mended(None, _CLEARED.format(problem or "too much for jsonb"))
-    return Mended(text.encode("ascii"), NUMBERS_AS_TEXT if plain.is_changed else told)
+    return Mended(text.encode("ascii"), NUMBERS_AS_TEXT if plain.is_changed else reason)
 
 
 def _read(text: str) -> tuple[Any, str]:

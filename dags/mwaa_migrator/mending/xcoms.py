@@ -171,8 +171,8 @@ class _XComs:
             self._write(dict(converted))
 
     def _told(self, name: str, mended: Mended) -> Mended:
-        if mended.told != SAME:
-            self.found.add(name, mended.told)
+        if mended.reason != SAME:
+            self.found.add(name, mended.reason)
         return mended
 
     def _write(self, values: Mapping[str, bytes | None]) -> None:

@@ -28,7 +28,7 @@ from mwaa_migrator.merge.key_blocks import KeyBlocks
 from mwaa_migrator.merge.log_templates import TargetLogTemplates, default_log_filename
 from mwaa_migrator.merge.merge_tables import ROWS_NOT_INSERTED
 from mwaa_migrator.merge.order import merge_order
-from mwaa_migrator.merge.pause_states import add_dags_of_versions, apply_pause_states, carry_schedules
+from mwaa_migrator.merge.pause_states import add_dags_of_versions, apply_pause_states, carry_schedules, lock_dags
 from mwaa_migrator.merge.receipts import note_not_written
 from mwaa_migrator.merge.replaced_units import ReplacedUnits
 from mwaa_migrator.merge.rows_not_inserted import DIFFERS, SAME, NotInserted, RowsNotInserted
@@ -162,6 +162,7 @@ class Merge:
     def _merge_dags(self, pause_state: str) -> dict[str, Any]:
         if DAG_TABLE not in self._upgraded.exported:
             return {"choice": pause_state}
+        lock_dags(self._upgraded)
         states = apply_pause_states(self._upgraded, pause_state)
         if has_versions(self._upgraded):
             add_dags_of_versions(self._upgraded, pause_state)

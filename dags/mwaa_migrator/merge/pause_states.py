@@ -34,6 +34,15 @@ _BUNDLE = "bundle_name"
 _NOT_OURS = sql.SQL("s.dag_id <> all({})").format(sql.Literal(list(OWN_DAGS)))
 
 
+def lock_dags(upgraded: UpgradedArtifact) -> None:
+    """Lock the rows that the functions below change, in the order that ``dag_tasks/dag_states.py`` keeps as well."""
+    statement = sql.SQL(
+        "select from {} d where exists (select from {} s where s.dag_id = d.dag_id) order by d.dag_id for update"
+    )
+    tables = upgraded.target.table(DAG_TABLE), upgraded.scratch.table(DAG_TABLE)
+    execute(upgraded.connection, statement.format(*tables))
+
+
 def apply_pause_states(upgraded: UpgradedArtifact, choice: str) -> dict[str, Any]:
     """Give the target's DAGs the states that ``choice`` asks for.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from typing import Any
 
 from migration.airflow.cli import AirflowCli, pattern_of
 from migration.errors import CliAnswerInvalid, CliRefused, CutOverFailed, MigrationError, SourceActive, TransientError
@@ -96,11 +97,21 @@ def require_paused(cli: AirflowCli, environment: str, dag_ids: list[str]) -> boo
     except MigrationError as error:
         logger.warning("could not see whether the source is paused", extra={"error_message": str(error)})
         return False
-    states = {dag["dag_id"]: dag.get("is_paused", dag.get("paused")) for dag in listed or []}
-    active = [dag_id for dag_id in dag_ids if str(states.get(dag_id)) == "False"]
+    states = _states(listed or [])
+    active = [dag_id for dag_id in dag_ids if states.get(dag_id) == "False"]
     if active:
         raise SourceActive(
             f"{environment} has {counted(len(active), 'DAG')} active again, {active[0]!r} among them: what ran there "
             "since the export is not in the target. Find out who unpaused them, and start the migration again."
         )
-    return all(str(states.get(dag_id)) == "True" for dag_id in dag_ids)
+    return all(states.get(dag_id) == "True" for dag_id in dag_ids)
+
+
+def active(listed: list[dict[str, Any]]) -> set[str]:
+    """The ids of the DAGs that are active, of those that the CLI lists."""
+    return {dag_id for dag_id, state in _states(listed).items() if state == "False"}
+
+
+def _states(listed: list[dict[str, Any]]) -> dict[str, str]:
+    """Whether each DAG is paused: "True", "False", or anything else where its Airflow does not say."""
+    return {dag["dag_id"]: str(dag.get("is_paused", dag.get("paused"))) for dag in listed}

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import TypedDict
 
 from migration import wording
-from migration.airflow import our_dags, runs
+from migration.airflow import our_dags, pausing, runs
 from migration.airflow.cli import AirflowCli
 from migration.checks import check_results, history_and_logs, import_errors, missing_dags, settings_to_come, smoke_test
 from migration.checks.check_results import Check, Finding
@@ -27,7 +27,7 @@ from migration.exchange.store import Store
 from migration.model import Migration
 from migration.observability import logger
 
-IMPORT_ERRORS, MISSING_DAGS = "Import errors", "Missing DAGs"
+IMPORT_ERRORS, MISSING_DAGS, ACTIVE_DAGS = "Import errors", "Missing DAGs", "Active DAGs"
 _PART = "target"
 # Looks in a row at a web server that does not answer.
 _UNANSWERED = 5
@@ -39,12 +39,13 @@ _SETTLED = 600
 class Progress(TypedDict):
     """What earlier looks have found.
 
-    `checks` has those that are done, by name. `seen` is what had not been parsed at the look `since` so many seconds of
-    waiting. `smoke` has a record for each DAG, its waiting counted from `smoke_since` on. `unanswered` counts looks in
-    a row without an answer.
+    `checks` has those that are done, by name. `adopted` says that the target was there before, with DAGs of its own.
+    `seen` is what had not been parsed at the look `since` so many seconds of waiting. `smoke` has a record for each
+    DAG, its waiting counted from `smoke_since` on. `unanswered` counts looks in a row without an answer.
     """
 
     checks: dict[str, Check]
+    adopted: bool
     unanswered: int
     seen: list[str]
     since: int
@@ -72,6 +73,7 @@ def begin(store: Store, artifact: Store, migration: Migration) -> Progress:
     options = migration["options"]
     progress = Progress(
         checks=_history(store, artifact, migration) if migration["mode"] == "rehearse" else {},
+        adopted=migration["adopted"],
         unanswered=0,
         seen=[],
         since=0,
@@ -149,7 +151,8 @@ def _give_up(progress: Progress, reason: str) -> None:
 def _names(progress: Progress) -> Sequence[str]:
     """The checks in the order in which they are made and reported."""
     first = [history_and_logs.NAME] if history_and_logs.NAME in progress["checks"] else []
-    return [*first, IMPORT_ERRORS, MISSING_DAGS, *([smoke_test.NAME] if progress["smoke"] else [])]
+    own = [ACTIVE_DAGS] if progress["adopted"] else []
+    return [*first, IMPORT_ERRORS, MISSING_DAGS, *own, *([smoke_test.NAME] if progress["smoke"] else [])]
 
 
 def _not_made(name: str, reason: str) -> Check:
@@ -178,6 +181,9 @@ def _parse(progress: Progress, target: Target, known: SourceDags, migration: Mig
     if open_ and not _await_parsing(progress, open_, waited, migration["options"]["parseTimeoutSeconds"]):
         return
     progress["missing"] = [dag.dag_id for dag in missing]
+    if progress["adopted"]:
+        ids = {dag["dag_id"] for dag in dags or []}
+        progress["checks"][ACTIVE_DAGS] = _active_dags(sorted(ids & pausing.active(listed)))
     coming = [one for one in broken if settings_to_come.may_be_cause(one, known, target.names, target.read)]
     progress["checks"][IMPORT_ERRORS] = _import_errors(broken, coming, known, target)
     progress["checks"][MISSING_DAGS] = (
@@ -263,6 +269,21 @@ def _missing_dags(
         message=f"{message}.",
         remedy="Fix what the reason names; the history of these DAGs is in the target, but they do not run there.",
         findings=[*map(_finding, new), *map(_waiting_finding, waiting), *map(_finding, old)],
+    )
+
+
+def _active_dags(both: Sequence[str]) -> Check:
+    """That an adopted target runs none of the source's DAGs yet, which would run in both until the cut-over."""
+    if not both:
+        return Check(name=ACTIVE_DAGS, result="pass", message="None of the source's DAGs is active in the target.")
+    return Check(
+        name=ACTIVE_DAGS,
+        result="fail",
+        message=f"{wording.counted(len(both), 'DAG')} that the source has is active in the target already."
+        if len(both) == 1
+        else f"{len(both)} DAGs that the source has are active in the target already.",
+        remedy="Pause them there: the cut-over makes those active that are active in the source.",
+        findings=[Finding(dag=dag, message="It is active in the target before the cut-over.") for dag in both],
     )
 
 

@@ -60,7 +60,12 @@ def _delete_tables(migration: Migration) -> None:
 
 
 def deletes_target(migration: Migration, failed: bool) -> bool:
-    """Whether the target is deleted: a rehearsal's always, a migration's after a failure or rollback if asked."""
+    """Whether the target is deleted: a rehearsal's always, a migration's after a failure or rollback if asked.
+
+    An adopted target never is.
+    """
+    if migration["adopted"]:
+        return False
     taken_back = failed or migration["rollBack"]
     return migration["mode"] == "rehearse" or (taken_back and migration["options"]["targetOnFailure"] == "delete")
 

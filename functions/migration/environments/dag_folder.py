@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -39,11 +39,16 @@ def names(s3: S3Client, bucket: str, path: str) -> set[str]:
     return {key.removeprefix(prefix) for key in keys if not key.endswith("/")}
 
 
-def copy_folder(s3: S3Client, bucket: str, path: str, writer: BucketWriter, to_path: str) -> int:
-    """Copies a DAG folder; objects that the target has with the same content are skipped. Returns the number of all."""
+def copy_folder(
+    s3: S3Client, bucket: str, path: str, writer: BucketWriter, to_path: str, names: Collection[str]
+) -> int:
+    """Copies files (`names`, paths below it) of a DAG folder. Returns their number.
+
+    Objects that the target has with the same content are skipped.
+    """
     prefix, to_prefix = folder(path), folder(to_path)
     there = {item.key: item for item in list_objects(writer.s3, writer.bucket, to_prefix)}
-    objects = list(list_objects(s3, bucket, prefix))
+    objects = [item for item in list_objects(s3, bucket, prefix) if item.key.removeprefix(prefix) in names]
 
     def is_there(source: Source) -> bool:
         present = there.get(to_prefix + source.key.removeprefix(prefix))
@@ -59,10 +64,21 @@ def remove_files(s3: S3Client, bucket: str, path: str, gone: Iterable[str]) -> N
     delete(s3, bucket, [prefix + name for name in sorted(gone)])
 
 
-def users_files(s3: S3Client, bucket: str, path: str) -> set[str]:
-    """The paths of the user's files below a DAG folder: those that `copy_folder` copies."""
+def users_files(s3: S3Client, bucket: str, path: str) -> dict[str, str]:
+    """The paths of the user's files below a DAG folder, with their ETags."""
     prefix = folder(path)
-    return {item.key.removeprefix(prefix) for item in list_objects(s3, bucket, prefix)}
+    return {item.key.removeprefix(prefix): item.etag for item in list_objects(s3, bucket, prefix)}
+
+
+def take_back(s3: S3Client, bucket: str, path: str, copied: Mapping[str, str | None]) -> int:
+    """Removes files that were copied into a DAG folder, and that nobody has changed since. Returns their number.
+
+    `copied`: the files' paths with the ETags that they got there, None where a copy may not have ended.
+    """
+    there = users_files(s3, bucket, path)
+    ours = [name for name, etag in copied.items() if name in there and etag in (None, there[name])]
+    remove_files(s3, bucket, path, ours)
+    return len(ours)
 
 
 def put_our_dags(writer: BucketWriter, path: str) -> int:

@@ -99,7 +99,7 @@ def create_request(
 
     Every field that CreateEnvironment knows is copied; then come the overrides, then what the migration decides.
     """
-    request = _copied(source, shape)
+    request = settings_of(source, shape)
     notes: list[str] = []
     if versions.parse(source["AirflowVersion"]).major == 1 and versions.parse(airflow_version).major > 1:
         # Airflow 1.10 has exactly one scheduler and Amazon MWAA's newer versions want at least two.
@@ -120,9 +120,9 @@ def create_request(
     return Settings({key: value for key, value in request.items() if value not in ({}, "")}, notes)
 
 
-def _copied(source: dict[str, Any], shape: StructureShape) -> dict[str, Any]:
-    """The source's fields that CreateEnvironment knows, without its files, which are staged, and AWS's own tags."""
-    request = {key: value for key, value in source.items() if key in shape.members and value is not None}
+def settings_of(environment: dict[str, Any], shape: StructureShape) -> dict[str, Any]:
+    """An environment's fields that CreateEnvironment knows, without its files, which are staged, and AWS's own tags."""
+    request = {key: value for key, value in environment.items() if key in shape.members and value is not None}
     for prefix in FILES:
         request.pop(f"{prefix}S3Path", None)
         request.pop(f"{prefix}S3ObjectVersion", None)

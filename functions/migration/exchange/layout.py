@@ -18,9 +18,11 @@
         plan.json                               the plan that every later state works from
         target.json                             since when the target is as it is, which outlives an attempt
         chain.json                              the base and the deltas that the target holds (`chain`)
-        copied_dags.json                        the user's files that were copied into the target's DAG folder
+        copied_dags.json                        the user's files that were copied into the target's DAG folder: the ETag
+                                                that each got there, null while it is being copied
         <attempt>/                              what an attempt leaves; a rollback ends it
             phases/<name>.json                  when a phase started and ended
+            adopted.json                        digests of an adopted target's settings (`environments.adoption`)
             settings.json, hops/<version>.json  notes on the settings with which the target was made and upgraded
             staged/<version>.json               what was staged for the target at a version
             checks/<part>.json                  what was checked (`checks.check_results`)
@@ -117,6 +119,7 @@ COPIED_DAGS = "copied_dags.json"
 
 PHASES = "phases/"
 CHECKS = "checks/"
+ADOPTED = "adopted.json"
 CREATION = "settings.json"
 TARGET_CHECKS = "target_checks.json"
 CUT_OVER = "cut_over.json"

@@ -31,7 +31,7 @@ def problems(plan: Migration, iam: IAMClient) -> Iterator[Problem]:
     source, target = plan["source"], plan["target"]
     # In this order, because a target without an override has the source's role.
     roles = {
-        target["executionRoleArn"]: "target.overrides.ExecutionRoleArn",
+        target["executionRoleArn"]: "target.environment" if plan["adopted"] else "target.overrides.ExecutionRoleArn",
         source["executionRoleArn"]: "source.environment",
     }
     found = [problem for role, where in roles.items() for problem in _trust_problems(role, where, iam)]

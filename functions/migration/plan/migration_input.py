@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from migration import wording
-from migration.airflow import path
+from migration.airflow import path, ways_in
 from migration.json_schema import Problem, completed, expression_problems, problems_of
 
 SCHEMA_FILE = Path(__file__).with_name("input.schema.json")
@@ -69,6 +69,7 @@ def _contradictions(document: dict[str, Any]) -> Iterator[Problem]:
         yield Problem(
             "InvalidValue", "options.smokeTest", "runs DAGs in a rehearsal's target; leave it out of any other"
         )
+    yield from _contradictions_of_adopting(document)
     version, way = document.get("target", {}).get("airflowVersion", "3.0.0"), options.get("path")
     if int(version.split(".")[0]) < 3:
         for name in ("importVersion", "path"):
@@ -80,9 +81,48 @@ def _contradictions(document: dict[str, Any]) -> Iterator[Problem]:
         yield Problem("InvalidValue", "options.importVersion", "is for the path through 2.11, and path is direct")
 
 
+def _contradictions_of_adopting(document: dict[str, Any]) -> Iterator[Problem]:
+    """Fields that do not go together with an adopted target, or only with one."""
+    options = document.get("options", {})
+    if not adopts(document):
+        if not options.get("copyDags", True):
+            yield Problem(
+                "InvalidValue",
+                "options.copyDags",
+                "is false, and a target that is made has no DAGs but the source's; it is for an adopted target",
+            )
+        return
+    if document.get("mode") == "rehearse":
+        yield Problem(
+            "InvalidValue",
+            "target.adopt",
+            "is true, and a rehearsal deletes its target; give target.airflowVersion in its place, and another name or "
+            "none",
+        )
+    for name, value, reason in (
+        ("path", path.THROUGH, "an adopted target is never upgraded"),
+        ("importVersion", options.get("importVersion") or None, "an adopted target is imported into at its version"),
+        ("wayIn", ways_in.PLUGIN, "an adopted target gets no plugin of ours"),
+        ("targetOnFailure", "delete", "an adopted target is never deleted"),
+    ):
+        if value is not None and options.get(name) == value:
+            yield Problem("InvalidValue", f"options.{name}", f"is {value}, and {reason}; leave it out")
+
+
+def adopts(document: dict[str, Any]) -> bool:
+    """Whether an input that fits the schema names an environment that exists as its target."""
+    return bool(document.get("target", {}).get("adopt"))
+
+
 def with_defaults(document: dict[str, Any]) -> dict[str, Any]:
-    """A valid input, with every option that it leaves out at the schema's default. The argument is not changed."""
-    return completed(document, schema())
+    """A valid input, with every option that it leaves out at the schema's default. The argument is not changed.
+
+    To an adopted target no other path leads than the direct one, and no other way in than the worker's.
+    """
+    complete = completed(document, schema())
+    if adopts(complete):
+        complete["options"] |= {"path": path.DIRECT, "wayIn": ways_in.WORKER}
+    return complete
 
 
 def regions(document: dict[str, Any], default: str) -> tuple[str, str]:

@@ -40,15 +40,22 @@ def artifact_id_of(migration_id: str, attempt: int) -> str:
     return migration_id if attempt == 1 else f"{migration_id}-{attempt}"
 
 
-def make(attempt: Attempt, document: dict[str, Any], source: dict[str, Any], size: Size) -> Migration:
-    """The plan for an input (`document`, valid and complete) and a source (GetEnvironment's answer)."""
+def make(
+    attempt: Attempt, document: dict[str, Any], source: dict[str, Any], size: Size, target: dict[str, Any] | None = None
+) -> Migration:
+    """The plan for an input (`document`, valid and complete) and its source.
+
+    `target` is the environment that is adopted; both are GetEnvironment's answers.
+    """
     request, given = document["target"], document["target"]["overrides"]
     overrides = {**size.fields, **given}
-    its_class = source.get("EnvironmentClass", "")
+    its_class = (target or overrides).get("EnvironmentClass", source.get("EnvironmentClass", ""))
     import_version = document["options"]["importVersion"] or attempt.import_version
     versions = path.of(source["AirflowVersion"], request["airflowVersion"], document["options"]["path"], import_version)
     way_in = ways_in.of(document["options"]["wayIn"], versions[1], overrides)
     old, new = _sides(attempt, document, source, overrides)
+    if target is not None:
+        new = _side(target, new["region"])
     return Migration(
         id=attempt.migration_id,
         attempt=attempt.number,
@@ -59,9 +66,10 @@ def make(attempt: Attempt, document: dict[str, Any], source: dict[str, Any], siz
         executionDate=f"{attempt.started[:19]}+00:00",
         source=old,
         target=new,
+        adopted=target is not None,
         overrides=overrides,
-        targetClass=overrides.get("EnvironmentClass", its_class),
-        classOnTheDay=given.get("EnvironmentClass", its_class),
+        targetClass=its_class,
+        classOnTheDay=its_class if target else given.get("EnvironmentClass", source.get("EnvironmentClass", "")),
         notes=[note for note in (size.note, ways_in.note(way_in)) if note],
         importVersion=versions[1],
         path=versions,
@@ -85,14 +93,7 @@ def _sides(
     # A folder of its own, so that neither environment sees the other's DAGs.
     default_path = source["DagS3Path"] if target_bucket != source_bucket else f"{name}/dags"
     return (
-        Side(
-            environment=source["Name"],
-            region=source_region,
-            airflowVersion=source["AirflowVersion"],
-            executionRoleArn=source["ExecutionRoleArn"],
-            bucket=source_bucket,
-            dagsPath=source["DagS3Path"],
-        ),
+        _side(source, source_region),
         Side(
             environment=name,
             region=target_region,
@@ -101,4 +102,16 @@ def _sides(
             bucket=target_bucket,
             dagsPath=overrides.get("DagS3Path", default_path),
         ),
+    )
+
+
+def _side(found: dict[str, Any], region: str) -> Side:
+    """An environment that exists (GetEnvironment's answer)."""
+    return Side(
+        environment=found["Name"],
+        region=region,
+        airflowVersion=found["AirflowVersion"],
+        executionRoleArn=found["ExecutionRoleArn"],
+        bucket=environment.bucket_name(found["SourceBucketArn"]),
+        dagsPath=found["DagS3Path"],
     )

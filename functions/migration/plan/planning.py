@@ -34,9 +34,13 @@ from migration.plan.migration_plan import Attempt
 
 
 class Outlook(NamedTuple):
-    """`source` is GetEnvironment's answer. `plan` is None where there is no source to plan with."""
+    """`source` and `target`, which is None unless it is there, are GetEnvironment's answers.
+
+    `plan` is None where there is no source to plan with, or no target to adopt.
+    """
 
     source: dict[str, Any] | None
+    target: dict[str, Any] | None
     plan: Migration | None
     problems: list[Problem]
 
@@ -51,35 +55,47 @@ def look(document: dict[str, Any], attempt: Attempt) -> Outlook:
         target = _environment(target_region, document["target"]["environment"], "target.region")
     except RegionUnsupported as error:
         path, _, message = str(error).partition(": ")
-        return Outlook(None, None, [Problem(RegionUnsupported.__name__, path, message)])
+        return Outlook(None, None, None, [Problem(RegionUnsupported.__name__, path, message)])
     shape = requests.input_shape(clients.mwaa(target_region), "CreateEnvironment")
     found = list(
         preconditions.environment_problems(
             document, region, import_version, source, target, attempt.migration_id, shape
         )
     )
-    if source is None:
-        return Outlook(None, None, found)
+    adopts = migration_input.adopts(document)
+    if source is None or (adopts and target is None):
+        return Outlook(source, target, None, found)
     if scheduler_heartbeat.is_silent(clients.cloudwatch(source_region), source["Name"]):
         found.append(preconditions.scheduler_down(source["Name"]))
     if any(problem.path.startswith("target.overrides") for problem in found):
         # Places come from the overrides, and those cannot be read.
-        return Outlook(source, None, found)
+        return Outlook(source, target, None, found)
+    if adopts and target is not None:
+        document = {**document, "target": {**document["target"], "airflowVersion": target["AirflowVersion"]}}
     count = functools.cache(lambda: dag_count.of(clients.cloudwatch(source_region), source["Name"]))
-    plan = migration_plan.make(attempt, document, source, target_size.of(document, source, count))
-    plan["notes"] += _notes(plan, source, region, count)
+    size = target_size.of(document, source, count)
+    plan = migration_plan.make(attempt, document, source, size, target if adopts else None)
+    settings = target if adopts and target is not None else source | plan["overrides"]
+    plan["notes"] += _notes(plan, source, settings, region, count)
     s3 = {side: clients.s3(side) for side in (source_region, target_region)}
     found += preconditions.place_problems(plan, s3)
     found += execution_roles.problems(plan, clients.iam())
-    if "NetworkConfiguration" in plan["overrides"]:
+    if "NetworkConfiguration" in plan["overrides"] and not adopts:
         found += network.problems(plan["overrides"]["NetworkConfiguration"], clients.ec2(target_region))
-    return Outlook(source, plan, found)
+    return Outlook(source, target, plan, found)
 
 
 def _notes(
-    plan: Migration, source: dict[str, Any], bucket_region: str, count: Callable[[], int | None]
+    plan: Migration,
+    source: dict[str, Any],
+    target: dict[str, Any],
+    bucket_region: str,
+    count: Callable[[], int | None],
 ) -> Iterator[str]:
-    """Sentences for the plan: how long the cut-over takes, what the SDK leaves out, what may keep tasks from S3."""
+    """Sentences for the plan: how long the cut-over takes, what the SDK leaves out, what may keep tasks from S3.
+
+    `target` has the settings that the target has, or is to get.
+    """
     final = plan["target"]["airflowVersion"]
     if versions.parse(final) < MANY_TOGETHER:
         yield pausing.duration_note(final, count())
@@ -89,7 +105,7 @@ def _notes(
             f"The source has {', '.join(unread)}, which this AWS SDK ({boto3.__version__}) does not know and leaves "
             "out: set it in the target by hand, or update the SDK."
         )
-    for side, settings in ((plan["source"], source), (plan["target"], source | plan["overrides"])):
+    for side, settings in ((plan["source"], source), (plan["target"], target)):
         access = exchange_access.Access(
             environment=side["environment"],
             region=side["region"],

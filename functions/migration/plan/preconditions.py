@@ -14,7 +14,7 @@ from migration.environments import environment, overriding, requests
 from migration.environments.s3_objects import folder
 from migration.json_schema import Problem
 from migration.model import Migration, Side
-from migration.plan import migration_input
+from migration.plan import adopted_target, migration_input
 
 if TYPE_CHECKING:
     from botocore.model import StructureShape
@@ -49,14 +49,26 @@ def environment_problems(
         )
     if (name, source_region) == (request["environment"], target_region):
         yield _problem(errors.SameEnvironment, "target.environment", f"{name} is the source; name a new environment")
+    elif migration_input.adopts(document):
+        yield from (
+            adopted_target.problems(document, source, target)
+            if target is not None
+            else [adopted_target.missing(request["environment"], target_region)]
+        )
     elif target is not None:
         yield from _target_problems(target, migration_id, _import_version(source, document, import_version))
+    if migration_input.adopts(document):
+        yield from _source_version_problems(source["AirflowVersion"])
+        yield from _override_problems(request["overrides"], shape)
+        return
     way = document["options"]["path"]
     yield from _version_problems(source["AirflowVersion"], request["airflowVersion"], way, import_version)
     yield from _way_in_problems(
         document, path.of(source["AirflowVersion"], request["airflowVersion"], way, import_version)[1]
     )
-    yield from _override_problems(request["overrides"], source, target_region != source_region, shape)
+    yield from _override_problems(request["overrides"], shape)
+    if target_region != source_region:
+        yield from _missing_overrides(request["overrides"], source)
     yield from _too_early(request["overrides"], request["airflowVersion"])
 
 
@@ -99,15 +111,19 @@ def _target_problems(target: dict[str, Any], migration_id: str, import_version: 
         )
 
 
-def _version_problems(source: str, target: str, way: str, import_version: str) -> Iterator[Problem]:
-    old, new, between = (versions.parse(text) for text in (source, target, import_version))
-    where = "target.airflowVersion"
-    if old < versions.parse(versions.OLDEST_SOURCE):
+def _source_version_problems(source: str) -> Iterator[Problem]:
+    if versions.parse(source) < versions.parse(versions.OLDEST_SOURCE):
         yield _problem(
             errors.SourceTooOld,
             "source.environment",
             f"it runs Airflow {source}; {versions.OLDEST_SOURCE} is the oldest",
         )
+
+
+def _version_problems(source: str, target: str, way: str, import_version: str) -> Iterator[Problem]:
+    old, new, between = (versions.parse(text) for text in (source, target, import_version))
+    where = "target.airflowVersion"
+    yield from _source_version_problems(source)
     if new < old:
         yield _problem(
             errors.Downgrade, where, f"{target} is older than the source's {source}; history only goes forward"
@@ -153,9 +169,7 @@ def _way_in_problems(document: dict[str, Any], import_version: str) -> Iterator[
         )
 
 
-def _override_problems(
-    overrides: dict[str, Any], source: dict[str, Any], other_region: bool, shape: StructureShape
-) -> Iterator[Problem]:
+def _override_problems(overrides: dict[str, Any], shape: StructureShape) -> Iterator[Problem]:
     for field in overrides:
         if field in overriding.NOT_OVERRIDABLE:
             yield _problem(
@@ -173,14 +187,17 @@ def _override_problems(
     for line in requests.model_problems(merged, shape):
         if not line.startswith("Missing required parameter in input:"):
             yield _problem(errors.OverrideInvalid, "target.overrides", line)
-    if other_region:
-        for field in overriding.REGIONAL_FIELDS:
-            if source.get(field) and field not in overrides:
-                yield _problem(
-                    errors.OverrideMissing,
-                    f"target.overrides.{field}",
-                    "is required, because the target lies in another region, where the source's is of no use",
-                )
+
+
+def _missing_overrides(overrides: dict[str, Any], source: dict[str, Any]) -> Iterator[Problem]:
+    """What a target in another region needs of its own."""
+    for field in overriding.REGIONAL_FIELDS:
+        if source.get(field) and field not in overrides:
+            yield _problem(
+                errors.OverrideMissing,
+                f"target.overrides.{field}",
+                "is required, because the target lies in another region, where the source's is of no use",
+            )
 
 
 def _too_early(overrides: dict[str, Any], airflow_version: str) -> Iterator[Problem]:
@@ -199,13 +216,18 @@ def place_problems(plan: Migration, s3: dict[str, S3Client]) -> Iterator[Problem
     """What the buckets say against the migration. `s3` has a client for each region of the plan."""
     source, target = plan["source"], plan["target"]
     yield from _bucket_problems("source.environment", source, s3[source["region"]])
+    its_bucket, its_folder = (
+        ("target.environment",) * 2
+        if plan["adopted"]
+        else ("target.overrides.SourceBucketArn", "target.overrides.DagS3Path")
+    )
     if (target["bucket"], target["region"]) != (source["bucket"], source["region"]):
-        yield from _bucket_problems("target.overrides.SourceBucketArn", target, s3[target["region"]])
+        yield from _bucket_problems(its_bucket, target, s3[target["region"]])
     ours, theirs = (folder(side["dagsPath"]) for side in (target, source))
     if target["bucket"] == source["bucket"] and (ours.startswith(theirs) or theirs.startswith(ours)):
         yield _problem(
             errors.FolderShared,
-            "target.overrides.DagS3Path",
+            its_folder,
             f"s3://{target['bucket']}/{ours} and the source's {theirs} overlap; give the target a folder of its own",
         )
 

@@ -185,7 +185,7 @@ def assert_told(lines: list[str], version: str) -> None:
         "1 run (odd conf writes): their conf was cleared", "1 run (odd conf nan)",
     ):  # fmt: skip
         assert text in told, (text, told)
-    silent = [line for line in lines if line.endswith(tuple(change.told for change in SILENT_CHANGES))]
+    silent = [line for line in lines if line.endswith(tuple(change.reason for change in SILENT_CHANGES))]
     assert len(silent) == (0 if version == "3.0.6" else len(SILENT_CHANGES)), silent
     assert any(line.startswith("1 row of variable (none): ") for line in silent) == bool(silent)
 

@@ -61,7 +61,8 @@ class World:
     def stage(self, source: str, target: str) -> int:
         """Copies the DAG folder and puts ours beside it, as StageDags does."""
         writer = BucketWriter.of(self.s3, target)
-        copied = dag_folder.copy_folder(self.s3, source, "dags", writer, "prod-3/dags")
+        names = dag_folder.users_files(self.s3, source, "dags")
+        copied = dag_folder.copy_folder(self.s3, source, "dags", writer, "prod-3/dags", names)
         dag_folder.put_our_dags(writer, "prod-3/dags")
         return copied
 

@@ -99,6 +99,59 @@ def test_plan_of_the_direct_path_has_no_upgrade_in_place(run: Run, write: Write,
     assert not [line for line in lines if "in place" in line]
 
 
+def test_plan_of_an_adopted_target_shows_the_lines_that_its_owners_code_needs(
+    run: Run, write: Write, mwaa: Environments
+) -> None:
+    source = mwaa.all["prod-2-10"]
+    options = {"core.parallelism": "64", "secrets.backend_kwargs": "hunter2"}
+    logging = {"TaskLogs": {"Enabled": True, "LogLevel": "INFO"}}
+    source |= {"MaxWorkers": 10, "AirflowConfigurationOptions": options, "LoggingConfiguration": logging}
+    mwaa.all["prod-3"] = source | {
+        "Name": "prod-3",
+        "AirflowVersion": "3.2.1",
+        "DagS3Path": "owners/dags",
+        "MaxWorkers": 5,
+        "AirflowConfigurationOptions": {"core.x": "1"},
+        "LoggingConfiguration": {"TaskLogs": {"Enabled": True, "LogLevel": "ERROR"}},
+    }
+    before = json.dumps(mwaa.all)
+    told = run("plan", write(target={"environment": "prod-3", "adopt": True}))
+    assert told.exit_code == 0, told.output
+    lines = [" ".join(line.split()) for line in told.stdout.splitlines()]
+    assert lines[0] == "Airflow 2.10.3 → 3.2.1"
+    assert "1. take prod-3 as it is, with the source's DAGs beside those in s3://dags/owners/dags" in lines
+    started = lines.index("The option core.parallelism of prod-3 is missing.")
+    assert lines[started : started + 15] == [
+        "The option core.parallelism of prod-3 is missing.",
+        "CloudFormation core.parallelism: '64' (in AirflowConfigurationOptions)",
+        'Terraform "core.parallelism" = "64" (in airflow_configuration_options)',
+        "The option core.x of prod-3 is not expected.",
+        "CloudFormation without core.x (in AirflowConfigurationOptions)",
+        'Terraform without "core.x" (in airflow_configuration_options)',
+        "The option secrets.backend_kwargs of prod-3 is missing.",
+        "CloudFormation secrets.backend_kwargs: !Ref SecretsBackendKwargs (in AirflowConfigurationOptions)",
+        'Terraform "secrets.backend_kwargs" = var.secrets_backend_kwargs (in airflow_configuration_options)',
+        "LoggingConfiguration.TaskLogs.LogLevel of prod-3 is ERROR; INFO is expected.",
+        "CloudFormation LogLevel: INFO (in LoggingConfiguration.TaskLogs)",
+        'Terraform log_level = "INFO" (in logging_configuration.task_logs)',
+        "MaxWorkers of prod-3 is 5; 10 is expected.",
+        "CloudFormation MaxWorkers: 10",
+        "Terraform max_workers = 10",
+    ]
+    assert lines[-1] == "No problems found."
+    assert "hunter2" not in told.output
+    assert set(mwaa.calls) == {"GetEnvironment"}
+    assert json.dumps(mwaa.all) == before
+
+
+def test_plan_of_an_adopted_target_that_is_as_expected(run: Run, write: Write, mwaa: Environments) -> None:
+    mwaa.all["prod-2-10"]["AirflowConfigurationOptions"] = {}
+    mwaa.all["prod-3"] = mwaa.all["prod-2-10"] | {"Name": "prod-3", "AirflowVersion": "3.2.1", "DagS3Path": "own"}
+    told = run("plan", write(target={"environment": "prod-3", "adopt": True}, options={"copyDags": False}))
+    assert "prod-3 has every setting as expected." in told.stdout
+    assert "take prod-3 as it is, with only our DAGs added to s3://dags/own" in told.stdout
+
+
 def test_plan_changes_nothing(run: Run, write: Write, mwaa: Environments) -> None:
     before = json.dumps(mwaa.all)
     assert run("plan", write()).exit_code == 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from importlib.resources import files
@@ -163,6 +164,18 @@ def test_cloudformation_says_how_to_import(run: Run) -> None:
 
 def test_terraform(run: Run) -> None:
     assert run("iac", "prod-2-10", "--format", "terraform").stdout == TERRAFORM
+
+
+@pytest.mark.skipif(shutil.which("terraform") is None, reason="there is no terraform")
+def test_terraform_is_as_terraform_fmt_leaves_it(run: Run, environment: dict[str, Any], tmp_path: Path) -> None:
+    """`terraform validate` needs the provider, which no test downloads."""
+    environment["LoggingConfiguration"]["SchedulerLogs"] = {"Enabled": False, "LogLevel": "ERROR"}
+    environment |= {"WeeklyMaintenanceWindowStart": "SUN:03:30", "MinWorkers": 1}
+    (tmp_path / "main.tf").write_text(run("iac", "prod-2-10", "--format", "terraform").stdout)
+    done = subprocess.run(
+        ["terraform", "fmt", "-check", "-diff", "-no-color"], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout) == (0, "")
 
 
 def test_cdk(run: Run) -> None:

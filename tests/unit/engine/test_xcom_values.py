@@ -17,7 +17,7 @@ from mwaa_migrator.mending.xcom_values import NO_JSON, NUMBERS_AS_TEXT, SAME, co
 
 
 @pytest.mark.parametrize(
-    ("data", "value", "told"),
+    ("data", "value", "reason"),
     [
         (b'{"a": NaN, "b": [-Infinity, 1]}', {"a": "NaN", "b": ["-Infinity", 1]}, NUMBERS_AS_TEXT),
         (b'{"a": 1e200000}', {"a": "Infinity"}, NUMBERS_AS_TEXT),
@@ -30,10 +30,10 @@ from mwaa_migrator.mending.xcom_values import NO_JSON, NUMBERS_AS_TEXT, SAME, co
     ],
     ids=range(8),
 )
-def test_json_keeps_its_meaning(data: bytes, value: Any, told: str) -> None:
+def test_json_keeps_its_meaning(data: bytes, value: Any, reason: str) -> None:
     mended = mend_json(data, "no jsonb")
     assert mended.data is not None
-    assert (json.loads(mended.data), mended.told) == (value, told)
+    assert (json.loads(mended.data), mended.reason) == (value, reason)
     # Airflow's migration finds nothing in it to put quotes around.
     assert not re.search(NO_NUMBER, mended.data.decode("ascii"))
 
@@ -105,7 +105,7 @@ def test_a_pickle_becomes_airflows_json(value: Any, text: str) -> None:
 def test_or_stays_archived(value: Any, reason: str) -> None:
     mended = convert_pickle(pickle.dumps(value, 4))
     assert mended.data is None
-    assert mended.told.endswith(f"because it holds {reason}")
+    assert mended.reason.endswith(f"because it holds {reason}")
 
 
 def test_shared_references_do_not_grow() -> None:
@@ -115,11 +115,11 @@ def test_shared_references_do_not_grow() -> None:
     for _ in range(60):
         shared = [shared, shared]
     begun = time.process_time()
-    assert convert_pickle(pickle.dumps(shared)).told.endswith("would grow without limit")
-    assert convert_pickle(pickle.dumps(cycle)).told.endswith("containers nested more than 100 deep")
-    assert convert_pickle(pickle.dumps((shared,) * 9)).told.endswith("would grow without limit")
+    assert convert_pickle(pickle.dumps(shared)).reason.endswith("would grow without limit")
+    assert convert_pickle(pickle.dumps(cycle)).reason.endswith("containers nested more than 100 deep")
+    assert convert_pickle(pickle.dumps((shared,) * 9)).reason.endswith("would grow without limit")
     assert time.process_time() - begun < 2
 
 
 def test_a_large_pickle_is_not_read() -> None:
-    assert convert_pickle(None).told.endswith("because it holds more than 4 MB")
+    assert convert_pickle(None).reason.endswith("because it holds more than 4 MB")

@@ -39,10 +39,10 @@ def leave(migration: Plan, dag: str, name: str, status: str = "done", **content:
 OURS = ["mwaa_migrator/__init__.py", "mwaa_migrator_export.py"]
 
 
-def next_attempt(planned: Plan, call: Handler) -> Plan:
-    """The same input again, after a roll back that kept the target."""
+def next_attempt(planned: Plan, call: Handler, given: dict[str, Any] | None = None) -> Plan:
+    """The same input again (`given`, or the usual one), after a roll back that kept the target."""
     of_attempt(clients.s3(), planned).write("rolled_back.json", {})  # type: ignore[arg-type]
-    again = call(plan, input=document())
+    again = call(plan, input=given or document())
     assert again["attempt"] == planned["attempt"] + 1
     return again
 
