@@ -1,4 +1,4 @@
-"""`python -m bench`: measures, and writes build/bench.json and the table in docs/benchmarks.md.
+"""`python -m bench`: measures, and writes build/bench.json and the tables in docs/benchmarks.md.
 
 The exit code is 0 when everything was measured, whether or not the bars were met; those that were missed are named.
 """
@@ -17,6 +17,7 @@ from bench import (
     command_line,
     dag_checks,
     direct_import,
+    downtime,
     export_speed,
     import_speed,
     log_copy,
@@ -32,7 +33,7 @@ from local.installations.folders import ROOT
 PAGE = ROOT / "docs" / "benchmarks.md"
 
 #: What can be measured by itself, in the order of a whole run.
-PARTS = ("speed", "memory", "direct", "functions", "report", "checks", "command", "logs")
+PARTS = ("speed", "memory", "direct", "downtime", "functions", "report", "checks", "command", "logs")
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -52,10 +53,11 @@ def main(arguments: list[str] | None = None) -> int:
     build = ROOT / "build"
     build.mkdir(exist_ok=True)
     results: list[Result] = []
+    of_downtime: list[Result] = []
     conditions = [f"{os.cpu_count()} cores", f"medians of {options.runs}"]
     with tempfile.TemporaryDirectory(prefix="bench-", dir=build) as temporary:
         directory = Path(temporary)
-        if {"speed", "memory", "direct"} & set(chosen):
+        if {"speed", "memory", "direct", "downtime"} & set(chosen):
             with Laboratory(directory) as laboratory:
                 conditions.append(f"PostgreSQL {laboratory.server_version()} with `fsync` off, else its defaults")
                 if "speed" in chosen and options.against:
@@ -66,6 +68,8 @@ def main(arguments: list[str] | None = None) -> int:
                     results += peak_memory.measure(laboratory, options.scale)
                 if "direct" in chosen:
                     results += direct_import.measure(laboratory, options.scale, options.runs)
+                if "downtime" in chosen:
+                    of_downtime = downtime.measure(laboratory, options.scale, options.runs)
         if "functions" in chosen:
             results += cold_start.measure(directory)
         if "report" in chosen:
@@ -76,11 +80,13 @@ def main(arguments: list[str] | None = None) -> int:
             results += command_line.measure()
         if "logs" in chosen:
             results += log_copy.measure(options.scale)
-    write_json(results, options.out)
-    sys.stdout.write(table(results) + "\n")
+    write_json([*results, *of_downtime], options.out)
+    sys.stdout.write(table([*results, *of_downtime]) + "\n")
     if options.scale == 1 and set(chosen) == set(PARTS) and not options.against:
         write_page(results, f"{'; '.join(conditions)}.", PAGE)
-    for result in results:
+    if options.scale == 1 and of_downtime:
+        write_page(of_downtime, f"{'; '.join(conditions)}.", PAGE, downtime.BEGIN)
+    for result in [*results, *of_downtime]:
         if not result.ok:
             sys.stdout.write(f"missed: {result.name} is {result.value:.2f} {result.unit}, at most {result.bar}\n")
     return 0

@@ -40,13 +40,13 @@ class Databases:
         (home / "dags").mkdir(parents=True, exist_ok=True)
         return airflow.environment(home, self.server.url(database))
 
-    def source(self, airflow: AirflowInstallation, scale: float) -> str:
+    def source(self, airflow: AirflowInstallation, scale: float, dags: int = workload.DAGS) -> str:
         """The name of a database with the workload's rows."""
-        name = f"source_{airflow.version}_{scale}"
+        name = f"source_{airflow.version}_{scale}_{dags}"
         if name not in self._made:
             self.server.create_database(name, template=self._empty(airflow))
             with self.connection(name) as connection:
-                workload.fill(connection, scale)
+                workload.fill(connection, scale, dags)
             self._made.add(name)
         return name
 
@@ -55,6 +55,13 @@ class Databases:
         template = self._empty(airflow)
         self.server.drop_database(name)
         self.server.create_database(name, template=template)
+        self.settle()
+        return name
+
+    def create_copy(self, name: str, of: str) -> str:
+        """Makes a copy of a database; one of the same name is replaced."""
+        self.server.drop_database(name)
+        self.server.create_database(name, template=of)
         self.settle()
         return name
 

@@ -31,17 +31,25 @@ class Engine:
     phases: dict[str, float] = field(default_factory=dict)
     dags: Path = DAGS
 
+    def run(self, *arguments: str) -> dict[str, Any]:
+        """Runs a command and returns its result."""
+        return self.finish(self.start(*arguments))
+
     def export(self, directory: Path) -> dict[str, Any]:
         """Writes the artifact `directory/bench`."""
-        return self.finish(self.start("export", "--to", str(directory), "--id", "bench"))
+        return self.run("export", "--to", str(directory), "--id", "bench")
 
     def import_(self, directory: Path) -> dict[str, Any]:
         """Imports the artifact `directory/bench`."""
-        return self.finish(self.start("import", "--from", str(directory), "--id", "bench"))
+        return self.run("import", "--from", str(directory), "--id", "bench")
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:
+        return self.start_python("-m", "mwaa_migrator", *arguments, "--json")
+
+    def start_python(self, *arguments: str) -> subprocess.Popen[str]:
+        """Starts Airflow's Python with the engine on its path; the last line of its output is a result."""
         return subprocess.Popen(
-            [str(self.airflow.python), "-m", "mwaa_migrator", *arguments, "--json"],
+            [str(self.airflow.python), *arguments],
             env={**self.environment, "PYTHONPATH": str(self.dags)},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,

@@ -18,5 +18,7 @@ The packages, each using only those above it:
 * ``merge``: the import; from the scratch schema into the target's tables
 * ``verify``: the target compared with the artifact
 * ``in_scheduler``: the plugin beside a scheduler, and how a task asks it for its work
-* ``dag_tasks``, ``cli``: the ways in
+* ``dag_tasks``: the tasks of our DAGs
+* ``agent``: does them beside a self-managed Airflow, as it is asked to
+* ``cli``: the command line
 """

@@ -36,6 +36,7 @@ _OPTIONS: Mapping[str, Mapping[str, Option]] = {
     "prepare-hop": HOP_OPTIONS,
     "inspect": {},
     "compare-source": VERIFY_OPTIONS,
+    "agent": {},
 }
 
 #: Options of an export that a delta takes from its base.
@@ -75,7 +76,12 @@ def build_parser() -> argparse.ArgumentParser:
             "--from", dest="from_", required=True, metavar="URL", help="the artifact's folder, or the one above it"
         )
         command.add_argument("--id", metavar="ID", help="which artifact, if URL holds several")
+    agent = commands.add_parser("agent", help="do what a migration asks for in S3, until it is ended")
+    agent.add_argument("--exchange", required=True, metavar="URL", help="s3://bucket/prefix, which has the requests")
+    agent.add_argument("--migration", required=True, metavar="ID", help="whose requests: the folder below URL")
+    agent.add_argument("--check", action="store_true", help="only say all that is missing")
     by_name = {
+        "agent": agent,
         "check": check,
         "export": export,
         "import": import_,
@@ -128,6 +134,10 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
 
     progress = on_terminal(arguments.json)
     options = {name: getattr(arguments, name) for name in _OPTIONS[arguments.command]}
+    if arguments.command == "agent":
+        from mwaa_migrator.agent.command import run_agent
+
+        return run_agent(arguments.exchange, arguments.migration, arguments.check, progress)
     if arguments.command == "check":
         from mwaa_migrator.export.plan import export_options
         from mwaa_migrator.export.source_check import check_source

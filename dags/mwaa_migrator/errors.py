@@ -70,6 +70,14 @@ class StorageUnreachable(StorageUnavailable):
     """The network lets no connection through to the artifact's location."""
 
 
+class StorageUnfit(Refused):
+    """The artifact's location does not do what an agent needs of S3."""
+
+
+class AgentRunning(Refused):
+    """Another agent works for the same migration."""
+
+
 class ArtifactExists(Refused):
     """A whole artifact of this id is there already."""
 

@@ -36,7 +36,9 @@ LAYERS = (
 # The engine's packages, in the same way.
 ENGINE_LAYERS = (
     ("__main__",),
-    ("cli", "dag_tasks"),
+    ("cli",),
+    ("agent",),
+    ("dag_tasks",),
     ("in_scheduler",),
     ("verify", "result_text"),
     ("merge",),

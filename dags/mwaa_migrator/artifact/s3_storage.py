@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import threading
 from typing import Any, NamedTuple
 
 from mwaa_migrator.artifact.storage import Storage, named_storage_errors
@@ -93,7 +95,15 @@ class S3Storage(Storage):
         config = Config(
             connect_timeout=CONNECT_SECONDS, read_timeout=60, retries={"mode": "standard", "max_attempts": 8}
         )
-        self._client = boto3.client("s3", config=config)
+        # boto3 reads them itself from 1.28 on, and Airflow 1.10 has an older one.
+        endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL") or None
+        self._client = boto3.client("s3", config=config, endpoint_url=endpoint)
+        self._condition = threading.local()
+        self._client.meta.events.register("before-call.s3.PutObject", self._add_condition)
+
+    def _add_condition(self, params: Any, **_: Any) -> None:
+        """Put the condition of this thread's write, if it has one, into a request's headers."""
+        params["headers"].update(getattr(self._condition, "headers", {}))
 
     def open_write(self, name: str) -> Any:
         return _S3Upload(self._client, self._bucket, self._prefix + name, self.url)
@@ -123,20 +133,27 @@ class S3Storage(Storage):
         """Write over the version that has this tag, or where there is no object if it is None.
 
         Returns the new tag, or None if somebody else was quicker; then nothing was written. (S3 User Guide, "How to
-        prevent object overwrites with conditional writes"; boto3 knows it from 1.35.69 on, as Airflow 3 has.)
+        prevent object overwrites with conditional writes"; boto3 has parameters for it from 1.35.69 on only.)
         """
-        condition = {"IfNoneMatch": "*"} if tag is None else {"IfMatch": tag}
+        self._condition.headers = {"If-None-Match": "*"} if tag is None else {"If-Match": tag}
         with named_storage_errors(self.url):
             try:
-                return str(
-                    self._client.put_object(Bucket=self._bucket, Key=self._prefix + name, Body=content, **condition)[
-                        "ETag"
-                    ]
-                )
+                answer = self._client.put_object(Bucket=self._bucket, Key=self._prefix + name, Body=content)
+                return str(answer["ETag"])
             except self._client.exceptions.ClientError as error:
                 if error.response["Error"]["Code"] not in _OVERTAKEN:
                     raise
                 return None
+            finally:
+                self._condition.headers = {}
+
+    def names(self, folder: str) -> list[str]:
+        """The names of all objects in a folder below."""
+        with named_storage_errors(self.url):
+            pages = self._client.get_paginator("list_objects_v2").paginate(
+                Bucket=self._bucket, Prefix=f"{self._prefix}{folder}/"
+            )
+            return [entry["Key"][len(self._prefix) :] for page in pages for entry in page.get("Contents", [])]
 
     def folders(self) -> list[str]:
         names = []

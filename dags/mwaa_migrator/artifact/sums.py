@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass, field
-from typing import Any, Dict, Iterable, Iterator, List, Set, Tuple
+from typing import Any, Collection, Dict, Iterable, Iterator, List, Set, Tuple
 
 from mwaa_migrator.airflow_schema.tables import RUN_TABLE
 from mwaa_migrator.airflow_schema.units import BLOCK, ROW, RUN
@@ -18,7 +18,8 @@ from mwaa_migrator.artifact.manifest import CHANGES
 from mwaa_migrator.artifact.parts import BLOCK_BYTES, PartReader
 from mwaa_migrator.artifact.storage import Storage
 from mwaa_migrator.errors import ArtifactDamaged, NotABase
-from mwaa_migrator.postgres.copy_text import parse_row
+from mwaa_migrator.postgres.checksums import Checksum
+from mwaa_migrator.postgres.copy_text import format_row, parse_row
 
 #: What a unit is known by; a block by its number, as text.
 Key = Tuple[str, ...]
@@ -114,6 +115,18 @@ def compare_sums(before: Tuple[Storage, Dict[str, Any]], after: Tuple[Storage, D
             assert entry["unit"] == ROW
             changes.rows[table], changes.gone_rows[table] = then | now, then - now
     return changes
+
+
+def total(storage: Storage, entry: Dict[str, Any], units: Collection[Key] | None = None) -> Checksum:
+    """The checksum of all rows of some units of a table, or of all its units. Raises ArtifactDamaged."""
+    chosen = None if units is None else {format_row(list(unit)).encode("utf-8") for unit in units}
+    rows = value = 0
+    for line in _lines(storage, entry):
+        unit, rows_of_unit, of_unit = line.rsplit(b"\t", 2)
+        if chosen is None or unit in chosen:
+            rows += int(rows_of_unit)
+            value += int(of_unit)
+    return Checksum(rows, str(value))
 
 
 def _units(lines: Iterable[bytes], entry: Dict[str, Any]) -> Set[Key]:

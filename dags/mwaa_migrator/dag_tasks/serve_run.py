@@ -11,20 +11,18 @@ import logging
 import os
 import shutil
 import sys
-import threading
 import time
 import uuid
-from contextlib import contextmanager
-from typing import Any, Callable, Dict, Iterator
+from typing import Any, Callable, Dict
 
 from psycopg2 import sql
 
+from mwaa_migrator.artifact.lease import Lease, renewed
 from mwaa_migrator.artifact.location import open_storage
 from mwaa_migrator.artifact.s3_storage import S3Storage
 from mwaa_migrator.dag_tasks.work_process import work_in_process
 from mwaa_migrator.errors import DatabaseUnreachable, MigratorError, MissingRight, StorageUnavailable
-from mwaa_migrator.in_scheduler.asking import answer_name, read_object, request_name
-from mwaa_migrator.in_scheduler.lease import LEASE_SECONDS, RENEWAL_SECONDS, Lease
+from mwaa_migrator.in_scheduler.asking import FOLDER, answer_name, read_object, request_name
 from mwaa_migrator.postgres.session import fetch_value
 from mwaa_migrator.this_airflow.database import metadata_database
 
@@ -40,7 +38,7 @@ _log = logging.getLogger("mwaa_migrator")
 
 def serve(storage: S3Storage, run_id: str, has_ended: Callable[[], bool]) -> None:
     """Answer the requests of the run's tasks until ``has_ended``."""
-    lease = Lease(storage, uuid.uuid4().hex)
+    lease = Lease(storage, FOLDER, uuid.uuid4().hex)
     while not has_ended():
         try:
             for task in TASKS:
@@ -65,7 +63,7 @@ def _answer(storage: S3Storage, lease: Lease, task: str, request: Dict[str, Any]
     if not lease.try_to_take(request["request"]):
         return
     _log.info("works on %s for the run %s", task, request["run_id"])
-    with _renewed(lease, request["request"]) as is_held:
+    with renewed(lease, request["request"], _end) as is_held:
         answer: Dict[str, Any] = {"request": request["request"]}
         try:
             answer["result"] = work_in_process(task, storage, request["options"], request["run_id"])
@@ -76,37 +74,9 @@ def _answer(storage: S3Storage, lease: Lease, task: str, request: Dict[str, Any]
     lease.release()
 
 
-@contextmanager
-def _renewed(lease: Lease, request: str) -> Iterator[Callable[[], bool]]:
-    """Keep the lease for the length of the block; where it is lost, this process ends, and with it what it started."""
-    ended, lock = threading.Event(), threading.Lock()
-
-    def renew() -> bool:
-        with lock:
-            return lease.renew(request)
-
-    def keep() -> None:
-        renewed_at = time.monotonic()
-        while not ended.wait(RENEWAL_SECONDS):
-            try:
-                is_ours = renew()
-            except MigratorError as error:
-                # S3 may answer before the others take the lease for stale.
-                _log.warning("the lease was not renewed: %s", error)
-                is_ours = time.monotonic() - renewed_at < LEASE_SECONDS - RENEWAL_SECONDS
-            else:
-                renewed_at = time.monotonic()
-            if not is_ours:
-                _log.error("the lease is another's: ends")
-                os._exit(1)
-
-    thread = threading.Thread(target=keep, daemon=True)
-    thread.start()
-    try:
-        yield renew
-    finally:
-        ended.set()
-        thread.join()
+def _end() -> None:
+    """End this process, and with it what it has started: the lease may be another's."""
+    os._exit(1)
 
 
 def ends_with_run(run_id: str, dag_id: str) -> Callable[[], bool]:

@@ -108,29 +108,45 @@ TASKS: Mapping[str, Task] = {
 
 
 def run_task(name: str, context: Mapping[str, Any]) -> None:
-    """Do a task's work and write its result, ``<name>.json``; a refusal that stays fails the task without a retry."""
-    task = TASKS[name]
+    """Do a task in Airflow and leave its result; a refusal that stays fails the task without a retry."""
     dag_run = context["dag_run"]
-    begun = time.monotonic()
-    result: dict[str, Any] = {"command": name, "run_id": dag_run.run_id, "status": "failed"}
-    storage: Storage | None = None
     try:
-        url = artifact_url(dag_run.conf)
+        do_task(name, dag_run.conf, dag_run.run_id, _work)
+    except MigratorError as error:
+        if is_final(error):
+            raise _final_failure()(str(error)) from error
+        raise
+
+
+def do_task(
+    name: str,
+    conf: Any,
+    run_id: str,
+    work: Callable[[str, Storage, Dict[str, Any], str], Dict[str, Any]],
+    leaves_failure: Callable[[MigratorError], bool] = lambda error: True,
+) -> None:
+    """Do a task and leave its result, ``<name>.json`` beside the manifest; raises what its work raises.
+
+    ``work`` gets the task's name, the artifact's place, the options and the run's id. A failure leaves a result too,
+    unless ``leaves_failure`` denies it.
+    """
+    begun = time.monotonic()
+    result: dict[str, Any] = {"command": name, "run_id": run_id, "status": "failed"}
+    storage: Storage | None = None
+    leaves = True
+    try:
+        url = artifact_url(conf)
         # First, so that problems of the options are in the result as well.
         storage = open_storage(url) if url else None
-        options = read_options(dag_run.conf, task.options)
+        options = read_options(conf, TASKS[name].options)
         assert storage is not None
         check_id(storage.folder)
-        if is_airflow_kept_out(os.environ):
-            result.update(_work_kept_out(name, storage, options, dag_run.run_id))
-        else:
-            result.update(task.work(storage, options, Progress(), dag_run.run_id))
+        result.update(work(name, storage, options, run_id))
         result.update(status="done", error=None)
     except MigratorError as error:
         _log.error("%s: %s", error.name, error)
         result["error"] = {"name": error.name, "message": str(error)}
-        if _is_final(error):
-            raise _final_failure()(str(error)) from error
+        leaves = leaves_failure(error)
         raise
     except BaseException as error:
         # Airflow raises in a task that it kills; whoever waits for the result must learn of it.
@@ -138,8 +154,15 @@ def run_task(name: str, context: Mapping[str, Any]) -> None:
         raise
     finally:
         result["seconds"] = round(time.monotonic() - begun, 3)
-        if storage is not None:
+        if storage is not None and leaves:
             _leave(storage, name, result)
+
+
+def _work(name: str, storage: Storage, options: Dict[str, Any], run_id: str) -> Dict[str, Any]:
+    """In a task of Airflow."""
+    if is_airflow_kept_out(os.environ):
+        return _work_kept_out(name, storage, options, run_id)
+    return TASKS[name].work(storage, options, Progress(), run_id)
 
 
 def _work_kept_out(name: str, storage: Storage, options: Dict[str, Any], run_id: str) -> Dict[str, Any]:
@@ -159,7 +182,8 @@ def _work_kept_out(name: str, storage: Storage, options: Dict[str, Any], run_id:
             raise DatabaseOutOfReach(f"{error} {also}") from also
 
 
-def _is_final(error: MigratorError) -> bool:
+def is_final(error: MigratorError) -> bool:
+    """Whether another try would end in the same way."""
     if isinstance(error, (DatabaseUnreachable, MissingRight, StorageUnavailable)):
         # They may answer in half a minute, and a bucket's policy or a key's grant may have arrived by then, unless the
         # network is in the way.
@@ -174,7 +198,7 @@ def _leave(storage: Storage, name: str, result: Dict[str, Any]) -> None:
     except StorageUnreachable as error:
         # Nobody but the task's log will tell, and another try takes as long again.
         _log.error("%s: %s", error.name, error)
-        raise _final_failure()(str(error)) from error
+        raise
 
 
 def _final_failure() -> Any:

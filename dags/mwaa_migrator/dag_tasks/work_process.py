@@ -12,7 +12,8 @@ from __future__ import annotations
 
 import json
 import logging
-from typing import Any, Dict
+import subprocess
+from typing import Any, Callable, Dict
 
 from mwaa_migrator import child_process, errors
 from mwaa_migrator.artifact.storage import Storage
@@ -23,9 +24,19 @@ ANSWER = "mwaa_migrator: the task's answer: "
 _log = logging.getLogger(__name__)
 
 
-def work_in_process(name: str, storage: Storage, options: Dict[str, Any], run_id: str) -> Dict[str, Any]:
-    """What the work of the task ``name`` returns; raises what it raises, or WorkerDied if it ends without a word."""
+def work_in_process(
+    name: str,
+    storage: Storage,
+    options: Dict[str, Any],
+    run_id: str,
+    started: Callable[[subprocess.Popen[str]], None] = lambda process: None,
+) -> Dict[str, Any]:
+    """What the work of the task ``name`` returns; raises what it raises, or WorkerDied if it ends without a word.
+
+    ``started`` gets the process, for whoever may have to end it.
+    """
     process = child_process.start("mwaa_migrator.dag_tasks.run_work", errors="replace")
+    started(process)
     assert process.stdin
     assert process.stdout
     answer: Dict[str, Any] | None = None

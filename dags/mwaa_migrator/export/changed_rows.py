@@ -29,9 +29,7 @@ def changed_rows(plan: ExportPlan, changes: Changes) -> Dict[str, sql.Composable
     Adds to ``changes`` the blocks that go with a row that refers to them.
     """
     units = {name: unit_of(table, plan.tables) for name, table in plan.tables.items()}
-    parents = {
-        parent for table in plan.tables.values() for parent in surrogate_references(table, plan.tables).values()
-    } | {str(key.parent) for table in plan.tables.values() for key in table.foreign_keys}
+    parents = _parents(plan)
     conditions: Dict[str, sql.Composable] = {}
     for name, unit in units.items():
         if unit.kind == RUN:
@@ -44,6 +42,28 @@ def changed_rows(plan: ExportPlan, changes: Changes) -> Dict[str, sql.Composable
         if unit.kind == BLOCK:
             conditions[name] = is_in_blocks(identifiers.column("t", unit.columns[0]), changes.blocks.get(name, ()))
     return conditions
+
+
+def chosen_units(plan: ExportPlan, changes: Changes) -> Dict[str, Set[Key]]:
+    """The units whose rows ``changed_rows`` has chosen, by table, but for tables of which all rows go."""
+    parents = _parents(plan)
+    chosen: Dict[str, Set[Key]] = {}
+    for name, table in plan.tables.items():
+        kind = unit_of(table, plan.tables).kind
+        if kind == RUN:
+            chosen[name] = changes.runs
+        elif kind == BLOCK:
+            chosen[name] = changes.blocks.get(name, set())
+        elif name not in SETTINGS and name not in parents:
+            chosen[name] = changes.rows.get(name, set())
+    return chosen
+
+
+def _parents(plan: ExportPlan) -> Set[str]:
+    """The tables to which others refer."""
+    tables = plan.tables.values()
+    by_number = {parent for table in tables for parent in surrogate_references(table, plan.tables).values()}
+    return by_number | {str(key.parent) for table in tables for key in table.foreign_keys}
 
 
 def _add_blocks_referred_to(

@@ -12,7 +12,7 @@ from mwaa_migrator.artifact.sums import compare_sums, recorded_sums
 from mwaa_migrator.copying.workers import Session
 from mwaa_migrator.export.history_cut import read_cut
 from mwaa_migrator.export.plan import plan_export
-from mwaa_migrator.export.refused_rows import rules_to_come, without_refused_rows
+from mwaa_migrator.export.refused_rows import is_set_aside, rules_to_come, without_refused_rows
 from mwaa_migrator.export.summing import Summing, described, options_of_delta
 from mwaa_migrator.export.unit_sums import write_sums
 from mwaa_migrator.postgres.row_names import EXAMPLES
@@ -36,8 +36,8 @@ def compare_source(artifact: Artifact, processes: int, progress: Progress) -> Di
         execute(source.connection, "begin isolation level repeatable read read only")
         snapshot = fetch_value(source.connection, "select pg_export_snapshot()")
         cut = Summing(artifact).begin(read_cut(plan, options))
-        if options.set_aside:
-            cut, _ = without_refused_rows(cut, rules_to_come(plan, options), options)
+        aside = [rule for rule in rules_to_come(plan, options).on_the_way if is_set_aside(rule, options.set_aside)]
+        cut, _ = without_refused_rows(cut, aside, options)
         session = Session(source.place.connection_parameters(), snapshot=snapshot)
         with tempfile.TemporaryDirectory(prefix="mwaa_migrator-") as directory:
             storage = DirectoryStorage(directory)

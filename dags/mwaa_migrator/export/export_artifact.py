@@ -33,12 +33,15 @@ from mwaa_migrator.export.refused_rows import (
     RefusedRows,
     by_table,
     counts_query,
+    find_refused_rows,
     name_refused_rows,
     rules_to_come,
+    split_for_delta,
+    to_set_aside,
     without_refused_rows,
 )
-from mwaa_migrator.export.summing import Summing
-from mwaa_migrator.export.table_copies import copy_jobs
+from mwaa_migrator.export.summing import Summed, Summing
+from mwaa_migrator.export.table_copies import checksum_job, copy_jobs
 from mwaa_migrator.export.unfinished import unfinished
 from mwaa_migrator.postgres.session import execute, fetch_all, fetch_value, keep_alive
 from mwaa_migrator.progress import Progress
@@ -103,18 +106,23 @@ def _write(
     cut = read_cut(plan, options)
     if summing is not None:
         cut = summing.begin(cut)
-    cut, set_aside = without_refused_rows(cut, rules, options)
+    of_all, of_changed = rules.on_the_way, []
+    if summing is not None and summing.follows is not None:
+        of_all, of_changed = split_for_delta(rules.on_the_way, options.set_aside)
+    cut, set_aside = without_refused_rows(cut, of_all, options)
     require_key_space(cut)
     entries: dict[str, dict[str, Any]] = {
         name: {"columns": list(table.column_names), "rows": 0, "bytes": 0, "parts": []}
         for name, table in plan.tables.items()
     }
     session = Session(source.place.connection_parameters(), snapshot=snapshot)
-    of_units: dict[str, Any] = {}
+    summed = Summed(cut)
     if summing is not None:
-        cut, of_units = summing.sum_units(cut, storage, session, options.processes, progress)
+        summed = summing.sum_units(cut, storage, session, options.processes, progress)
+        cut = summed.cut
+        to_set_aside(find_refused_rows(source, of_changed, cut), options.set_aside)
     skipped = _export_encrypted(cut, entries, storage, options)
-    refused_later = _copy(cut, rules.later, entries, storage, session, options.processes, progress)
+    refused_later = _copy(summed, rules.later, entries, storage, session, options.processes, progress)
     for name, entry in entries.items():
         _check_rows(name, entry)
     schema = json.dumps(plan.schema_description, sort_keys=True).encode("utf-8")
@@ -128,7 +136,7 @@ def _write(
         "refused_by_airflow_3": [rows.as_json() for rows in refused_later],
         "unfinished": unfinished(cut),
         "schema_sha256": hashlib.sha256(schema).hexdigest(),
-        **of_units,
+        **summed.entries,
     }
     dags = read_dag_list(plan)
     connection.rollback()
@@ -180,7 +188,7 @@ def _export_encrypted(
 
 
 def _copy(
-    cut: HistoryCut,
+    summed: Summed,
     rules: Sequence[MigrationRule],
     entries: Dict[str, Dict[str, Any]],
     storage: Storage,
@@ -188,11 +196,16 @@ def _copy(
     processes: int,
     progress: Progress,
 ) -> list[RefusedRows]:
-    """Write all other tables, compute the checksum of each table, and return what ``rules`` say of the rows."""
+    """Write all other tables, compute the checksums that are not known, and return what ``rules`` say of the rows."""
+    cut = summed.cut
     source = cut.plan.source
     jobs: list[Job] = []
-    for table in cut.plan.tables.values():
+    for name, table in cut.plan.tables.items():
         jobs += copy_jobs(source, table, cut.condition(table))
+        if name in summed.checksums:
+            entries[name]["checksum_rows"], entries[name]["checksum"] = summed.checksums[name]
+        else:
+            jobs.append(checksum_job(source, table, cut.condition(table)))
     of_table = by_table(rules, cut.plan.tables)
     for name in of_table:
         query = counts_query(source, of_table[name], cut.condition(cut.plan.tables[name]))

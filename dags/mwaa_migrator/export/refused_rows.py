@@ -157,9 +157,14 @@ def name_refused_rows(
     return found
 
 
+def is_set_aside(rule: MigrationRule, kinds: Sequence[str]) -> bool:
+    """Whether rows that break the rule are left out of the artifact, and not refused."""
+    return rule.always_aside or rule.kind in kinds
+
+
 def to_set_aside(found: Sequence[RefusedRows], kinds: Sequence[str]) -> List[RefusedRows]:
     """Those that are left out of the artifact; raises MigrationWouldFail if there are others."""
-    aside = [rows for rows in found if rows.rule.always_aside or rows.rule.kind in kinds]
+    aside = [rows for rows in found if is_set_aside(rows.rule, kinds)]
     refused = [rows for rows in found if rows not in aside]
     if refused:
         wanted = sorted({rows.rule.kind for rows in refused} | set(kinds))
@@ -171,12 +176,23 @@ def to_set_aside(found: Sequence[RefusedRows], kinds: Sequence[str]) -> List[Ref
     return aside
 
 
+def split_for_delta(
+    rules: Sequence[MigrationRule], kinds: Sequence[str]
+) -> Tuple[List[MigrationRule], List[MigrationRule]]:
+    """The rules for which a delta looks at all rows, and those for which it the changed ones suffice.
+
+    Rows that are set aside have no part in the sums, and a row can come to break a rule because another one changes.
+    """
+    everywhere = [rule for rule in rules if is_set_aside(rule, kinds) or "{table}" in rule.condition]
+    return everywhere, [rule for rule in rules if rule not in everywhere]
+
+
 def without_refused_rows(
-    cut: HistoryCut, rules: RulesToCome, options: ExportOptions
+    cut: HistoryCut, rules: Sequence[MigrationRule], options: ExportOptions
 ) -> Tuple[HistoryCut, List[RefusedRows]]:
     """The cut without the rows that are set aside, and those rows; raises MigrationWouldFail if others are refused."""
     source, tables = cut.plan.source, cut.plan.tables
-    found = find_refused_rows(source, rules.on_the_way, cut)
+    found = find_refused_rows(source, rules, cut)
     set_aside = to_set_aside(found, options.set_aside)
     conditions = {
         name: sql.SQL("({})").format(

@@ -13,7 +13,13 @@ from mwaa_migrator.export.dag_list import read_dag_list
 from mwaa_migrator.export.export_encrypted import find_undecryptable, refuse_undecryptable
 from mwaa_migrator.export.history_cut import HistoryCut, read_cut
 from mwaa_migrator.export.plan import ExportOptions, plan_export
-from mwaa_migrator.export.refused_rows import RefusedRows, find_refused_rows, rules_to_come, to_set_aside
+from mwaa_migrator.export.refused_rows import (
+    RefusedRows,
+    find_refused_rows,
+    is_set_aside,
+    rules_to_come,
+    to_set_aside,
+)
 from mwaa_migrator.export.rows_to_change import find_rows_to_change
 from mwaa_migrator.export.unfinished import unfinished
 from mwaa_migrator.postgres.catalog import Constraint, Table
@@ -64,7 +70,7 @@ def check_source(options: ExportOptions, progress: Progress) -> Dict[str, Any]:
         examined = _examine(source, options, with_later=True)
         plan, cut = examined.cut.plan, examined.cut
         tables = {name: _size(cut, table) for name, table in plan.tables.items()}
-        aside = [rows for rows in examined.refused if _stays_behind(rows, options)]
+        aside = [rows for rows in examined.refused if is_set_aside(rows.rule, options.set_aside)]
         will_change = find_rows_to_change(cut, options.target_version)
         result: Dict[str, Any] = {
             "airflow_version": source.airflow_version,
@@ -118,10 +124,6 @@ def _raised(check: Callable[[], object]) -> MigratorError | None:
     except MigratorError as error:
         return error
     return None
-
-
-def _stays_behind(rows: RefusedRows, options: ExportOptions) -> bool:
-    return rows.rule.always_aside or rows.rule.kind in options.set_aside
 
 
 def _size(cut: HistoryCut, table: Table) -> Dict[str, int]:

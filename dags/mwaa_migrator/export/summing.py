@@ -7,19 +7,34 @@ age, because a deletion leaves none.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import Any, Dict, Tuple
+from dataclasses import dataclass, field, replace
+from typing import Any, Collection, Dict, Mapping
 
+from mwaa_migrator.airflow_schema.encryption import ENCRYPTED_COLUMNS
+from mwaa_migrator.airflow_schema.units import unit_of
 from mwaa_migrator.artifact.artifact import Artifact
 from mwaa_migrator.artifact.storage import Storage
-from mwaa_migrator.artifact.sums import Changes, compare_sums, recorded_sums, write_changes
+from mwaa_migrator.artifact.sums import Changes, Key, compare_sums, recorded_sums, total, write_changes
 from mwaa_migrator.copying.workers import Session
-from mwaa_migrator.export.changed_rows import changed_rows
+from mwaa_migrator.export.changed_rows import changed_rows, chosen_units
 from mwaa_migrator.export.history_cut import HistoryCut
 from mwaa_migrator.export.plan import ExportOptions
 from mwaa_migrator.export.source_identity import read_identity, require_same_source
 from mwaa_migrator.export.unit_sums import write_sums
+from mwaa_migrator.postgres.checksums import Checksum
 from mwaa_migrator.progress import Progress
+
+
+@dataclass(frozen=True)
+class Summed:
+    """``cut`` is that to the rows which are to be copied, ``entries`` what the manifest says of the sums.
+
+    ``checksums`` are those of tables whose rows the sums have counted already.
+    """
+
+    cut: HistoryCut
+    entries: Mapping[str, Any] = field(default_factory=dict)
+    checksums: Mapping[str, Checksum] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -41,8 +56,8 @@ class Summing:
 
     def sum_units(
         self, cut: HistoryCut, storage: Storage, session: Session, processes: int, progress: Progress
-    ) -> Tuple[HistoryCut, Dict[str, Any]]:
-        """Write the sums; returns the cut to the rows that are to be copied, and what the manifest says of it."""
+    ) -> Summed:
+        """Write the sums, and for a delta what has changed."""
         algorithm = cut.plan.source.checksum_algorithm
         if self.follows is not None:
             algorithm = recorded_sums(self.follows)["algorithm"]
@@ -54,14 +69,32 @@ class Summing:
             "follows": None,
         }
         if self.follows is None:
-            return cut, entries
+            return Summed(cut, entries, _checksums(cut, storage, sums, {}))
         changes = compare_sums((self.follows.storage, recorded_sums(self.follows)["tables"]), (storage, sums["tables"]))
         progress.say(f"delta: {described(changes)}")
         cut = replace(cut, changed=changed_rows(cut.plan, changes))
         entries["changes_sha256"] = write_changes(storage, changes)
         entries["follows"] = {"artifact_id": self.follows.id, "manifest_sha256": self.follows.manifest["sha256"]}
         entries["changed_units"] = changes.counts()
-        return cut, entries
+        return Summed(cut, entries, _checksums(cut, storage, sums, chosen_units(cut.plan, changes)))
+
+
+def _checksums(
+    cut: HistoryCut, storage: Storage, sums: Dict[str, Any], chosen: Mapping[str, Collection[Key]]
+) -> Dict[str, Checksum]:
+    """The checksums of the rows to copy, where they are sums of units.
+
+    They are not of a table with secrets, which are no part of a checksum, nor of one whose rows find their run by
+    another table: a row that finds none has no unit. ``chosen`` are the units that go; of other tables all go.
+    """
+    if sums["algorithm"] != cut.plan.source.checksum_algorithm:
+        return {}
+    found: Dict[str, Checksum] = {}
+    for name, table in cut.plan.tables.items():
+        way = unit_of(table, cut.plan.tables).way
+        if name not in ENCRYPTED_COLUMNS and not (way and way.joins):
+            found[name] = total(storage, sums["tables"][name], chosen.get(name))
+    return found
 
 
 def described(changes: Changes) -> str:

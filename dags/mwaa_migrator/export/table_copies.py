@@ -48,8 +48,8 @@ def copy_jobs(source: MetadataDatabase, table: Table, condition: sql.Composable 
     """The jobs of one table; the rows of those with encrypted columns do not go through a copying process."""
     connection = source.connection
     name = source.table(table.name).as_string(connection)
-    size = int(fetch_value(connection, "select pg_table_size(%s::regclass)", (name,)))
-    jobs = []
+    size = _size(source, table)
+    jobs: list[Job] = []
     if table.name not in ENCRYPTED_COLUMNS:
         ranges = _ranges(source, name)
         large = _find_large_rows(source, table, condition)
@@ -69,11 +69,23 @@ def copy_jobs(source: MetadataDatabase, table: Table, condition: sql.Composable 
             prefix = f"{TABLES}/{table.name}/{number:04d}"
             request = {"kind": "copy_out", "query": query.as_string(connection), "prefix": prefix}
             jobs.append(Job(table.name, size // len(ranges), request))
+    return jobs
+
+
+def checksum_job(source: MetadataDatabase, table: Table, condition: sql.Composable | None) -> Job:
+    """The job that computes the checksum of a table, without its secrets."""
+    connection = source.connection
     columns = [column for column in table.columns if column.name not in ciphertext_columns(table.name)]
     encoding = connection.get_parameter_status("server_encoding")
-    checksum = checksum_query(source.table(table.name), columns, source.checksum_algorithm, condition, encoding)
-    jobs.append(Job(table.name, size // 2, {"kind": "checksum", "query": checksum.as_string(connection)}))
-    return jobs
+    query = checksum_query(source.table(table.name), columns, source.checksum_algorithm, condition, encoding)
+    weight = _size(source, table) // 2
+    return Job(table.name, weight, {"kind": "checksum", "query": query.as_string(connection)})
+
+
+def _size(source: MetadataDatabase, table: Table) -> int:
+    """In bytes."""
+    name = source.table(table.name).as_string(source.connection)
+    return int(fetch_value(source.connection, "select pg_table_size(%s::regclass)", (name,)))
 
 
 def _places(rows: Sequence[Place]) -> sql.Composable:

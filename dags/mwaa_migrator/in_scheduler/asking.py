@@ -9,10 +9,13 @@ import uuid
 from typing import Any, Callable, Dict
 
 from mwaa_migrator import errors
+from mwaa_migrator.artifact import lease
 from mwaa_migrator.artifact.s3_storage import S3Storage
 from mwaa_migrator.artifact.storage import Storage
 from mwaa_migrator.errors import DatabaseOutOfReach, WorkerDied
-from mwaa_migrator.in_scheduler import lease
+
+#: The folder beside the manifest that has requests, answers and the lease.
+FOLDER = "in-scheduler"
 
 #: How long a scheduler may take to begin. One that has to be replaced first takes Amazon MWAA a few minutes.
 TAKEN_WITHIN_SECONDS = 300.0
@@ -26,11 +29,11 @@ _log = logging.getLogger(__name__)
 
 
 def request_name(task: str) -> str:
-    return f"in-scheduler/{task}.request.json"
+    return f"{FOLDER}/{task}.request.json"
 
 
 def answer_name(task: str) -> str:
-    return f"in-scheduler/{task}.answer.json"
+    return f"{FOLDER}/{task}.answer.json"
 
 
 def work_in_scheduler(
@@ -53,7 +56,7 @@ def work_in_scheduler(
         answer = read_object(storage, answer_name(name))
         if answer is not None and answer["request"] == request:
             return _result(answer)
-        seen, now = lease.look(storage), clock()
+        seen, now = lease.look(storage, FOLDER), clock()
         if seen is not None and seen.tag != tag:
             # It may still work for an earlier try of this task, and come to this request after that.
             is_taken, tag, heard = is_taken or bool(seen.holder), seen.tag, now

@@ -41,6 +41,13 @@ def dags_folder() -> str:
     return os.path.expanduser(str(conf.get("core", "dags_folder")))
 
 
+def executor() -> str:
+    """What runs this Airflow's tasks."""
+    from airflow.configuration import conf
+
+    return str(conf.get("core", "executor"))
+
+
 def default_pool_slots() -> int:
     """The slots with which this Airflow makes its default_pool."""
     from airflow.configuration import conf

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from bench import memory, results, timing
+from bench import downtime, memory, results, timing
 from bench.__main__ import main
 from bench.results import Result
 from tests.integration.engine.commands import eventually
@@ -27,6 +27,21 @@ def test_tiny_benchmark_measures_every_contender(tmp_path: Path) -> None:
     assert rows["Import into 3.2.1: the database at its largest / afterwards"]["value"] > 1
     # Whatever the number of rows, the engine holds a few blocks of them.
     assert {name for name, row in rows.items() if row["unit"] == "MB" and not row["ok"]} == set()
+
+
+def test_a_tiny_downtime_is_measured_step_by_step(tmp_path: Path) -> None:
+    out = tmp_path / "bench.json"
+    assert main(["--scale", "0.001", "--runs", "1", "--only", "downtime", "--out", str(out)]) == 0
+    rows = {row["name"]: row for row in json.loads(out.read_text())}
+    assert all(row["value"] > 0 for row in rows.values())
+    assert {row["name"] for row in rows.values() if row["unit"] == "MB" and not row["ok"]} == set()
+    for version in ("2.11.2", "3.2.1"):
+        steps = [rows[f"Downtime, to {version}: {step}"]["value"] for step in downtime.STEPS]
+        # Each row is rounded.
+        whole = rows[f"Downtime, to {version}, 1 % of the runs changed"]
+        assert whole["value"] == pytest.approx(sum(steps), abs=0.01)
+        assert whole["bar"] == 35
+        assert rows[f"Refresh, to {version}, that finds nothing"]["bar"] == 30
 
 
 def test_two_commits_are_compared(tmp_path: Path) -> None:

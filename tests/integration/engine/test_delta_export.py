@@ -153,6 +153,42 @@ def test_rows_that_were_set_aside_are_no_difference(source: Deployment, tmp_path
     assert changes_since(tmp_path / "base", source)["tables"] == {}
 
 
+def test_rows_that_the_target_does_not_take_are_looked_for_among_the_changed_ones(
+    source: Deployment, tmp_path: Path
+) -> None:
+    source.execute("alter table task_instance alter column queue type text")
+    source.succeed("export", "--to", str(tmp_path), "--id", "base", "--as-base")
+    source.execute("update task_instance set queue = repeat('q', 300) where (dag_id, run_id) = (%s, %s)", RUN)
+    refused = source.run("export", "--to", str(tmp_path), "--id", "delta", "--delta-of", str(tmp_path / "base"))
+    assert (refused.code, refused.error) == (3, "MigrationWouldFail")
+    assert RUN[1] in refused.message
+
+
+def test_a_row_that_breaks_a_rule_because_another_one_changed_is_found(source: Deployment, tmp_path: Path) -> None:
+    """Two runs of one date; only the later one, which is new, is in a changed unit."""
+    source.execute("alter table dag_run drop constraint dag_run_dag_id_execution_date_key")
+    source.succeed("export", "--to", str(tmp_path), "--id", "base", "--as-base")
+    source.execute(
+        "insert into dag_run (dag_id, run_id, run_type, execution_date, external_trigger, clear_number) "
+        "select dag_id, 'again', run_type, execution_date, external_trigger, 0 "
+        "from dag_run where (dag_id, run_id) = (%s, %s)",
+        RUN,
+    )
+    refused = source.run("export", "--to", str(tmp_path), "--id", "delta", "--delta-of", str(tmp_path / "base"))
+    assert (refused.code, refused.error) == (3, "MigrationWouldFail")
+
+
+def test_checksums_are_those_of_an_export_without_sums(source: Deployment, base: Path, tmp_path: Path) -> None:
+    """They are added up from the sums by unit, where there are any."""
+    source.succeed("export", "--to", str(tmp_path), "--id", "ordinary")
+    tables, ordinary = (
+        json.loads((tmp_path / name / "manifest.json").read_text())["tables"] for name in ("base", "ordinary")
+    )
+    assert {name: (table["rows"], table["checksum"]) for name, table in tables.items()} == {
+        name: (table["rows"], table["checksum"]) for name, table in ordinary.items()
+    }
+
+
 def test_settings_go_whole_and_the_changed_ones_are_known(source: Deployment, base: Path) -> None:
     source.execute(
         "update variable set description = 'new' where key = 'plain'; delete from variable where key = 'empty';"

@@ -14,16 +14,17 @@ from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
+from mwaa_migrator.artifact import lease
+from mwaa_migrator.artifact.lease import LEASE_SECONDS, Lease
 from mwaa_migrator.artifact.location import open_storage
 from mwaa_migrator.artifact.s3_storage import S3Storage
 from mwaa_migrator.dag_tasks import serve_run, tasks
 from mwaa_migrator.errors import ArtifactDamaged, DatabaseOutOfReach, StorageUnavailable, WorkerDied
-from mwaa_migrator.in_scheduler import asking, lease
-from mwaa_migrator.in_scheduler.asking import answer_name, request_name, work_in_scheduler
-from mwaa_migrator.in_scheduler.lease import LEASE_SECONDS, Lease
+from mwaa_migrator.in_scheduler import asking
+from mwaa_migrator.in_scheduler.asking import FOLDER, answer_name, request_name, work_in_scheduler
 
 RUN = "mwaa_migrator_import__id"
-PLUGIN = Path(lease.__file__).with_name("mwaa_migrator_plugin.py")
+PLUGIN = Path(asking.__file__).with_name("mwaa_migrator_plugin.py")
 
 
 @pytest.fixture
@@ -42,7 +43,7 @@ class Clock:
 
 
 def test_only_one_of_two_has_the_lease_until_it_leaves_it(place: S3Storage) -> None:
-    first, second = Lease(place, "first"), Lease(place, "second")
+    first, second = Lease(place, FOLDER, "first"), Lease(place, FOLDER, "second")
     assert first.try_to_take("a")
     assert not second.try_to_take("a")
     assert first.renew("a")
@@ -51,13 +52,13 @@ def test_only_one_of_two_has_the_lease_until_it_leaves_it(place: S3Storage) -> N
     assert not first.renew("a")
     # Whoever has lost it takes nothing away by leaving it.
     first.release()
-    seen = lease.look(place)
+    seen = lease.look(place, FOLDER)
     assert seen is not None
     assert (seen.holder, seen.request) == ("second", "b")
 
 
 def test_both_see_it_free_and_one_is_quicker(place: S3Storage, monkeypatch: pytest.MonkeyPatch) -> None:
-    first, second = Lease(place, "first"), Lease(place, "second")
+    first, second = Lease(place, FOLDER, "first"), Lease(place, FOLDER, "second")
     write = place.write_over
 
     def overtaken(name: str, content: bytes, tag: str | None) -> str | None:
@@ -72,7 +73,7 @@ def test_both_see_it_free_and_one_is_quicker(place: S3Storage, monkeypatch: pyte
 
 def test_a_lease_is_stale_for_whoever_has_seen_it_unchanged_for_long(place: S3Storage) -> None:
     clock = Clock()
-    first, second = Lease(place, "first"), Lease(place, "second", clock)
+    first, second = Lease(place, FOLDER, "first"), Lease(place, FOLDER, "second", clock)
     assert first.try_to_take("a")
     assert not second.try_to_take("a")
     clock.now = LEASE_SECONDS - 1
@@ -119,7 +120,7 @@ def act(place: S3Storage, clock: Clock, monkeypatch: pytest.MonkeyPatch, *steps:
 def test_a_task_gets_the_answer_to_its_own_request(
     place: S3Storage, passing_time: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    other = Lease(place, "scheduler")
+    other = Lease(place, FOLDER, "scheduler")
 
     def take(request: str) -> None:
         assert other.try_to_take(request)
@@ -160,7 +161,7 @@ def test_nobody_takes_the_work(place: S3Storage, passing_time: Clock) -> None:
 
 def test_whoever_has_taken_it_is_silent(place: S3Storage, passing_time: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
     def take(request: str) -> None:
-        assert Lease(place, "one").try_to_take(request)
+        assert Lease(place, FOLDER, "one").try_to_take(request)
 
     act(place, passing_time, monkeypatch, take)
     with pytest.raises(WorkerDied, match="has been silent for 300 s"):
@@ -216,11 +217,11 @@ def test_nothing_is_done_for_another_run_or_another_task(place: S3Storage, worke
     request(place, "export")
     serve_run.serve(place, RUN, rounds(2))
     assert worked == []
-    assert place.size(lease.NAME) is None
+    assert place.size(lease.name_in(FOLDER)) is None
 
 
 def test_nothing_is_done_where_another_has_the_lease(place: S3Storage, worked: list[str]) -> None:
-    assert Lease(place, "another").try_to_take("a request")
+    assert Lease(place, FOLDER, "another").try_to_take("a request")
     request(place, "import")
     serve_run.serve(place, RUN, rounds(2))
     assert worked == []
@@ -231,7 +232,7 @@ def test_whoever_has_lost_the_lease_in_the_middle_ends_and_answers_nothing(
 ) -> None:
     ended = threading.Event()
     clock = Clock()
-    another = Lease(place, "another", clock)
+    another = Lease(place, FOLDER, "another", clock)
 
     def work(*arguments: Any) -> dict[str, Any]:
         assert not another.try_to_take("a request")
@@ -246,12 +247,12 @@ def test_whoever_has_lost_the_lease_in_the_middle_ends_and_answers_nothing(
         ended.set()
 
     monkeypatch.setattr(serve_run, "work_in_process", work)
-    monkeypatch.setattr(serve_run, "RENEWAL_SECONDS", 0.05)
+    monkeypatch.setattr(lease, "RENEWAL_SECONDS", 0.05)
     monkeypatch.setattr(os, "_exit", end)
     request(place, "import")
     serve_run.serve(place, RUN, rounds(1))
     assert place.size(answer_name("import")) is None
-    seen = lease.look(place)
+    seen = lease.look(place, FOLDER)
     assert seen is not None
     assert seen.holder == "another"
 
