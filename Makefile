@@ -134,7 +134,7 @@ check: lint template audit test ## What a reviewer would run
 
 .PHONY: lock
 lock: $(READY) ## Locks requirements/*.in again (UPGRADE=--upgrade for the newest)
-	for name in uv dev checkov mwaa-dr hadoop; do $(UV) $(LOCK) $(UPGRADE) requirements/$$name.in -o requirements/$$name.txt; done
+	for name in uv dev checkov mwaa-dr hadoop pymysql; do $(UV) $(LOCK) $(UPGRADE) requirements/$$name.in -o requirements/$$name.txt; done
 	$(UV) $(subst 3.11,3.13,$(LOCK)) $(UPGRADE) $(IN_LAMBDA:%=--no-emit-package %) functions/requirements.in -o functions/requirements.txt
 	$(UV) $(subst 3.11,3.13,$(LOCK)) $(UPGRADE) layers/ruff/requirements.in -o layers/ruff/requirements.txt
 	$(UV) pip compile --quiet --python "$$($(PY) -m local.installations.interpreters 3.13)" --generate-hashes --no-emit-index-url \

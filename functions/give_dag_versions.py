@@ -20,7 +20,9 @@ _RUN = our_dags.VERSIONS
 
 @state
 def handler(*, execution: str, migration: Migration, waited_seconds: int) -> Progress:
-    """Called until ready. The hop has taken our DAGs out of the target, so the first call puts them back."""
+    """Called until ready. The hop has taken our DAGs out of the target, so the first call puts them back;
+    in a migration they are there since its end.
+    """
     require_locks(migration, execution)
     if waited_seconds == 0:
         target = migration["target"]

@@ -1,7 +1,8 @@
 """PollTarget, PollHop: whether the target is ready, still being worked on, or has failed.
 
 After a hop it also judges whether the target could install its requirements at the new version. Nothing else does
-before the cut-over, and Amazon MWAA calls an environment AVAILABLE that runs without any of them.
+before the cut-over, and Amazon MWAA calls an environment AVAILABLE that runs without any of them. After the last one it
+puts our DAGs back.
 """
 
 from __future__ import annotations
@@ -13,7 +14,8 @@ from migration import errors, phase_names, waiting
 from migration.airflow import versions
 from migration.aws import clients
 from migration.checks import check_results, gate, installation_log
-from migration.environments import environment
+from migration.environments import dag_folder, environment
+from migration.environments.bucket_writer import COPIERS, BucketWriter
 from migration.exchange import layout
 from migration.exchange.store import Store, of_attempt
 from migration.model import Migration
@@ -45,6 +47,10 @@ def handler(*, migration: Migration, phase: str, airflow_version: str, waited_se
         store = of_attempt(clients.s3(), migration)
         if phase == phase_names.hop_to(airflow_version):
             _judge_installation(migration, found or {}, store, airflow_version)
+            if migration["mode"] == "migrate" and airflow_version == target["airflowVersion"]:
+                # The hop took them out. The run that cuts over is of one of them, and parsing it takes minutes.
+                writer = BucketWriter.of(clients.s3(target["region"], COPIERS), target["bucket"])
+                dag_folder.put_our_dags(writer, target["dagsPath"])
         store.end_phase(phase)
         return EnvironmentProgress(**vars(waiting.ready(waited_seconds)), status=status)
     progress = waiting.not_ready(

@@ -27,6 +27,7 @@ from migration.report import contents, judging, left_behind, notification, price
 from migration.report.price import Price
 from migration.report.rehearsal_history import History, Rehearsal
 from migration.state import state
+from migration.wording import counted, listed
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,6 +54,7 @@ def handler(
     shared, whole = of_migration(clients.s3(), migration), of_bucket(clients.s3(), migration)
     results |= whole_history.results(migration, artifact, shared, whole)
     results["versions"] = artifact.read(layout.result("import", layout.VERSIONS)) or {}
+    results["cut over"] = store.read(layout.CUT_OVER) or {}
     target = migration["target"]
     found = environment.get(clients.mwaa(target["region"]), target["environment"])
     phases = store.phases()
@@ -66,7 +68,10 @@ def handler(
         dags=_dags(migration, found, results),
         cost=_cost(migration, found, phases),
         checked=check_results.read(store) + contents.unchecked(unchecked),
-        notes=[*_notes(store), *left_behind.notes(results, upgraded=_is_upgraded_to_3(migration, phases))],
+        notes=[
+            *_notes(store, results["cut over"]),
+            *left_behind.notes(results, upgraded=_is_upgraded_to_3(migration, phases)),
+        ],
     )
     report["verdict"] = judging.verdict(report)
     if report["mode"] == "rehearse":
@@ -90,11 +95,21 @@ def handler(
     )
 
 
-def _notes(store: Store) -> list[str]:
+def _notes(store: Store, cut_over: dict[str, Any]) -> list[str]:
     """What earlier states have noted for the reader."""
     notes: list[str] = (store.read(layout.CREATION) or {}).get("notes", [])
-    cut_over = store.read(layout.CUT_OVER)
-    if cut_over is not None and not cut_over["sourceSeenPaused"]:
+    if cut_over.get("reason"):
+        notes.append(
+            "The target's DAGs were unpaused by commands of Airflow, because the run that does it in the database did "
+            f"not: {cut_over['reason']}"
+        )
+    if cut_over.get("unknown"):
+        notes.append(
+            f"{counted(len(cut_over['unknown']), 'DAG')} of those that were active in the source "
+            f"{'is' if len(cut_over['unknown']) == 1 else 'are'} unknown in the target and did not start there: "
+            f"{listed(cut_over['unknown'], 20)}. Look at the target's import errors."
+        )
+    if not cut_over.get("sourceSeenPaused", True):
         notes.append(
             "Whether the source's DAGs were still paused at the cut-over could not be seen through its CLI. Look at "
             "its web server: a DAG that is active there runs in both environments."

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from migration import errors, phase_names, waiting
 from migration.airflow import our_dags, pausing, runs
+from migration.airflow.cut_over_run import CutOverRun
 from migration.aws import clients
 from migration.environments import dag_folder
 from migration.environments.environment import BUSY, get
@@ -28,14 +29,17 @@ class RollBackProgress(Progress):
 
 @state
 def handler(*, execution: str, migration: Migration, waited_seconds: int, done: int) -> RollBackProgress:
-    """In this order, each step harmless when it is repeated: the target's DAGs are paused if the cut-over had begun (so
-    that nothing runs twice), the source's are resumed if they were quiesced, our files leave both DAG folders, and so
-    do the user's that were copied into an adopted target's.
+    """In this order, each step harmless when it is repeated: the run that waits to unpause the target's DAGs is told to
+    unpause none, the target's DAGs are paused if the cut-over had begun (so that nothing runs twice), the source's are
+    resumed if they were quiesced, our files leave both DAG folders, and so do the user's that were copied into an
+    adopted target's.
     """
     require_locks(migration, execution)
     store = of_attempt(clients.s3(), migration)
     store.start_phase(phase_names.ROLL_BACK)
     begun = {phase["name"] for phase in store.phases()}
+    if phase_names.EXPORT in begun and runs.quiesces(migration):
+        CutOverRun(migration).withdraw("rolled back")
     if phase_names.CUT_OVER in begun:
         done, paused = _pause_target(migration, done)
         if not paused:

@@ -27,7 +27,7 @@ def build(file: Path = ROOT / ENGINE) -> Path:
 
 def contents(dags: Path) -> packages.Contents:
     """The engine's package, and what Python runs of an archive, which is what it runs of the package."""
-    modules = sorted((dags / "mwaa_migrator").rglob("*.py"))
+    modules = sorted([*(dags / "mwaa_migrator").rglob("*.py"), *(dags / "mwaa_migrator").rglob("*.json.gz")])
     return {
         "__main__.py": dags / "mwaa_migrator" / "__main__.py",
         **{str(module.relative_to(dags)): module for module in modules},

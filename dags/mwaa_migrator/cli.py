@@ -13,7 +13,7 @@ import sys
 import time
 from typing import Any, Callable, Mapping, Sequence
 
-from mwaa_migrator.errors import InvalidArguments, MigratorError, Refused
+from mwaa_migrator.errors import DatabaseNotSupported, InvalidArguments, MigratorError, Refused
 from mwaa_migrator.options import (
     CHECK_OPTIONS,
     EXPORT_OPTIONS,
@@ -23,6 +23,7 @@ from mwaa_migrator.options import (
     VERIFY_OPTIONS,
     Option,
 )
+from mwaa_migrator.progress import Progress
 from mwaa_migrator.result_text import result_text
 
 DONE = 0
@@ -128,7 +129,6 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
     """The command's result, as it is printed with --json."""
     # These import psycopg2 or boto3, and --help must not wait for them.
     from mwaa_migrator.artifact.artifact import find_artifact, read_artifact, summary
-    from mwaa_migrator.artifact.location import open_storage
     from mwaa_migrator.artifact.manifest import check_id
     from mwaa_migrator.progress import on_terminal
 
@@ -139,25 +139,9 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
 
         return run_agent(arguments.exchange, arguments.migration, arguments.check, progress)
     if arguments.command == "check":
-        from mwaa_migrator.export.plan import export_options
-        from mwaa_migrator.export.source_check import check_source
-
-        return check_source(export_options({"xcoms": True, "jobs": None, **options}), progress)
+        return _check(options, progress)
     if arguments.command == "export":
-        from mwaa_migrator.copying.workers import default_processes
-        from mwaa_migrator.export.export_artifact import export
-        from mwaa_migrator.export.plan import export_options
-        from mwaa_migrator.export.summing import Summing, options_of_delta
-
-        artifact_id = check_id(arguments.id or new_artifact_id())
-        storage = open_storage(arguments.to).child(artifact_id)
-        chosen, summing = export_options(options), Summing() if arguments.as_base else None
-        if arguments.delta_of is not None:
-            _require_no_choices(options)
-            base = read_artifact(find_artifact(arguments.delta_of))
-            chosen, summing = options_of_delta(base, options["jobs"] or default_processes()), Summing(base)
-        artifact = export(storage, artifact_id, chosen, progress, summing)
-        return dict(summary(artifact), phases=progress.phases)
+        return _export(arguments, options, progress)
     if arguments.command == "prepare-hop":
         from mwaa_migrator.merge.prepare_hop import prepare_hop
 
@@ -168,18 +152,71 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
 
         return import_artifact(storage, import_options(options), progress)
     if arguments.command == "verify":
-        from mwaa_migrator.copying.workers import default_processes
+        from mwaa_migrator.options import default_processes
         from mwaa_migrator.verify.verify_import import verify_import
 
         return verify_import(storage, options["jobs"] or default_processes(), progress)
     artifact = read_artifact(storage)
     if arguments.command == "compare-source":
-        from mwaa_migrator.copying.workers import default_processes
+        from mwaa_migrator.options import default_processes
+        from mwaa_migrator.this_airflow.database_kind import is_other_database
+
+        if is_other_database():
+            _refuse_sums()
         from mwaa_migrator.export.compare_source import compare_source
 
         return compare_source(artifact, options["jobs"] or default_processes(), progress)
     missing = artifact.missing_parts()
     return dict(summary(artifact), missing_parts=missing, whole=not missing)
+
+
+def _check(options: Mapping[str, Any], progress: Progress) -> dict[str, Any]:
+    from mwaa_migrator.export.export_options import export_options
+    from mwaa_migrator.this_airflow.database_kind import is_other_database
+
+    chosen = export_options({"xcoms": True, "jobs": None, **options})
+    if is_other_database():
+        from mwaa_migrator.other_databases.check_source import check_source as check_other_source
+
+        return check_other_source(chosen, progress)
+    from mwaa_migrator.export.source_check import check_source
+
+    return check_source(chosen, progress)
+
+
+def _export(arguments: argparse.Namespace, options: Mapping[str, Any], progress: Progress) -> dict[str, Any]:
+    from mwaa_migrator.artifact.artifact import find_artifact, read_artifact, summary
+    from mwaa_migrator.artifact.location import open_storage
+    from mwaa_migrator.artifact.manifest import check_id
+    from mwaa_migrator.export.export_options import export_options
+    from mwaa_migrator.options import default_processes
+    from mwaa_migrator.this_airflow.database_kind import is_other_database
+
+    artifact_id = check_id(arguments.id or new_artifact_id())
+    storage = open_storage(arguments.to).child(artifact_id)
+    chosen = export_options(options)
+    if is_other_database():
+        from mwaa_migrator.other_databases.export_source import export_source
+
+        if arguments.as_base or arguments.delta_of is not None:
+            _refuse_sums()
+        return dict(summary(export_source(storage, artifact_id, chosen, progress)), phases=progress.phases)
+    from mwaa_migrator.export.export_artifact import export
+    from mwaa_migrator.export.summing import Summing, options_of_delta
+
+    summing = Summing() if arguments.as_base else None
+    if arguments.delta_of is not None:
+        _require_no_choices(options)
+        base = read_artifact(find_artifact(arguments.delta_of))
+        chosen, summing = options_of_delta(base, options["jobs"] or default_processes()), Summing(base)
+    return dict(summary(export(storage, artifact_id, chosen, progress, summing)), phases=progress.phases)
+
+
+def _refuse_sums() -> None:
+    raise DatabaseNotSupported(
+        "A base and a delta are summed by PostgreSQL, and the metadata database is another. Export the whole of it, "
+        "with its DAGs paused."
+    )
 
 
 def _require_no_choices(options: Mapping[str, Any]) -> None:

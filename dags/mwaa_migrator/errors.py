@@ -39,7 +39,7 @@ class DatabaseOutOfReach(Refused):
 
 
 class DatabaseNotSupported(Refused):
-    """The metadata database is not PostgreSQL, or too old a PostgreSQL for the artifact."""
+    """The metadata database is of a kind, a release or a revision that an export or an import does not take."""
 
 
 class AirflowNotSupported(Refused):
@@ -200,6 +200,14 @@ class ContentDiffers(MigratorError):
 
 class DagsLocked(MigratorError):
     """Another session kept rows of DAGs locked, so that none could be paused or unpaused."""
+
+
+class CutOverWithdrawn(Refused):
+    """The target's DAGs are unpaused in another way, or not at all."""
+
+
+class CutOverNotRequested(Refused):
+    """A run that was to unpause the target's DAGs was not asked for it in time."""
 
 
 class DrainTimedOut(MigratorError):

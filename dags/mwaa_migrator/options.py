@@ -6,6 +6,7 @@ test holds both equal.
 
 from __future__ import annotations
 
+import os
 import re
 from typing import Any, Callable, Mapping, NamedTuple, Sequence
 
@@ -99,6 +100,11 @@ class Option(NamedTuple):
         return (value is None and self.default is None) or self.values.accept(value)
 
 
+def default_processes() -> int:
+    """As many as there are cores, from 2 to 4: a worker of MWAA has 1 to 8 vCPUs and other work to do."""
+    return max(2, min(4, os.cpu_count() or 1))
+
+
 _PROCESSES = Option(None, _JOBS, "--jobs", "N", "copying processes (default: 2 to 4, by cores)")
 
 EXPORT_OPTIONS: Mapping[str, Option] = {
@@ -162,6 +168,7 @@ IMPORT_OPTIONS: Mapping[str, Option] = {
     ),
     "jobs": _PROCESSES,
     "probe": Option(False, SWITCH),
+    "cutOver": Option(False, SWITCH),
     "dagVersions": Option(False, SWITCH),
     "hopVersion": Option(None, _VERSION),
     "wayIn": Option(WORKER, _one_of(AUTO, WORKER, PLUGIN)),

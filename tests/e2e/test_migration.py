@@ -48,7 +48,12 @@ NOT_USED_HERE = {
     # An object of the migration is missing, as in a first attempt that stopped early.
     "CheckParsedFunction": ("s3:ListBucket",),
     # There is no hop.
-    "PollEnvironmentFunction": ("s3:ListBucket", "logs:DescribeLogStreams", "logs:GetLogEvents"),
+    "PollEnvironmentFunction": (
+        "s3:ListBucket",
+        "s3:GetEncryptionConfiguration",
+        "logs:DescribeLogStreams",
+        "logs:GetLogEvents",
+    ),
     # A lock is missing; the source's DAG bucket is encrypted with a key.
     "StageRollBackFunction": ("s3:ListBucket", "kms:GenerateDataKey"),
     # The target has no log group yet, a stream is big.
@@ -172,6 +177,8 @@ def runs(migrated: Migrated) -> Runs:
 def test_the_target_runs_what_the_source_ran_and_the_source_nothing(migrated: Migrated) -> None:
     assert set(paused(migrated.source).values()) == {True}
     assert paused(migrated.aws.mwaa.environment("prod-3")) == migrated.active
+    # By its database, with Airflow 3 as its worker's environment leads there.
+    assert report(migrated.aws, migrated.output)["cut_over_way"] == "database"
     after = rows(migrated.source, without=CHANGING)
     for table in ("dag_run", "task_instance", "xcom", "variable", "connection"):
         assert after[table] == migrated.rows[table], table

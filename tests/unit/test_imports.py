@@ -43,6 +43,7 @@ ENGINE_LAYERS = (
     ("verify", "result_text"),
     ("merge",),
     ("comparison",),
+    ("other_databases",),
     ("scratch", "export"),
     ("mending",),
     ("copying",),

@@ -6,8 +6,9 @@ a value is encrypted stay as they were. The tables are small, so their rows pass
 
 from __future__ import annotations
 
-from typing import Any, Mapping, NamedTuple, Sequence
+from typing import Any, List, Mapping, NamedTuple, Sequence
 
+from mwaa_migrator.errors import UndecryptableSecret
 from mwaa_migrator.postgres.catalog import Column
 from mwaa_migrator.postgres.copy_text import Row
 
@@ -114,3 +115,14 @@ def _decrypt(fernet: Any, value: str) -> str | None:
         return str(fernet.decrypt(value.encode("utf-8")).decode("utf-8"))
     except (InvalidToken, UnicodeDecodeError):
         return None
+
+
+def refuse_undecryptable(failures: List[str]) -> None:
+    """Raises UndecryptableSecret if there are any."""
+    if failures:
+        raise UndecryptableSecret(
+            "This Airflow's Fernet key does not decrypt: {}. Set the key that encrypted them (several keys are "
+            "separated by commas), set the values anew, or leave them behind with --skip-undecryptable.".format(
+                ", ".join(failures)
+            )
+        )

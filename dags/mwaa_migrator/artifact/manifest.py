@@ -22,6 +22,8 @@ SCHEMA = "schema.json"
 TABLES = "tables"
 #: The folder of the sums by unit, which a base and a delta have.
 SUMS = "sums"
+#: Which DAGs the source knows, and in which files.
+DAG_LIST = "dags.json"
 #: The units that a delta replaces.
 CHANGES = "changes.json"
 

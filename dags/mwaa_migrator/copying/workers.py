@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import itertools
 import json
-import os
 import queue
 import subprocess
 import threading
@@ -21,11 +20,6 @@ from mwaa_migrator import child_process, errors
 from mwaa_migrator.postgres.session import remedy
 from mwaa_migrator.this_airflow.place import APPLICATION_NAME
 from mwaa_migrator.waiting import arrivals
-
-
-def default_processes() -> int:
-    """As many as there are cores, from 2 to 4: a worker of MWAA has 1 to 8 vCPUs and other work to do."""
-    return max(2, min(4, os.cpu_count() or 1))
 
 
 class Job(NamedTuple):

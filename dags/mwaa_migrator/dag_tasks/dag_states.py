@@ -19,7 +19,7 @@ from psycopg2.errors import DeadlockDetected, LockNotAvailable, QueryCanceled
 
 from mwaa_migrator.airflow_schema.tables import DAG_TABLE, OWN_DAGS, RUN_TABLE
 from mwaa_migrator.errors import DagsLocked
-from mwaa_migrator.postgres.catalog import column_names
+from mwaa_migrator.postgres.read_tables import column_names
 from mwaa_migrator.postgres.session import execute, fetch_all, fetch_value
 from mwaa_migrator.this_airflow.database import MetadataDatabase
 

@@ -13,7 +13,7 @@ from typing import Any, Dict
 from mwaa_migrator.artifact.storage import Storage
 from mwaa_migrator.dag_tasks.dag_states import active_dags, count_running_tasks, set_paused
 from mwaa_migrator.errors import DrainTimedOut, SourceResumed
-from mwaa_migrator.export.plan import export_options
+from mwaa_migrator.export.export_options import export_options
 from mwaa_migrator.export.source_check import require_exportable
 from mwaa_migrator.options import FAIL_DRAIN, WAIT
 from mwaa_migrator.progress import Progress

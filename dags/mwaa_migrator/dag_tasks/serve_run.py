@@ -20,6 +20,7 @@ from psycopg2 import sql
 from mwaa_migrator.artifact.lease import Lease, renewed
 from mwaa_migrator.artifact.location import open_storage
 from mwaa_migrator.artifact.s3_storage import S3Storage
+from mwaa_migrator.dag_tasks.cut_over import CUT_OVER_FOLDER
 from mwaa_migrator.dag_tasks.work_process import work_in_process
 from mwaa_migrator.errors import DatabaseUnreachable, MigratorError, MissingRight, StorageUnavailable
 from mwaa_migrator.in_scheduler.asking import FOLDER, answer_name, read_object, request_name
@@ -39,7 +40,7 @@ _log = logging.getLogger("mwaa_migrator")
 def serve(storage: S3Storage, run_id: str, has_ended: Callable[[], bool]) -> None:
     """Answer the requests of the run's tasks until ``has_ended``."""
     lease = Lease(storage, FOLDER, uuid.uuid4().hex)
-    while not has_ended():
+    while not (has_ended() or _is_cut_over(storage, run_id)):
         try:
             for task in TASKS:
                 request = _open_request(storage, task, run_id)
@@ -49,6 +50,17 @@ def serve(storage: S3Storage, run_id: str, has_ended: Callable[[], bool]) -> Non
             # A bucket's policy or a key's grant takes a while to arrive, and is gone when the migration is over.
             _log.warning("no access to the artifact: %s", error)
         time.sleep(_POLL_SECONDS)
+
+
+def _is_cut_over(storage: S3Storage, run_id: str) -> bool:
+    """Whether it is the run of a cut-over, and has done its work: the access to the artifact is revoked soon."""
+    if storage.folder != CUT_OVER_FOLDER:
+        return False
+    try:
+        result = read_object(storage, "import.json")
+    except (MissingRight, StorageUnavailable):
+        return False
+    return result is not None and (result["run_id"], result["status"]) == (run_id, "done")
 
 
 def _open_request(storage: S3Storage, task: str, run_id: str) -> Dict[str, Any] | None:

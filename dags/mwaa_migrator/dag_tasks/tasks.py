@@ -15,8 +15,8 @@ from mwaa_migrator.artifact.artifact import read_artifact, summary
 from mwaa_migrator.artifact.location import open_storage
 from mwaa_migrator.artifact.manifest import check_id
 from mwaa_migrator.artifact.storage import Storage
-from mwaa_migrator.copying.workers import default_processes
 from mwaa_migrator.dag_tasks.conf import artifact_url, read_options
+from mwaa_migrator.dag_tasks.cut_over import CUT_OVER_FOLDER, cut_over
 from mwaa_migrator.dag_tasks.quiesce import drain, quiesce, read_open_memory, resume
 from mwaa_migrator.dag_tasks.work_process import work_in_process
 from mwaa_migrator.errors import (
@@ -31,7 +31,7 @@ from mwaa_migrator.errors import (
     StorageUnreachable,
 )
 from mwaa_migrator.export.export_artifact import export
-from mwaa_migrator.export.plan import export_options
+from mwaa_migrator.export.export_options import export_options
 from mwaa_migrator.export.source_check import check_source
 from mwaa_migrator.export.summing import Summing, options_of_delta
 from mwaa_migrator.in_scheduler.asking import work_in_scheduler
@@ -39,7 +39,7 @@ from mwaa_migrator.merge.give_dag_versions import give_dag_versions
 from mwaa_migrator.merge.import_artifact import import_artifact, import_options
 from mwaa_migrator.merge.prepare_hop import prepare_hop
 from mwaa_migrator.merge.target_probe import probe_target
-from mwaa_migrator.options import EXPORT_OPTIONS, IMPORT_OPTIONS, PLUGIN, WORKER, Option
+from mwaa_migrator.options import EXPORT_OPTIONS, IMPORT_OPTIONS, PLUGIN, WORKER, Option, default_processes
 from mwaa_migrator.progress import Progress
 from mwaa_migrator.this_airflow.worker_environment import is_airflow_kept_out
 from mwaa_migrator.verify.verify_import import verify_import
@@ -83,6 +83,8 @@ def _export(storage: Storage, options: Dict[str, Any], progress: Progress, run_i
 def _import(storage: Storage, options: Dict[str, Any], progress: Progress, run_id: str) -> Dict[str, Any]:
     if options["probe"]:
         return probe_target(storage, progress)
+    if options["cutOver"]:
+        return cut_over(storage, progress, run_id)
     if options["dagVersions"]:
         return give_dag_versions(progress)
     return import_artifact(storage, import_options(options), progress, run_id)
@@ -110,6 +112,9 @@ TASKS: Mapping[str, Task] = {
 def run_task(name: str, context: Mapping[str, Any]) -> None:
     """Do a task in Airflow and leave its result; a refusal that stays fails the task without a retry."""
     dag_run = context["dag_run"]
+    if name == "verify" and (artifact_url(dag_run.conf) or "").endswith("/" + CUT_OVER_FOLDER):
+        # It has nothing to do, and the access to the artifact may be revoked by now: the migration is over.
+        return
     try:
         do_task(name, dag_run.conf, dag_run.run_id, _work)
     except MigratorError as error:

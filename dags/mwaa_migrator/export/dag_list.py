@@ -15,7 +15,6 @@ from mwaa_migrator.export.plan import ExportPlan
 from mwaa_migrator.postgres.session import fetch_all
 from mwaa_migrator.this_airflow.configuration import dags_folder
 
-DAG_LIST = "dags.json"
 _IMPORT_ERRORS = "import_error"
 
 

@@ -9,26 +9,27 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from contextlib import contextmanager, suppress
 from functools import partial
-from typing import Any, Dict, Iterator, Sequence
+from typing import Any, Dict, Sequence
 
 from psycopg2 import sql
 
-from mwaa_migrator.airflow_schema.encryption import ENCRYPTED_COLUMNS
+from mwaa_migrator.airflow_schema.encryption import ENCRYPTED_COLUMNS, refuse_undecryptable
 from mwaa_migrator.airflow_schema.migration_rules import MigrationRule
 from mwaa_migrator.airflow_schema.primary_keys import require_primary_keys
 from mwaa_migrator.airflow_schema.references import USER_REFERENCES, USER_TABLE
 from mwaa_migrator.artifact.artifact import Artifact
-from mwaa_migrator.artifact.manifest import FORMAT_VERSION, MANIFEST, SCHEMA, SUMS, TABLES
+from mwaa_migrator.artifact.manifest import DAG_LIST, FORMAT_VERSION, MANIFEST, SCHEMA
 from mwaa_migrator.artifact.storage import Storage
 from mwaa_migrator.copying.workers import Job, Session, run_jobs
-from mwaa_migrator.errors import ArtifactExists, ExportFailed, MigratorError, StorageUnavailable
+from mwaa_migrator.errors import ExportFailed
 from mwaa_migrator.export.column_rules import require_key_space
-from mwaa_migrator.export.dag_list import DAG_LIST, read_dag_list
-from mwaa_migrator.export.export_encrypted import export_encrypted, refuse_undecryptable
+from mwaa_migrator.export.dag_list import read_dag_list
+from mwaa_migrator.export.export_encrypted import export_encrypted
+from mwaa_migrator.export.export_options import ExportOptions
+from mwaa_migrator.export.failed_export import nothing_left_of_a_failure, require_no_artifact
 from mwaa_migrator.export.history_cut import HistoryCut, read_cut
-from mwaa_migrator.export.plan import ExportOptions, ExportPlan, plan_export
+from mwaa_migrator.export.plan import ExportPlan, plan_export
 from mwaa_migrator.export.refused_rows import (
     RefusedRows,
     by_table,
@@ -62,31 +63,14 @@ def export(
     ExportFailed, NewBaseNeeded, and what connecting and storing raise.
     """
     with metadata_database() as source:
-        if storage.size(MANIFEST) is not None:
-            raise ArtifactExists(
-                f"{storage.url} holds a whole artifact already. Import that one, or choose another --id."
-            )
+        require_no_artifact(storage)
         with progress.phase("inspect"):
             plan = plan_export(source, options)
             require_primary_keys(source.schema, plan.tables.values())
             source.connection.rollback()
-        with progress.phase("export"), _nothing_left_of_a_failure(storage):
+        with progress.phase("export"), nothing_left_of_a_failure(storage):
             manifest = _write(plan, storage, artifact_id, options, progress, summing)
     return Artifact(storage, manifest)
-
-
-@contextmanager
-def _nothing_left_of_a_failure(storage: Storage) -> Iterator[None]:
-    """Remove the parts of an export that failed: they hold secrets in clear."""
-    try:
-        yield
-    except BaseException as error:
-        with suppress(MigratorError):
-            for folder in (TABLES, SUMS):
-                storage.child(folder).delete_all()
-        if isinstance(error, StorageUnavailable):
-            raise ExportFailed(f"The export stopped, and its parts were removed: {error}") from error
-        raise
 
 
 def _write(

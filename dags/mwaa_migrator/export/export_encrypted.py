@@ -10,7 +10,6 @@ from mwaa_migrator.airflow_schema.encryption import ENCRYPTED_COLUMNS, Decrypter
 from mwaa_migrator.artifact.manifest import TABLES
 from mwaa_migrator.artifact.parts import PartWriter, row_buffer
 from mwaa_migrator.artifact.storage import Storage
-from mwaa_migrator.errors import UndecryptableSecret
 from mwaa_migrator.export.history_cut import HistoryCut
 from mwaa_migrator.export.table_copies import select
 from mwaa_migrator.postgres.catalog import Table
@@ -72,14 +71,3 @@ def _decrypt(
     with source.connection.cursor() as cursor:
         cursor.copy_expert(sql.SQL("copy ({}) to stdout").format(query), RowLines(decrypt))
     return decrypter.failures
-
-
-def refuse_undecryptable(failures: List[str]) -> None:
-    """Raises UndecryptableSecret if there are any."""
-    if failures:
-        raise UndecryptableSecret(
-            "This Airflow's Fernet key does not decrypt: {}. Set the key that encrypted them (several keys are "
-            "separated by commas), set the values anew, or leave them behind with --skip-undecryptable.".format(
-                ", ".join(failures)
-            )
-        )

@@ -18,35 +18,15 @@ from psycopg2.errors import InvalidRegularExpression
 from mwaa_migrator.airflow_schema.references import undeclared_references
 from mwaa_migrator.airflow_schema.tables import DAG_TABLE, OWN_DAGS, TABLES_WITH_OWN_DAGS
 from mwaa_migrator.errors import InvalidArguments
-from mwaa_migrator.export.plan import ExportOptions, ExportPlan
+from mwaa_migrator.export.cut_rules import EVENTS, FINISHED_STATES, OWN_TIMES, RUN_TIMES, WAITED_FOR
+from mwaa_migrator.export.export_options import ExportOptions
+from mwaa_migrator.export.plan import ExportPlan
 from mwaa_migrator.options import ALL_DAGS
 from mwaa_migrator.postgres import identifiers
 from mwaa_migrator.postgres.catalog import Table
 from mwaa_migrator.postgres.session import execute, fetch_value
 
-#: The column that dates a row which belongs to no run, by table.
-OWN_TIMES = {
-    "log": "dttm",
-    "job": "latest_heartbeat",
-    "dataset_event": "timestamp",
-    "asset_event": "timestamp",
-    "sla_miss": "timestamp",
-    "trigger": "created_date",
-}
-
-#: What a run is dated by, the first that it has; ``execution_date`` is ``logical_date`` in Airflow 3, and may be NULL.
-_RUN_TIMES = ("end_date", "start_date", "execution_date", "logical_date", "run_after")
-
-_FINISHED = sql.SQL("('success', 'failed')")
-
-#: Tables whose rows belong to those that wait for them, by table and column.
-_WAITED_FOR = {
-    "trigger": (("task_instance", "trigger_id"), ("callback", "trigger_id")),
-    "callback": (("deadline", "callback_id"),),
-}
-
-#: The events of datasets, which Airflow 3 calls assets, and who consumed them.
-_EVENTS = {"dataset_event": "dagrun_dataset_event", "asset_event": "dagrun_asset_event"}
+_FINISHED = sql.SQL("({})").format(sql.SQL(", ").join([sql.Literal(state) for state in FINISHED_STATES]))
 
 
 @dataclass(frozen=True)
@@ -104,9 +84,9 @@ class HistoryCut:
                 return sql.SQL("exists (select 1 from {} r where {} and {})").format(
                     self._table("dag_run"), link, self._of_run("r")
                 )
-        if table.name in _EVENTS:
+        if table.name in EVENTS:
             return self._of_event(table)
-        waiting = [(name, column) for name, column in _WAITED_FOR.get(table.name, ()) if self._has(name, column)]
+        waiting = [(name, column) for name, column in WAITED_FOR.get(table.name, ()) if self._has(name, column)]
         if waiting:
             return sql.SQL("({})").format(sql.SQL(" or ").join([self._is_waited_for(*one) for one in waiting]))
         return _all_of(self._of_own(table) + self._of_parents(table))
@@ -124,7 +104,7 @@ class HistoryCut:
         """By the rows that its references lead to: each of them must be inside, where there is one."""
         conditions: list[sql.Composable] = []
         for columns, parent, parent_columns in self._references(table):
-            inside = self._history(parent) if parent.name not in (table.name, *_WAITED_FOR) else None
+            inside = self._history(parent) if parent.name not in (table.name, *WAITED_FOR) else None
             if inside is not None:
                 # The inner t is the parent, as in its condition.
                 query = "({0} is null or ({1}) in (select {2} from {3} t where {4}))"
@@ -151,7 +131,7 @@ class HistoryCut:
         if self.dags is not None:
             conditions.append(_dag_matches(identifiers.column(alias, "dag_id"), self.dags))
         if self.since is not None:
-            columns = [name for name in _RUN_TIMES if name in self.plan.tables["dag_run"].column_names]
+            columns = [name for name in RUN_TIMES if name in self.plan.tables["dag_run"].column_names]
             conditions.append(
                 sql.SQL("(coalesce({}, '') not in {} or coalesce({}) >= {}::timestamptz)").format(
                     identifiers.column(alias, "state"),
@@ -165,13 +145,13 @@ class HistoryCut:
     def _of_event(self, events: Table) -> sql.Composable:
         """Events by their own time and DAG, and those that a run inside the cut consumed."""
         own = sql.SQL(" and ").join(self._of_own(events, dag_column="source_dag_id"))
-        if _EVENTS[events.name] not in self.plan.tables:
+        if EVENTS[events.name] not in self.plan.tables:
             return sql.SQL("({})").format(own)
         return sql.SQL(
             "({} or t.id in (select q.event_id from {} q join {} r on r.id = q.dag_run_id where {}))"
         ).format(
             own,
-            self._table(_EVENTS[events.name]),
+            self._table(EVENTS[events.name]),
             self._table("dag_run"),
             self._of_run("r"),
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Dict, List, Mapping, NamedTuple, Sequence, Set, Tuple
+from typing import Any, Dict, List, Sequence, Set, Tuple
 
 from mwaa_migrator.airflow_schema.column_limits import UNIQUE
 from mwaa_migrator.airflow_schema.tables import (
@@ -14,9 +14,10 @@ from mwaa_migrator.airflow_schema.tables import (
     reason_not_exported,
 )
 from mwaa_migrator.artifact.schema_description import describe
-from mwaa_migrator.copying.workers import default_processes
-from mwaa_migrator.errors import InvalidArguments, RevisionUnclear
-from mwaa_migrator.postgres.catalog import OwnedSequence, Table, read_tables
+from mwaa_migrator.errors import RevisionUnclear
+from mwaa_migrator.export.export_options import ExportOptions, require_possible_choice
+from mwaa_migrator.postgres.catalog import OwnedSequence, Table
+from mwaa_migrator.postgres.read_tables import read_tables
 from mwaa_migrator.this_airflow.database import MetadataDatabase
 from mwaa_migrator.this_airflow.migrations import (
     columns_in_migrations,
@@ -25,36 +26,6 @@ from mwaa_migrator.this_airflow.migrations import (
     unknown_tables,
 )
 from mwaa_migrator.this_airflow.release import AIRFLOW_3, version_tuple
-
-
-class ExportOptions(NamedTuple):
-    """
-    ``days`` and ``dags`` cut history; ``tables`` (None: all) and ``exclude_tables`` choose among the tables.
-    ``set_aside`` are the kinds of rows to leave out that the migrations on the way to ``target_version`` do not take.
-    """
-
-    days: int | None
-    dags: str
-    tables: Sequence[str] | None
-    exclude_tables: Sequence[str]
-    processes: int
-    skip_undecryptable: bool
-    set_aside: Sequence[str]
-    target_version: str | None
-
-
-def export_options(values: Mapping[str, Any]) -> ExportOptions:
-    """From the values of ``options.EXPORT_OPTIONS``."""
-    return ExportOptions(
-        values["historyDays"],
-        values["dags"],
-        values["tables"],
-        values["excludeTables"] + ([] if values["xcoms"] else ["xcom"]),
-        values["jobs"] or default_processes(),
-        values["skipUndecryptable"],
-        values["setAside"],
-        values["targetVersion"],
-    )
 
 
 @dataclass(frozen=True)
@@ -91,7 +62,7 @@ def plan_export(source: MetadataDatabase, options: ExportOptions) -> ExportPlan:
             reason = "not a table of this Airflow"
         if reason is not None:
             not_exported[name] = reason
-    _check_choice(options, tables, not_exported)
+    require_possible_choice(options, tables, not_exported)
     # From Airflow 3 on Flask-AppBuilder migrates its own tables, and makes them where they are missing.
     at_3 = version_tuple(source.airflow_version) >= AIRFLOW_3
     described = {
@@ -242,15 +213,3 @@ def _with_numbers_of_its_own(table: Table) -> Table:
             for column in columns
         ]
     return table._replace(columns=columns, sequences=sequences)
-
-
-def _check_choice(options: ExportOptions, tables: Dict[str, Table], not_exported: Dict[str, str]) -> None:
-    named = [*(options.tables or ()), *options.exclude_tables]
-    problems: List[str] = [f"there is no table '{name}'" for name in named if name not in tables]
-    if REVISION_TABLE in options.exclude_tables:
-        problems.append(f"'{REVISION_TABLE}' cannot be left out: the import starts from it")
-    problems += [
-        f"'{name}' cannot be exported: {not_exported[name]}" for name in options.tables or () if name in not_exported
-    ]
-    if problems:
-        raise InvalidArguments("{}. Correct --tables or --exclude-tables.".format("; ".join(problems)))

@@ -15,8 +15,9 @@ from psycopg2 import sql
 from mwaa_migrator.airflow_schema.migration_rules import RULES, MigrationRule
 from mwaa_migrator.errors import MigrationWouldFail
 from mwaa_migrator.export.column_rules import column_rules
+from mwaa_migrator.export.export_options import ExportOptions
 from mwaa_migrator.export.history_cut import HistoryCut
-from mwaa_migrator.export.plan import ExportOptions, ExportPlan
+from mwaa_migrator.export.plan import ExportPlan
 from mwaa_migrator.postgres.catalog import Table
 from mwaa_migrator.postgres.row_names import EXAMPLES, counted, listed, row_name
 from mwaa_migrator.postgres.session import fetch_all

@@ -6,13 +6,16 @@ from typing import Any, Callable, Dict, List, NamedTuple, Tuple
 
 from psycopg2 import sql
 
+from mwaa_migrator.airflow_schema.encryption import refuse_undecryptable
 from mwaa_migrator.airflow_schema.primary_keys import require_primary_keys
 from mwaa_migrator.errors import MigratorError
 from mwaa_migrator.export.column_rules import require_key_space
 from mwaa_migrator.export.dag_list import read_dag_list
-from mwaa_migrator.export.export_encrypted import find_undecryptable, refuse_undecryptable
+from mwaa_migrator.export.estimate import NAMED_SETTINGS, estimate
+from mwaa_migrator.export.export_encrypted import find_undecryptable
+from mwaa_migrator.export.export_options import ExportOptions
 from mwaa_migrator.export.history_cut import HistoryCut, read_cut
-from mwaa_migrator.export.plan import ExportOptions, plan_export
+from mwaa_migrator.export.plan import plan_export
 from mwaa_migrator.export.refused_rows import (
     RefusedRows,
     find_refused_rows,
@@ -29,16 +32,6 @@ from mwaa_migrator.postgres.session import execute, fetch_all, fetch_value
 from mwaa_migrator.progress import Progress
 from mwaa_migrator.this_airflow.configuration import fernet
 from mwaa_migrator.this_airflow.database import MetadataDatabase, metadata_database
-
-#: Measured with 10 million rows on 2 cores (docs/benchmarks.md, a large source), and what each command takes at least.
-_SECONDS_PER_MILLION_ROWS = {"export": 7, "import": 28, "verify": 17}
-_LEAST_SECONDS = {"export": 5, "import": 15, "verify": 10}
-
-#: While an import or a verify runs, the target has the rows and their indexes twice: in the scratch schema and merged.
-_COPIES_IN_TARGET = 2
-
-#: What DAG files ask for by name while they are parsed, and the column that has the names.
-_NAMED_SETTINGS = {"variable": "key", "connection": "conn_id"}
 
 
 class _Examined(NamedTuple):
@@ -92,9 +85,9 @@ def check_source(options: ExportOptions, progress: Progress) -> Dict[str, Any]:
             "without_parent": _orphans(cut),
             "undecryptable": examined.undecryptable,
             "dag_list": read_dag_list(plan),
-            "settings": {table: _names(cut, table, column) for table, column in _NAMED_SETTINGS.items()},
+            "settings": {table: _names(cut, table, column) for table, column in NAMED_SETTINGS.items()},
             "unfinished": {name: rows for name, rows in unfinished(cut).items() if name != "listed"},
-            "estimate": _estimate(tables),
+            "estimate": estimate(tables),
             "problems": [{"name": problem.name, "message": str(problem)} for problem in examined.problems],
             "ready": not examined.problems,
         }
@@ -145,15 +138,6 @@ def _names(cut: HistoryCut, table: str, column: str) -> List[str]:
     query = sql.SQL("select distinct {0} from {1} where {0} is not null order by 1")
     rows = fetch_all(source.connection, query.format(sql.Identifier(column), source.table(table)))
     return [name for (name,) in rows]
-
-
-def _estimate(tables: Dict[str, Dict[str, int]]) -> Dict[str, int]:
-    rows = sum(table["rows"] for table in tables.values())
-    seconds = {
-        f"{command}_seconds": _LEAST_SECONDS[command] + round(rows / 1e6 * rate)
-        for command, rate in _SECONDS_PER_MILLION_ROWS.items()
-    }
-    return dict(seconds, disk_bytes=_COPIES_IN_TARGET * sum(table["bytes"] for table in tables.values()))
 
 
 def _orphans(cut: HistoryCut) -> List[str]:

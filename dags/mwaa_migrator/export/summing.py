@@ -17,8 +17,8 @@ from mwaa_migrator.artifact.storage import Storage
 from mwaa_migrator.artifact.sums import Changes, Key, compare_sums, recorded_sums, total, write_changes
 from mwaa_migrator.copying.workers import Session
 from mwaa_migrator.export.changed_rows import changed_rows, chosen_units
+from mwaa_migrator.export.export_options import ExportOptions
 from mwaa_migrator.export.history_cut import HistoryCut
-from mwaa_migrator.export.plan import ExportOptions
 from mwaa_migrator.export.source_identity import read_identity, require_same_source
 from mwaa_migrator.export.unit_sums import write_sums
 from mwaa_migrator.postgres.checksums import Checksum

@@ -7,30 +7,17 @@ from typing import Any
 from psycopg2 import sql
 
 from mwaa_migrator.export.history_cut import HistoryCut
+from mwaa_migrator.export.unfinished_rules import MOST_LISTED, UNFINISHED
 from mwaa_migrator.postgres import identifiers
 from mwaa_migrator.postgres.catalog import NUMBERS, Table
 from mwaa_migrator.postgres.session import fetch_all, fetch_value
-
-#: How many runs and task instances the manifest names; all of them are counted.
-MOST_LISTED = 1000
-
-#: By table: a condition, and the columns to name a row by, as far as the version has them. A task instance without a
-#: state has not been looked at by the scheduler; if its run is unfinished, the run's own entry says so.
-_UNFINISHED = {
-    "dag_run": ("coalesce(t.state, '') not in ('success', 'failed')", ("dag_id", "run_id", "state")),
-    "task_instance": (
-        "t.state is not null "
-        "and t.state not in ('success', 'failed', 'skipped', 'upstream_failed', 'removed', 'shutdown')",
-        ("dag_id", "run_id", "execution_date", "task_id", "map_index", "state"),
-    ),
-}
 
 
 def unfinished(cut: HistoryCut) -> dict[str, Any]:
     """``{"dag_runs": n, "task_instances": n, "listed": {"dag_runs": [...], "task_instances": [...]}}``."""
     source = cut.plan.source
     found: dict[str, Any] = {"dag_runs": 0, "task_instances": 0, "listed": {}}
-    for name, (is_unfinished, naming) in _UNFINISHED.items():
+    for name, (is_unfinished, naming) in UNFINISHED.items():
         if name not in cut.plan.tables:
             continue
         table = cut.plan.tables[name]

@@ -9,8 +9,9 @@ from psycopg2 import sql
 from mwaa_migrator.airflow_schema.silent_changes import SILENT_CHANGES, SilentChange
 from mwaa_migrator.mending.confs import mend_confs
 from mwaa_migrator.mending.xcoms import mend_xcoms
-from mwaa_migrator.postgres.catalog import Table, read_tables
+from mwaa_migrator.postgres.catalog import Table
 from mwaa_migrator.postgres.identifiers import qualified
+from mwaa_migrator.postgres.read_tables import read_tables
 from mwaa_migrator.postgres.row_names import EXAMPLES, counted, listed, row_name
 from mwaa_migrator.postgres.session import fetch_all
 from mwaa_migrator.this_airflow.migrations import applied_revisions

@@ -13,7 +13,6 @@ from psycopg2.errors import ForeignKeyViolation
 
 from mwaa_migrator.artifact.artifact import Artifact, read_artifact
 from mwaa_migrator.artifact.storage import Storage
-from mwaa_migrator.copying.workers import default_processes
 from mwaa_migrator.errors import ArtifactChanged
 from mwaa_migrator.mending.rounded_numbers import find_rounded, is_exact
 from mwaa_migrator.merge import bulk
@@ -22,6 +21,7 @@ from mwaa_migrator.merge.chain import read_chain
 from mwaa_migrator.merge.key_blocks import reserve_key_blocks
 from mwaa_migrator.merge.merge import Merge
 from mwaa_migrator.merge.receipts import create_receipt_tables, find_receipt, write_receipt
+from mwaa_migrator.options import default_processes
 from mwaa_migrator.postgres.session import execute
 from mwaa_migrator.progress import Progress
 from mwaa_migrator.scratch.restore_and_upgrade import drop_leftovers, set_aside_orphans, upgraded_artifact

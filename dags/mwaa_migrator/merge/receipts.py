@@ -5,6 +5,8 @@ a second import could see that they are there already; the receipt says so. Besi
 merge did not write, because the target kept its own or had no place for it (its hashes, see
 ``comparison/comparable_rows.py``); verify must find all others. ``drop schema mwaa_migrator cascade`` removes them once
 nobody will import or verify again.
+
+A run that unpauses the target's DAGs leaves a receipt as well, in the same transaction.
 """
 
 from __future__ import annotations
@@ -50,6 +52,28 @@ def write_receipt(connection: Any, artifact: Artifact, result: dict[str, Any]) -
         "insert into mwaa_migrator.imports (artifact_id, manifest_sha256, result) values (%s, %s, %s)",
         (artifact.id, artifact.manifest["sha256"], json.dumps(result)),
     )
+
+
+def find_cut_over(connection: Any, run_id: str) -> dict[str, Any] | None:
+    """The result of a run that has unpaused the target's DAGs and committed that; None if none has."""
+    if fetch_value(connection, "select to_regclass('mwaa_migrator.cut_overs')") is None:
+        return None
+    result = fetch_value(connection, "select result from mwaa_migrator.cut_overs where run_id = %s", (run_id,))
+    return None if result is None else dict(result)
+
+
+def note_cut_over(connection: Any, run_id: str, result: dict[str, Any]) -> None:
+    """Write what ``find_cut_over`` finds."""
+    # A user who may make no schema may use the one that the import has made.
+    if fetch_value(connection, "select to_regnamespace('mwaa_migrator')") is None:
+        execute(connection, "create schema mwaa_migrator")
+    execute(
+        connection,
+        "create table if not exists mwaa_migrator.cut_overs (run_id text primary key, "
+        "finished_at timestamptz not null default now(), result jsonb not null)",
+    )
+    statement = "insert into mwaa_migrator.cut_overs (run_id, result) values (%s, %s)"
+    execute(connection, statement, (run_id, json.dumps(result)))
 
 
 def note_hop(connection: Any, airflow_version: str, pickled_xcoms: str) -> None:

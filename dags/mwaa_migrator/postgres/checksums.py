@@ -5,6 +5,8 @@ equal checksums. Two databases can be compared only by the same algorithm, which
 
 * ``hash_record_extended`` (PostgreSQL 14 and later) hashes the values as they are stored. PostgreSQL keeps the
   extended hash functions of its types stable between releases, because hash partitioning depends on them.
+* ``md5_of_texts`` hashes texts that other databases compute alike (postgres/text_checksum.py): the source was none of
+  PostgreSQL's.
 * ``md5`` hashes the row's text, on older servers. Floating-point numbers count as their bytes: PostgreSQL 12 changed
   the digits that it writes.
 
@@ -20,6 +22,7 @@ from psycopg2 import sql
 from mwaa_migrator.postgres import identifiers
 from mwaa_migrator.postgres.catalog import Column
 from mwaa_migrator.postgres.session import fetch_all
+from mwaa_migrator.postgres.text_checksum import NULL, SEPARATOR, TEXT_MD5
 
 HASH_RECORD = "hash_record_extended"
 MD5 = "md5"
@@ -61,6 +64,12 @@ def row_hash(values: Sequence[sql.Composable], algorithm: str) -> sql.Composed:
     """An SQL expression of type bigint over the values of a row."""
     # Without the keyword, a row of one value would be a parenthesised expression.
     row = sql.SQL("row({})").format(sql.SQL(", ").join(values))
+    if algorithm == TEXT_MD5:
+        null, separator = sql.Literal(NULL), sql.Literal(SEPARATOR)
+        texts = sql.SQL(", ").join([sql.SQL("coalesce({}, {})").format(value, null) for value in values])
+        return sql.SQL("('x' || left(md5(convert_to(concat_ws({}, {}), 'UTF8')), 16))::bit(64)::bigint").format(
+            separator, texts
+        )
     if algorithm == HASH_RECORD:
         return sql.SQL("hash_record_extended({}, 0)").format(row)
     return sql.SQL("('x' || left(md5(convert_to({}::text, 'UTF8')), 16))::bit(64)::bigint").format(row)
@@ -94,12 +103,37 @@ def _independent(column: Column, algorithm: str, server_encoding: str) -> sql.Co
     """The column's value in a form that every server hashes alike."""
     value = identifiers.column("t", column.name)
     kind = column.type.split("(")[0]
+    if algorithm == TEXT_MD5:
+        return _text(column, value)
     if algorithm == MD5:
         return sql.SQL("{}({})").format(_FLOATS[kind], value) if kind in _FLOATS else hashable(column, value)
     if server_encoding in STORED_AS_UTF8 or (kind in _HASHABLE and kind not in _TEXT):
         return hashable(column, value)
     # PostgreSQL hashes text by its bytes, and these bytes as it hashes the same text in UTF-8.
     return sql.SQL("convert_to(({})::text, 'UTF8')").format(value)
+
+
+def _text(column: Column, value: sql.Composable) -> sql.Composed:
+    """As postgres/text_checksum.py says."""
+    kind = column.type.split("(")[0]
+    form = "({0})::text"
+    if kind == "boolean":
+        form = "({0})::int::text"
+    elif kind in ("double precision", "real", "numeric"):
+        form = "case when abs({0}) < 1e12 then trunc({0} * 1000000)::bigint::text when {0} is not null then 'large' end"
+    elif kind == "timestamp with time zone":
+        form = "to_char({0} at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS.US')"
+    elif kind == "timestamp without time zone":
+        form = "to_char({0}, 'YYYY-MM-DD HH24:MI:SS.US')"
+    elif kind == "bytea":
+        form = "md5({0})"
+    elif kind in ("text", "json") or column.type == "character varying":
+        form = "md5(convert_to(({0})::text, 'UTF8'))"
+    elif kind == "jsonb":
+        form = "case when {0} is not null then '{{}}' end"
+    elif kind == "uuid":
+        form = "replace(({0})::text, '-', '')"
+    return sql.SQL(form).format(value)
 
 
 def checksum(

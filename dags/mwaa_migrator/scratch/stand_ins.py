@@ -12,7 +12,8 @@ from typing import Dict
 from psycopg2 import sql
 
 from mwaa_migrator.airflow_schema.tables import REVISION_TABLE
-from mwaa_migrator.postgres.catalog import Table, read_tables
+from mwaa_migrator.postgres.catalog import Table
+from mwaa_migrator.postgres.read_tables import read_tables
 from mwaa_migrator.postgres.session import execute
 from mwaa_migrator.scratch.scratch_schema import ScratchSchema
 from mwaa_migrator.this_airflow.migrations import names_in_migrations

@@ -5,7 +5,7 @@ from __future__ import annotations
 from mwaa_migrator.airflow_schema.primary_keys import require_primary_keys
 from mwaa_migrator.airflow_schema.tables import reason_not_exported
 from mwaa_migrator.errors import SourceBelowMigrations, TargetNotAtHead, TargetOlderThanSource
-from mwaa_migrator.postgres.catalog import read_tables
+from mwaa_migrator.postgres.read_tables import read_tables
 from mwaa_migrator.scratch.trial import try_scratch_schema
 from mwaa_migrator.this_airflow.database import MetadataDatabase
 from mwaa_migrator.this_airflow.migrations import head_revision, known_revisions, tables_in_migrations

@@ -18,8 +18,8 @@ from mwaa_migrator import child_process
 from mwaa_migrator.airflow_schema.tables import DAG_TABLE, LOG_TEMPLATE_TABLE
 from mwaa_migrator.errors import UpgradeFailed
 from mwaa_migrator.mending.mend_rows import mend_rows
-from mwaa_migrator.postgres.catalog import read_tables, table_exists
 from mwaa_migrator.postgres.identifiers import qualified
+from mwaa_migrator.postgres.read_tables import read_tables, table_exists
 from mwaa_migrator.postgres.session import execute, fetch_all, fetch_value, keep_alive
 from mwaa_migrator.progress import Progress
 from mwaa_migrator.scratch.orphans import lost_foreign_key, set_orphans_aside

@@ -22,7 +22,8 @@ from mwaa_migrator.errors import (
     UpgradeFailed,
 )
 from mwaa_migrator.postgres import identifiers
-from mwaa_migrator.postgres.catalog import NUMBERS, Column, Table, read_tables
+from mwaa_migrator.postgres.catalog import NUMBERS, Column, Table
+from mwaa_migrator.postgres.read_tables import read_tables
 from mwaa_migrator.postgres.session import fetch_value
 from mwaa_migrator.scratch.orphans import ORPHANS_PREFIX
 from mwaa_migrator.scratch.scratch_schema import ScratchSchema

@@ -30,8 +30,8 @@ class AirflowsEngine(Place):
         engine = settings.engine
         if engine.dialect.name != "postgresql":
             raise DatabaseNotSupported(
-                f"The metadata database is {engine.dialect.name}, and only PostgreSQL can be exported or imported "
-                "into. Move this Airflow to PostgreSQL first."
+                f"The metadata database is {engine.dialect.name}, and only PostgreSQL can be imported into. Give the "
+                "target's Airflow a PostgreSQL database."
             )
         try:
             # Through the engine, whose events renew short-lived tokens, but from a pool of its own: a connection of the

@@ -55,6 +55,14 @@ def default_pool_slots() -> int:
     return int(conf.getint("core", "default_pool_task_slot_count", fallback=128))
 
 
+def metadata_url() -> str:
+    """SQLAlchemy's URL of the metadata database."""
+    from airflow.configuration import conf
+
+    section = "database" if version_tuple(airflow_version()) >= (2, 3, 0) else "core"
+    return str(conf.get(section, "sql_alchemy_conn"))
+
+
 def configured_schema() -> str:
     """The schema that ``sql_alchemy_schema`` names for Airflow's tables; empty if the search_path decides."""
     from airflow.configuration import conf

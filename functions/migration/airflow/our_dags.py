@@ -18,6 +18,8 @@ REFRESH = "refresh"
 PROBE = "mwaa_migrator_probe"
 #: The run of IMPORT that changes nothing and reports whether an Airflow 3 lets the import into its database.
 TARGET_PROBE = "mwaa_migrator_target_probe"
+#: The run of IMPORT that unpauses the target's DAGs. It may be started early; it waits for its request.
+CUT_OVER = "mwaa_migrator_cut_over"
 #: The run of IMPORT that gives old task instances a DAG version, after the upgrade in place to Airflow 3.
 VERSIONS = "mwaa_migrator_versions"
 

@@ -76,8 +76,14 @@ def _send(cli: AirflowCli, batch: list[str], paused: bool, together: bool) -> st
 
 
 def duration_note(airflow_version: str, dags: int | None) -> str:
-    """What a plan says about the cut-over to a version that takes one DAG a command. `dags`: None if unknown."""
-    each = f"Airflow {airflow_version} unpauses one DAG a command, which takes some {SECONDS_A_COMMAND} seconds"
+    """What a plan says about the cut-over to a version that takes one DAG a command. `dags`: None if unknown.
+
+    That is the fall-back, where our run cannot unpause them all at once (`cut_over_run`).
+    """
+    each = (
+        "If the target's DAGs cannot be unpaused in its database, commands have to do it. "
+        f"Airflow {airflow_version} unpauses one DAG a command, which takes some {SECONDS_A_COMMAND} seconds"
+    )
     if dags is None:
         return f"{each}: each active DAG adds that much to the cut-over."
     minutes = -(-dags * SECONDS_A_COMMAND // 60)

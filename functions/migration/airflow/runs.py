@@ -2,7 +2,7 @@
 
 `run` is one of ours by its name. An attempt has one run of each of our DAGs that is named as the DAG is: of EXPORT and
 IMPORT that is the delta's. The others come before it (PROBE and TARGET_PROBE; `mwaa_migrator_export_base`,
-`mwaa_migrator_import_refresh_1`) or after it (VERSIONS).
+`mwaa_migrator_import_refresh_1`) or after it (CUT_OVER and VERSIONS).
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from migration.airflow.cli import AirflowCli, RunState
 from migration.airflow.endpoint import Endpoint
 from migration.airflow.our_dags import (
     BASE,
+    CUT_OVER,
     DAGS,
     EXPORT,
     IMPORT,
@@ -53,6 +54,8 @@ _RESULTS = {
     TARGET_PROBE: ("import",),
     EXPORT: ("quiesce", "drain", "export"),
     IMPORT: ("import", "verify"),
+    # Its second task has nothing to do, and leaves no result.
+    CUT_OVER: ("import",),
     # Its second task has nothing to do, and leaves its result before the access to the bucket is revoked.
     VERSIONS: ("import", "verify"),
     RESUME: ("resume",),
@@ -66,13 +69,20 @@ _PHASES = {
     RESUME: phase_names.RESUME,
 }
 _OPTIONAL = ("quiesce", "drain")
-_DAG_OF = {PROBE: EXPORT, TARGET_PROBE: IMPORT, VERSIONS: IMPORT}
+_DAG_OF = {PROBE: EXPORT, TARGET_PROBE: IMPORT, CUT_OVER: IMPORT, VERSIONS: IMPORT}
+# What runs in the target at its final version.
+_AFTER_HOPS = (CUT_OVER, VERSIONS)
 # Seconds from the execution date of an attempt's runs to that of such a run; to the base's, from which those of the
 # refreshes follow.
-_LATER = {PROBE: -60, TARGET_PROBE: -60, VERSIONS: 60}
+_LATER = {PROBE: -60, TARGET_PROBE: -60, CUT_OVER: 30, VERSIONS: 60}
 _LATER_BASE = -50
 # Where such a run leaves its results, below the attempt's artifact.
-_FOLDERS = {PROBE: layout.PROBE, TARGET_PROBE: layout.PROBE, VERSIONS: layout.VERSIONS}
+_FOLDERS = {
+    PROBE: layout.PROBE,
+    TARGET_PROBE: layout.PROBE,
+    CUT_OVER: layout.CUT_OVER_RUN,
+    VERSIONS: layout.VERSIONS,
+}
 _STEP = re.compile(rf"(?P<dag>{EXPORT}|{IMPORT})_(?P<step>{BASE}|{REFRESH}_(?P<number>\d+))")
 # A refresh that has taken no longer, in seconds, leaves so little behind that another one would save nothing.
 _SHORT = 60.0
@@ -139,7 +149,8 @@ def after_import(migration: Migration, run: str, seconds: float) -> str:
 def all_of(migration: Migration) -> list[str]:
     """Every run that an attempt may have."""
     steps = [BASE, *(f"{REFRESH}_{number + 1}" for number in range(migration["options"]["baseRefreshes"]))]
-    return [PROBE, TARGET_PROBE, *(of_step(dag, step) for step in steps for dag in (EXPORT, IMPORT)), *DAGS]
+    before = [PROBE, TARGET_PROBE, *(of_step(dag, step) for step in steps for dag in (EXPORT, IMPORT))]
+    return [*before, *DAGS, CUT_OVER, VERSIONS]
 
 
 def date_of(migration: Migration, run: str) -> str:
@@ -155,8 +166,8 @@ def side_of(migration: Migration, run: str) -> Side:
 
 
 def version_of(migration: Migration, run: str) -> str:
-    """The Airflow version of that environment at that time: the import runs before the hops, VERSIONS after them."""
-    if run == VERSIONS:
+    """The Airflow version of that environment at that time: the import runs before the hops, others after them."""
+    if run in _AFTER_HOPS:
         return migration["target"]["airflowVersion"]
     return migration["importVersion"] if dag_of(run) == IMPORT else migration["source"]["airflowVersion"]
 
@@ -209,6 +220,8 @@ def conf(migration: Migration, run: str, follows: str | None = None) -> dict[str
         # Once its rows are mended for an upgrade, the target takes no other delta.
         if run == IMPORT and migration["hops"]:
             options["hopVersion"] = migration["target"]["airflowVersion"]
+    elif run == CUT_OVER:
+        options = {"cutOver": True}
     elif run == VERSIONS:
         options = {"dagVersions": True}
     if dag_of(run) == IMPORT and run != VERSIONS and migration["wayIn"] != ways_in.WORKER:

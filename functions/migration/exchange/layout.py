@@ -11,6 +11,9 @@
         dags.json                               the source's DAGs
         <task>.json                             the result of a task of ours: quiesce, drain, export, import...
         probe/<task>.json                       the same of the runs that only look (`our_dags`)
+        cut-over/<task>.json                    the same of the run that unpauses the target's DAGs
+        cut-over/request.json                   which DAGs it is to unpause, or that it is to unpause none
+        cut-over/begun.json                     that it waits for the request
         versions/<task>.json                    the same of the run that gives DAG versions
         <artifact id>-base/, <artifact id>-refresh-1/ ...
                                                 the artifacts that it follows, with the results of their own runs
@@ -27,7 +30,7 @@
             staged/<version>.json               what was staged for the target at a version
             checks/<part>.json                  what was checked (`checks.check_results`)
             target_checks.json                  how far the checks are that ask the target (`checks.asking_target`)
-            cut_over.json                       what the cut-over has seen
+            cut_over.json                       what the cut-over has seen, and how it unpaused the DAGs
             rolled_back.json                    the end of the attempt
             logs.json                           the result of the copy of the logs
             logs/                               the copy of the logs
@@ -95,6 +98,9 @@ def early(attempt: str) -> str:
 
 MANIFEST = "manifest.json"
 PROBE = "probe"
+CUT_OVER_RUN = "cut-over"
+CUT_OVER_REQUEST = f"{CUT_OVER_RUN}/request.json"
+CUT_OVER_BEGUN = f"{CUT_OVER_RUN}/begun.json"
 VERSIONS = "versions"
 DAGS = "dags.json"
 

@@ -60,6 +60,7 @@ def make(
         "target": _side(target["environment"], target["region"], target["airflowVersion"]),
         "path": migration["path"],
         **_way_in(imported),
+        **_cut_over_way(results),
         "artifact": migration["artifact"],
         "failure": failure,
         "roll_back_failure": roll_back_failure,
@@ -137,6 +138,12 @@ def _way_in(imported: Mapping[str, Any]) -> dict[str, str]:
     """By which way the import reached the database; nothing where it did not."""
     way_in = (imported.get("target") or {}).get("way_in")
     return {"way_in": way_in} if way_in else {}
+
+
+def _cut_over_way(results: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
+    """How the target's DAGs were unpaused; nothing where they were not, or none was active."""
+    way = results.get("cut over", {}).get("way")
+    return {"cut_over_way": way} if way else {}
 
 
 def _side(name: str, region: str, version: str) -> dict[str, str]:

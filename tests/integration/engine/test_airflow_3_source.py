@@ -11,7 +11,7 @@ import psycopg2
 import pytest
 from mwaa_migrator.airflow_schema.references import surrogate_references
 from mwaa_migrator.airflow_schema.tables import reason_not_exported
-from mwaa_migrator.postgres.catalog import read_tables
+from mwaa_migrator.postgres.read_tables import read_tables
 
 from sources import rows_by_sql
 from sources.deployment import Deployment

@@ -20,7 +20,7 @@ from mwaa_migrator.dag_tasks.dag_states import (
     unknown_dags,
 )
 from mwaa_migrator.errors import DagsLocked
-from mwaa_migrator.postgres.catalog import column_names
+from mwaa_migrator.postgres.read_tables import column_names
 from mwaa_migrator.this_airflow.airflows_engine import AirflowsEngine
 from mwaa_migrator.this_airflow.database import MetadataDatabase
 

@@ -15,7 +15,7 @@ from mwaa_migrator.mending.confs import find_confs_to_mend
 from mwaa_migrator.mending.xcoms import find_xcoms_to_mend
 from mwaa_migrator.merge.receipts import find_receipt
 from mwaa_migrator.postgres import session
-from mwaa_migrator.postgres.catalog import read_tables, table_exists
+from mwaa_migrator.postgres.read_tables import read_tables, table_exists
 from mwaa_migrator.postgres.session import execute, fetch_all, fetch_value, keep_alive, search_path
 from mwaa_migrator.scratch import run_migrations
 from mwaa_migrator.this_airflow.airflows_engine import AirflowsEngine

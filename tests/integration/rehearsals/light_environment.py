@@ -37,6 +37,7 @@ _RESULTS: dict[str, dict[str, dict[str, Any]]] = {
     "mwaa_migrator_export": {"export": {"tables": _TABLES, "unfinished": {}}},
     "mwaa_migrator_probe": {"export": _FOUND},
     "mwaa_migrator_target_probe": {"import": {"airflow_version": "3.2.1", "revision": "r", "way_in": "IAM token"}},
+    "mwaa_migrator_cut_over": {"import": {"dags": 1, "unpaused": 1, "schedules_moved": 0, "unknown": []}, "verify": {}},
     "mwaa_migrator_versions": {"import": {"given_dag_version": 3, "without_dag_version": 0}, "verify": {}},
     "mwaa_migrator_import": {"import": {"tables": _TABLES}, "verify": {"tables": _TABLES, "verified": True}},
 }

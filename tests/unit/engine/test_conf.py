@@ -36,6 +36,7 @@ def test_defaults() -> None:
         "pickledXComs": "convert",
         "jobs": None,
         "probe": False,
+        "cutOver": False,
         "dagVersions": False,
         "hopVersion": None,
         "wayIn": "worker",

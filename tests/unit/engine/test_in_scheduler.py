@@ -220,6 +220,19 @@ def test_nothing_is_done_for_another_run_or_another_task(place: S3Storage, worke
     assert place.size(lease.name_in(FOLDER)) is None
 
 
+def test_it_ends_when_the_cut_over_is_done(bucket: str, worked: list[str]) -> None:
+    """The access to the artifact is revoked soon, and may be before Airflow has ended the run."""
+    place = open_storage(f"{bucket}/artifact/cut-over")
+    assert isinstance(place, S3Storage)
+    request(place, "import")
+    place.write_json("import.json", {"run_id": RUN, "status": "done"})
+    serve_run.serve(place, RUN, lambda: False)
+    assert worked == []
+    place.write_json("import.json", {"run_id": "of another attempt", "status": "done"})
+    serve_run.serve(place, RUN, rounds(1))
+    assert worked == ["import"]
+
+
 def test_nothing_is_done_where_another_has_the_lease(place: S3Storage, worked: list[str]) -> None:
     assert Lease(place, FOLDER, "another").try_to_take("a request")
     request(place, "import")

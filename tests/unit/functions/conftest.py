@@ -27,6 +27,8 @@ from migration.airflow.cli import AirflowCli
 from migration.airflow.endpoint import Answer
 from migration.aws import clients
 from migration.environments import dag_folder
+from migration.exchange import layout
+from migration.exchange.store import of_artifact
 
 REGION = "eu-west-1"
 # boto3 reads its region when the functions are imported; what Powertools reads is in tests/conftest.py.
@@ -198,6 +200,13 @@ def planned(mwaa: Environments, call: Handler) -> dict[str, Any]:
     import plan
 
     return call(plan, input=document())
+
+
+@pytest.fixture
+def by_cli(planned: dict[str, Any]) -> None:
+    """The run that unpauses the target's DAGs has been given up, so commands of Airflow do it."""
+    request = {"dags": [], "withdrawn": "a test"}
+    of_artifact(clients.s3(), planned).write(layout.CUT_OVER_REQUEST, request)  # type: ignore[arg-type]
 
 
 def tell_dags(dags: int, environment: str = "prod-2-10", ago: timedelta = timedelta(seconds=2)) -> None:

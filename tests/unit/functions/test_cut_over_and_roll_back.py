@@ -16,13 +16,16 @@ import verify
 from migration import errors
 from migration.airflow import our_dags, runs
 from migration.airflow.cli import AirflowCli
+from migration.airflow.cut_over_run import CutOverRun
 from migration.airflow.endpoint import Answer
 from migration.aws import clients
+from migration.exchange import layout
 from migration.exchange.store import of_artifact
 from tests.unit.functions.conftest import Commands, Environments, Handler, document
 from tests.unit.functions.objects import Plan, keys, leave, put, read, table
 
 
+@pytest.mark.usefixtures("by_cli")
 def test_a_dag_without_a_file_is_not_cut_over(planned: Plan, commands: Commands, call: Handler) -> None:
     """Unpaused years ago and then deleted, it is unknown to the target, whose CLI fails for it before 2.10."""
     leave(planned, our_dags.EXPORT, "quiesce", active_dags=["a", "stale"], paused=2)
@@ -53,6 +56,7 @@ def test_nothing_to_verify_is_no_success(planned: Plan, call: Handler) -> None:
         call(verify, migration=planned, dag=our_dags.IMPORT)
 
 
+@pytest.mark.usefixtures("by_cli")
 def test_cut_over_unpauses_what_was_active(planned: Plan, commands: Commands, call: Handler) -> None:
     active = [f"dag.{number}" for number in range(150)]
     leave(planned, our_dags.EXPORT, "quiesce", active_dags=[*active, our_dags.EXPORT], paused=150)
@@ -62,6 +66,7 @@ def test_cut_over_unpauses_what_was_active(planned: Plan, commands: Commands, ca
     assert our_dags.EXPORT not in " ".join(commands.given[2])
 
 
+@pytest.mark.usefixtures("by_cli")
 @pytest.mark.parametrize("name", ["is_paused", "paused"])
 def test_a_source_that_somebody_has_unpaused_is_not_cut_over(
     planned: Plan, commands: Commands, call: Handler, name: str
@@ -74,6 +79,7 @@ def test_a_source_that_somebody_has_unpaused_is_not_cut_over(
     assert [command[:2] for command in commands.given] == [("dags", "list")]
 
 
+@pytest.mark.usefixtures("by_cli")
 @pytest.mark.parametrize(
     ("answer", "seen"),
     [
@@ -93,6 +99,7 @@ def test_what_could_not_be_seen_is_in_the_report(
     assert any("still paused" in note for note in told["notes"]) is not seen
 
 
+@pytest.mark.usefixtures("by_cli")
 def test_a_source_whose_web_server_hangs_is_cut_over(
     planned: Plan, commands: Commands, call: Handler, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -110,11 +117,64 @@ def test_a_source_whose_web_server_hangs_is_cut_over(
     assert commands.given[-1][:2] == ("dags", "unpause")
 
 
+@pytest.mark.usefixtures("by_cli")
 def test_a_refused_cut_over_is_a_failure(planned: Plan, commands: Commands, call: Handler) -> None:
     leave(planned, our_dags.EXPORT, "quiesce", active_dags=["a"], paused=1)
     commands.answers[("dags", "unpause")] = Answer(False, "", "database is locked")
     with pytest.raises(errors.CutOverFailed, match=r"1 DAG from 'a' on .*database is locked"):
         call(cut_over, migration=planned, done=0)
+
+
+@pytest.fixture
+def engine(planned: Plan, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The run that unpauses the target's DAGs does so in the moment in which it is waited for."""
+
+    def answer(seconds: float) -> None:
+        leave(planned, our_dags.CUT_OVER, "cut-over/import", unknown=["b"], unpaused=1)
+
+    monkeypatch.setattr(cut_over, "CutOverRun", lambda migration: CutOverRun(migration, sleep=answer))
+
+
+@pytest.mark.usefixtures("engine")
+def test_cut_over_in_the_database_starts_its_run_while_the_source_answers(
+    planned: Plan, commands: Commands, call: Handler
+) -> None:
+    leave(planned, our_dags.EXPORT, "quiesce", active_dags=["a", "b"], paused=2)
+    assert call(cut_over, migration=planned, done=0) == {"ready": True, "waitSeconds": 0, "done": 2, "dags": 2}
+    words = [command[:2] for command in commands.given]
+    assert words == [("dags", "unpause"), ("dags", "trigger"), ("dags", "list")]
+    told = json.loads(read(call(report, migration=planned, failure={}, rollBackFailure={}, unchecked=[])["key"]))
+    assert told["cut_over_way"] == "database"
+    assert any("1 DAG of those" in note and "did not start there: b." in note for note in told["notes"])
+    assert not any("commands of Airflow" in note for note in told["notes"])
+
+
+@pytest.mark.usefixtures("by_cli")
+def test_why_commands_had_to_unpause_the_dags_is_in_the_report(
+    planned: Plan, commands: Commands, call: Handler
+) -> None:
+    leave(planned, our_dags.EXPORT, "quiesce", active_dags=["a"], paused=1)
+    call(cut_over, migration=planned, done=0)
+    told = json.loads(read(call(report, migration=planned, failure={}, rollBackFailure={}, unchecked=[])["key"]))
+    assert told["cut_over_way"] == "cli"
+    assert any("commands of Airflow" in note and note.endswith("a test") for note in told["notes"])
+
+
+@pytest.mark.usefixtures("engine")
+def test_a_source_that_is_active_is_found_before_the_run_is_asked(
+    planned: Plan, commands: Commands, call: Handler
+) -> None:
+    leave(planned, our_dags.EXPORT, "quiesce", active_dags=["a"], paused=1)
+    commands.answers[("dags", "list")] = Answer(True, '[{"dag_id": "a", "is_paused": "False"}]', "")
+    with pytest.raises(errors.SourceActive):
+        call(cut_over, migration=planned, done=0)
+    artifact = of_artifact(clients.s3(), planned)  # type: ignore[arg-type]
+    assert artifact.read(layout.CUT_OVER_REQUEST) is None
+    # The run waits now. Rolling back tells it to unpause nothing.
+    call(trigger_dag_run, migration=planned, dag=our_dags.EXPORT)
+    leave(planned, our_dags.RESUME, "resume", resumed=1)
+    assert call(roll_back, migration=planned, waitedSeconds=0, done=0)["ready"]
+    assert artifact.read(layout.CUT_OVER_REQUEST) == {"dags": [], "withdrawn": "rolled back"}
 
 
 @pytest.mark.usefixtures("our_files")
@@ -161,6 +221,7 @@ def test_a_rehearsal_that_failed_has_nothing_to_resume(planned: Plan, commands: 
     assert len(commands.given) == given
 
 
+@pytest.mark.usefixtures("by_cli")
 def test_roll_back_of_a_begun_cut_over_pauses_the_target_first(
     mwaa: Environments, planned: Plan, commands: Commands, call: Handler
 ) -> None:

@@ -71,6 +71,7 @@ def test_report_of_a_failure(planned: Plan, call: Handler) -> None:
     assert written["verified"] is False
 
 
+@pytest.mark.usefixtures("by_cli")
 def test_no_answer_grows_with_the_number_of_dags(
     mwaa: Environments, planned: Plan, commands: Commands, call: Handler
 ) -> None:

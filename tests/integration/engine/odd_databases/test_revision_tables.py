@@ -11,7 +11,8 @@ from mwaa_migrator.airflow_schema.primary_keys import usual_key
 from mwaa_migrator.airflow_schema.references import DECLARED_REFERENCES, Reference
 from mwaa_migrator.airflow_schema.revision_tables import _RELEASES, revision_tables
 from mwaa_migrator.airflow_schema.tables import FILLS_ITSELF_PREFIXES, reason_not_exported
-from mwaa_migrator.postgres.catalog import read_tables
+from mwaa_migrator.other_databases.postgres_schema import tables_at
+from mwaa_migrator.postgres.read_tables import read_tables
 
 from local.installations import airflow_installation
 from sources.deployment import Deployment
@@ -53,6 +54,15 @@ def test_tables(version: str, empty_airflow: Callable[[str, str], Deployment]) -
     known = revision_tables(revision, airflow.python(APPLIED.format(revision)))
     assert known.there == there
     assert not known.gone & there
+
+
+@pytest.mark.parametrize("version", airflow_installation.versions())
+def test_tables_for_other_databases(version: str, empty_airflow: Callable[[str, str], Deployment]) -> None:
+    """`python -m tools.postgres_schemas` makes them again."""
+    airflow = empty_airflow(version, "newest")
+    with closing(psycopg2.connect(airflow.dsn)) as connection:
+        made = read_tables(connection, "public")
+    assert tables_at(airflow.value("select version_num from alembic_version")) == made
 
 
 @pytest.mark.parametrize("version", airflow_installation.versions())

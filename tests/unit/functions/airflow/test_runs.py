@@ -99,6 +99,20 @@ def test_after_the_hop_the_import_dag_has_a_run_that_gives_versions() -> None:
     }
 
 
+def test_the_import_dag_has_a_run_that_unpauses_at_the_final_version() -> None:
+    unpauses, imports = our_dags.CUT_OVER, our_dags.IMPORT
+    assert (runs.dag_of(unpauses), runs.run_id(migration(), unpauses)) == (imports, "mwaa_migrator_cut_over__m-2")
+    hopped = migration(importVersion="2.11.2")
+    assert runs.version_of(hopped, unpauses) == hopped["target"]["airflowVersion"] != "2.11.2"
+    dates = [runs.date_of(migration(), run) for run in (imports, unpauses, our_dags.VERSIONS)]
+    assert dates == sorted(set(dates))
+    # It gets to the database as the import did.
+    assert runs.conf(migration(wayIn="plugin"), unpauses) == {
+        "artifact": "s3://exchange/artifacts/m-2/cut-over",
+        "options": {"cutOver": True, "wayIn": "plugin"},
+    }
+
+
 def test_conf_of_the_import_leaves_all_paused() -> None:
     expected = {"onConflict": "keep", "pickledXComs": "convert", "pauseState": "all-paused"}
     assert runs.conf(migration(), our_dags.IMPORT)["options"] == expected

@@ -1,0 +1,1 @@
+"""Reads a metadata database in SQLite, MySQL or MariaDB, and leaves the artifact that a PostgreSQL source would."""
