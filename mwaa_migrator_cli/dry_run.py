@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
+from botocore.exceptions import ClientError
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from migration.airflow import runs
+from migration.airflow import pip_requirements, runs
 from migration.aws import clients
-from migration.environments import adoption, requests
+from migration.environments import adoption, requests, requirements_file
+from migration.errors import ResourceMissing
 from migration.model import Migration
 from migration.plan import migration_input, planning
 from migration.plan.migration_plan import Attempt
@@ -88,9 +91,26 @@ def _print_adopted(console: Console, plan: Migration, source: dict[str, Any], ta
         console.print(Text(difference.told(target["Name"]), style="bold"), soft_wrap=True)
         for tool, line in property_lines.of(difference):
             console.print(Text(f"    {tool:<15}{line}"), soft_wrap=True)
-    for note in plan["notes"]:
+    for note in [*plan["notes"], *_about_requirements(plan, source, target)]:
         console.print(Text(f"- {note}"), soft_wrap=True)
     console.print()
+
+
+def _about_requirements(plan: Migration, source: dict[str, Any], target: dict[str, Any]) -> Iterator[str]:
+    """What the source's requirements.txt names and an adopted target's does not: nothing is staged for it."""
+    if not target.get("RequirementsS3Path"):
+        return
+    try:
+        theirs, ours = (
+            requirements_file.text_of(found, side["bucket"], clients.s3(side["region"]))
+            for found, side in ((source, plan["source"]), (target, plan["target"]))
+        )
+    except (ClientError, ResourceMissing) as error:
+        yield f"The two requirements.txt could not be compared: {error}"
+        return
+    lines = pip_requirements.missing(theirs, ours)
+    if lines:
+        yield f"{target['Name']}'s requirements.txt lacks {', '.join(lines)}, which the source's has."
 
 
 def steps_of(plan: Migration) -> dict[str, list[str]]:

@@ -13,7 +13,7 @@ from typing import Any, Callable, Dict, Mapping, NamedTuple
 
 from mwaa_migrator.artifact.artifact import read_artifact, summary
 from mwaa_migrator.artifact.location import open_storage
-from mwaa_migrator.artifact.manifest import check_id
+from mwaa_migrator.artifact.manifest import MANIFEST, check_id
 from mwaa_migrator.artifact.storage import Storage
 from mwaa_migrator.dag_tasks.conf import artifact_url, read_options
 from mwaa_migrator.dag_tasks.cut_over import CUT_OVER_FOLDER, cut_over
@@ -73,6 +73,9 @@ def _export(storage: Storage, options: Dict[str, Any], progress: Progress, run_i
         return check_source(export_options(options), progress)
     if options["quiesce"]:
         read_open_memory(storage)
+    if storage.size(MANIFEST) is not None and storage.size("export.json") is None:
+        # A try has died between the artifact's last object and its result.
+        return summary(read_artifact(storage))
     chosen, summing = export_options(options), Summing() if options["asBase"] else None
     if options["deltaOf"] is not None:
         followed = read_artifact(open_storage(options["deltaOf"]))

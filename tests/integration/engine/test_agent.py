@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
+from unittest.mock import ANY
 
 import boto3
 import psycopg2
@@ -185,8 +186,15 @@ def test_killed_in_the_middle_and_two_at_once(file: Path, s3: Any, source: Deplo
             agent.wait()
             connection.rollback()
             assert agents.read("export") is None
+            agent = agents.start()
+            exported = agents.result("export", "export")
+            assert exported["status"] == "done"
+            # Killed again, between the artifact's last object and the result.
+            agent.terminate()
+            agent.wait(30)
+            s3.delete_object(Bucket=BUCKET, Key="artifacts/killed/export.json")
             agents.start()
-            assert agents.result("export", "export")["status"] == "done"
+            assert agents.result("export", "export") == exported | {"seconds": ANY}
         finally:
             agents.stop()
 

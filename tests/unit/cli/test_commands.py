@@ -144,6 +144,35 @@ def test_plan_of_an_adopted_target_shows_the_lines_that_its_owners_code_needs(
     assert json.dumps(mwaa.all) == before
 
 
+@pytest.mark.parametrize(
+    ("target", "note"),
+    [
+        ("pandas\n", "- prod-3's requirements.txt lacks Polars==1.2, which the source's has."),
+        ("pandas==2\npolars\n", ""),
+        (None, "- The two requirements.txt could not be compared: s3://dags/own/requirements.txt, version latest"),
+    ],
+)
+def test_plan_of_an_adopted_target_names_what_its_requirements_lack(
+    run: Run, write: Write, mwaa: Environments, target: str | None, note: str
+) -> None:
+    """Its owner's code deploys them, so nothing is staged."""
+    s3 = boto3.client("s3")
+    s3.put_object(Bucket="dags", Key="requirements.txt", Body=b"-c https://example.com/c.txt\nPolars==1.2\npandas>1\n")
+    if target is not None:
+        s3.put_object(Bucket="dags", Key="own/requirements.txt", Body=target.encode())
+    own = {
+        "Name": "prod-3",
+        "AirflowVersion": "3.2.1",
+        "DagS3Path": "own",
+        "RequirementsS3Path": "own/requirements.txt",
+    }
+    mwaa.all["prod-3"] = mwaa.all["prod-2-10"] | own
+    told = run("plan", write(target={"environment": "prod-3", "adopt": True}))
+    assert told.exit_code == 0, told.output
+    notes = [line for line in told.stdout.splitlines() if "requirements.txt" in line and line.startswith("-")]
+    assert [line[: len(note)] for line in notes] == ([note] if note else [])
+
+
 def test_plan_of_an_adopted_target_that_is_as_expected(run: Run, write: Write, mwaa: Environments) -> None:
     mwaa.all["prod-2-10"]["AirflowConfigurationOptions"] = {}
     mwaa.all["prod-3"] = mwaa.all["prod-2-10"] | {"Name": "prod-3", "AirflowVersion": "3.2.1", "DagS3Path": "own"}
