@@ -42,7 +42,7 @@ def handler(*, migration: Migration, dag: str, waited_seconds: int) -> DagRunPro
     """`dag` names the run (`migration.airflow.runs`)."""
     run = runs.run_id(migration, dag)
     following = runs.after(migration, dag)
-    is_delta = dag in (our_dags.EXPORT, our_dags.IMPORT)
+    is_delta = dag in (our_dags.EXPORT, our_dags.IMPORT, our_dags.COMPARE)
     found, waited = _look(migration, dag, run, seconds=SECONDS if is_delta else 0.0)
     waited_seconds += waited
     if runs.is_complete(dag, found):

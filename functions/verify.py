@@ -29,12 +29,13 @@ class Verified:
 
 @state
 def handler(*, migration: Migration, dag: str) -> Verified:
-    """`dag` names the import's run (`migration.airflow.runs`).
+    """`dag` names the import's run (`migration.airflow.runs`), or one that comes after it.
 
     Raises VerificationFailed with the tables that differ, and ResultMissing.
     """
     store, artifact = of_attempt(clients.s3(), migration), of_artifact(clients.s3(), migration)
     shared = of_migration(clients.s3(), migration)
+    dag = runs.of_step(our_dags.IMPORT, runs.step_of(dag))
     if dag == our_dags.IMPORT:
         store.start_phase(phase_names.VERIFY)
     results = runs.results(artifact, dag, runs.run_id(migration, dag))

@@ -350,12 +350,24 @@ def test_what_the_source_holds_stops_a_migration_before_it_pauses_anything(execu
     assert (outcome.error, started(outcome)) == ("MigrationWouldFail", ["mwaa_migrator_probe"])
     # Earlier waits do not count.
     assert [event["waitedSeconds"] for event in outcome.events("CheckDagRun")] == [0]
-    assert outcome.events("Report")[0]["failure"]["state"] == "CheckRun"
+    assert outcome.events("Report")[0]["failure"]["state"] == "CheckRun of mwaa_migrator_probe"
 
 
 def test_waits_for_the_import_too(execute: Execute) -> None:
     outcome = execute(CheckDagRun=[READY, READY, NOT_READY, READY])
     assert outcome.states.count("WaitForRun") == 1
+
+
+def test_what_comes_after_an_import_is_waited_for_before_verify(execute: Execute) -> None:
+    def check(event: Event) -> Event:
+        run = str(event["dag"])
+        following = {EXPORT: "mwaa_migrator_import", "mwaa_migrator_import": "mwaa_migrator_compare"}
+        return {**READY, "next": following.get(run, run.replace("export", "import") if "export" in run else "")}
+
+    outcome = execute(CheckDagRun=check)
+    assert started(outcome)[-2:] == ["mwaa_migrator_import", "mwaa_migrator_compare"]
+    assert outcome.events("Verify")[-1]["dag"] == "mwaa_migrator_compare"
+    assert outcome.status == "SUCCEEDED"
 
 
 def test_waits_for_a_hop(execute: Execute) -> None:
@@ -408,7 +420,8 @@ def test_a_failure_rolls_back_and_is_reported(execute: Execute, state: str, func
     assert from_last(outcome, state) == [state, *BACK, *END, "Failed"]
     assert (outcome.status, outcome.error) == ("FAILED", "BucketNotFound")
     (reported,) = outcome.events("Report")
-    assert reported["failure"]["state"] == state
+    run = f" of {outcome.events(function)[-1]['dag']}" if state in (*RUN, "Verify") else ""
+    assert reported["failure"]["state"] == f"{state}{run}"
     assert reported["failure"]["error"] == "BucketNotFound"
     assert json.loads(reported["failure"]["cause"])["errorMessage"] == "look there"
     assert reported["rollBackFailure"] == {}

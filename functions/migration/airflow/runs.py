@@ -17,6 +17,7 @@ from migration.airflow.cli import AirflowCli, RunState
 from migration.airflow.endpoint import Endpoint
 from migration.airflow.our_dags import (
     BASE,
+    COMPARE,
     CUT_OVER,
     DAGS,
     EXPORT,
@@ -52,7 +53,9 @@ _IMPORT_OPTIONS = ("onConflict", "pickledXComs", "jobs")
 _RESULTS = {
     PROBE: ("export",),
     TARGET_PROBE: ("import",),
+    # What comes after the export is waited for beside the import.
     EXPORT: ("quiesce", "drain", "export"),
+    COMPARE: ("compare",),
     IMPORT: ("import", "verify"),
     # Its second task has nothing to do, and leaves no result.
     CUT_OVER: ("import",),
@@ -66,10 +69,11 @@ _PHASES = {
     TARGET_PROBE: phase_names.CHECK_TARGET,
     EXPORT: phase_names.EXPORT,
     IMPORT: phase_names.IMPORT,
+    COMPARE: phase_names.COMPARE,
     RESUME: phase_names.RESUME,
 }
 _OPTIONAL = ("quiesce", "drain")
-_DAG_OF = {PROBE: EXPORT, TARGET_PROBE: IMPORT, CUT_OVER: IMPORT, VERSIONS: IMPORT}
+_DAG_OF = {PROBE: EXPORT, COMPARE: EXPORT, TARGET_PROBE: IMPORT, CUT_OVER: IMPORT, VERSIONS: IMPORT}
 # What runs in the target at its final version.
 _AFTER_HOPS = (CUT_OVER, VERSIONS)
 # Seconds from the execution date of an attempt's runs to that of such a run; to the base's, from which those of the
@@ -90,7 +94,7 @@ _SHORT = 60.0
 
 def run_id(migration: Migration, run: str) -> str:
     """The id of that run in this attempt: always the same, so a retry finds the run instead of starting another."""
-    return f"{run}__{migration['artifactId']}"
+    return f"{EXPORT if run == COMPARE else run}__{migration['artifactId']}"
 
 
 def dag_of(run: str) -> str:
@@ -124,10 +128,13 @@ def artifact_of(migration: Migration, run: str) -> str:
 
 
 def after(migration: Migration, run: str) -> str:
-    """The run that comes after one has ended: an import after its export. Empty where something else comes first."""
+    """The run that comes after one has ended: an import after its export, and after the delta's the end of that of its
+    export. Empty where something else comes first."""
     if run == PROBE:
         return TARGET_PROBE if migration["direct"] else ""
-    return of_step(IMPORT, step_of(run)) if dag_of(run) == EXPORT else ""
+    if run == IMPORT:
+        return COMPARE if quiesces(migration) else ""
+    return of_step(IMPORT, step_of(run)) if dag_of(run) == EXPORT and run != COMPARE else ""
 
 
 def after_import(migration: Migration, run: str, seconds: float) -> str:

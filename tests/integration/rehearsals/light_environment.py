@@ -34,7 +34,7 @@ _FOUND = {
 }
 # The results of each of our DAGs' runs, in the order in which its tasks leave them.
 _RESULTS: dict[str, dict[str, dict[str, Any]]] = {
-    "mwaa_migrator_export": {"export": {"tables": _TABLES, "unfinished": {}}},
+    "mwaa_migrator_export": {"export": {"tables": _TABLES, "unfinished": {}}, "compare": {}},
     "mwaa_migrator_probe": {"export": _FOUND},
     "mwaa_migrator_target_probe": {"import": {"airflow_version": "3.2.1", "revision": "r", "way_in": "IAM token"}},
     "mwaa_migrator_cut_over": {"import": {"dags": 1, "unpaused": 1, "schedules_moved": 0, "unknown": []}, "verify": {}},

@@ -12,6 +12,7 @@ import trigger_dag_run
 import verify
 from migration import errors
 from migration.airflow import our_dags, runs
+from migration.airflow.endpoint import Answer
 from migration.aws import clients
 from migration.exchange import chain
 from migration.exchange.store import Store, of_artifact, of_attempt, of_bucket, of_migration
@@ -146,6 +147,34 @@ def test_a_difference_keeps_the_artifact_out_of_the_chain(planned: Plan, call: H
     with pytest.raises(errors.VerificationFailed):
         call(verify, migration=planned, dag=BASE_IMPORT)
     assert not chain.has_base(shared(planned))
+
+
+def test_the_source_is_compared_before_the_delta_counts_as_verified(
+    planned: Plan, commands: Commands, call: Handler, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(check_dag_run, "SECONDS", 0.0)
+    moved(planned, our_dags.EXPORT, our_dags.IMPORT)
+    event = {"migration": planned, "waitedSeconds": 0}
+    assert call(check_dag_run, **event, dag=our_dags.IMPORT)["next"] == our_dags.COMPARE
+    given_before = len(commands.given)
+    assert not call(trigger_dag_run, migration=planned, dag=our_dags.COMPARE)["created"]
+    # It is a task of the export's run.
+    assert len(commands.given) == given_before
+    commands.answers["tasks", "states-for-dag-run"] = Answer(True, '[{"task_id": "compare", "state": "failed"}]', "")
+    error = {"name": "SourceChanged", "message": "The source has changed since m: 1 runs (etl r1)"}
+    leave(planned, our_dags.COMPARE, "compare", "failed", error=error)
+    with pytest.raises(errors.MigrationError, match=r"1 runs \(etl r1\)") as caught:
+        call(check_dag_run, **event, dag=our_dags.COMPARE)
+    assert type(caught.value).__name__ == "SourceChanged"
+    leave(planned, our_dags.COMPARE, "compare", unchanged=True)
+    assert call(check_dag_run, **event, dag=our_dags.COMPARE)["next"] == ""
+    assert call(verify, migration=planned, dag=our_dags.COMPARE) == {"tables": 1, "rows": 10, "next": ""}
+
+
+def test_a_rehearsal_has_no_paused_source_to_compare(planned: Plan, call: Handler) -> None:
+    planned["mode"] = "rehearse"
+    moved(planned, our_dags.EXPORT, our_dags.IMPORT)
+    assert call(check_dag_run, migration=planned, dag=our_dags.IMPORT, waitedSeconds=0)["next"] == ""
 
 
 def test_the_delta_of_this_attempt_is_its_own(planned: Plan) -> None:
