@@ -114,7 +114,10 @@ def _about_requirements(plan: Migration, source: dict[str, Any], target: dict[st
 
 
 def steps_of(plan: Migration) -> dict[str, list[str]]:
-    """What a migration would do, by the states of the migrate state machine that do it."""
+    """What a migration would do, by the states of the migrate state machine that do it.
+
+    The runs of our DAGs are all of one state; those after the probes are named by the state before or after them.
+    """
     target, options = plan["target"], plan["options"]
     logs, days = options["logs"], options["historyDays"]
     groups = ", ".join(logs["groups"])
@@ -138,14 +141,16 @@ def steps_of(plan: Migration) -> dict[str, list[str]]:
         made = f"take {target['environment']} as it is, with {dags} {place}"
     steps = {
         "CreateEnvironment": [made],
-        "TriggerProbe": [
-            "check the source's database for anything that would stop the export, and estimate time and disk"
+        "TriggerRun": [
+            "check the source's database for anything that would stop the export, and estimate time and disk",
+            *(["check that the target lets its tasks into its database"] if plan["direct"] else []),
         ],
-        "TriggerTargetProbe": ["check that the target lets its tasks into its database"] if plan["direct"] else [],
+        "FilesChecked": [f"export {history}, import it and compare every row, while the source's DAGs go on"],
         "CopyLogsEarly": [f"{copy}, while the source's DAGs go on"] if early else [],
-        "TriggerExport": [
+        "NextHop": [
+            *(["move what has changed since then"] if plan["mode"] == "migrate" and options["baseRefreshes"] else []),
             *([pause] if runs.quiesces(plan) else []),
-            f"export {history}, import it and compare every row",
+            "move what has changed since then, and compare every row of it",
         ],
         "UpdateEnvironment": [f"upgrade the target in place to {version}" for version in plan["hops"]],
         "CopyLogs": [later] if groups else [],

@@ -71,11 +71,14 @@ def test_plan_shows_the_path_the_steps_and_what_differs(run: Run, write: Write, 
     assert next(line for line in lines if line.startswith("4. check the DAGs' code")).endswith(
         "; what fails there and works in the source ends the migration here"
     )
-    assert "5. copy the log events of 14 days of Task, while the source's DAGs go on" in lines
-    assert "6. pause the source's DAGs and wait up to 900 s for running tasks" in lines
-    assert "8. upgrade the target in place to 3.2.1" in lines
-    assert "9. copy what Task got since then" in lines
-    assert "11. let old task instances of the target be cleared and run again" in lines
+    assert next(line for line in lines if line.startswith("5. export the whole history")).endswith("DAGs go on")
+    assert "6. copy the log events of 14 days of Task, while the source's DAGs go on" in lines
+    assert "7. move what has changed since then" in lines
+    assert "8. pause the source's DAGs and wait up to 900 s for running tasks" in lines
+    assert "9. move what has changed since then, and compare every row of it" in lines
+    assert "10. upgrade the target in place to 3.2.1" in lines
+    assert "11. copy what Task got since then" in lines
+    assert "13. let old task instances of the target be cleared and run again" in lines
     assert "AirflowVersion 2.10.3 3.2.1" in lines
     assert "MaxWorkers 10 5" in lines
     assert "core.parallelism \N{EN DASH} 64" in lines
@@ -209,11 +212,11 @@ def test_plan_of_a_rehearsal_shows_how_large_its_target_is(run: Run, write: Writ
         (
             {"days": None, "groups": ["Task", "Worker"]},
             [
-                "5. copy all log events of Task, Worker, while the source's DAGs go on",
-                "9. copy what Task, Worker got since then",
+                "6. copy all log events of Task, Worker, while the source's DAGs go on",
+                "11. copy what Task, Worker got since then",
             ],
         ),
-        ({"onlyFailed": True}, ["8. copy the log events of 14 days of Task, of failed task instances only"]),
+        ({"onlyFailed": True}, ["10. copy the log events of 14 days of Task, of failed task instances only"]),
         ({"groups": []}, []),
     ],
 )
