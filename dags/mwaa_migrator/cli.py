@@ -13,7 +13,7 @@ import sys
 import time
 from typing import Any, Callable, Mapping, Sequence
 
-from mwaa_migrator.errors import DatabaseNotSupported, InvalidArguments, MigratorError, Refused
+from mwaa_migrator.errors import DatabaseNotSupported, InvalidArguments, MigratorError, Refused, SourceChanged
 from mwaa_migrator.options import (
     CHECK_OPTIONS,
     EXPORT_OPTIONS,
@@ -236,12 +236,12 @@ def _judge(result: Mapping[str, Any]) -> tuple[int, dict[str, str] | None]:
         )
         return FAILED, {"name": "ContentDiffers", "message": message.format(", ".join(differing))}
     if result.get("unchanged") is False:
-        message = "The source has changed since {}: {:,} runs ({}); tables: {}. Take another delta and import it."
-        runs, changed = ", ".join(result["examples"]) or "none", result["changed_units"]
-        return FAILED, {
-            "name": "ContentDiffers",
-            "message": message.format(result["artifact_id"], changed["runs"], runs, ", ".join(changed["tables"])),
-        }
+        from mwaa_migrator.export.compare_source import require_unchanged
+
+        try:
+            require_unchanged(result)
+        except SourceChanged as changed:
+            return FAILED, {"name": changed.name, "message": str(changed)}
     problems = result.get("problems")
     if problems:
         messages = [problems[0]["message"], *("{name}: {message}".format(**problem) for problem in problems[1:])]

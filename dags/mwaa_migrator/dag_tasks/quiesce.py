@@ -25,7 +25,8 @@ MEMORY = "active_dags.json"
 #: That the source's DAGs are put back for good: ``{"resumed"}``, true once they are. Quiesce never writes it.
 CLOSED = "closed.json"
 
-_DRAIN_POLL_SECONDS = 5
+#: The source's DAGs wait as well.
+_DRAIN_POLL_SECONDS = 1
 
 
 def quiesce(storage: Storage, options: Dict[str, Any], progress: Progress) -> dict[str, Any]:
