@@ -8,7 +8,8 @@ It takes one thing from the import: which rows were not written, row by row. In 
 with other content there must be some row; a row that was set aside may be missing; no other may. Changes that the
 target's Airflow has made by itself since the import are known too (``changes_by_airflow.py``).
 
-Of a delta it compares what that has replaced, and there the target must have no other rows (``replaced_rows.py``).
+Of a delta it compares what that has replaced, and there the target must have no other rows (``replaced_rows.py``). All
+other runs must be as they were when they were verified (``target_sums.py``).
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from mwaa_migrator.mending.mend_rows import mend_rows
 from mwaa_migrator.merge.chain import follower
 from mwaa_migrator.merge.log_templates import default_log_filename
 from mwaa_migrator.merge.receipts import find_receipt, rows_not_written
+from mwaa_migrator.postgres.row_names import EXAMPLES
 from mwaa_migrator.postgres.session import execute
 from mwaa_migrator.progress import Progress
 from mwaa_migrator.scratch.restore_and_upgrade import upgraded_artifact
@@ -36,6 +38,7 @@ from mwaa_migrator.this_airflow.place import session_name
 from mwaa_migrator.verify.changes_by_airflow import accept_changes_by_airflow
 from mwaa_migrator.verify.replaced_rows import ReplacedRows, Surplus, replaced_rows
 from mwaa_migrator.verify.table_comparison import compare, hash_rows, without_kept
+from mwaa_migrator.verify.target_sums import compare_and_record
 
 
 def verify_import(storage: Storage, processes: int, progress: Progress, run_id: str | None = None) -> dict[str, Any]:
@@ -44,7 +47,8 @@ def verify_import(storage: Storage, processes: int, progress: Progress, run_id: 
     Returns ``{"verified", "artifact_id", "tables", "phases"}``, with tables in the shape of the import's result.
 
     ``match`` is true for a table if each of its rows is in the target with the same content, except for the rows that
-    the import kept as the target had them, or set aside. Raises NotImported if no import was committed, and what
+    the import kept as the target had them, or set aside. Of a delta a table can have ``changed``, too: in how many runs
+    outside of it rows have changed in the target. Raises NotImported if no import was committed, and what
     restoring and upgrading raise.
     """
     artifact = read_artifact(storage)
@@ -110,7 +114,26 @@ def _compare_tables(
         }
         note = f"{compared['missing']} missing, {compared['differing']} differing"
         progress.table("compare", name, told["exported"], time.monotonic() - begun, note=note)
+    if "sums" in upgraded.artifact.manifest:
+        results = _compare_others(upgraded, results, progress)
+        upgraded.connection.commit()
     upgraded.connection.rollback()
+    return results
+
+
+def _compare_others(
+    upgraded: UpgradedArtifact, results: dict[str, dict[str, Any]], progress: Progress
+) -> dict[str, dict[str, Any]]:
+    """The results of a base or delta, with what has changed in the target's other runs since they were verified."""
+    others = compare_and_record(upgraded, all(table["match"] for table in results.values()))
+    if others.not_verified is not None:
+        progress.say(
+            f"compare: runs outside of the delta are not compared, because {others.not_verified} was not verified"
+        )
+    for name, runs in others.changed.items():
+        progress.say(f"compare: {name}: rows of {len(runs):,} other runs have changed in the target")
+        examples = [*results[name]["examples"], *runs[:EXAMPLES]]
+        results[name] = dict(results[name], changed=len(runs), match=False, examples=examples)
     return results
 
 

@@ -13,6 +13,7 @@ from tests.integration.engine.commands import eventually, kill, wait_for_phase
 from tests.integration.engine.conftest import TARGET, fill
 
 RUN = ("source_dag_1", "none__1_1")
+OTHER = ("source_dag_2", "none__2_1")
 
 #: Everything that a source at work does, and then some: rows inserted, updated, deleted, and given new keys.
 WORK = r"""
@@ -286,3 +287,73 @@ def test_a_source_of_the_targets_own_version(
     expected, found = source.counts(), target.counts()
     runs = ("dag_run", "task_instance", "xcom", "task_fail", "task_reschedule", "log", "job", "dataset_event")
     assert {name: found[name] for name in runs} == {name: expected[name] for name in runs}
+
+
+@pytest.fixture
+def verified(source: Deployment, target: Deployment, tmp_path: Path) -> Callable[[], Any]:
+    """A base is imported and verified; what it returns has a delta of one changed run verified, too."""
+    source.succeed("export", "--to", str(tmp_path), "--id", "base", "--as-base")
+    target.succeed("import", "--from", str(tmp_path / "base"))
+    assert target.succeed("verify", "--from", str(tmp_path / "base"))["verified"]
+
+    def delta() -> Any:
+        source.execute("update task_instance set pid = 7 where (dag_id, run_id) = (%s, %s)", RUN)
+        source.succeed("export", "--to", str(tmp_path), "--id", "delta", "--delta-of", str(tmp_path / "base"))
+        target.succeed("import", "--from", str(tmp_path / "delta"))
+        return target.run("verify", "--from", str(tmp_path / "delta"))
+
+    return delta
+
+
+@pytest.mark.parametrize(
+    ("table", "statement"),
+    [
+        ("task_instance", "update task_instance set pid = 8 where (dag_id, run_id, task_id) = (%s, %s, 'load')"),
+        ("dag_run", "update dag_run set conf = null, state = 'failed' where (dag_id, run_id) = (%s, %s)"),
+        ("xcom", "delete from xcom where (dag_id, run_id) = (%s, %s) and task_id = 'extract'"),
+    ],
+)
+def test_a_run_outside_of_the_delta_that_has_changed_in_the_target_is_named(
+    table: str, statement: str, target: Deployment, verified: Callable[[], Any], tmp_path: Path
+) -> None:
+    target.execute(statement, OTHER)
+    differs = verified()
+    assert (differs.code, differs.error) == (4, "ContentDiffers")
+    assert [name for name, of in differs.result["tables"].items() if not of["match"]] == [table]
+    assert differs.result["tables"][table]["changed"] == 1
+    assert differs.result["tables"][table]["examples"] == [" ".join(OTHER)]
+    # Nothing was recorded of it: it is found again.
+    assert target.run("verify", "--from", str(tmp_path / "delta")).error == "ContentDiffers"
+
+
+def test_what_the_targets_airflow_does_by_itself_is_no_change(
+    target: Deployment, verified: Callable[[], Any], tmp_path: Path
+) -> None:
+    taken_back = "update task_instance set state = null, updated_at = now() where state in ('queued', 'running')"
+    assert target.value("select count(*) from task_instance where state in ('queued', 'running')") > 0
+    target.execute(taken_back)
+    target.execute(
+        "update task_instance set state = 'scheduled', trigger_id = null, next_kwargs = null, updated_at = now() "
+        "where state = 'deferred'"
+    )
+    done = verified()
+    assert done.result["verified"]
+    assert target.succeed("verify", "--from", str(tmp_path / "delta"))["verified"]
+
+
+def test_what_looks_like_airflows_doing_and_is_more_is_a_change(
+    target: Deployment, verified: Callable[[], Any]
+) -> None:
+    target.execute("update task_instance set state = null, pid = 8 where state in ('queued', 'running')")
+    assert verified().error == "ContentDiffers"
+
+
+def test_runs_are_not_compared_after_a_gap_in_what_was_verified(
+    source: Deployment, target: Deployment, moved: Callable[..., dict[str, Any]], tmp_path: Path
+) -> None:
+    """The base was not verified here, so nobody knows what its runs should be."""
+    source.execute("update task_instance set pid = 7 where (dag_id, run_id) = (%s, %s)", RUN)
+    moved()
+    done = target.run("verify", "--from", str(tmp_path / "delta"))
+    assert done.result["verified"]
+    assert "base was not verified" in done.stderr
