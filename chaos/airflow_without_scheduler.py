@@ -26,7 +26,7 @@ from local.mwaa.dag_folders import DagFolders
 
 #: Tasks of our DAGs, as dags/mwaa_migrator_*.py have them, and their retries, which begin sooner here.
 TASKS = {
-    "mwaa_migrator_export": ("quiesce", "drain", "export"),
+    "mwaa_migrator_export": ("quiesce", "drain", "export", "compare"),
     "mwaa_migrator_import": ("import", "verify"),
     "mwaa_migrator_resume": ("resume",),
 }

@@ -9,5 +9,5 @@ from mwaa_migrator.dag_tasks.dag import make_dag
 dag = make_dag(
     "mwaa_migrator_export",
     "Writes this environment's history and settings into an artifact",
-    ["quiesce", "drain", "export"],
+    ["quiesce", "drain", "export", "compare"],
 )

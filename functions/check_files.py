@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from migration import errors, phase_names
-from migration.airflow import pip_requirements, versions
+from migration.airflow import versions
 from migration.aws import clients
 from migration.checks import (
     check_results,
@@ -26,11 +26,11 @@ from migration.checks import (
     requirements,
 )
 from migration.checks.check_results import Check
-from migration.environments import environment, s3_objects
+from migration.environments import environment, requirements_file
 from migration.environments.bucket_writer import COPIERS
 from migration.exchange import layout
 from migration.exchange.store import Store, of_artifact, of_attempt, of_migration
-from migration.model import Migration, Side
+from migration.model import Migration
 from migration.observability import logger
 from migration.state import state
 
@@ -77,9 +77,10 @@ def _requirements(migration: Migration, store: Store) -> list[Check]:
     key = found.get("RequirementsS3Path")
     if not key:
         return [requirements.none()]
-    text = _text(target, found)
+    text = requirements_file.text_of(found, target["bucket"], clients.s3(target["region"]))
     try:
-        source = _text(migration["source"], _found(migration, "source"))
+        old = migration["source"]
+        source = requirements_file.text_of(_found(migration, "source"), old["bucket"], clients.s3(old["region"]))
     except (errors.ResourceMissing, errors.EnvironmentUnavailable):
         # Then every contradiction counts as new.
         source = ""
@@ -92,17 +93,6 @@ def _installed_since(migration: Migration, store: Store) -> str | None:
     made = of_migration(clients.s3(), migration).read(layout.TARGET) or {}
     hops = [phase["started"] for phase in store.phases() if phase["name"].startswith(phase_names.HOP)]
     return max([*hops, *made.values()], default=None)
-
-
-def _text(side: Side, found: dict[str, Any]) -> str:
-    """The environment's requirements.txt (`found` is GetEnvironment's answer); empty where it has none."""
-    key = found.get("RequirementsS3Path")
-    if not key:
-        return ""
-    s3 = clients.s3(side["region"])
-    pinned = s3_objects.pin(s3, side["bucket"], key, found.get("RequirementsS3ObjectVersion"))
-    text, _ = pip_requirements.decoded(s3_objects.read(s3, side["bucket"], pinned))
-    return text
 
 
 def _options(migration: Migration, _: Store) -> list[Check]:

@@ -17,7 +17,7 @@ from migration.aws.client_errors import code_of, message_of
 from migration.environments import adoption, environment, overriding, requests, updating
 from migration.environments.environment import MIGRATION_TAG
 from migration.environments.requests import Files, Settings
-from migration.exchange import layout
+from migration.exchange import chain, layout
 from migration.exchange.locks import require_locks
 from migration.exchange.store import of_attempt, of_migration
 from migration.model import Migration
@@ -77,6 +77,7 @@ def handler(*, execution: str, migration: Migration, phase: str, files: dict[str
         _update(mwaa, found, made, migration)
         return Created(environment=name, created=False)
     _note_change(migration)
+    chain.forget(of_migration(clients.s3(), migration))
     try:
         mwaa.create_environment(**made.request)
     except ClientError as error:

@@ -7,7 +7,7 @@ from typing import Any
 
 from migration import errors, settings
 from migration.aws import clients
-from migration.exchange import layout
+from migration.exchange import chain, layout
 from migration.exchange.store import Store
 from migration.logs import early_copy, invocation, listing, request, target_lock
 from migration.logs.api import OutOfTime
@@ -61,7 +61,11 @@ def handler(*, execution: str, execution_arn: str, input: dict[str, Any], progre
             groups, missing = listing.prepare(copy, source, target)
         except OutOfTime as error:
             raise errors.TransientError("CloudWatch Logs kept throttling the listing of the log groups.") from error
-    failed = failed_of(clients.s3(), copy["bucket"], copy["failedOf"]) if copy["failedOf"] else None
+    failed = None
+    if copy["failedOf"]:
+        before = chain.read(Store(clients.s3(), copy["bucket"], layout.migration(copy["id"])))["artifacts"]
+        artifacts = dict.fromkeys([*before, layout.artifact(copy["failedOf"])])
+        failed = failed_of(clients.s3(), copy["bucket"], artifacts)
     cursor = listing.list_some(
         copy,
         groups,

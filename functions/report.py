@@ -19,11 +19,11 @@ from migration.aws.client_errors import is_transient
 from migration.checks import check_results
 from migration.environments import environment
 from migration.exchange import layout
-from migration.exchange.store import Store, of_artifact, of_attempt
+from migration.exchange.store import Store, of_artifact, of_attempt, of_bucket, of_migration
 from migration.failure import failure_of
 from migration.model import Migration, Phase
 from migration.observability import logger, metrics
-from migration.report import contents, judging, left_behind, notification, price
+from migration.report import contents, judging, left_behind, notification, price, whole_history
 from migration.report.price import Price
 from migration.report.rehearsal_history import History, Rehearsal
 from migration.state import state
@@ -50,8 +50,9 @@ def handler(
 ) -> Reported:
     """Failures are empty where there is none; `unchecked` has those of states that check."""
     artifact, store = of_artifact(clients.s3(), migration), of_attempt(clients.s3(), migration)
-    tasks = ("quiesce", "drain", "export", "import", "verify")
-    results = {task: artifact.read(layout.result(task)) or {} for task in tasks}
+    results = {task: artifact.read(layout.result(task)) or {} for task in ("quiesce", "drain")}
+    shared, whole = of_migration(clients.s3(), migration), of_bucket(clients.s3(), migration)
+    results |= whole_history.results(migration, artifact, shared, whole)
     results["versions"] = artifact.read(layout.result("import", layout.VERSIONS)) or {}
     results["cut over"] = store.read(layout.CUT_OVER) or {}
     target = migration["target"]

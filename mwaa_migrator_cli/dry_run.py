@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
+from botocore.exceptions import ClientError
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from migration.airflow import runs
+from migration.airflow import pip_requirements, runs
 from migration.aws import clients
-from migration.environments import adoption, requests
+from migration.environments import adoption, requests, requirements_file
+from migration.errors import ResourceMissing
 from migration.model import Migration
 from migration.plan import migration_input, planning
 from migration.plan.migration_plan import Attempt
@@ -88,13 +91,33 @@ def _print_adopted(console: Console, plan: Migration, source: dict[str, Any], ta
         console.print(Text(difference.told(target["Name"]), style="bold"), soft_wrap=True)
         for tool, line in property_lines.of(difference):
             console.print(Text(f"    {tool:<15}{line}"), soft_wrap=True)
-    for note in plan["notes"]:
+    for note in [*plan["notes"], *_about_requirements(plan, source, target)]:
         console.print(Text(f"- {note}"), soft_wrap=True)
     console.print()
 
 
+def _about_requirements(plan: Migration, source: dict[str, Any], target: dict[str, Any]) -> Iterator[str]:
+    """What the source's requirements.txt names and an adopted target's does not: nothing is staged for it."""
+    if not target.get("RequirementsS3Path"):
+        return
+    try:
+        theirs, ours = (
+            requirements_file.text_of(found, side["bucket"], clients.s3(side["region"]))
+            for found, side in ((source, plan["source"]), (target, plan["target"]))
+        )
+    except (ClientError, ResourceMissing) as error:
+        yield f"The two requirements.txt could not be compared: {error}"
+        return
+    lines = pip_requirements.missing(theirs, ours)
+    if lines:
+        yield f"{target['Name']}'s requirements.txt lacks {', '.join(lines)}, which the source's has."
+
+
 def steps_of(plan: Migration) -> dict[str, list[str]]:
-    """What a migration would do, by the states of the migrate state machine that do it."""
+    """What a migration would do, by the states of the migrate state machine that do it.
+
+    The runs of our DAGs are all of one state; those after the probes are named by the state before or after them.
+    """
     target, options = plan["target"], plan["options"]
     logs, days = options["logs"], options["historyDays"]
     groups = ", ".join(logs["groups"])
@@ -118,14 +141,16 @@ def steps_of(plan: Migration) -> dict[str, list[str]]:
         made = f"take {target['environment']} as it is, with {dags} {place}"
     steps = {
         "CreateEnvironment": [made],
-        "TriggerProbe": [
-            "check the source's database for anything that would stop the export, and estimate time and disk"
+        "TriggerRun": [
+            "check the source's database for anything that would stop the export, and estimate time and disk",
+            *(["check that the target lets its tasks into its database"] if plan["direct"] else []),
         ],
-        "TriggerTargetProbe": ["check that the target lets its tasks into its database"] if plan["direct"] else [],
+        "FilesChecked": [f"export {history}, import it and compare every row, while the source's DAGs go on"],
         "CopyLogsEarly": [f"{copy}, while the source's DAGs go on"] if early else [],
-        "TriggerExport": [
+        "NextHop": [
+            *(["move what has changed since then"] if plan["mode"] == "migrate" and options["baseRefreshes"] else []),
             *([pause] if runs.quiesces(plan) else []),
-            f"export {history}, import it and compare every row",
+            "move what has changed since then, and compare every row of it",
         ],
         "UpdateEnvironment": [f"upgrade the target in place to {version}" for version in plan["hops"]],
         "CopyLogs": [later] if groups else [],

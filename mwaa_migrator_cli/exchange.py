@@ -51,17 +51,19 @@ class Exchange:
         return list(line)
 
     def _done(self, name: str) -> dict[str, Any] | None:
-        """A task's result, once it has done its work."""
-        found = [content for _, content in self._objects(self._artifacts, layout.result(name))]
-        return next((content for content in found if content.get("status") == "done"), None)
+        """The result of a task of the delta's runs, once it has done its work."""
+        found = self._objects(self._artifacts, layout.result(name))
+        done = [content for key, content in found if content.get("status") == "done" and layout.is_of_delta(key)]
+        return next(iter(done), None)
 
     def rows(self) -> dict[str, int]:
-        """Rows exported and merged, as far as the engine's results are there."""
-        rows = {}
+        """Rows exported and merged, as far as the engine's results are there; those that went again, each time."""
+        rows: dict[str, int] = {}
         for name, what, column in (("export", "exported", "rows"), ("import", "merged", "merged")):
             for _, content in self._objects(self._artifacts, layout.result(name)):
-                tables = content.get("tables") or {}
-                rows[what] = sum(int(table.get(column) or 0) for table in tables.values())
+                if "artifact_id" in content:
+                    tables = content.get("tables") or {}
+                    rows[what] = rows.get(what, 0) + sum(int(table.get(column) or 0) for table in tables.values())
         return rows
 
     def reports(self) -> list[dict[str, Any]]:

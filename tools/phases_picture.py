@@ -19,23 +19,26 @@ _GREY = "#6e7781"
 
 
 class Stretch(NamedTuple):
-    """Phases, each with the state that begins it, and who runs the DAGs in the meantime."""
+    """Phases, each with the state that begins it, and who runs the DAGs in the meantime.
+
+    None stands for a state that is there already: what is done with the base is done again with the delta.
+    """
 
     colour: str
     caption: str
-    phases: tuple[tuple[str, str], ...]
+    phases: tuple[tuple[str, str | None], ...]
 
 
 STRETCHES = (
     Stretch(
         "#0969da",
         "the old environment runs your DAGs",
-        (("plan", "Plan"), ("create target", "CreateEnvironment"), ("copy logs", "CopyLogsEarly")),
+        (("plan", "Plan"), ("create target", "CreateEnvironment"), ("base", "TriggerRun"), ("logs", "CopyLogsEarly")),
     ),
     Stretch(
         "#bc4c00",
         "no DAG runs: the downtime",
-        (("export", "TriggerExport"), ("import", "TriggerImport"), ("verify", "Verify"), ("cut over", "CutOver")),
+        (("delta", None), ("verify", None), ("cut over", "CutOver")),
     ),
     Stretch("#1a7f37", "the new one runs them", (("report", "Report"),)),
 )

@@ -13,7 +13,7 @@ import sys
 import time
 from typing import Any, Callable, Mapping, Sequence
 
-from mwaa_migrator.errors import InvalidArguments, MigratorError, Refused
+from mwaa_migrator.errors import InvalidArguments, MigratorError, Refused, SourceChanged
 from mwaa_migrator.options import (
     CHECK_OPTIONS,
     EXPORT_OPTIONS,
@@ -136,7 +136,11 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
     progress = on_terminal(arguments.json)
     options = {name: getattr(arguments, name) for name in _OPTIONS[arguments.command]}
     if arguments.command == "agent":
-        require_postgresql("an agent")
+        try:
+            import psycopg2  # noqa: F401
+        except ImportError:
+            # With it, the agent's own check names the database among whatever else is missing.
+            require_postgresql("an agent")
         from mwaa_migrator.agent.command import run_agent
 
         return run_agent(arguments.exchange, arguments.migration, arguments.check, progress)
@@ -231,12 +235,12 @@ def _judge(result: Mapping[str, Any]) -> tuple[int, dict[str, str] | None]:
         )
         return FAILED, {"name": "ContentDiffers", "message": message.format(", ".join(differing))}
     if result.get("unchanged") is False:
-        message = "The source has changed since {}: {:,} runs ({}); tables: {}. Take another delta and import it."
-        runs, changed = ", ".join(result["examples"]) or "none", result["changed_units"]
-        return FAILED, {
-            "name": "ContentDiffers",
-            "message": message.format(result["artifact_id"], changed["runs"], runs, ", ".join(changed["tables"])),
-        }
+        from mwaa_migrator.export.compare_source import require_unchanged
+
+        try:
+            require_unchanged(result)
+        except SourceChanged as changed:
+            return FAILED, {"name": changed.name, "message": str(changed)}
     problems = result.get("problems")
     if problems:
         messages = [problems[0]["message"], *("{name}: {message}".format(**problem) for problem in problems[1:])]

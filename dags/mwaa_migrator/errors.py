@@ -198,6 +198,10 @@ class ContentDiffers(MigratorError):
     """The rows in the target are not the rows of the source."""
 
 
+class SourceChanged(MigratorError):
+    """A run or a setting has changed in the source since the delta, although its DAGs are paused."""
+
+
 class DagsLocked(MigratorError):
     """Another session kept rows of DAGs locked, so that none could be paused or unpaused."""
 

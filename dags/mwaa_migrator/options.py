@@ -79,6 +79,7 @@ _SECONDS = _whole_number("a number of seconds, 0 to 86400", 0, 86400)
 _TABLES = Values("a list of tables", _are_names, _parse_names)
 _EXPRESSION = Values("a regular expression", lambda value: isinstance(value, str))
 _VERSION = Values("a version such as 2.11.2", _is_version)
+_ARTIFACT = Values("the URL of an artifact's folder", lambda value: isinstance(value, str) and value != "")
 SWITCH = Values("true or false", lambda value: isinstance(value, bool))
 
 
@@ -134,6 +135,8 @@ EXPORT_OPTIONS: Mapping[str, Option] = {
         "the Airflow that the rows will end in: 3.x also refuses what its own migrations do not take (default: 2.x)",
     ),
     "probe": Option(False, SWITCH),
+    "asBase": Option(False, SWITCH),
+    "deltaOf": Option(None, _ARTIFACT),
     "quiesce": Option(False, SWITCH),
     "drainSeconds": Option(900, _SECONDS),
     "drainPolicy": Option(FAIL_DRAIN, _one_of(FAIL_DRAIN, ABANDON, WAIT)),

@@ -180,7 +180,7 @@ class _Probe:
     def _put(self) -> None:
         grants.grant(
             self._exchange.s3, self._exchange.kms, self._exchange.bucket, self._exchange.key_arn,
-            layout.artifact(self._id), self._id, [self._role],
+            [layout.artifact(self._id)], self._id, [self._role],
         )  # fmt: skip
         self._exchange.s3.delete_object(Bucket=self._exchange.bucket, Key=self._answer)
         writer = BucketWriter.of(self._s3, self._bucket)

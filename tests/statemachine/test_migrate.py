@@ -18,15 +18,13 @@ STATES = definition()["States"]
 
 BEFORE_EXPORT = ["Plan", "GrantAccess", "Purpose", "StageSettings", "CreateEnvironment", "PollTarget", "TargetReady"]
 TO_PARSED = [*BEFORE_EXPORT, "StageDags", "CheckParsed", "DagsParsed"]
-PROBE = ["TriggerProbe", "CheckProbe", "ProbeEnded"]
+RUN = ["TriggerRun", "CheckRun", "RunEnded"]
+PROBE = RUN
 CHECKS = ["CheckTarget", "TargetChecked", "CheckFiles", "FilesChecked"]
-FROM_LOGS_TO_VERIFY = [
-    *("LogsEarly", "CopyLogsEarly"),
-    *("TriggerExport", "CheckExport", "ExportEnded"),
-    *("TriggerImport", "CheckImport", "ImportEnded"),
-    "Verify",
-]
-TO_VERIFY = [*TO_PARSED, *PROBE, "Probed", *CHECKS, *FROM_LOGS_TO_VERIFY]
+MOVED = [*RUN, *RUN, "Verify", "Verified"]
+# The base, a refresh and the delta.
+FROM_BASE_TO_VERIFIED = [*MOVED, "LogsEarly", "CopyLogsEarly", *MOVED, *MOVED]
+TO_VERIFY = [*TO_PARSED, *PROBE, "Probed", *CHECKS, *FROM_BASE_TO_VERIFIED]
 HOP = ["NextHop", "StageHop", "UpdateEnvironment", "PollHop", "HopEnded", "NextHop"]
 LOGS = ["Logs", "CopyLogs"]
 CUT_OVER = ["Mode", "CutOver", "CutOverEnded"]
@@ -35,6 +33,19 @@ END = ["Report", "CleanUp", "CleanUpEnded", "Outcome"]
 BACK = ["RollBack", "RolledBack"]
 LOG_FUNCTIONS = ("ListLogStreams", "CopyLogEvents", "CollectLogResults")
 BY_HAND = ["Plan", "GrantAccess", "Purpose", "StageRollBack", "CheckParsed", "DagsParsed"]
+
+
+EXPORT = "mwaa_migrator_export"
+
+
+def from_last(outcome: Outcome, state: str) -> list[str]:
+    """The states from the last time on that one was entered."""
+    return outcome.states[len(outcome.states) - 1 - outcome.states[::-1].index(state) :]
+
+
+def started(outcome: Outcome) -> list[str]:
+    """The runs of our DAGs, in their order."""
+    return [event["dag"] for event in outcome.events("TriggerDagRun")]
 
 
 def test_a_migration_with_a_hop(execute: Execute) -> None:
@@ -78,15 +89,15 @@ def test_within_2_there_is_no_hop(execute: Execute) -> None:
 
 
 DIRECT = {**MIGRATION, "direct": True, "importVersion": "3.2.1", "hops": []}
-TARGET_PROBE = ["TriggerTargetProbe", "CheckTargetProbe", "TargetProbeEnded"]
+TARGET_PROBE = RUN
 
 
 def test_directly_there_is_no_hop_and_the_target_is_probed_before_anything_is_paused(execute: Execute) -> None:
     outcome = execute(Plan=DIRECT, CheckDagRun=[READY, NOT_READY, READY])
     assert outcome.states == [
         *(*TO_PARSED, *PROBE),
-        *(*TARGET_PROBE, "WaitForTargetProbe", *TARGET_PROBE[1:], "Probed", *CHECKS),
-        *(*FROM_LOGS_TO_VERIFY, "NextHop", *LOGS, *CUT_OVER, *END, "Succeeded"),
+        *(*TARGET_PROBE, "WaitForRun", *TARGET_PROBE[1:], "Probed", *CHECKS),
+        *(*FROM_BASE_TO_VERIFIED, "NextHop", *LOGS, *CUT_OVER, *END, "Succeeded"),
     ]
     of_target = [event for event in outcome.events("CheckDagRun") if event["dag"] == "mwaa_migrator_target_probe"]
     assert [event["waitedSeconds"] for event in of_target] == [0, 60]
@@ -94,11 +105,18 @@ def test_directly_there_is_no_hop_and_the_target_is_probed_before_anything_is_pa
 
 @pytest.mark.parametrize("state", TARGET_PROBE[:2])
 def test_a_target_that_lets_no_task_in_is_rolled_back_before_anything_is_paused(execute: Execute, state: str) -> None:
-    function = "TriggerDagRun" if state == "TriggerTargetProbe" else "CheckDagRun"
+    function = "TriggerDagRun" if state == "TriggerRun" else "CheckDagRun"
     outcome = execute(Plan=DIRECT, **{function: [READY, Fails("DatabaseOutOfReach")]})
-    after = [] if state == "TriggerTargetProbe" else ["MayFallBack"]
-    assert outcome.states[outcome.states.index(state) :] == [state, *after, *BACK, *END, "Failed"]
-    assert (outcome.error, "TriggerExport" in outcome.states) == ("DatabaseOutOfReach", False)
+    after = [] if state == "TriggerRun" else ["MayFallBack"]
+    assert from_last(outcome, state) == [state, *after, *BACK, *END, "Failed"]
+    assert (outcome.error, EXPORT in started(outcome)) == ("DatabaseOutOfReach", False)
+
+
+def test_an_import_that_is_kept_out_falls_back_no_more(execute: Execute) -> None:
+    """Only the target's probe may: what comes after it has imported, or has paused the source."""
+    outcome = execute(Plan=AUTO, CheckDagRun=[READY, READY, READY, Fails("DatabaseOutOfReach")])
+    assert from_last(outcome, "CheckRun") == ["CheckRun", "MayFallBack", *BACK, *END, "Failed"]
+    assert started(outcome)[-1] == "mwaa_migrator_import_base"
 
 
 FALL_BACK = ["MayFallBack", "FallBack", "FellBack"]
@@ -116,7 +134,7 @@ def test_where_it_may_it_falls_back_to_the_path_through_2_11(execute: Execute) -
     assert outcome.states == [
         *(*TO_PARSED, *PROBE, *TARGET_PROBE[:2]),
         *(*FALL_BACK, "WaitForFallBack", *FALL_BACK[1:]),
-        *(*again, *FROM_LOGS_TO_VERIFY, *HOP, *LOGS, *CUT_OVER, *VERSIONS, *END, "Succeeded"),
+        *(*again, *FROM_BASE_TO_VERIFIED, *HOP, *LOGS, *CUT_OVER, *VERSIONS, *END, "Succeeded"),
     ]
     assert [(event["waitedSeconds"], "no way in" in event["cause"]) for event in outcome.events("FallBack")] == [
         (0, True), (60, True),
@@ -165,7 +183,7 @@ REHEARSAL = {**MIGRATION, "mode": "rehearse"}
 def test_a_rehearsal_checks_and_does_not_cut_over(execute: Execute) -> None:
     outcome = execute(Plan=REHEARSAL, Report={**WELL["Report"], "verdict": "fail"})
     assert outcome.states == [
-        *(*TO_PARSED, *PROBE, "Probed", *FROM_LOGS_TO_VERIFY),
+        *(*TO_PARSED, *PROBE, "Probed", *FROM_BASE_TO_VERIFIED),
         *(*HOP, *LOGS, "Mode", *CHECKS, *VERSIONS, *END, "Succeeded"),
     ]
     # The output says that something is wrong.
@@ -197,7 +215,8 @@ def test_a_migration_checks_before_it_pauses_anything(execute: Execute) -> None:
     outcome = execute(CheckDagRun=[NOT_READY, READY], CheckTarget=[NOT_READY, READY])
     assert outcome.states.count("WaitForCheck") == 1
     assert [event["waitedSeconds"] for event in outcome.events("CheckTarget")] == [0, 60]
-    assert outcome.states.index("FilesChecked") < outcome.states.index("TriggerExport")
+    functions = [function for function, _ in outcome.calls]
+    assert functions.index("CheckFiles") < functions.index("TriggerDagRun", functions.index("TriggerDagRun") + 1)
     assert outcome.events("Report")[0]["unchecked"] == []
 
 
@@ -220,7 +239,8 @@ def test_a_migration_goes_on_without_a_check_that_cannot_be_made(execute: Execut
 
 def test_what_was_exported_is_not_held_up_by_checks(execute: Execute) -> None:
     outcome = execute(Plan={**MIGRATION, "finished": ["plan", "export"]})
-    assert outcome.states[: len(TO_PARSED) + 1] == [*TO_PARSED, "LogsEarly"]
+    assert outcome.states[: len(TO_PARSED) + 1] == [*TO_PARSED, "TriggerRun"]
+    assert started(outcome) == [EXPORT, "mwaa_migrator_import"]
     assert outcome.events("CheckFiles") == []
 
 
@@ -290,11 +310,17 @@ def test_what_each_call_is_about(execute: Execute) -> None:
     assert [event["airflowVersion"] for event in outcome.events("StageSettings")] == ["2.11.2", "3.2.1"]
     polled = [(event["phase"], event["airflowVersion"]) for event in outcome.events("PollEnvironment")]
     assert polled == [("create target", "2.11.2"), ("hop to 3.2.1", "3.2.1")]
-    assert [event["dag"] for event in outcome.events("TriggerDagRun")] == [
+    runs = [
         "mwaa_migrator_probe",
+        "mwaa_migrator_export_base",
+        "mwaa_migrator_import_base",
+        "mwaa_migrator_export_refresh_1",
+        "mwaa_migrator_import_refresh_1",
         "mwaa_migrator_export",
         "mwaa_migrator_import",
     ]
+    assert started(outcome) == [event["dag"] for event in outcome.events("CheckDagRun")] == runs
+    assert [event["dag"] for event in outcome.events("Verify")] == runs[2::2]
     assert outcome.events("UpdateEnvironment")[0]["files"] == {"dags": "prod-3/dags"}
 
 
@@ -303,7 +329,7 @@ def test_what_each_call_is_about(execute: Execute) -> None:
     [
         ("PollEnvironment", "WaitForTarget"),
         ("CheckParsed", "WaitForDags"),
-        ("CheckDagRun", "WaitForProbe"),
+        ("CheckDagRun", "WaitForRun"),
         ("CleanUp", "WaitForCleanUp"),
     ],
 )
@@ -315,21 +341,33 @@ def test_waits_and_looks_again(execute: Execute, function: str, wait: str) -> No
 
 def test_waits_for_the_export_too(execute: Execute) -> None:
     outcome = execute(CheckDagRun=[READY, NOT_READY, NOT_READY, READY])
-    assert outcome.states.count("WaitForExport") == 2
+    assert outcome.states.count("WaitForRun") == 2
     assert [event["waitedSeconds"] for event in outcome.events("CheckDagRun")][:4] == [0, 0, 60, 60]
 
 
 def test_what_the_source_holds_stops_a_migration_before_it_pauses_anything(execute: Execute) -> None:
     outcome = execute(CheckParsed=[NOT_READY, READY], CheckDagRun=Fails("MigrationWouldFail", "12 rows of xcom"))
-    assert (outcome.error, "TriggerExport" in outcome.states) == ("MigrationWouldFail", False)
+    assert (outcome.error, started(outcome)) == ("MigrationWouldFail", ["mwaa_migrator_probe"])
     # Earlier waits do not count.
     assert [event["waitedSeconds"] for event in outcome.events("CheckDagRun")] == [0]
-    assert outcome.events("Report")[0]["failure"]["state"] == "CheckProbe"
+    assert outcome.events("Report")[0]["failure"]["state"] == "CheckRun of mwaa_migrator_probe"
 
 
 def test_waits_for_the_import_too(execute: Execute) -> None:
     outcome = execute(CheckDagRun=[READY, READY, NOT_READY, READY])
-    assert outcome.states.count("WaitForImport") == 1
+    assert outcome.states.count("WaitForRun") == 1
+
+
+def test_what_comes_after_an_import_is_waited_for_before_verify(execute: Execute) -> None:
+    def check(event: Event) -> Event:
+        run = str(event["dag"])
+        following = {EXPORT: "mwaa_migrator_import", "mwaa_migrator_import": "mwaa_migrator_compare"}
+        return {**READY, "next": following.get(run, run.replace("export", "import") if "export" in run else "")}
+
+    outcome = execute(CheckDagRun=check)
+    assert started(outcome)[-2:] == ["mwaa_migrator_import", "mwaa_migrator_compare"]
+    assert outcome.events("Verify")[-1]["dag"] == "mwaa_migrator_compare"
+    assert outcome.status == "SUCCEEDED"
 
 
 def test_waits_for_a_hop(execute: Execute) -> None:
@@ -356,37 +394,34 @@ def test_roll_back_goes_on_where_it_stopped(execute: Execute) -> None:
     assert [(event["waitedSeconds"], event["done"]) for event in outcome.events("RollBack")] == [(0, 0), (60, 5)]
 
 
-# Every state that can fail before the cut-over has ended: its function, and how often that was called before.
-ROLLED_BACK = {
-    "GrantAccess": ("GrantAccess", 0),
-    "StageSettings": ("StageSettings", 0),
-    "CreateEnvironment": ("CreateEnvironment", 0),
-    "PollTarget": ("PollEnvironment", 0),
-    "StageDags": ("StageDags", 0),
-    "CheckParsed": ("CheckParsed", 0),
-    "TriggerProbe": ("TriggerDagRun", 0),
-    "CheckProbe": ("CheckDagRun", 0),
-    "TriggerExport": ("TriggerDagRun", 1),
-    "CheckExport": ("CheckDagRun", 1),
-    "TriggerImport": ("TriggerDagRun", 2),
-    "CheckImport": ("CheckDagRun", 2),
-    "Verify": ("Verify", 0),
-    "StageHop": ("StageSettings", 1),
-    "UpdateEnvironment": ("UpdateEnvironment", 0),
-    "PollHop": ("PollEnvironment", 1),
-    "CutOver": ("CutOver", 0),
-}
+# Every state that can fail before the cut-over has ended: its function, and how often that was called before. Our runs
+# are those of the probe, the base (two), the refresh (two) and the delta (two).
+ROLLED_BACK = [
+    ("GrantAccess", "GrantAccess", 0),
+    ("StageSettings", "StageSettings", 0),
+    ("CreateEnvironment", "CreateEnvironment", 0),
+    ("PollTarget", "PollEnvironment", 0),
+    ("StageDags", "StageDags", 0),
+    ("CheckParsed", "CheckParsed", 0),
+    *(("TriggerRun", "TriggerDagRun", number) for number in range(7)),
+    *(("CheckRun", "CheckDagRun", number) for number in range(7)),
+    *(("Verify", "Verify", number) for number in range(3)),
+    ("StageHop", "StageSettings", 1),
+    ("UpdateEnvironment", "UpdateEnvironment", 0),
+    ("PollHop", "PollEnvironment", 1),
+    ("CutOver", "CutOver", 0),
+]
 
 
-@pytest.mark.parametrize("state", ROLLED_BACK)
-def test_a_failure_rolls_back_and_is_reported(execute: Execute, state: str) -> None:
-    function, before = ROLLED_BACK[state]
+@pytest.mark.parametrize(("state", "function", "before"), ROLLED_BACK)
+def test_a_failure_rolls_back_and_is_reported(execute: Execute, state: str, function: str, before: int) -> None:
     fine: Event = {"files": {}} if function == "StageSettings" else READY
     outcome = execute(**{function: [*[fine] * before, Fails("BucketNotFound", "look there")]})
-    assert outcome.states[outcome.states.index(state) :] == [state, *BACK, *END, "Failed"]
+    assert from_last(outcome, state) == [state, *BACK, *END, "Failed"]
     assert (outcome.status, outcome.error) == ("FAILED", "BucketNotFound")
     (reported,) = outcome.events("Report")
-    assert reported["failure"]["state"] == state
+    run = f" of {outcome.events(function)[-1]['dag']}" if state in (*RUN, "Verify") else ""
+    assert reported["failure"]["state"] == f"{state}{run}"
     assert reported["failure"]["error"] == "BucketNotFound"
     assert json.loads(reported["failure"]["cause"])["errorMessage"] == "look there"
     assert reported["rollBackFailure"] == {}
@@ -396,9 +431,9 @@ def test_a_failure_rolls_back_and_is_reported(execute: Execute, state: str) -> N
 def test_logs_are_copied_while_the_dags_run_and_at_the_end(execute: Execute) -> None:
     outcome = execute()
     assert [function for function, _ in outcome.calls if "Log" in function or function == "TriggerDagRun"] == [
-        "TriggerDagRun",
+        *["TriggerDagRun"] * 3,
         *("ListLogStreams", "CopyLogEvents", "CopyLogEvents", "CollectLogResults"),
-        *("TriggerDagRun", "TriggerDagRun"),
+        *["TriggerDagRun"] * 4,
         *("ListLogStreams", "CopyLogEvents", "CopyLogEvents", "CollectLogResults"),
     ]
     given = [event["input"] for event in outcome.events("ListLogStreams")]
@@ -445,7 +480,14 @@ def test_lost_logs_roll_back(execute: Execute, state: str, before: list[Event]) 
 )
 def test_a_dry_run_says_what_the_states_do(execute: Execute, change: Event) -> None:
     plan: Any = {**MIGRATION, "target": {"environment": "prod-3", "bucket": "dags", "dagsPath": "dags/"}, **change}
-    options: Event = {"drainSeconds": 600, "historyDays": None, "smokeTest": [], "quiesce": True, "checks": "enforce"}
+    options: Event = {
+        "drainSeconds": 600,
+        "historyDays": None,
+        "smokeTest": [],
+        "quiesce": True,
+        "checks": "enforce",
+        "baseRefreshes": 1,
+    }
     plan["options"] = {**options, "logs": {"days": 14, **plan["options"]["logs"]}}
     steps = dry_run.steps_of(plan)
     entered = Counter(execute(Plan=plan).states)
@@ -559,9 +601,9 @@ def test_a_fault_that_stays_rolls_back(execute: Execute) -> None:
 
 def test_every_state_is_reached_by_a_test() -> None:
     reached = {*TO_VERIFY, *BY_HAND, *HOP, *LOGS, *CHECKS, *CUT_OVER, *END, *BACK, "Succeeded", "Failed", "Refused"}
-    waits = {"WaitForTarget", "WaitForDags", "WaitForExport", "WaitForImport", "WaitForHop", "WaitForCleanUp"}
-    reached |= {*TARGET_PROBE, *FALL_BACK, "WaitForTargetProbe", "WaitForFallBack", *VERSIONS, "WaitForVersions"}
-    assert set(STATES) == reached | waits | {"WaitForRollBack", "WaitForCheck", "WaitForCutOver", "WaitForProbe"}
+    waits = {"WaitForTarget", "WaitForDags", "WaitForRun", "WaitForHop", "WaitForCleanUp"}
+    reached |= {*FALL_BACK, "WaitForFallBack", *VERSIONS, "WaitForVersions"}
+    assert set(STATES) == reached | waits | {"WaitForRollBack", "WaitForCheck", "WaitForCutOver"}
 
 
 TASKS = {name: state for name, state in STATES.items() if state["Type"] == "Task"}
@@ -585,13 +627,13 @@ def test_every_task_retries_what_passes_and_catches_the_rest(name: str) -> None:
         "UpdateEnvironment": maintenance,
     }
     # While the source is paused a web server gets ten minutes.
-    long = name in ("RollBack", "CutOver", "CheckExport", "CheckImport") or name.startswith("Trigger")
+    long = name in ("RollBack", "CutOver", "CheckRun", "TriggerRun")
     usual = [{**common[0], "MaxAttempts": 24}, *common[1:]] if long else common
     assert task["Retry"] == first.get(name, []) + usual
     assert {"Lambda.TooManyRequestsException", "Lambda.ServiceException", "TransientError"} <= set(
         common[0]["ErrorEquals"]
     )
-    named = {"CheckFiles": [["ChecksFailed"]], "CheckTargetProbe": [["DatabaseOutOfReach", "SourceBelowMigrations"]]}
+    named = {"CheckFiles": [["ChecksFailed"]], "CheckRun": [["DatabaseOutOfReach", "SourceBelowMigrations"]]}
     before = named.get(name, [])
     assert [caught["ErrorEquals"] for caught in task["Catch"]] == [*before, ["States.ALL"]]
     assert task["TimeoutSeconds"] > 0
@@ -603,7 +645,8 @@ def transitions(outcome: Outcome) -> int:
 
 
 def test_transitions_of_a_long_migration(execute: Execute) -> None:
-    """At most 300 at a 60-second poll: 30 minutes to create, 40 for the hop, 15 each for export and import."""
+    """At most 300 at a 60-second poll: 30 minutes to create, 40 for the hop, 15 each for the base's export and import,
+    a minute for each of the other runs."""
 
     def environments(event: Event) -> Event:
         return wait(event, 1800 if event["phase"] == "create target" else 2400, 120)
@@ -615,7 +658,7 @@ def test_transitions_of_a_long_migration(execute: Execute) -> None:
     outcome = execute(
         PollEnvironment=environments,
         CheckParsed=lambda event: wait(event, 300, 60),
-        CheckDagRun=lambda event: wait(event, 900, 60),
+        CheckDagRun=lambda event: wait(event, 900 if event["dag"].endswith("base") else 60, 60),
     )
     assert outcome.status == "SUCCEEDED"
     assert transitions(outcome) <= 300

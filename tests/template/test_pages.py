@@ -97,6 +97,6 @@ def test_the_picture_of_the_phases_is_fresh() -> None:
 
 
 def test_the_picture_has_the_phases_in_the_order_of_the_state_machine() -> None:
-    shown = [state for stretch in STRETCHES for _, state in stretch.phases]
+    shown = [state for stretch in STRETCHES for _, state in stretch.phases if state is not None]
     order = [name for name in definition("migrate")["States"] if name in shown]
     assert order == shown

@@ -91,7 +91,8 @@ FILLED: dict[str, Any] = {
     },
     "migration": MIGRATION,
     "listing": {"batches": 2, "copy": {"bucket": "b", "workers": 5}, "manifest": "m", "progress": None, "ready": False},
-    "progress": {"ready": False, "done": 3, "waitSeconds": 5, "waitedSeconds": 10},
+    "progress": {"ready": False, "done": 3, "waitSeconds": 5, "waitedSeconds": 10, "next": ""},
+    "run": "mwaa_migrator_import_base", "verified": {"tables": 1, "rows": 2, "next": "mwaa_migrator_export"},
     "report": {"bucket": "b", "migrationId": "i", "report": "r", "verdict": "warn"},
     "failure": {"state": "Plan", "error": "EnvironmentLocked", "cause": "it's \"held\"\n\u00e4"},
     "failed": True, "hop": 1, "unchecked": [], "files": ["f"], "document": {"x": [1]}, "rehearsal": {}, "verdict": "",
@@ -101,7 +102,8 @@ BARE = FILLED | {
     "states": FILLED["states"] | {"errorOutput": {"Error": "States.Timeout"}, "result": {"Payload": {}}},
     "migration": MIGRATION
     | {"finished": [], "hops": [], "direct": True, "options": {"logs": {"groups": [], "onlyFailed": True}}},
-    "failed": False, "hop": 0, "unchecked": [{"state": "CheckFiles"}], "failure": {},
+    "failed": False, "hop": 0, "unchecked": [{"state": "CheckFiles"}], "failure": {}, "run": "mwaa_migrator_probe",
+    "progress": {"ready": True, "waitSeconds": 0, "waitedSeconds": 10},
 }  # fmt: skip
 ABORTED = FILLED | {
     "states": FILLED["states"] | {"errorOutput": {"Error": "X", "Cause": json.dumps({"Status": "ABORTED"})}}

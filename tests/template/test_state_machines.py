@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from migration.airflow import our_dags
+from migration.airflow import our_dags, runs
 from tools import state_machines
 from tools.state_machines import DEPLOYED, NAMES, ROOT, InvalidSource, definition
 from tools.template import template
@@ -41,8 +41,9 @@ def test_the_order_of_the_states_is_fresh() -> None:
 
 def test_the_definition_names_our_dags_as_the_functions_and_their_files_do() -> None:
     deployed = (DEPLOYED / "migrate.asl.json").read_text(encoding="utf-8")
-    assert set(re.findall(r'"dag": "(\w+)"', deployed)) == {
-        *(our_dags.PROBE, our_dags.TARGET_PROBE, our_dags.EXPORT, our_dags.IMPORT)
+    assert set(re.findall(rf"{our_dags.NAME}_\w+", deployed)) == {
+        *(our_dags.PROBE, our_dags.TARGET_PROBE, our_dags.EXPORT),
+        *(runs.of_step(dag, our_dags.BASE) for dag in (our_dags.EXPORT, our_dags.IMPORT)),
     }
     assert {file.stem for file in (ROOT / "dags").glob(f"{our_dags.NAME}_*.py")} == set(our_dags.DAGS)
 

@@ -6,10 +6,11 @@ import platform
 from typing import Any, Callable, Dict, List
 
 from mwaa_migrator.artifact.s3_storage import S3Storage
-from mwaa_migrator.errors import MigratorError, StorageUnfit
+from mwaa_migrator.errors import DatabaseNotSupported, MigratorError, StorageUnfit
 from mwaa_migrator.progress import Progress
 from mwaa_migrator.this_airflow.configuration import dags_folder, executor, fernet
 from mwaa_migrator.this_airflow.database import metadata_database
+from mwaa_migrator.this_airflow.database_kind import is_other_database
 
 _OBJECT = "agent/check.json"
 
@@ -57,6 +58,11 @@ def _look_at_place(place: S3Storage) -> Dict[str, Any]:
 
 
 def _look_at_database(_: S3Storage) -> Dict[str, Any]:
+    if is_other_database():
+        raise DatabaseNotSupported(
+            "The metadata database is not PostgreSQL, and an agent works with that only. Export from this one by the "
+            "engine's own command, with the DAGs paused: mwaa_migrator.pyz export --to URL."
+        )
     with metadata_database() as database:
         return {
             "airflow_version": database.airflow_version,

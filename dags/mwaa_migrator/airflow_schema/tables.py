@@ -87,9 +87,9 @@ LOG_TEMPLATE_TABLE = "log_template"
 #: What people set, and what a delta takes whole.
 SETTINGS = ("connection", DAG_TABLE, "slot_pool", "variable")
 
-#: Where Airflow itself writes while all DAGs are paused: when it parsed a DAG, its components' heartbeats, what people
-#: do in the web interface. None of these is a run or a setting.
-WRITTEN_WHILE_PAUSED = frozenset({DAG_TABLE, "job", "log"})
+#: Where Airflow itself writes while all DAGs are paused: when it parsed a DAG and refreshed a bundle of DAGs, its
+#: components' heartbeats, what people do in the web interface. None of these is a run or a setting.
+WRITTEN_WHILE_PAUSED = frozenset({DAG_TABLE, "dag_bundle", "job", "log"})
 
 #: The column by which a table has something of a version of a DAG.
 DAG_VERSION_COLUMN = "dag_version_id"

@@ -27,8 +27,8 @@ DAG_LIST = "dags.json"
 #: The units that a delta replaces.
 CHANGES = "changes.json"
 
-#: The id becomes part of a schema's name (63 bytes in PostgreSQL) and of an S3 key.
-_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,39}\Z")
+#: With ``mwaa_migrator_`` before it, the id is a schema's name (63 bytes in PostgreSQL); it is part of an S3 key, too.
+_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,48}\Z")
 
 _REQUIRED = (
     "format_version",
@@ -45,7 +45,7 @@ def check_id(artifact_id: str) -> str:
     """The id itself; raises InvalidArguments if it cannot be one."""
     if not _ID.match(artifact_id):
         raise InvalidArguments(
-            f"'{artifact_id}' cannot be an artifact's id: use 1 to 40 letters, digits, - and _, with a letter or digit "
+            f"'{artifact_id}' cannot be an artifact's id: use 1 to 49 letters, digits, - and _, with a letter or digit "
             "first."
         )
     return artifact_id

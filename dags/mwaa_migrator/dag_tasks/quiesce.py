@@ -22,7 +22,8 @@ from mwaa_migrator.this_airflow.database import MetadataDatabase, metadata_datab
 #: What quiesce remembers and resume puts back.
 _MEMORY = "active_dags.json"
 
-_DRAIN_POLL_SECONDS = 5
+#: The source's DAGs wait as well.
+_DRAIN_POLL_SECONDS = 1
 
 
 def quiesce(storage: Storage, options: Dict[str, Any], progress: Progress) -> dict[str, Any]:

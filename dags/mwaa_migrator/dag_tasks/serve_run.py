@@ -31,7 +31,7 @@ from mwaa_migrator.this_airflow.database import metadata_database
 TASKS = ("import", "verify")
 
 _POLL_SECONDS = 2.0
-_RUN_SECONDS = 20.0
+_RUN_SECONDS = 5.0
 _UNFINISHED = "select count(*) from {} where dag_id = {} and run_id = {} and state in ('queued', 'running')"
 
 _log = logging.getLogger("mwaa_migrator")
@@ -92,7 +92,7 @@ def _end() -> None:
 
 
 def ends_with_run(run_id: str, dag_id: str) -> Callable[[], bool]:
-    """Whether the run is over, asked of the database each 20 seconds; one that does not answer says nothing."""
+    """Whether the run is over, asked of the database each 5 seconds; one that does not answer says nothing."""
     asked_at, is_over = float("-inf"), False
 
     def has_ended() -> bool:

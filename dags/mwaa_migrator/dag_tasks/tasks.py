@@ -11,9 +11,9 @@ import os
 import time
 from typing import Any, Callable, Dict, Mapping, NamedTuple
 
-from mwaa_migrator.artifact.artifact import summary
+from mwaa_migrator.artifact.artifact import read_artifact, summary
 from mwaa_migrator.artifact.location import open_storage
-from mwaa_migrator.artifact.manifest import check_id
+from mwaa_migrator.artifact.manifest import MANIFEST, check_id
 from mwaa_migrator.artifact.storage import Storage
 from mwaa_migrator.dag_tasks.conf import artifact_url, read_options
 from mwaa_migrator.dag_tasks.cut_over import CUT_OVER_FOLDER, cut_over
@@ -27,18 +27,21 @@ from mwaa_migrator.errors import (
     MigratorError,
     MissingRight,
     Refused,
+    SourceChanged,
     StorageUnavailable,
     StorageUnreachable,
 )
+from mwaa_migrator.export.compare_source import compare_source, require_unchanged
 from mwaa_migrator.export.export_artifact import export
 from mwaa_migrator.export.export_options import export_options
 from mwaa_migrator.export.source_check import check_source
+from mwaa_migrator.export.summing import Summing, options_of_delta
 from mwaa_migrator.in_scheduler.asking import work_in_scheduler
 from mwaa_migrator.merge.give_dag_versions import give_dag_versions
 from mwaa_migrator.merge.import_artifact import import_artifact, import_options
 from mwaa_migrator.merge.prepare_hop import prepare_hop
 from mwaa_migrator.merge.target_probe import probe_target
-from mwaa_migrator.options import EXPORT_OPTIONS, IMPORT_OPTIONS, PLUGIN, WORKER, Option, default_processes
+from mwaa_migrator.options import ABANDON, EXPORT_OPTIONS, IMPORT_OPTIONS, PLUGIN, WORKER, Option, default_processes
 from mwaa_migrator.progress import Progress
 from mwaa_migrator.this_airflow.worker_environment import is_airflow_kept_out
 from mwaa_migrator.verify.verify_import import verify_import
@@ -72,7 +75,25 @@ def _export(storage: Storage, options: Dict[str, Any], progress: Progress, run_i
         return check_source(export_options(options), progress)
     if options["quiesce"]:
         read_open_memory(storage)
-    return summary(export(storage, storage.folder, export_options(options), progress))
+    if storage.size(MANIFEST) is not None and storage.size("export.json") is None:
+        # A try has died between the artifact's last object and its result.
+        return summary(read_artifact(storage))
+    chosen, summing = export_options(options), Summing() if options["asBase"] else None
+    if options["deltaOf"] is not None:
+        followed = read_artifact(open_storage(options["deltaOf"]))
+        chosen, summing = options_of_delta(followed, chosen.processes), Summing(followed)
+    return summary(export(storage, storage.folder, chosen, progress, summing))
+
+
+def _compare(storage: Storage, options: Dict[str, Any], progress: Progress, run_id: str) -> Dict[str, Any]:
+    """Of a source that was paused for a delta: after that nothing may have changed. It runs beside the import."""
+    if not options["quiesce"] or options["deltaOf"] is None:
+        return {}
+    result = compare_source(read_artifact(storage), options["jobs"] or default_processes(), progress)
+    # Tasks that were left running write on, as somebody has asked for.
+    if options["drainPolicy"] != ABANDON:
+        require_unchanged(result)
+    return result
 
 
 def _import(storage: Storage, options: Dict[str, Any], progress: Progress, run_id: str) -> Dict[str, Any]:
@@ -98,6 +119,7 @@ TASKS: Mapping[str, Task] = {
     "quiesce": Task(EXPORT_OPTIONS, _quiesce),
     "drain": Task(EXPORT_OPTIONS, _drain),
     "export": Task(EXPORT_OPTIONS, _export),
+    "compare": Task(EXPORT_OPTIONS, _compare),
     "import": Task(IMPORT_OPTIONS, _import),
     "verify": Task(IMPORT_OPTIONS, _verify),
     "resume": Task({}, _resume),
@@ -188,8 +210,9 @@ def is_final(error: MigratorError) -> bool:
         # They may answer in half a minute, and a bucket's policy or a key's grant may have arrived by then, unless the
         # network is in the way.
         return isinstance(error, StorageUnreachable)
-    # After a drain's time-out the DAGs run again: another try would take the first quiet moment for the end of it.
-    return isinstance(error, (Refused, InvalidArguments, DrainTimedOut))
+    # After a drain's time-out the DAGs run again: another try would take the first quiet moment for the end of it. And
+    # what has changed in a paused source stays changed.
+    return isinstance(error, (Refused, InvalidArguments, DrainTimedOut, SourceChanged))
 
 
 def _leave(storage: Storage, name: str, result: Dict[str, Any]) -> None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import tempfile
-from typing import Any, Dict
+from typing import Any, Dict, Mapping
 
 from mwaa_migrator.airflow_schema.tables import WRITTEN_WHILE_PAUSED
 from mwaa_migrator.artifact.artifact import Artifact
 from mwaa_migrator.artifact.directory_storage import DirectoryStorage
 from mwaa_migrator.artifact.sums import compare_sums, recorded_sums
 from mwaa_migrator.copying.workers import Session
+from mwaa_migrator.errors import SourceChanged
 from mwaa_migrator.export.history_cut import read_cut
 from mwaa_migrator.export.plan import plan_export
 from mwaa_migrator.export.refused_rows import is_set_aside, rules_to_come, without_refused_rows
@@ -52,3 +53,11 @@ def compare_source(artifact: Artifact, processes: int, progress: Progress) -> Di
         "examples": [" ".join(run) for run in sorted(changes.runs)[:EXAMPLES]],
         "phases": progress.phases,
     }
+
+
+def require_unchanged(result: Mapping[str, Any]) -> None:
+    """Raises SourceChanged with the runs that ``compare_source`` found changed."""
+    if not result["unchanged"]:
+        message = "The source has changed since {}: {:,} runs ({}); tables: {}. Take another delta and import it."
+        runs, changed = ", ".join(result["examples"]) or "none", result["changed_units"]
+        raise SourceChanged(message.format(result["artifact_id"], changed["runs"], runs, ", ".join(changed["tables"])))

@@ -124,6 +124,18 @@ def pins(text: str) -> Iterator[Pin]:
             yield Pin(line.first + 1, normalised(found["name"]), pin["version"], marker)
 
 
+def missing(text: str, other: str) -> list[str]:
+    """The requirements of a file whose packages another file does not name, each as it stands there."""
+    named = _requirements(other)
+    return [line for name, line in _requirements(text).items() if name not in named]
+
+
+def _requirements(text: str) -> dict[str, str]:
+    """The lines that name a package, by its name; options, paths and URLs are left out."""
+    found = ((_REQUIREMENT.fullmatch(line.text), line.text) for line in lines_of(text) if "://" not in line.text)
+    return {normalised(match["name"]): line for match, line in found if match is not None}
+
+
 def normalised(name: str) -> str:
     """A package's name as the index compares it."""
     return re.sub(r"[-_.]+", "-", name).lower()

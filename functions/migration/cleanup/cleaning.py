@@ -42,13 +42,21 @@ def clean(migration: Migration, held: Collection[Place], call: Call) -> bool:
         dag_folder.remove_our_dags(clients.s3(side["region"]), side["bucket"], side["dagsPath"])
     grants.revoke(clients.s3(), clients.kms(), migration["bucket"], call.key_arn, migration["artifactId"])
     if migration["options"]["artifact"] == "delete":
-        s3_objects.remove_folder(clients.s3(), migration["bucket"], layout.tables(migration["artifactId"]))
+        _delete_tables(migration)
     if migration["target"] in sides:
         target_lock.forget(clients.s3(), migration)
     throw_away = migration["target"] in sides and deletes_target(migration, call.failed)
     kept = [side for side in sides if side != migration["target"] or not throw_away]
     deleted = not throw_away or delete_target(migration)
     return _delete_rows(migration, kept, call.waited) and deleted
+
+
+def _delete_tables(migration: Migration) -> None:
+    """Deletes the rows of the attempt's artifacts. What each is about stays, and the sums that a delta needs."""
+    bucket, folder = migration["bucket"], s3_objects.folder(layout.artifact(migration["artifactId"]))
+    for page in clients.s3().get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=folder):
+        keys = [item["Key"] for item in page.get("Contents", [])]
+        s3_objects.delete(clients.s3(), bucket, [key for key in keys if layout.is_of_tables(key)])
 
 
 def deletes_target(migration: Migration, failed: bool) -> bool:

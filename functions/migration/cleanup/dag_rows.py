@@ -41,8 +41,7 @@ def delete(migration: Migration, side: Side, waited: float) -> bool:
     patience = seconds_of_jobs(current.get("AirflowConfigurationOptions", {}))
     ours = [dag for dag in DAGS if runs.side_of(migration, dag) == side]
     try:
-        all_runs = (our_dags.PROBE, our_dags.TARGET_PROBE, *DAGS, our_dags.CUT_OVER, our_dags.VERSIONS)
-        of_ours = [run for run in all_runs if runs.dag_of(run) in ours]
+        of_ours = [run for run in runs.all_of(migration) if runs.dag_of(run) in ours]
         if any(_may_write(cli, migration, run, waited, patience) for run in of_ours):
             return False
         known = [dag for dag in DAGS if cli.delete_dag(dag)]

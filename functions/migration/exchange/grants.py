@@ -43,8 +43,8 @@ def statement_ids(artifact_id: str) -> tuple[str, str]:
     return objects + fingerprint, listing + fingerprint
 
 
-def statements(partition: str, bucket: str, prefix: str, artifact_id: str, roles: list[str]) -> list[Statement]:
-    """What `roles` may do under `prefix` (no slash at its end) of the bucket, and nowhere else.
+def statements(partition: str, bucket: str, prefixes: list[str], artifact_id: str, roles: list[str]) -> list[Statement]:
+    """What `roles` may do under `prefixes` (no slash at their ends) of the bucket, and nowhere else.
 
     `partition` is the bucket's: aws, aws-cn in China, aws-us-gov in GovCloud.
     """
@@ -62,7 +62,7 @@ def statements(partition: str, bucket: str, prefix: str, artifact_id: str, roles
                 "s3:ListMultipartUploadParts",
                 "s3:PutObject",
             ],
-            "Resource": f"arn:{partition}:s3:::{bucket}/{prefix}/*",
+            "Resource": _one_or_all([f"arn:{partition}:s3:::{bucket}/{prefix}/*" for prefix in prefixes]),
         },
         {
             "Sid": listing,
@@ -70,13 +70,25 @@ def statements(partition: str, bucket: str, prefix: str, artifact_id: str, roles
             "Principal": principal,
             "Action": "s3:ListBucket",
             "Resource": f"arn:{partition}:s3:::{bucket}",
-            "Condition": {"StringLikeIfExists": {"s3:prefix": f"{prefix}/*"}},
+            "Condition": {"StringLikeIfExists": {"s3:prefix": _one_or_all([f"{prefix}/*" for prefix in prefixes])}},
         },
     ]
 
 
-def grant(s3: S3Client, kms: KMSClient, bucket: str, key: str, prefix: str, artifact_id: str, roles: list[str]) -> None:
-    """Grants the roles access to the artifact. Granting twice is harmless.
+def _one_or_all(values: list[str]) -> str | list[str]:
+    return values[0] if len(values) == 1 else values
+
+
+def grant(
+    s3: S3Client,
+    kms: KMSClient,
+    bucket: str,
+    key: str,
+    prefixes: list[str],
+    artifact_id: str,
+    roles: list[str],
+) -> None:
+    """Grants the roles access to what lies under the prefixes. Granting twice is harmless.
 
     `key` is the ARN of the key that encrypts the bucket.
 
@@ -99,7 +111,7 @@ def grant(s3: S3Client, kms: KMSClient, bucket: str, key: str, prefix: str, arti
             raise
     # The bucket is encrypted with the key, so both are in one partition.
     partition = key.split(":")[1]
-    _change_policy(s3, bucket, artifact_id, statements(partition, bucket, prefix, artifact_id, roles))
+    _change_policy(s3, bucket, artifact_id, statements(partition, bucket, prefixes, artifact_id, roles))
 
 
 def revoke(s3: S3Client, kms: KMSClient, bucket: str, key: str, artifact_id: str) -> None:

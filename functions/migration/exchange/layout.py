@@ -15,9 +15,12 @@
         cut-over/request.json                   which DAGs it is to unpause, or that it is to unpause none
         cut-over/begun.json                     that it waits for the request
         versions/<task>.json                    the same of the run that gives DAG versions
+        <artifact id>-base/, <artifact id>-refresh-1/ ...
+                                                the artifacts that it follows, with the results of their own runs
     migrations/<migration id>/
         plan.json                               the plan that every later state works from
         target.json                             since when the target is as it is, which outlives an attempt
+        chain.json                              the base and the deltas that the target holds (`chain`)
         copied_dags.json                        the user's files that were copied into the target's DAG folder: the ETag
                                                 that each got there, null while it is being copied
         <attempt>/                              what an attempt leaves; a rollback ends it
@@ -68,8 +71,14 @@ def artifacts_url(bucket: str) -> str:
     return f"s3://{bucket}/{ARTIFACTS}/"
 
 
-def tables(artifact_id: str) -> str:
-    return f"{artifact(artifact_id)}/tables"
+def is_of_delta(key: str) -> bool:
+    """Whether an object of an artifact belongs to the attempt's delta, not to what that follows or to a probe."""
+    return key.count("/") == artifact("").count("/") + 1
+
+
+def is_of_tables(key: str) -> bool:
+    """Whether an object of an artifact holds rows of a table."""
+    return "/tables/" in key
 
 
 def migration(migration_id: str) -> str:
@@ -96,6 +105,11 @@ VERSIONS = "versions"
 DAGS = "dags.json"
 
 
+def step(artifact_id: str, step: str) -> str:
+    """`step`: base, refresh_1 ..."""
+    return f"{artifact_id}-{step.replace('_', '-')}"
+
+
 def result(task: str, folder: str = "") -> str:
     return f"{folder}/{task}.json" if folder else f"{task}.json"
 
@@ -104,6 +118,7 @@ def result(task: str, folder: str = "") -> str:
 
 PLAN = "plan.json"
 TARGET = "target.json"
+CHAIN = "chain.json"
 COPIED_DAGS = "copied_dags.json"
 
 # Below an attempt.

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class Store:
-    """JSON objects under one prefix of the exchange bucket, which has no slash at its end."""
+    """JSON objects under one prefix of the exchange bucket, which has no slash at its end; all of them under none."""
 
     def __init__(self, s3: S3Client, bucket: str, prefix: str) -> None:
         self._s3 = s3
@@ -29,7 +29,7 @@ class Store:
 
     def read(self, name: str) -> Any:
         """The object's content, or None where there is none. Raises ClientError for anything else."""
-        stored = s3_object.read(self._s3, self.bucket, f"{self.prefix}/{name}")
+        stored = s3_object.read(self._s3, self.bucket, f"{self.prefix}/{name}" if self.prefix else name)
         return None if stored is None else json.loads(stored.body)
 
     def write(self, name: str, content: Any) -> str:
@@ -75,6 +75,11 @@ def of_attempt(s3: S3Client, migration: Migration) -> Store:
 def of_migration(s3: S3Client, migration: Migration) -> Store:
     """What all attempts of a migration share."""
     return Store(s3, migration["bucket"], layout.migration(migration["id"]))
+
+
+def of_bucket(s3: S3Client, migration: Migration) -> Store:
+    """The whole exchange bucket, to read from by key."""
+    return Store(s3, migration["bucket"], "")
 
 
 def of_artifact(s3: S3Client, migration: Migration) -> Store:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import gzip
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -42,9 +42,19 @@ class Selection:
         return self._failed is None or not _TRY.search(stream) or _TRY.sub("", stream) in self._failed
 
 
-def failed_of(s3: S3Client, bucket: str, artifact: str) -> set[str]:
-    """The names of the logs of every failed task instance of an artifact, each without its try."""
-    prefix = layout.artifact(artifact)
+def failed_of(s3: S3Client, bucket: str, artifacts: Iterable[str]) -> set[str] | None:
+    """The names of the logs of every task instance that has failed in one of the artifacts, each without its try.
+
+    `artifacts` are their prefixes: a base, and the deltas that follow it. None where rows of one are gone, as after an
+    earlier attempt with `"artifact": "delete"`: then nobody knows, and all logs are wanted.
+    """
+    try:
+        return {name for prefix in artifacts for name in _failed_of_one(s3, bucket, prefix)}
+    except s3.exceptions.NoSuchKey:
+        return None
+
+
+def _failed_of_one(s3: S3Client, bucket: str, prefix: str) -> set[str]:
     manifest = Store(s3, bucket, prefix).read(layout.MANIFEST)
 
     def rows(table: str) -> Iterator[dict[str, str]]:

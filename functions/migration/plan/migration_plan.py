@@ -32,7 +32,12 @@ class Attempt:
 
     @property
     def artifact_id(self) -> str:
-        return self.migration_id if self.number == 1 else f"{self.migration_id}-{self.number}"
+        return artifact_id_of(self.migration_id, self.number)
+
+
+def artifact_id_of(migration_id: str, attempt: int) -> str:
+    """What names an attempt's artifact, by its number."""
+    return migration_id if attempt == 1 else f"{migration_id}-{attempt}"
 
 
 def make(

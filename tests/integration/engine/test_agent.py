@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
+from unittest.mock import ANY
 
 import boto3
 import psycopg2
@@ -185,8 +186,15 @@ def test_killed_in_the_middle_and_two_at_once(file: Path, s3: Any, source: Deplo
             agent.wait()
             connection.rollback()
             assert agents.read("export") is None
+            agent = agents.start()
+            exported = agents.result("export", "export")
+            assert exported["status"] == "done"
+            # Killed again, between the artifact's last object and the result.
+            agent.terminate()
+            agent.wait(30)
+            s3.delete_object(Bucket=BUCKET, Key="artifacts/killed/export.json")
             agents.start()
-            assert agents.result("export", "export")["status"] == "done"
+            assert agents.result("export", "export") == exported | {"seconds": ANY}
         finally:
             agents.stop()
 
@@ -206,3 +214,13 @@ def test_all_that_is_missing_is_told_at_once(file: Path, s3: Any, source: Deploy
         "StorageUnreachable", "DatabaseUnreachable", "FernetKeyInvalid",
     ]  # fmt: skip
     assert "FernetKeyInvalid: This Airflow's fernet_key is no Fernet key" in said
+
+
+@pytest.mark.timeout(300)
+def test_another_database_is_named(file: Path, s3: Any, source: Deployment, tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/airflow.db"
+    code, found, _ = Agents(file, source, s3, "other").run(
+        "--check", AIRFLOW__DATABASE__SQL_ALCHEMY_CONN=url, AIRFLOW__CORE__SQL_ALCHEMY_CONN=url
+    )
+    assert (code, [problem["name"] for problem in found["problems"]]) == (3, ["DatabaseNotSupported"])
+    assert found["problems"][0]["message"].endswith("mwaa_migrator.pyz export --to URL.")

@@ -92,7 +92,7 @@ def test_a_row_of_a_run(table: str, statement: str, source: Deployment, base: Pa
     assert manifest["tables"]["dag_run"]["rows"] == 1
     assert manifest["tables"]["task_instance"]["rows"] == 5
     differs = source.run("compare-source", "--from", str(base))
-    assert (differs.code, differs.error) == (4, "ContentDiffers")
+    assert (differs.code, differs.error) == (4, "SourceChanged")
     assert " ".join(RUN) in differs.message
     assert source.succeed("compare-source", "--from", str(base.parent / "delta"))["unchanged"]
 
@@ -142,7 +142,7 @@ def test_what_a_paused_source_goes_on_writing_is_named_and_no_difference(source:
     assert compared["unchanged"]
     assert set(compared["changed_units"]["tables"]) == {"dag", "job", "log"}
     source.execute("update slot_pool set slots = slots + 1 where pool = 'default_pool'")
-    assert source.run("compare-source", "--from", str(base)).error == "ContentDiffers"
+    assert source.run("compare-source", "--from", str(base)).error == "SourceChanged"
 
 
 def test_rows_that_were_set_aside_are_no_difference(source: Deployment, tmp_path: Path) -> None:

@@ -78,6 +78,29 @@ def test_a_probe_looks_and_changes_nothing(source: Deployment, tmp_path: Path) -
     assert not (tmp_path / "manifest.json").exists()
 
 
+def test_a_delta_follows_a_base_and_the_paused_source_is_compared_with_it(source: Deployment, tmp_path: Path) -> None:
+    base, delta = tmp_path / "base", tmp_path / "delta"
+    assert call(source, "export", base, asBase=True) is None
+    change = "update dag_run set end_date = clock_timestamp() where id = (select min(id) from dag_run)"
+    source.execute(change)
+    options = {"deltaOf": str(base), "quiesce": True}
+    assert call(source, "export", delta, **options) is None
+    assert result(delta, "export")["follows"]["artifact_id"] == "base"
+    assert result(delta, "export")["changed_units"]["runs"] == 1
+    assert call(source, "compare", delta, **options) is None
+    assert result(delta, "compare")["unchanged"]
+    # Nobody pauses anything for a base or a refresh.
+    assert call(source, "compare", base, deltaOf=str(base)) is None
+    assert "unchanged" not in result(base, "compare")
+    source.execute(change)
+    name, message = call(source, "compare", delta, **options)
+    assert (name, "has changed since delta: 1 runs" in message) == ("AirflowFailException", True)
+    assert result(delta, "compare")["error"] == {"name": "SourceChanged", "message": message}
+    # Tasks that were left running write on.
+    assert call(source, "compare", delta, **options, drainPolicy="abandon") is None
+    assert not result(delta, "compare")["unchanged"]
+
+
 def test_a_secret_that_no_key_decrypts_is_found_before_the_pause(source: Deployment, tmp_path: Path) -> None:
     source.execute("insert into variable (key, val, is_encrypted) values ('lost', 'gAAAAAof-a-key-that-is-gone', true)")
     before = source.rows(ACTIVE)
@@ -201,4 +224,4 @@ def test_a_users_defaults_do_not_end_our_tasks_and_our_modules_are_no_dags(empty
         options={"core__default_task_execution_timeout": "60", "core__default_task_retries": "0"}
     )
     found = limited.new_python(OUR_DAGS)
-    assert found == {"tasks": [["None", 3, 30.0]] * 6, "parsed": []}
+    assert found == {"tasks": [["None", 3, 30.0]] * 7, "parsed": []}

@@ -13,6 +13,7 @@ from typing import Any, cast
 
 from local.mwaa.airflow_processes import AirflowProcesses
 from local.mwaa.environment import Environment
+from migration.airflow import runs
 
 _ROWS = {"exported": 3, "merged": 3, "kept": 0, "set_aside": 0, "match": True, "rows": 3}
 _TABLES = {name: {**_ROWS, "checksum_source": "c", "checksum_target": "c"} for name in ("dag", "dag_run")}
@@ -33,7 +34,7 @@ _FOUND = {
 }
 # The results of each of our DAGs' runs, in the order in which its tasks leave them.
 _RESULTS: dict[str, dict[str, dict[str, Any]]] = {
-    "mwaa_migrator_export": {"export": {"tables": _TABLES, "unfinished": {}}},
+    "mwaa_migrator_export": {"export": {"tables": _TABLES, "unfinished": {}}, "compare": {}},
     "mwaa_migrator_probe": {"export": _FOUND},
     "mwaa_migrator_target_probe": {"import": {"airflow_version": "3.2.1", "revision": "r", "way_in": "IAM token"}},
     "mwaa_migrator_cut_over": {"import": {"dags": 1, "unpaused": 1, "schedules_moved": 0, "unknown": []}, "verify": {}},
@@ -95,7 +96,7 @@ class _NoAirflow:
                 return _answer("", 0 if dag in self._known else 1)
             case ["dags", "trigger", "--run-id", run, *_, "--conf", conf, dag]:
                 # Which of our runs it is: their ids begin so.
-                self._runs[run] = run.partition("__")[0]
+                self._runs[run] = _kind(run.partition("__")[0])
                 self._leave_results(self._runs[run], run, json.loads(conf)["artifact"])
                 return _answer(f"Created <DagRun {dag} @ {run}>")
             case ["tasks", "states-for-dag-run", "--output", "json", dag, run] if run in self._runs:
@@ -129,6 +130,11 @@ class _NoAirflow:
             did = _OUT_OF_REACH if self._is_kept_out(dag) else {"status": "done", "error": None, **content}
             result = {"command": name, "run_id": run, "seconds": 1.0, **did}
             s3.put_object(Bucket=bucket, Key=f"{prefix}/{name}.json", Body=json.dumps(result).encode())
+
+
+def _kind(run: str) -> str:
+    """Base and refreshes leave what a delta does."""
+    return runs.dag_of(run) if runs.step_of(run) else run
 
 
 def _answer(stdout: str, code: int = 0) -> subprocess.CompletedProcess[bytes]:

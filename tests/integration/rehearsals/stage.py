@@ -42,10 +42,14 @@ def task_states(machine: str) -> dict[str, str]:
 
 
 class Intervention(NamedTuple):
-    """What happens when a function has done its work in a state, before Step Functions is told."""
+    """What happens when a function has done its work in a state, before Step Functions is told.
+
+    `run`: in a state for runs of our DAGs, the one that it is about; empty: any.
+    """
 
     state: str
     act: Callable[[], None]
+    run: str = ""
 
 
 class Stage:
@@ -191,7 +195,9 @@ class Stage:
             self._sweeps.put(json.loads(answered[0].payload))
         found = _SOURCE.search(event.decode())
         intervention = self.interventions.get(found[0]) if found is not None else None
-        if found is not None and intervention is not None and self._is_in(intervention.state, name, told):
+        if found is None or intervention is None or intervention.run not in ("", told.get("dag")):
+            return answered
+        if self._is_in(intervention.state, name, told):
             del self.interventions[found[0]]
             intervention.act()
         return answered

@@ -13,38 +13,44 @@ import pytest
 from moto.stepfunctions.parser.asl.component.common.retry import retrier_decl
 
 from local.mwaa.aws_with_mwaa import AwsWithMwaa
+from migration.airflow import our_dags
 from tests.e2e.test_migration import allowed_actions
 from tools.template import template
 
 from .light_environment import LightEnvironment
 from .stage import Event, Intervention, Stage
 
+# The last one that runs in the source.
+_RUNS = {"CheckRun": our_dags.EXPORT}
+
 
 @pytest.fixture
 def rehearse(stage: Stage) -> Callable[..., Event]:
     """Rehearses a source that is made for it, and wants nothing to be left; the end of the rehearsal.
 
-    rehearse(letter, state, act, lost): in `state`, `act` happens. `lost` is in the names of what it takes away.
+    rehearse(letter, state, act, lost): in `state`, `act` happens. `lost` is in the names of what it takes away. `run`
+    is the run of our DAGs that the state is about.
     """
 
-    def run(
+    def rehearsed(
         letter: str,
         state: str = "",
         act: Callable[[], None] | None = None,
         lost: str = "nothing at all",
         path: str = "through-2.11",
+        run: str = "",
     ) -> Event:
         source = f"src-{letter}-mishap"
         stage.make_source(source)
         if act is not None:
-            stage.interventions[source] = Intervention(state, act)
+            stage.interventions[source] = Intervention(state, act, run)
         before = stage.listed()
         ended = stage.ended(stage.start(source, path))
         assert source not in stage.interventions
         assert stage.listed() == {thing for thing in before if lost not in thing}
         return ended
 
-    return run
+    return rehearsed
 
 
 def test_one_that_goes_well(rehearse: Callable[..., Event], stage: Stage) -> None:
@@ -94,7 +100,7 @@ def test_the_target_lets_no_task_into_its_database(
         ("a", "GrantAccess", "SourceNotFound"),
         ("b", "StageDags", "EnvironmentUnavailable"),
         # From here on only the hop asks for it.
-        ("c", "CheckExport", "EnvironmentUnavailable"),
+        ("c", "CheckRun", "EnvironmentUnavailable"),
     ],
 )
 def test_the_source_is_deleted(
@@ -106,7 +112,7 @@ def test_the_source_is_deleted(
         stage.aws.client("mwaa").delete_environment(Name=source)
         stage.aws.mwaa.environment(source).gone.wait(20)
 
-    ended = rehearse(letter, state, delete, lost=f"environment {source}")
+    ended = rehearse(letter, state, delete, lost=f"environment {source}", run=_RUNS.get(state, ""))
     assert (ended["status"], ended["error"]) == ("FAILED", error)
     assert source in ended["cause"]
 

@@ -71,11 +71,14 @@ def test_plan_shows_the_path_the_steps_and_what_differs(run: Run, write: Write, 
     assert next(line for line in lines if line.startswith("4. check the DAGs' code")).endswith(
         "; what fails there and works in the source ends the migration here"
     )
-    assert "5. copy the log events of 14 days of Task, while the source's DAGs go on" in lines
-    assert "6. pause the source's DAGs and wait up to 900 s for running tasks" in lines
-    assert "8. upgrade the target in place to 3.2.1" in lines
-    assert "9. copy what Task got since then" in lines
-    assert "11. let old task instances of the target be cleared and run again" in lines
+    assert next(line for line in lines if line.startswith("5. export the whole history")).endswith("DAGs go on")
+    assert "6. copy the log events of 14 days of Task, while the source's DAGs go on" in lines
+    assert "7. move what has changed since then" in lines
+    assert "8. pause the source's DAGs and wait up to 900 s for running tasks" in lines
+    assert "9. move what has changed since then, and compare every row of it" in lines
+    assert "10. upgrade the target in place to 3.2.1" in lines
+    assert "11. copy what Task got since then" in lines
+    assert "13. let old task instances of the target be cleared and run again" in lines
     assert "AirflowVersion 2.10.3 3.2.1" in lines
     assert "MaxWorkers 10 5" in lines
     assert "core.parallelism \N{EN DASH} 64" in lines
@@ -141,6 +144,35 @@ def test_plan_of_an_adopted_target_shows_the_lines_that_its_owners_code_needs(
     assert json.dumps(mwaa.all) == before
 
 
+@pytest.mark.parametrize(
+    ("target", "note"),
+    [
+        ("pandas\n", "- prod-3's requirements.txt lacks Polars==1.2, which the source's has."),
+        ("pandas==2\npolars\n", ""),
+        (None, "- The two requirements.txt could not be compared: s3://dags/own/requirements.txt, version latest"),
+    ],
+)
+def test_plan_of_an_adopted_target_names_what_its_requirements_lack(
+    run: Run, write: Write, mwaa: Environments, target: str | None, note: str
+) -> None:
+    """Its owner's code deploys them, so nothing is staged."""
+    s3 = boto3.client("s3")
+    s3.put_object(Bucket="dags", Key="requirements.txt", Body=b"-c https://example.com/c.txt\nPolars==1.2\npandas>1\n")
+    if target is not None:
+        s3.put_object(Bucket="dags", Key="own/requirements.txt", Body=target.encode())
+    own = {
+        "Name": "prod-3",
+        "AirflowVersion": "3.2.1",
+        "DagS3Path": "own",
+        "RequirementsS3Path": "own/requirements.txt",
+    }
+    mwaa.all["prod-3"] = mwaa.all["prod-2-10"] | own
+    told = run("plan", write(target={"environment": "prod-3", "adopt": True}))
+    assert told.exit_code == 0, told.output
+    notes = [line for line in told.stdout.splitlines() if "requirements.txt" in line and line.startswith("-")]
+    assert [line[: len(note)] for line in notes] == ([note] if note else [])
+
+
 def test_plan_of_an_adopted_target_that_is_as_expected(run: Run, write: Write, mwaa: Environments) -> None:
     mwaa.all["prod-2-10"]["AirflowConfigurationOptions"] = {}
     mwaa.all["prod-3"] = mwaa.all["prod-2-10"] | {"Name": "prod-3", "AirflowVersion": "3.2.1", "DagS3Path": "own"}
@@ -180,11 +212,11 @@ def test_plan_of_a_rehearsal_shows_how_large_its_target_is(run: Run, write: Writ
         (
             {"days": None, "groups": ["Task", "Worker"]},
             [
-                "5. copy all log events of Task, Worker, while the source's DAGs go on",
-                "9. copy what Task, Worker got since then",
+                "6. copy all log events of Task, Worker, while the source's DAGs go on",
+                "11. copy what Task, Worker got since then",
             ],
         ),
-        ({"onlyFailed": True}, ["8. copy the log events of 14 days of Task, of failed task instances only"]),
+        ({"onlyFailed": True}, ["10. copy the log events of 14 days of Task, of failed task instances only"]),
         ({"groups": []}, []),
     ],
 )

@@ -24,6 +24,8 @@ def test_defaults() -> None:
         "setAside": [],
         "targetVersion": None,
         "probe": False,
+        "asBase": False,
+        "deltaOf": None,
         "quiesce": False,
         "drainSeconds": 900,
         "drainPolicy": "fail",

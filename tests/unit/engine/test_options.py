@@ -16,8 +16,12 @@ SCHEMA: dict[str, Any] = migration_input.schema()["properties"]["options"]["prop
 OPTIONS = {**EXPORT_OPTIONS, **IMPORT_OPTIONS}
 
 #: The state machine itself says which pause states an import leaves, at which version the target ends, to which one it
-#: is upgraded after the import, which run of a DAG only looks or unpauses, and whether the target has our plugin.
-NOT_IN_THE_INPUT = {"pauseState", "probe", "cutOver", "dagVersions", "targetVersion", "hopVersion", "wayIn"}
+#: is upgraded after the import, which run of a DAG only looks or unpauses, which artifact is a base, which one a delta
+#: follows, and whether the target has our plugin.
+NOT_IN_THE_INPUT = {
+    *("pauseState", "probe", "cutOver", "dagVersions", "targetVersion", "hopVersion", "wayIn"),
+    *("asBase", "deltaOf"),
+}
 #: The state machine always says whether it quiesces. A DAG that somebody triggers by hand pauses nothing unless asked.
 OTHER_DEFAULT = {"quiesce": False}
 #: In the input an empty value stands for the engine's default, which is therefore not handed on.

@@ -64,11 +64,13 @@ def test_what_is_deleted(planned: Plan, mode: str, on_failure: str, failed: bool
 def test_a_role_that_was_deleted_blocks_no_other_migration() -> None:
     """S3 shows a deleted role of a policy by its id, and takes no policy back with one."""
     s3 = clients.s3()
-    dead = grants.statements("aws", "exchange", "artifacts/old", "old", ["AROAEXAMPLEID"])
+    dead = grants.statements("aws", "exchange", ["artifacts/old"], "old", ["AROAEXAMPLEID"])
     foreign = {**dead[0], "Sid": "Somebody"}
     s3.put_bucket_policy(Bucket="exchange", Policy=json.dumps({"Version": "2012-10-17", "Statement": [*dead, foreign]}))
     key = os.environ["KEY_ARN"]
-    grants.grant(s3, clients.kms(), "exchange", key, "artifacts/new", "new", ["arn:aws:iam::123456789012:role/airflow"])
+    grants.grant(
+        s3, clients.kms(), "exchange", key, ["artifacts/new"], "new", ["arn:aws:iam::123456789012:role/airflow"]
+    )
     policy = json.loads(s3.get_bucket_policy(Bucket="exchange")["Policy"])
     assert {item["Sid"] for item in policy["Statement"]} == {"Somebody", *grants.statement_ids("new")}
 

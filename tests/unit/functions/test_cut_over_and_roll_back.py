@@ -38,7 +38,7 @@ def test_a_dag_without_a_file_is_not_cut_over(planned: Plan, commands: Commands,
 
 def test_verify_adds_up(planned: Plan, call: Handler) -> None:
     leave(planned, our_dags.IMPORT, "verify", verified=True, tables={"dag_run": table(), "xcom": table(exported=10)})
-    assert call(verify, migration=planned) == {"tables": 2, "rows": 20}
+    assert call(verify, migration=planned, dag=our_dags.IMPORT) == {"tables": 2, "rows": 20, "next": ""}
 
 
 @pytest.mark.parametrize(
@@ -48,12 +48,12 @@ def test_verify_adds_up(planned: Plan, call: Handler) -> None:
 def test_a_difference_is_no_success(planned: Plan, call: Handler, tables: Plan, verified: bool) -> None:
     leave(planned, our_dags.IMPORT, "verify", verified=verified, tables=tables)
     with pytest.raises(errors.VerificationFailed):
-        call(verify, migration=planned)
+        call(verify, migration=planned, dag=our_dags.IMPORT)
 
 
 def test_nothing_to_verify_is_no_success(planned: Plan, call: Handler) -> None:
     with pytest.raises(errors.ResultMissing):
-        call(verify, migration=planned)
+        call(verify, migration=planned, dag=our_dags.IMPORT)
 
 
 @pytest.mark.usefixtures("by_cli")

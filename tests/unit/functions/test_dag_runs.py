@@ -143,15 +143,47 @@ def test_a_run_of_another_attempt_is_not_ours(planned: Plan, commands: Commands,
     assert call(trigger_dag_run, migration=planned, dag=our_dags.EXPORT)["created"]
 
 
+@pytest.fixture(autouse=True)
+def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No call waits for a result."""
+    monkeypatch.setattr(check_dag_run, "SECONDS", 0.0)
+
+
+def test_a_result_of_the_delta_is_waited_for_in_one_call(
+    planned: Plan, commands: Commands, call: Handler, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked: list[float] = []
+
+    def sleep(seconds: float) -> None:
+        looked.append(seconds)
+        if len(looked) == 3:
+            leave(planned, our_dags.EXPORT, "export")
+
+    monkeypatch.setattr(check_dag_run, "SECONDS", 60.0)
+    monkeypatch.setattr("check_dag_run.time.sleep", sleep)
+    planned["options"]["pollSeconds"] = 3600
+    progress = call(check_dag_run, migration=planned, dag=our_dags.EXPORT, waitedSeconds=7)
+    assert (progress["ready"], progress["next"], looked) == (True, our_dags.IMPORT, [2.0, 2.0, 2.0])
+    assert commands.given == []
+
+
+@pytest.mark.parametrize(("dag", "seconds"), [(our_dags.EXPORT, 1), ("mwaa_migrator_export_base", 60)])
+def test_only_the_delta_is_in_a_hurry(planned: Plan, commands: Commands, call: Handler, dag: str, seconds: int) -> None:
+    states = ("tasks", "states-for-dag-run")
+    commands.answers[states] = Answer(True, '[{"task_id": "drain", "state": "running"}]', "")
+    assert call(check_dag_run, migration=planned, dag=dag, waitedSeconds=0)["waitSeconds"] == seconds
+
+
 def test_a_run_is_watched_to_its_end(planned: Plan, commands: Commands, call: Handler) -> None:
     states = ("tasks", "states-for-dag-run")
     event = {"migration": planned, "dag": our_dags.IMPORT}
     commands.answers[states] = Answer(True, '[{"task_id": "import", "state": "running"}]', "")
     assert call(check_dag_run, **event, waitedSeconds=0) == {
         "tasks": {"import": "running"},
+        "next": "",
         "ready": False,
-        "waitSeconds": 60,
-        "waitedSeconds": 60,
+        "waitSeconds": 1,
+        "waitedSeconds": 1,
     }
     with pytest.raises(errors.DagRunTimedOut, match="'import': 'running'"):
         call(check_dag_run, **event, waitedSeconds=21600)

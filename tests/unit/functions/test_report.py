@@ -89,7 +89,7 @@ def test_no_answer_grows_with_the_number_of_dags(
     answers = [
         call(trigger_dag_run, migration=planned, dag=our_dags.EXPORT),
         call(check_dag_run, migration=planned, dag=our_dags.EXPORT, waitedSeconds=0),
-        call(verify, migration=planned),
+        call(verify, migration=planned, dag=our_dags.IMPORT),
         call(cut_over, migration=planned, done=0),
         call(report, migration=planned, failure={}, rollBackFailure={}, unchecked=[]),
         call(clean_up, migration=planned, failed=False, waitedSeconds=0),

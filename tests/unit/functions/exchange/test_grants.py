@@ -57,7 +57,7 @@ def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def grant(artifact_id: str, s3: Any = None) -> None:
     key = os.environ["KEY_ARN"]
-    grants.grant(s3 or clients.s3(), clients.kms(), "exchange", key, f"artifacts/{artifact_id}", artifact_id, [ROLE])
+    grants.grant(s3 or clients.s3(), clients.kms(), "exchange", key, [f"artifacts/{artifact_id}"], artifact_id, [ROLE])
 
 
 def revoke(artifact_id: str, s3: Any = None) -> None:

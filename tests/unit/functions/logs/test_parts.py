@@ -197,7 +197,7 @@ def test_only_failed_task_instances(date: str) -> None:
         s3.put_object(Bucket="exchange", Key=f"artifacts/a/{name}", Body=body)
         manifest["tables"][table] = {"columns": columns, "parts": [{"name": name}]}
     s3.put_object(Bucket="exchange", Key="artifacts/a/manifest.json", Body=json.dumps(manifest).encode())
-    selection = Selection(".*", failed_of(s3, "exchange", "a"))
+    selection = Selection(".*", failed_of(s3, "exchange", ["artifacts/a"]))
     run = "run_id=manual__2024-01-01T00_00_00+00_00"
     assert selection.wants(f"dag_id=d/{run}/task_id=bad/attempt=1.log")
     assert selection.wants(f"dag_id=d/{run}/task_id=bad/attempt=2.log")
