@@ -11,17 +11,23 @@ import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
+from local.installations import mariadb
 from local.installations.folders import ROOT
+from local.installations.mariadb import MariaDBServer
 from local.installations.postgres import PostgresServer
-from matrix.migration import LOST, Migrated, Migrations
+from matrix.migration import LOST, MARIADB, SQLITE, Migrated, Migrations
 
 SOURCES = ("1.10.12", "2.0.2", "2.2.2", "2.4.3", "2.5.1", "2.6.3", "2.7.2", "2.8.1", "2.9.2", "2.10.3")
 TARGETS = ("2.11.2", "3.0.6", "3.2.1", "3.3.1")
 #: The migrations from Airflow 3.
 FROM_3 = (("3.0.6", "3.3.1"), ("3.2.1", "3.2.1"))
+#: Sources in other databases than PostgreSQL, and their targets.
+OTHER_SOURCES = ("1.10.12", "2.2.2", "2.6.3", "2.10.3")
+OTHER_TARGETS = ("2.11.2", "3.2.1")
 
 RESULTS = ROOT / "build" / "matrix.json"
 PAGE = ROOT / "docs" / "versions.md"
@@ -40,8 +46,12 @@ def main(arguments: list[str] | None = None) -> int:
     # Not inside the repository, because PostgreSQL's sockets need a short path.
     with tempfile.TemporaryDirectory(prefix="matrix-") as temporary:
         directory = Path(temporary)
-        with PostgresServer(directory / "postgres") as server, ThreadPoolExecutor(options.fill) as threads:
-            migrations = Migrations(server, directory)
+        with (
+            PostgresServer(directory / "postgres") as server,
+            MariaDBServer(directory / "mariadb") if mariadb.installed() else nullcontext() as mariadb_server,
+            ThreadPoolExecutor(options.fill) as threads,
+        ):
+            migrations = Migrations(server, directory, mariadb_server)
             # The schedulers that fill sources wait more than they work; what is timed has the machine to itself.
             list(threads.map(migrations.source, [source for source in SOURCES if _is_wanted(source, options.versions)]))
             for source, target in _pairs(options.versions):
@@ -50,7 +60,7 @@ def main(arguments: list[str] | None = None) -> int:
                 sys.stdout.flush()
     RESULTS.parent.mkdir(exist_ok=True)
     RESULTS.write_text(json.dumps(results, indent=1) + "\n")
-    if not options.versions:
+    if not options.versions and mariadb.installed():
         _write_table(results)
     return 0 if all(result["equal"] and _is_accounted_for(result) for result in results) else 1
 
@@ -61,7 +71,14 @@ def _is_wanted(source: str, versions: Sequence[str]) -> bool:
 
 def _pairs(versions: Sequence[str]) -> Iterator[tuple[str, str]]:
     pairs = [*((source, target) for source in SOURCES for target in TARGETS), *FROM_3]
-    yield from (pair for pair in pairs if _is_wanted(pair[0], versions))
+    products = [SQLITE, MARIADB] if mariadb.installed() else [SQLITE]
+    pairs += [
+        (f"{source} in {product}", target)
+        for product in products
+        for source in OTHER_SOURCES
+        for target in OTHER_TARGETS
+    ]
+    yield from (pair for pair in pairs if _is_wanted(pair[0], versions) or _is_wanted(pair[0].split()[0], versions))
 
 
 def _result(migrated: Migrated) -> dict[str, Any]:

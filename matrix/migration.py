@@ -18,14 +18,18 @@ from cryptography.fernet import Fernet
 from psycopg2 import sql
 
 import sources
-from local.installations import airflow_installation, empty_airflow_database
+from local.installations import airflow_installation, empty_airflow_database, mysql_driver
+from local.installations.mariadb import MariaDBServer
 from local.installations.postgres import PostgresServer
 from migration.airflow import path
 from sources import rows_by_sql
 from sources.deployment import Deployment
+from sources.other_deployment import with_rows_of
 
 #: The 2.11 that a migration on the path through 2.11 imports at.
 IMPORT_VERSION = "2.11.2"
+#: The products, besides PostgreSQL, that a source's database can be in.
+SQLITE, MARIADB = "SQLite", "MariaDB"
 #: What a source at Airflow 3 has been before.
 BEFORE_3 = "2.10.3"
 #: The DAGs that have versions in a source at Airflow 3.
@@ -115,25 +119,43 @@ class Migrated:
 
 @dataclass
 class Migrations:
-    """Migrations of sources that are made once each, on one server."""
+    """Migrations of sources that are made once each, on one server.
+
+    A source is a version, or a version in another product's database, `2.10.3 in SQLite`, with the same rows.
+    """
 
     server: PostgresServer
     directory: Path
+    mariadb: MariaDBServer | None = None
     _sources: dict[str, Deployment] = field(default_factory=dict)
     _exports: dict[str, dict[str, Any]] = field(default_factory=dict)
     _imports: dict[tuple[str, str], Migrated] = field(default_factory=dict)
 
     def migrate(self, version: str, target: str) -> Migrated:
         """Exports the source, imports it into a new deployment, verifies that, and hops where the path asks for it."""
-        _, at, *hops = path.of(version, target, path.AUTO, IMPORT_VERSION)
+        _, at, *hops = path.of(_release(version), target, path.AUTO, IMPORT_VERSION)
         migrated = self._import_once(version, at)
         return hop(migrated, self._copy(migrated.target, hops[0]), hops[0]) if hops else migrated
 
     def source(self, version: str) -> Deployment:
         if version not in self._sources:
-            of_3 = path.is_at_airflow_3(version)
-            self._sources[version] = self._source_of_3(version) if of_3 else self._filled_source(version)
+            self._sources[version] = self._make(version)
         return self._sources[version]
+
+    def _make(self, version: str) -> Deployment:
+        if _release(version) != version:
+            return self._in_another_product(version)
+        return self._source_of_3(version) if path.is_at_airflow_3(version) else self._filled_source(version)
+
+    def _in_another_product(self, version: str) -> Deployment:
+        name = _slug(version)
+        folder = self.directory / name
+        folder.mkdir()
+        if version.endswith(SQLITE):
+            return with_rows_of(self.source(_release(version)), f"sqlite:///{folder}/airflow.db", folder)
+        assert self.mariadb is not None
+        self.mariadb.create_database(name)
+        return with_rows_of(self.source(_release(version)), self.mariadb.url(name), folder, mysql_driver.folder())
 
     def _filled_source(self, version: str) -> Deployment:
         made = sources.make_source(version, self.server, self.directory / f"source-{version}")
@@ -154,7 +176,7 @@ class Migrations:
         if version not in self._exports:
             with _timed(seconds, "export"):
                 self._exports[version] = source.succeed(
-                    "export", "--to", str(self.directory), "--id", "from-" + version.replace(".", "-")
+                    "export", "--to", str(self.directory), "--id", "from-" + _slug(version).replace("_", "-")
                 )
         exported = self._exports[version]
         target = self._new_target(version, at, source.home / "dags")
@@ -166,11 +188,11 @@ class Migrations:
 
     def _new_target(self, source: str, at: str, dags: Path) -> Deployment:
         """Makes a new deployment of a version, with its own Fernet key and the given DAG files."""
-        database = f"from_{source}_to_{at}".replace(".", "_")
+        database = _slug(f"from_{source}_to_{at}")
         home = self.directory / database
         shutil.copytree(dags, home / "dags")
         installation = airflow_installation.install(at)
-        key, options = Fernet.generate_key().decode(), _options(source, at)
+        key, options = Fernet.generate_key().decode(), _options(_release(source), at)
         target = Deployment(installation, self.server, database, home, key, options=options)
         empty_airflow_database.create(self.server, database, installation, target.environment())
         return target
@@ -179,6 +201,15 @@ class Migrations:
         database = f"{deployment.database}_{name}".replace(".", "_")
         self.server.create_database(database, deployment.database)
         return deployment.having(database=database)
+
+
+def _release(source: str) -> str:
+    """The version of a source, without the product that its database is in."""
+    return source.split()[0]
+
+
+def _slug(name: str) -> str:
+    return name.replace(".", "_").replace(" ", "_").lower()
 
 
 def _options(source: str, at: str) -> Mapping[str, str]:

@@ -13,7 +13,7 @@ import sys
 import time
 from typing import Any, Callable, Mapping, Sequence
 
-from mwaa_migrator.errors import DatabaseNotSupported, InvalidArguments, MigratorError, Refused, SourceChanged
+from mwaa_migrator.errors import InvalidArguments, MigratorError, Refused, SourceChanged
 from mwaa_migrator.options import (
     CHECK_OPTIONS,
     EXPORT_OPTIONS,
@@ -131,10 +131,16 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
     from mwaa_migrator.artifact.artifact import find_artifact, read_artifact, summary
     from mwaa_migrator.artifact.manifest import check_id
     from mwaa_migrator.progress import on_terminal
+    from mwaa_migrator.this_airflow.database_kind import require_postgresql
 
     progress = on_terminal(arguments.json)
     options = {name: getattr(arguments, name) for name in _OPTIONS[arguments.command]}
     if arguments.command == "agent":
+        try:
+            import psycopg2  # noqa: F401
+        except ImportError:
+            # With it, the agent's own check names the database among whatever else is missing.
+            require_postgresql("an agent")
         from mwaa_migrator.agent.command import run_agent
 
         return run_agent(arguments.exchange, arguments.migration, arguments.check, progress)
@@ -143,10 +149,13 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
     if arguments.command == "export":
         return _export(arguments, options, progress)
     if arguments.command == "prepare-hop":
+        require_postgresql("an upgrade to Airflow 3")
         from mwaa_migrator.merge.prepare_hop import prepare_hop
 
         return prepare_hop(arguments.to_version, options["pickledXComs"], progress)
     storage = find_artifact(arguments.from_, arguments.id and check_id(arguments.id))
+    if arguments.command in ("import", "verify"):
+        require_postgresql("an import")
     if arguments.command == "import":
         from mwaa_migrator.merge.import_artifact import import_artifact, import_options
 
@@ -158,12 +167,9 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
         return verify_import(storage, options["jobs"] or default_processes(), progress)
     artifact = read_artifact(storage)
     if arguments.command == "compare-source":
-        from mwaa_migrator.options import default_processes
-        from mwaa_migrator.this_airflow.database_kind import is_other_database
-
-        if is_other_database():
-            _refuse_sums()
+        require_postgresql("a base or a delta")
         from mwaa_migrator.export.compare_source import compare_source
+        from mwaa_migrator.options import default_processes
 
         return compare_source(artifact, options["jobs"] or default_processes(), progress)
     missing = artifact.missing_parts()
@@ -190,7 +196,7 @@ def _export(arguments: argparse.Namespace, options: Mapping[str, Any], progress:
     from mwaa_migrator.artifact.manifest import check_id
     from mwaa_migrator.export.export_options import export_options
     from mwaa_migrator.options import default_processes
-    from mwaa_migrator.this_airflow.database_kind import is_other_database
+    from mwaa_migrator.this_airflow.database_kind import is_other_database, require_postgresql
 
     artifact_id = check_id(arguments.id or new_artifact_id())
     storage = open_storage(arguments.to).child(artifact_id)
@@ -199,7 +205,7 @@ def _export(arguments: argparse.Namespace, options: Mapping[str, Any], progress:
         from mwaa_migrator.other_databases.export_source import export_source
 
         if arguments.as_base or arguments.delta_of is not None:
-            _refuse_sums()
+            require_postgresql("a base or a delta")
         return dict(summary(export_source(storage, artifact_id, chosen, progress)), phases=progress.phases)
     from mwaa_migrator.export.export_artifact import export
     from mwaa_migrator.export.summing import Summing, options_of_delta
@@ -210,13 +216,6 @@ def _export(arguments: argparse.Namespace, options: Mapping[str, Any], progress:
         base = read_artifact(find_artifact(arguments.delta_of))
         chosen, summing = options_of_delta(base, options["jobs"] or default_processes()), Summing(base)
     return dict(summary(export(storage, artifact_id, chosen, progress, summing)), phases=progress.phases)
-
-
-def _refuse_sums() -> None:
-    raise DatabaseNotSupported(
-        "A base and a delta are summed by PostgreSQL, and the metadata database is another. Export the whole of it, "
-        "with its DAGs paused."
-    )
 
 
 def _require_no_choices(options: Mapping[str, Any]) -> None:

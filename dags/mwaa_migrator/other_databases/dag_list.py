@@ -75,7 +75,5 @@ def _readable(value: Any) -> Any:
     if value is None or isinstance(value, int):
         return value
     text = as_text(value)
-    if text == "\\N":
-        return None
     # A time's zone, as an export from PostgreSQL writes it.
     return text + ":00" if text is not None and text.endswith("+00") and text[:4].isdigit() else text

@@ -16,7 +16,6 @@ from mwaa_migrator.other_databases.source import (
     Source,
     as_text,
     column_of,
-    escaped,
     fetched,
     kind,
     limits,
@@ -90,35 +89,35 @@ class MySQLSource(Source):
     def field(self, table: str, column: Column) -> str:
         value, of = column_of("t", column.name), kind(column)
         if of == "boolean":
-            return f"case when {value} is null then '\\N' when {value} then 't' else 'f' end"
+            return f"case when {value} is null then null when {value} then 't' else 'f' end"
         least_and_most = limits(column)
         if least_and_most is not None:
             within = "{} between {} and {}".format(value, *least_and_most)
-            return f"case when {value} is null then '\\N' when {within} then {value} else {odd(value)} end"
+            return f"case when {value} is null then null when {within} then {value} else {odd(value)} end"
         if of in ("double precision", "real", "numeric"):
             # A FLOAT writes 6 digits of itself, and as a DOUBLE all that it has.
-            return f"coalesce(cast({value} * 1e0 as char), '\\N')"
+            return f"cast({value} * 1e0 as char)"
         if of.startswith("timestamp"):
             return self._time(table, column, value)
         if of == "bytea":
-            return f"coalesce('\\\\x' || lower(hex({value})), '\\N')"
-        text = escaped(_bytes(value))
+            return f"concat('\\x', lower(hex({value})))"
+        text = _bytes(value)
         if of in ("json", "jsonb"):
-            return f"case when {value} is null then '\\N' when json_valid({value}) then {text} else {odd(text)} end"
+            return f"case when {value} is null then null when json_valid({value}) then {text} else {odd(text)} end"
         most = column.most_characters
         declared = self._declared[table][column.name].characters
         if most is not None and most != float("inf") and (declared is None or declared > most):
             fits = f"char_length({value}) <= {int(most)}"
-            return f"case when {value} is null then '\\N' when {fits} then {text} else {odd(text)} end"
-        return f"coalesce({text}, '\\N')"
+            return f"case when {value} is null then null when {fits} then {text} else {odd(text)} end"
+        return text
 
     def _time(self, table: str, column: Column, value: str) -> str:
         """A date that has no month or no day is NULL for Airflow's drivers, where it is all zeros."""
         zone = " || '+00'" if column.type.endswith("with time zone") else ""
         text = _time_text(self._declared[table][column.name], value)
-        zero = odd(text) if column.not_null else f"case when {value} = 0 then '\\N' else {odd(text)} end"
+        zero = odd(text) if column.not_null else f"case when {value} = 0 then null else {odd(text)} end"
         broken = f"month({value}) = 0 or dayofmonth({value}) = 0"
-        return f"case when {value} is null then '\\N' when {broken} then {zero} else {text}{zone} end"
+        return f"case when {value} is null then null when {broken} then {zero} else {text}{zone} end"
 
     def hashed(self, table: str, column: Column) -> str:
         value, of = column_of("t", column.name), kind(column)
@@ -138,6 +137,10 @@ class MySQLSource(Source):
         if of == "uuid":
             return f"replace(lower({value}), '-', '')"
         return _bytes(value) if of.startswith("character") else value
+
+    def joined(self, texts: Sequence[str], separator: str) -> str:
+        # Of many || the server makes one function inside the other, and copies what it has for each.
+        return f"concat_ws({literal(separator)}, {', '.join(texts)})"
 
     def row_hash(self, text: str) -> str:
         return f"md5({text})"

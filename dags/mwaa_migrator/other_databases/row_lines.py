@@ -5,13 +5,12 @@ from __future__ import annotations
 import hashlib
 from binascii import hexlify
 from dataclasses import dataclass, field
-from typing import Any, Callable, Iterator, List, Sequence, Tuple
+from typing import Any, Callable, Iterator, List, Sequence
 
 from mwaa_migrator.airflow_schema.encryption import ciphertext_columns
 from mwaa_migrator.other_databases.source import (
     Source,
     as_text,
-    column_of,
     is_unlimited,
     kind,
     literal,
@@ -27,6 +26,11 @@ _LARGE_BYTES = 256 * 1024
 
 #: Bytes that are read at once of such a value.
 _PIECE = 512 * 1024
+
+#: Between the values of a row that the database has joined, and for NULL. A value that has them is named, or makes the
+#: row's checksum another.
+_SEPARATOR, _NULL = "\x1c\x1f", "\x1c\x1e"
+_SEPARATOR_BYTES, _NULL_BYTES = _SEPARATOR.encode(), _NULL.encode()
 
 _ESCAPES = ((b"\\", b"\\\\"), (b"\t", b"\\t"), (b"\n", b"\\n"), (b"\r", b"\\r"))
 
@@ -74,12 +78,15 @@ def read_rows(source: Source, table: Table, condition: str | None, write: Callab
         large_ones = _and(where, f"{size} > {_LARGE_BYTES}")
         large = int(source.value(f"select count(*) from {name(table.name)} t{large_ones}"))  # nosec B608
     hashed = [column for column in table.columns if column.name not in ciphertext_columns(table.name)]
-    line = " || char(9) || ".join(source.field(table.name, column) for column in table.columns)
-    md5 = source.row_hash(_joined([source.hashed(table.name, column) for column in hashed]))
+    fields = [f"coalesce({source.field(table.name, column)}, {literal(_NULL)})" for column in table.columns]
+    texts = [f"coalesce({source.hashed(table.name, column)}, {literal(NULL)})" for column in hashed]
+    line, md5 = source.joined(fields, _SEPARATOR), source.row_hash(source.joined(texts, SEPARATOR))
     # Rows without large values alone: of the others, the line would be NULL.
     small = _and(where, f"{size} <= {_LARGE_BYTES}") if large else where
-    for row, row_md5 in source.query(f"select {line}, {md5} from {name(table.name)} t{small}"):  # nosec B608
-        if b"\0" in row or not _is_utf8(row):
+    separators = len(fields) - 1
+    for raw, row_md5 in source.query(f"select {line}, {md5} from {name(table.name)} t{small}"):  # nosec B608
+        row = _copy_text(raw)
+        if b"\0" in row or raw.count(_SEPARATOR_BYTES) != separators or not _is_utf8(row):
             values = parse_row(row.decode("utf-8", "backslashreplace"))
             found.add_unfit(table, values, _unfit_columns(table, values))
             continue
@@ -92,6 +99,17 @@ def read_rows(source: Source, table: Table, condition: str | None, write: Callab
     return found
 
 
+def _copy_text(raw: bytes) -> bytes:
+    """A line as COPY takes it, of values that nothing has been escaped in."""
+    return _escaped(raw).replace(_SEPARATOR_BYTES, b"\t").replace(_NULL_BYTES, b"\\N")
+
+
+def _escaped(raw: bytes) -> bytes:
+    for character, escape in _ESCAPES:
+        raw = raw.replace(character, escape)
+    return raw
+
+
 def _is_utf8(line: bytes) -> bool:
     try:
         line.decode("utf-8")
@@ -102,17 +120,13 @@ def _is_utf8(line: bytes) -> bool:
 
 def _unfit_columns(table: Table, values: Sequence[str | None]) -> List[str]:
     odd = [column for column, value in zip(table.column_names, values) if value is not None and "\x00" in value]
-    # What is no UTF-8 has been decoded with backslashes.
-    return odd or [column.name for column, value in zip(table.columns, values) if value and "\\x" in value][:1]
+    # What is no UTF-8 has been decoded with backslashes. Where a value has our separators, the columns do not fit.
+    no_utf8 = [column.name for column, value in zip(table.columns, values) if value and "\\x" in value]
+    return odd or no_utf8[:1] or [column.name for column in table.columns if column.most_characters][:1]
 
 
 def _and(where: str, condition: str) -> str:
     return f"{where} and {condition}" if where else f" where {condition}"
-
-
-def _joined(texts: Sequence[str]) -> str:
-    null, separator = literal(NULL), literal(SEPARATOR)
-    return f" || {separator} || ".join(f"coalesce({text}, {null})" for text in texts)
 
 
 def _size(source: Source, table: Table) -> str | None:
@@ -149,7 +163,7 @@ def _read_large_row(
     (values,) = source.query(f"select {', '.join(fields + texts)}{where}") if limited else ((),)
     lines = dict(zip([column.name for column in limited], values))
     hashes = dict(zip([column.name for column in limited], values[len(limited) :]))
-    unfit += [column for column, line in lines.items() if b"\0" in _bytes(line)]
+    unfit += [column for column, value in lines.items() if value is not None and b"\0" in _bytes(value)]
     if unfit:
         shown = [as_text(lines.get(column)) for column in table.column_names]
         found.add_unfit(table, shown, unfit)
@@ -158,7 +172,8 @@ def _read_large_row(
         if number:
             write(b"\t")
         if column.name in lines:
-            write(_bytes(lines[column.name]))
+            value = lines[column.name]
+            write(b"\\N" if value is None else _escaped(_bytes(value)))
         else:
             hashes[column.name] = _write_pieces(source, column, where, write)
     write(b"\n")
@@ -184,9 +199,7 @@ def _write_pieces(source: Source, column: Column, where: str, write: Callable[[b
         if kind(column) == "bytea":
             write(hexlify(piece))
         else:
-            for character, escape in _ESCAPES:
-                piece = piece.replace(character, escape)
-            write(piece)
+            write(_escaped(piece))
     if digest is None:
         write(b"\\N")
     return digest and digest.hexdigest()
@@ -204,7 +217,3 @@ def _pieces(source: Source, column: Column, where: str) -> Iterator[bytes]:
 
 def _bytes(value: Any) -> bytes:
     return bytes(value) if isinstance(value, (bytes, bytearray, memoryview)) else str(value).encode("utf-8")
-
-
-def quoted_columns(alias: str, columns: Sequence[str]) -> Tuple[str, ...]:
-    return tuple(column_of(alias, column) for column in columns)

@@ -1,6 +1,7 @@
 """A metadata database that is not PostgreSQL, as of one instant: what an export asks it, and how its SQL reads.
 
-The database itself writes each row as a line of COPY text, because Python would take 20 microseconds for one. A value
+The database itself writes each row as one text, because Python would take 20 microseconds for its values. Python only
+escapes what COPY takes for the end of something, in all of a line at once. A value
 that PostgreSQL would not take begins with a NUL character in its line: no text of PostgreSQL's has one, so a line that
 has it is an exception, and Python looks at it.
 """
@@ -48,11 +49,15 @@ class Source(ABC):
 
     @abstractmethod
     def field(self, table: str, column: Column) -> str:
-        """The SQL of a value as COPY text."""
+        """The SQL of a value as COPY text before anything is escaped; NULL for NULL."""
 
     @abstractmethod
     def hashed(self, table: str, column: Column) -> str:
         """The SQL of the text that stands for a value in its row's hash; NULL for NULL."""
+
+    @abstractmethod
+    def joined(self, texts: Sequence[str], separator: str) -> str:
+        """The SQL of texts with a separator between them; none of them is NULL."""
 
     @abstractmethod
     def row_hash(self, text: str) -> str:
@@ -120,13 +125,6 @@ def kind(column: Column) -> str:
 
 def is_unlimited(column: Column) -> bool:
     return column.type in UNLIMITED
-
-
-def escaped(value: str) -> str:
-    """What COPY would take for the end of a value or a row, escaped."""
-    for escape, character in (("\\\\", "'\\'"), ("\\t", "char(9)"), ("\\n", "char(10)"), ("\\r", "char(13)")):
-        value = f"replace({value}, {character}, '{escape}')"
-    return value
 
 
 def odd(value: str) -> str:

@@ -20,7 +20,6 @@ from mwaa_migrator.errors import DatabaseFailed, DatabaseUnreachable
 from mwaa_migrator.other_databases.source import (
     Source,
     column_of,
-    escaped,
     fetched,
     kind,
     limits,
@@ -79,8 +78,8 @@ class SQLiteSource(Source):
 
     def field(self, table: str, column: Column) -> str:
         value, of = column_of("t", column.name), kind(column)
-        wrong = odd(escaped(f"cast({value} as text)"))
-        return f"case when {value} is null then '\\N' {_cases(column, of, value)} else {wrong} end"
+        wrong = odd(f"cast({value} as text)")
+        return f"case when {value} is null then null {_cases(column, of, value)} else {wrong} end"
 
     def hashed(self, table: str, column: Column) -> str:
         value, of = column_of("t", column.name), kind(column)
@@ -97,6 +96,9 @@ class SQLiteSource(Source):
         if of == "jsonb":
             return f"case when {value} is not null then '{{}}' end"
         return f"replace(lower({value}), '-', '')" if of == "uuid" else value
+
+    def joined(self, texts: Sequence[str], separator: str) -> str:
+        return f" || {literal(separator)} || ".join(texts)
 
     def row_hash(self, text: str) -> str:
         return f"md5(cast({text} as blob))"
@@ -125,13 +127,13 @@ def _cases(column: Column, of: str, value: str) -> str:
     if of.startswith("timestamp"):
         return f"when {_is_time(value)} then {value} || '{'+00' if of.endswith('with time zone') else ''}'"
     if of == "bytea":
-        return f"when typeof({value}) in ('blob', 'text') then '\\\\x' || lower(hex({value}))"
+        return f"when typeof({value}) in ('blob', 'text') then '\\x' || lower(hex({value}))"
     if of in ("json", "jsonb"):
-        return f"when typeof({value}) = 'text' and is_json({value}) then {escaped(value)}"
+        return f"when typeof({value}) = 'text' and is_json({value}) then {value}"
     most = column.most_characters
     if most is None or most == float("inf"):
-        return f"when typeof({value}) = 'text' then {escaped(value)}"
-    return f"when typeof({value}) = 'text' and length({value}) <= {most} then {escaped(value)}"
+        return f"when typeof({value}) = 'text' then {value}"
+    return f"when typeof({value}) = 'text' and length({value}) <= {most} then {value}"
 
 
 def _is_true(value: str) -> str:

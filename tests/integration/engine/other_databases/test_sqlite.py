@@ -143,6 +143,14 @@ def test_no_file(source: OtherDeployment, tmp_path: Path) -> None:
     assert (refused.code, refused.error) == (3, "DatabaseUnreachable")
 
 
-def test_a_base_needs_postgresql(source: OtherDeployment, tmp_path: Path) -> None:
-    refused = source.run("export", "--to", str(tmp_path), "--as-base")
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("export", "--as-base", "--to", "artifacts"),
+        ("prepare-hop", "--to-version", "3.2.1"),
+        ("agent", "--check", "--exchange", "s3://bucket", "--migration", "m"),
+    ],
+)
+def test_what_needs_postgresql(command: tuple[str, ...], source: OtherDeployment) -> None:
+    refused = source.run(*command)
     assert (refused.code, refused.error) == (3, "DatabaseNotSupported")
