@@ -22,7 +22,7 @@ def check(place: S3Storage, progress: Progress) -> Dict[str, Any]:
     """
     found: Dict[str, Any] = {"python": platform.python_version(), "exchange": place.url}
     problems: List[Dict[str, str]] = []
-    for look in (_look_at_place, _look_at_database, _look_at_configuration):
+    for look in (look_at_place, _look_at_database, _look_at_configuration):
         problem = _problem_of(look, place, found)
         if problem is not None:
             problems.append({"name": problem.name, "message": str(problem)})
@@ -42,7 +42,7 @@ def _problem_of(
     return None
 
 
-def _look_at_place(place: S3Storage) -> Dict[str, Any]:
+def look_at_place(place: S3Storage) -> Dict[str, Any]:
     """Write, list, read, and write over a version, with the rights that the agent has."""
     place.write_json(_OBJECT, {"python": platform.python_version()})
     seen = place.read_tagged(_OBJECT)

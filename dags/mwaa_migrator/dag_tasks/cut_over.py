@@ -44,7 +44,7 @@ def cut_over(storage: Storage, progress: Progress, run_id: str) -> Dict[str, Any
     has not seen. Raises DagsLocked, CutOverNotRequested or CutOverWithdrawn; nothing was changed then.
     """
     storage.write_json(BEGUN, {"run_id": run_id})
-    dags = _wait_for_request(storage, progress)
+    dags = wait_for_request(storage, progress)
     with metadata_database(session_name("cut over", run_id)) as target, progress.phase("unpause"):
         result = _unpause(target, storage, dags, run_id)
         return dict(result, way_in=target.place.way_in)
@@ -68,7 +68,8 @@ def _unpause(target: MetadataDatabase, storage: Storage, dags: List[str], run_id
     return result
 
 
-def _wait_for_request(storage: Storage, progress: Progress, clock: Callable[[], float] = time.monotonic) -> List[str]:
+def wait_for_request(storage: Storage, progress: Progress, clock: Callable[[], float] = time.monotonic) -> List[str]:
+    """The DAGs to unpause; raises CutOverNotRequested after six hours, and CutOverWithdrawn."""
     begun = clock()
     progress.say("cut over: waiting for the request")
     while True:

@@ -10,13 +10,20 @@ from typing import Any
 
 import boto3
 import pytest
-from mwaa_migrator.agent import serve
+from mwaa_migrator.agent import check, serve
 from mwaa_migrator.agent.serve import FOLDER, Agent, request_name
 from mwaa_migrator.artifact import lease as leases
 from mwaa_migrator.artifact.lease import LEASE_SECONDS, Lease
 from mwaa_migrator.artifact.location import open_storage
 from mwaa_migrator.artifact.s3_storage import S3Storage
-from mwaa_migrator.errors import AgentRunning, DatabaseUnreachable, Refused, StorageUnavailable, WorkerDied
+from mwaa_migrator.errors import (
+    AgentRunning,
+    DatabaseUnreachable,
+    Refused,
+    StorageUnavailable,
+    StorageUnfit,
+    WorkerDied,
+)
 from mwaa_migrator.progress import Progress
 
 EXPORT, RESUME = "mwaa_migrator_export__id", "mwaa_migrator_resume__id"
@@ -266,3 +273,10 @@ def test_the_names_in_a_folder(bench: Bench) -> None:
     for name in ("agent/b", "agent/a/c", "agents/d", "e"):
         bench.place.write_bytes(name, b"x")
     assert bench.place.names("agent") == ["agent/a/c", "agent/b"]
+
+
+def test_a_storage_that_takes_every_write_is_unfit(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert check.look_at_place(bench.place) == {"rights": "reads, writes and lists"}
+    monkeypatch.setattr(S3Storage, "write_over", lambda *_: "tag")
+    with pytest.raises(StorageUnfit, match="does not take writes under a condition"):
+        check.look_at_place(bench.place)
