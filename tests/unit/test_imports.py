@@ -51,7 +51,7 @@ ENGINE_LAYERS = (
     ("this_airflow",),
     ("airflow_schema",),
     ("postgres",),
-    ("errors", "options", "progress", "child_process", "waiting"),
+    ("errors", "options", "progress", "child_process", "waiting", "wording"),
 )
 # What is around the product: each package with all that it may import besides itself.
 BELOW = {

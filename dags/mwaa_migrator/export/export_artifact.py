@@ -30,8 +30,8 @@ from mwaa_migrator.export.export_options import ExportOptions
 from mwaa_migrator.export.failed_export import nothing_left_of_a_failure, require_no_artifact
 from mwaa_migrator.export.history_cut import HistoryCut, read_cut
 from mwaa_migrator.export.plan import ExportPlan, plan_export
+from mwaa_migrator.export.refusal import RefusedRows
 from mwaa_migrator.export.refused_rows import (
-    RefusedRows,
     by_table,
     counts_query,
     find_refused_rows,

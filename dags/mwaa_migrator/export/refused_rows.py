@@ -8,7 +8,7 @@ and only named.
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any, Dict, List, NamedTuple, Sequence, Tuple
+from typing import Dict, List, NamedTuple, Sequence, Tuple
 
 from psycopg2 import sql
 
@@ -18,8 +18,9 @@ from mwaa_migrator.export.column_rules import column_rules
 from mwaa_migrator.export.export_options import ExportOptions
 from mwaa_migrator.export.history_cut import HistoryCut
 from mwaa_migrator.export.plan import ExportPlan
+from mwaa_migrator.export.refusal import RefusedRows
 from mwaa_migrator.postgres.catalog import Table
-from mwaa_migrator.postgres.row_names import EXAMPLES, counted, listed, row_name
+from mwaa_migrator.postgres.row_names import EXAMPLES, row_name
 from mwaa_migrator.postgres.session import fetch_all
 from mwaa_migrator.this_airflow.database import MetadataDatabase
 from mwaa_migrator.this_airflow.migrations import applied_revisions
@@ -31,34 +32,6 @@ class RulesToCome(NamedTuple):
 
     on_the_way: Sequence[MigrationRule]
     later: Sequence[MigrationRule]
-
-
-class RefusedRows(NamedTuple):
-    """Rows of one table that break one rule; ``examples`` name up to five of them."""
-
-    rule: MigrationRule
-    rows: int
-    examples: Tuple[str, ...]
-
-    @property
-    def line(self) -> str:
-        """What, which table, which rows, and why."""
-        rule = self.rule
-        where = f", on which Airflow's migration {rule.revision} of {rule.release} fails" if rule.revision else ""
-        return f"{counted(self.rows, 'row')} of {rule.table} ({listed(self.examples, self.rows)}){where}: {rule.reason}"
-
-    def as_json(self) -> Dict[str, Any]:
-        rule = self.rule
-        return {
-            "table": rule.table,
-            "kind": rule.kind,
-            "rows": self.rows,
-            "examples": list(self.examples),
-            "revision": rule.revision,
-            "release": rule.release or None,
-            "reason": rule.reason,
-            "remedy": rule.remedy,
-        }
 
 
 def rules_to_come(plan: ExportPlan, options: ExportOptions) -> RulesToCome:

@@ -16,8 +16,8 @@ from mwaa_migrator.export.export_encrypted import find_undecryptable
 from mwaa_migrator.export.export_options import ExportOptions
 from mwaa_migrator.export.history_cut import HistoryCut, read_cut
 from mwaa_migrator.export.plan import plan_export
+from mwaa_migrator.export.refusal import RefusedRows
 from mwaa_migrator.export.refused_rows import (
-    RefusedRows,
     find_refused_rows,
     is_set_aside,
     rules_to_come,
@@ -27,11 +27,11 @@ from mwaa_migrator.export.rows_to_change import find_rows_to_change
 from mwaa_migrator.export.unfinished import unfinished
 from mwaa_migrator.postgres.catalog import Constraint, Table
 from mwaa_migrator.postgres.foreign_keys import can_be_cleared, without_parent
-from mwaa_migrator.postgres.row_names import counted
 from mwaa_migrator.postgres.session import execute, fetch_all, fetch_value
 from mwaa_migrator.progress import Progress
 from mwaa_migrator.this_airflow.configuration import fernet
 from mwaa_migrator.this_airflow.database import MetadataDatabase, metadata_database
+from mwaa_migrator.wording import counted
 
 
 class _Examined(NamedTuple):

@@ -12,10 +12,11 @@ from mwaa_migrator.mending.xcoms import mend_xcoms
 from mwaa_migrator.postgres.catalog import Table
 from mwaa_migrator.postgres.identifiers import qualified
 from mwaa_migrator.postgres.read_tables import read_tables
-from mwaa_migrator.postgres.row_names import EXAMPLES, counted, listed, row_name
+from mwaa_migrator.postgres.row_names import EXAMPLES, row_name
 from mwaa_migrator.postgres.session import fetch_all
 from mwaa_migrator.this_airflow.migrations import applied_revisions
 from mwaa_migrator.this_airflow.release import AIRFLOW_3, version_tuple
+from mwaa_migrator.wording import counted, listed
 
 
 def mend_rows(connection: Any, schema: str, revision: str, airflow_version: str, pickled_xcoms: str) -> List[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Dict, List, Sequence, Tuple
 
-from mwaa_migrator.postgres.row_names import counted, listed
+from mwaa_migrator.wording import counted, listed
 
 #: So many rows a line names.
 EXAMPLES = 3

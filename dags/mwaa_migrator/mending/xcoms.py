@@ -23,8 +23,9 @@ from mwaa_migrator.mending.xcom_values import (
 )
 from mwaa_migrator.options import CONVERT
 from mwaa_migrator.postgres.identifiers import qualified
-from mwaa_migrator.postgres.row_names import counted, row_name
+from mwaa_migrator.postgres.row_names import row_name
 from mwaa_migrator.postgres.session import execute, fetch_all, fetch_value
+from mwaa_migrator.wording import counted
 
 _NAME = ("dag_id", "task_id", "run_id", "map_index", "key")
 _IS_PICKLE = r"substring(t.value from 1 for 1) = '\x80'"

@@ -27,10 +27,11 @@ from mwaa_migrator.options import FAIL, OVERWRITE
 from mwaa_migrator.postgres import identifiers, temporary_tables
 from mwaa_migrator.postgres.catalog import Column, Table
 from mwaa_migrator.postgres.checksums import column_values, row_hash
-from mwaa_migrator.postgres.row_names import EXAMPLES, listed, row_name
+from mwaa_migrator.postgres.row_names import EXAMPLES, row_name
 from mwaa_migrator.postgres.session import execute, fetch_all, fetch_value
 from mwaa_migrator.scratch.upgraded_artifact import UpgradedArtifact
 from mwaa_migrator.this_airflow.configuration import default_pool_slots
+from mwaa_migrator.wording import listed
 
 SAME = "same"
 DIFFERS = "differs"

@@ -17,9 +17,10 @@ from mwaa_migrator.errors import RowsDoNotFit
 from mwaa_migrator.merge.translation import Translation
 from mwaa_migrator.postgres import identifiers
 from mwaa_migrator.postgres.catalog import Column, Table
-from mwaa_migrator.postgres.row_names import EXAMPLES, counted, listed, row_name
+from mwaa_migrator.postgres.row_names import EXAMPLES, row_name
 from mwaa_migrator.postgres.session import fetch_all
 from mwaa_migrator.scratch.upgraded_artifact import UpgradedArtifact
+from mwaa_migrator.wording import counted, listed
 
 _SMALLER = {("bigint", "integer"): 2**31, ("bigint", "smallint"): 2**15, ("integer", "smallint"): 2**15}
 

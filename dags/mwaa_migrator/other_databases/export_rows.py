@@ -10,7 +10,8 @@ from mwaa_migrator.artifact.manifest import TABLES
 from mwaa_migrator.artifact.parts import PartWriter, row_buffer
 from mwaa_migrator.artifact.storage import Storage
 from mwaa_migrator.errors import ExportFailed
-from mwaa_migrator.other_databases.refused_rows import RefusedRows, unfit_rows
+from mwaa_migrator.export.refusal import RefusedRows
+from mwaa_migrator.other_databases.refused_rows import unfit_rows
 from mwaa_migrator.other_databases.row_cut import RowCut
 from mwaa_migrator.other_databases.row_lines import read_rows
 from mwaa_migrator.other_databases.source import name

@@ -15,10 +15,11 @@ from mwaa_migrator.artifact.manifest import DAG_LIST, FORMAT_VERSION, MANIFEST, 
 from mwaa_migrator.artifact.storage import Storage
 from mwaa_migrator.export.export_options import ExportOptions
 from mwaa_migrator.export.failed_export import nothing_left_of_a_failure, require_no_artifact
+from mwaa_migrator.export.refusal import RefusedRows
 from mwaa_migrator.other_databases.dag_list import read_dag_list, unfinished
 from mwaa_migrator.other_databases.export_rows import ReadTables, read_tables
 from mwaa_migrator.other_databases.open_source import open_source
-from mwaa_migrator.other_databases.refused_rows import RefusedRows, find_refused_rows, require_set_aside
+from mwaa_migrator.other_databases.refused_rows import condition_of, find_refused_rows, require_set_aside
 from mwaa_migrator.other_databases.row_cut import RowCut, read_cut
 from mwaa_migrator.other_databases.source import as_text, column_of, name
 from mwaa_migrator.other_databases.source_plan import SourcePlan, plan_export
@@ -41,8 +42,8 @@ def find_rows(plan: SourcePlan, options: ExportOptions) -> FoundRows:
     refused, later = find_refused_rows(cut, options)
     aside: Dict[str, str] = {}
     for rows in refused:
-        before = aside.get(rows.rule.table)
-        aside[rows.rule.table] = f"({rows.condition})" if before is None else f"{before} or ({rows.condition})"
+        before, condition = aside.get(rows.rule.table), condition_of(rows.rule, plan.source)
+        aside[rows.rule.table] = f"({condition})" if before is None else f"{before} or ({condition})"
     return FoundRows(replace(cut, set_aside=aside), refused, later)
 
 

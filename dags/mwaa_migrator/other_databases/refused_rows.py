@@ -7,50 +7,20 @@ the reading of the rows finds (``row_lines.py``).
 
 from __future__ import annotations
 
-from typing import Any, Dict, Iterator, List, NamedTuple, Sequence, Tuple
+from typing import Iterator, List, Sequence, Tuple
 
 from mwaa_migrator.airflow_schema.migration_rules import RULES, MigrationRule
 from mwaa_migrator.errors import MigrationWouldFail
 from mwaa_migrator.export.export_options import ExportOptions
+from mwaa_migrator.export.refusal import RefusedRows
 from mwaa_migrator.options import DUPLICATES, VALUES
 from mwaa_migrator.other_databases.row_cut import RowCut
 from mwaa_migrator.other_databases.row_lines import EXAMPLES, TableRows
-from mwaa_migrator.other_databases.source import as_text, column_of, name
+from mwaa_migrator.other_databases.source import Source, as_text, column_of, name
 from mwaa_migrator.other_databases.source_plan import SourcePlan
 from mwaa_migrator.postgres.catalog import Table
 from mwaa_migrator.this_airflow.migrations import applied_revisions
 from mwaa_migrator.this_airflow.release import AIRFLOW_3, version_tuple
-
-
-class RefusedRows(NamedTuple):
-    """Rows of one table that break one rule; ``condition`` is SQL on the alias ``t``, where there is one."""
-
-    rule: MigrationRule
-    rows: int
-    examples: Sequence[str]
-    condition: str | None = None
-
-    @property
-    def line(self) -> str:
-        rule = self.rule
-        more = ", ..." if self.rows > len(self.examples) else ""
-        where = f", on which Airflow's migration {rule.revision} of {rule.release} fails" if rule.revision else ""
-        rows = f"{self.rows:,} row{'' if self.rows == 1 else 's'}"
-        return f"{rows} of {rule.table} ({', '.join(self.examples)}{more}){where}: {rule.reason}"
-
-    def as_json(self) -> Dict[str, Any]:
-        """As the manifest of an export from PostgreSQL has it."""
-        rule = self.rule
-        return {
-            "table": rule.table,
-            "kind": rule.kind,
-            "rows": self.rows,
-            "examples": list(self.examples),
-            "revision": rule.revision,
-            "release": rule.release or None,
-            "reason": rule.reason,
-            "remedy": rule.remedy,
-        }
 
 
 def find_refused_rows(cut: RowCut, options: ExportOptions) -> Tuple[List[RefusedRows], List[RefusedRows]]:
@@ -96,9 +66,7 @@ def _find(cut: RowCut, rules: Sequence[MigrationRule]) -> Iterator[RefusedRows]:
             continue
         if rule.unique and any(set(key) <= set(rule.unique) for key in cut.plan.source.unique_keys(table.name)):
             continue
-        condition = rule.condition.replace("{table}", name(table.name)).replace(
-            "length(", f"{cut.plan.source.characters}("
-        )
+        condition = condition_of(rule, cut.plan.source)
         if (rule.table, condition) in seen:
             continue
         seen.add((rule.table, condition))
@@ -109,7 +77,12 @@ def _find(cut: RowCut, rules: Sequence[MigrationRule]) -> Iterator[RefusedRows]:
             columns = ", ".join(column_of("t", column) for column in rule.names if column in table.column_names)
             query = f"select {columns} from {name(table.name)} t where {where} limit {EXAMPLES}"  # nosec B608
             examples = [" ".join(as_text(value) or "" for value in row)[:120] for row in cut.plan.source.query(query)]
-            yield RefusedRows(rule, rows, examples, condition)
+            yield RefusedRows(rule, rows, examples)
+
+
+def condition_of(rule: MigrationRule, source: Source) -> str:
+    """What holds for a row with the alias ``t`` that breaks the rule, in the source's SQL."""
+    return rule.condition.replace("{table}", name(rule.table)).replace("length(", f"{source.characters}(")
 
 
 def unfit_rows(cut: RowCut, table: Table, found: TableRows) -> List[RefusedRows]:

@@ -21,13 +21,3 @@ def row_name(columns: Sequence[str], server_encoding: str = "UTF8") -> sql.Compo
         # It may hold any bytes; those beyond ASCII are shown by their numbers.
         name = sql.SQL("encode(convert_to({}, 'SQL_ASCII'), 'escape')").format(name)
     return sql.SQL("regexp_replace(left({}, {}), '[[:cntrl:]]+', ' ', 'g')").format(name, sql.Literal(_MOST_CHARACTERS))
-
-
-def counted(rows: int, what: str) -> str:
-    """So many of ``what``, which is in the singular."""
-    return f"{rows} {what}" if rows == 1 else f"{rows} {what}s"
-
-
-def listed(examples: Sequence[str], rows: int) -> str:
-    """The names of some of so many rows."""
-    return ", ".join(examples) + ("" if rows == len(examples) else ", ...")

@@ -21,8 +21,9 @@ from mwaa_migrator.airflow_schema.tables import SET_ASIDE_PREFIX
 from mwaa_migrator.postgres import identifiers
 from mwaa_migrator.postgres.catalog import Constraint, Table
 from mwaa_migrator.postgres.foreign_keys import can_be_cleared, without_parent
-from mwaa_migrator.postgres.row_names import counted, listed, row_name
+from mwaa_migrator.postgres.row_names import row_name
 from mwaa_migrator.postgres.session import execute, fetch_all
+from mwaa_migrator.wording import counted, listed
 
 #: Followed by the table's name. As in the names of Airflow's own tables of this kind, it comes after the last ``__``.
 ORPHANS_PREFIX = SET_ASIDE_PREFIX + "__no_parent__"

@@ -13,9 +13,10 @@ from psycopg2 import sql
 
 from mwaa_migrator.airflow_schema.tables import SET_ASIDE_PREFIX
 from mwaa_migrator.postgres.read_tables import read_tables
-from mwaa_migrator.postgres.row_names import listed, row_name
+from mwaa_migrator.postgres.row_names import row_name
 from mwaa_migrator.postgres.session import execute, fetch_all
 from mwaa_migrator.scratch.scratch_schema import ScratchSchema
+from mwaa_migrator.wording import listed
 
 UNREADABLE_PREFIX = SET_ASIDE_PREFIX + "__unreadable__"
 _TRIGGER = "trigger"

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from mwaa_migrator.airflow_schema.airflow_json import airflow_json
 from mwaa_migrator.airflow_schema.silent_changes import SILENT_CHANGES
-from mwaa_migrator.postgres.row_names import listed
+from mwaa_migrator.wording import listed
 
 from local.installations import airflow_installation
 from sources.deployment import Deployment

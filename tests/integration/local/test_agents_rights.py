@@ -63,7 +63,7 @@ def endpoint(monkeypatch: pytest.MonkeyPatch) -> Iterator[Endpoint]:
 def test_what_the_page_allows_is_what_an_agent_does(endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch) -> None:
     place = open_storage(f"s3://exchange/artifacts/{ID}")
     assert isinstance(place, S3Storage)
-    assert check._look_at_place(place)
+    assert check.look_at_place(place)
 
     def work(task: str, storage: Any, *_: Any) -> dict[str, Any]:
         storage.write_bytes("tables/dag_run/1.copy.gz", b"x" * (MULTIPART_BYTES + 1))
