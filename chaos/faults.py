@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from migration.airflow import path
 
 #: Each kind of fault with its number of places, about as many as a migration without faults has; one is drawn.
-AWS_CALLS, INVOCATIONS, COMMANDS, TASKS, POLLS = 620, 36, 40, 8, 6
+AWS_CALLS, INVOCATIONS, COMMANDS, TASKS, POLLS = 1500, 56, 110, 24, 10
 KINDS: dict[str, int] = {
     "AWS call throttled": AWS_CALLS,
     "AWS call answered 500": AWS_CALLS,
@@ -72,7 +72,7 @@ OF_UPDATES = ("target UPDATE_FAILED", "target ROLLING_BACK, then AVAILABLE as be
 # One migration in so many goes on to Airflow 3, whatever strikes it. The number does not divide the number of kinds, so
 # that each kind has its turn. Such a migration has more places.
 _HOPS = 9
-_WITH_HOP = {AWS_CALLS: 750, INVOCATIONS: 45, COMMANDS: 46, POLLS: 12}
+_WITH_HOP = {AWS_CALLS: 1800, INVOCATIONS: 66, COMMANDS: 120, POLLS: 16}
 
 
 @dataclass

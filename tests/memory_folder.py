@@ -14,29 +14,24 @@ from pathlib import Path
 
 import psutil
 
-from local.installations import processes
-
 _SHARED_MEMORY = Path("/dev/shm")
-#: A run of the whole suite writes a third of it.
-_ENOUGH_BYTES = 8 * 2**30
+#: A run of the whole suite has less than 2 GiB there at any time.
+_ENOUGH_BYTES = 4 * 2**30
 _PREFIX = "mwaa-migrator-"
-_VARIABLE = "MWAA_MIGRATOR_TESTS_FOLDER"
 
 
 def use() -> None:
-    """Has temporary files and local AWSs in memory, in this process and in those that it starts, if there is room.
+    """Has temporary files in memory, in this process and in those that it starts, if there is room.
 
-    Whoever sets TMPDIR has chosen another place.
+    Whoever sets TMPDIR has chosen another place, as the process that starts the workers does for them.
     """
-    if _VARIABLE not in os.environ:
-        if "TMPDIR" in os.environ or not has_room(_SHARED_MEMORY):
-            return
-        _delete_leftovers()
-        folder = tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-", dir=_SHARED_MEMORY)
-        atexit.register(shutil.rmtree, folder, ignore_errors=True)
-        os.environ |= {_VARIABLE: folder, "TMPDIR": folder}
-        tempfile.tempdir = None
-    processes.RUNNING = Path(os.environ[_VARIABLE]) / "local"
+    if "TMPDIR" in os.environ or not has_room(_SHARED_MEMORY):
+        return
+    _delete_leftovers()
+    folder = tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-", dir=_SHARED_MEMORY)
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    os.environ["TMPDIR"] = folder
+    tempfile.tempdir = None
 
 
 def has_room(shared_memory: Path) -> bool:

@@ -126,7 +126,7 @@ class PostgresServer:
             (self.directory / "postmaster.pid").unlink(missing_ok=True)
         # A socket's path has at most 107 bytes, which a build or test directory easily exceeds.
         self._socket_directory = Path(tempfile.mkdtemp(prefix="pg-"))
-        self._give_to_server(self._socket_directory)
+        self._let_server_in(self._socket_directory)
         atexit.register(self.stop)
         self._start_on_a_free_port()
 

@@ -12,8 +12,9 @@ from chaos.world import world
 
 @pytest.mark.timeout(1500)
 def test_a_real_source_is_as_it_was_after_a_roll_back() -> None:
-    # Quiesce, drain and export go well; the import and its three retries are killed.
-    killed = Fault("task killed", place=4, times=4, delay=0.0)
+    # The probe has four tasks, base and refresh six each; quiesce pauses the DAGs, and the drain that follows it is
+    # killed, as are its three retries.
+    killed = Fault("task killed", place=18, times=4, delay=0.0)
     with world(RealWorld) as here:
         outcome = migrate(here, "killed", [killed])
     assert outcome.broken == []

@@ -10,7 +10,6 @@ from typing import NamedTuple
 import psutil
 import pytest
 
-from local.installations import processes
 from tests import memory_folder
 
 GIB = 2**30
@@ -39,7 +38,7 @@ def memory(monkeypatch: pytest.MonkeyPatch) -> None:
         (FileSystem(12 * GIB // 4096, 4096, 0), 16 * GIB, True),
         # What Docker gives a container.
         (FileSystem(64 * 2**20 // 4096, 4096, 0), 16 * GIB, False),
-        (FileSystem(12 * GIB // 4096, 4096, 0), 4 * GIB, False),
+        (FileSystem(12 * GIB // 4096, 4096, 0), 3 * GIB, False),
         (FileSystem(12 * GIB // 4096, 4096, os.ST_NOEXEC), 16 * GIB, False),
     ],
 )
@@ -56,19 +55,15 @@ def test_another_system_has_no_such_folder(tmp_path: Path) -> None:
 
 
 def test_a_chosen_folder_stays(monkeypatch: pytest.MonkeyPatch, memory: None) -> None:
-    monkeypatch.delenv("MWAA_MIGRATOR_TESTS_FOLDER", raising=False)
     monkeypatch.setenv("TMPDIR", "/chosen")
-    monkeypatch.setattr(processes, "RUNNING", Path("/build/local"))
     memory_folder.use()
-    assert (os.environ["TMPDIR"], Path("/build/local")) == ("/chosen", processes.RUNNING)
+    assert os.environ["TMPDIR"] == "/chosen"
 
 
 def test_the_processes_of_a_run_share_one(monkeypatch: pytest.MonkeyPatch, memory: None, tmp_path: Path) -> None:
     monkeypatch.setattr(memory_folder, "_SHARED_MEMORY", tmp_path)
     monkeypatch.setattr(tempfile, "tempdir", tempfile.tempdir)
-    monkeypatch.setattr(processes, "RUNNING", processes.RUNNING)
-    for variable in ("MWAA_MIGRATOR_TESTS_FOLDER", "TMPDIR"):
-        monkeypatch.delenv(variable, raising=False)
+    monkeypatch.delenv("TMPDIR", raising=False)
     killed, running = tmp_path / "mwaa-migrator-4999999-a", tmp_path / f"mwaa-migrator-{os.getpid()}-b"
     killed.mkdir()
     running.mkdir()
@@ -78,4 +73,3 @@ def test_the_processes_of_a_run_share_one(monkeypatch: pytest.MonkeyPatch, memor
     assert first.parent == tmp_path
     memory_folder.use()
     assert Path(tempfile.gettempdir()) == first
-    assert first / "local" == processes.RUNNING

@@ -36,7 +36,9 @@ class Place(NamedTuple):
 
     @property
     def name(self) -> str:
-        return f"{self.state}{self.run.removeprefix(our_dags.NAME).replace('_', '')}".lower()
+        """Short, because the names of executions have only a part of a source's that is longer."""
+        of_state = self.state.removesuffix("Run") if self.run else self.state
+        return f"{of_state}{self.run.removeprefix(our_dags.NAME).replace('_', '')}".lower()
 
     @property
     def path(self) -> str:
