@@ -7,6 +7,8 @@ it was before.
 
 from __future__ import annotations
 
+from typing import Callable
+
 
 class MigratorError(Exception):
     """Any failure that has a name; the message says what happened, to what, and what to do next."""
@@ -224,3 +226,12 @@ class SourceResumed(Refused):
 
 class WorkerDied(MigratorError):
     """A process of the engine ended without an answer."""
+
+
+def raised(check: Callable[[], object]) -> MigratorError | None:
+    """The error with which a check ends; None if it passes."""
+    try:
+        check()
+    except MigratorError as error:
+        return error
+    return None

@@ -11,6 +11,7 @@ from typing import Any
 from psycopg2 import sql
 
 from mwaa_migrator.airflow_schema.tables import DAG_TABLE, OWN_DAGS
+from mwaa_migrator.export.dag_paths import path_below
 from mwaa_migrator.export.plan import ExportPlan
 from mwaa_migrator.postgres.session import fetch_all
 from mwaa_migrator.this_airflow.configuration import dags_folder
@@ -32,12 +33,13 @@ def read_dag_list(plan: ExportPlan) -> dict[str, Any]:
         ours = sql.Literal(list(OWN_DAGS))
         rows = fetch_all(source.connection, query.format(source.table(DAG_TABLE), is_active, ours))
         found["dags"] = [
-            {"dag_id": dag, "file": _below(folders, file or ""), "paused": bool(paused)} for dag, file, paused in rows
+            {"dag_id": dag, "file": path_below(folders, file or ""), "paused": bool(paused)}
+            for dag, file, paused in rows
         ]
     if _IMPORT_ERRORS in plan.described:
         query = sql.SQL("select distinct filename from {} where filename is not null order by 1")
         rows = fetch_all(source.connection, query.format(source.table(_IMPORT_ERRORS)))
-        found["broken_files"] = [_below(folders, file) for (file,) in rows]
+        found["broken_files"] = [path_below(folders, file) for (file,) in rows]
     return found
 
 
@@ -51,12 +53,3 @@ def _folders(plan: ExportPlan) -> list[str]:
         rows = fetch_all(source.connection, query.format(source.table(DAG_TABLE), sql.Literal(list(OWN_DAGS))))
         folders += [os.path.dirname(file) for (file,) in rows]
     return folders
-
-
-def _below(folders: list[str], file: str) -> str:
-    """A file's path below the first of the folders that it is in; the file itself if it is in none."""
-    for folder in folders:
-        prefix = folder.rstrip("/") + "/"
-        if file.startswith(prefix):
-            return file[len(prefix) :]
-    return file

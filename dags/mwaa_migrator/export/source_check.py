@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, Callable, Dict, List, NamedTuple, Tuple
+from typing import Any, Dict, List, NamedTuple, Tuple
 
 from psycopg2 import sql
 
 from mwaa_migrator.airflow_schema.encryption import refuse_undecryptable
 from mwaa_migrator.airflow_schema.primary_keys import require_primary_keys
-from mwaa_migrator.errors import MigratorError
+from mwaa_migrator.errors import MigratorError, raised
 from mwaa_migrator.export.column_rules import require_key_space
 from mwaa_migrator.export.dag_list import read_dag_list
 from mwaa_migrator.export.estimate import NAMED_SETTINGS, estimate
@@ -103,20 +103,12 @@ def _examine(source: MetadataDatabase, options: ExportOptions, with_later: bool)
     later = find_refused_rows(source, rules.later, cut) if with_later else []
     undecryptable = find_undecryptable(cut, fernet())
     problems = [
-        _raised(lambda: require_primary_keys(source.schema, plan.tables.values())),
-        _raised(lambda: require_key_space(cut)),
-        _raised(lambda: to_set_aside(refused, options.set_aside)),
-        _raised(lambda: refuse_undecryptable([] if options.skip_undecryptable else undecryptable)),
+        raised(lambda: require_primary_keys(source.schema, plan.tables.values())),
+        raised(lambda: require_key_space(cut)),
+        raised(lambda: to_set_aside(refused, options.set_aside)),
+        raised(lambda: refuse_undecryptable([] if options.skip_undecryptable else undecryptable)),
     ]
     return _Examined(cut, refused, later, undecryptable, [problem for problem in problems if problem is not None])
-
-
-def _raised(check: Callable[[], object]) -> MigratorError | None:
-    try:
-        check()
-    except MigratorError as error:
-        return error
-    return None
 
 
 def _size(cut: HistoryCut, table: Table) -> Dict[str, int]:

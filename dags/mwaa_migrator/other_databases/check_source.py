@@ -5,10 +5,10 @@ It reads every row once, as the export does, because only that finds a value tha
 
 from __future__ import annotations
 
-from typing import Any, Callable, Dict, Iterator, List
+from typing import Any, Dict, Iterator, List
 
 from mwaa_migrator.airflow_schema.encryption import refuse_undecryptable
-from mwaa_migrator.errors import MigratorError
+from mwaa_migrator.errors import raised
 from mwaa_migrator.export.estimate import NAMED_SETTINGS, estimate
 from mwaa_migrator.export.export_options import ExportOptions
 from mwaa_migrator.other_databases.dag_list import read_dag_list, unfinished
@@ -39,8 +39,8 @@ def check_source(options: ExportOptions, progress: Progress) -> Dict[str, Any]:
         problems = [
             problem
             for problem in (
-                _raised(lambda: require_set_aside(refused, options)),
-                _raised(lambda: refuse_undecryptable(undecryptable)),
+                raised(lambda: require_set_aside(refused, options)),
+                raised(lambda: refuse_undecryptable(undecryptable)),
             )
             if problem is not None
         ]
@@ -70,14 +70,6 @@ def check_source(options: ExportOptions, progress: Progress) -> Dict[str, Any]:
             "problems": [{"name": problem.name, "message": str(problem)} for problem in problems],
             "ready": not problems,
         }
-
-
-def _raised(check: Callable[[], object]) -> MigratorError | None:
-    try:
-        check()
-    except MigratorError as error:
-        return error
-    return None
 
 
 def _names(plan: SourcePlan, table: str, column: str) -> List[str]:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
-from typing import Any, Dict, List
+from typing import Any, Dict
 
 from mwaa_migrator.airflow_schema.tables import DAG_TABLE, OWN_DAGS
+from mwaa_migrator.export.dag_paths import path_below
 from mwaa_migrator.export.unfinished_rules import MOST_LISTED, UNFINISHED
 from mwaa_migrator.other_databases.row_cut import RowCut
 from mwaa_migrator.other_databases.source import as_text, column_of, literal, name
@@ -25,7 +26,7 @@ def read_dag_list(plan: SourcePlan) -> Dict[str, Any]:
         is_active = "not is_stale" if "is_stale" in source.columns[DAG_TABLE] else "is_active"
         ours = ", ".join(literal(dag) for dag in OWN_DAGS)
         found["dags"] = [
-            {"dag_id": as_text(dag), "file": _below(folders, as_text(file) or ""), "paused": bool(paused)}
+            {"dag_id": as_text(dag), "file": path_below(folders, as_text(file) or ""), "paused": bool(paused)}
             for dag, file, paused in source.query(
                 f"select dag_id, fileloc, is_paused from dag where {is_active} "  # nosec B608
                 f"and dag_id not in ({ours}) order by 1"
@@ -33,16 +34,8 @@ def read_dag_list(plan: SourcePlan) -> Dict[str, Any]:
         ]
     if _IMPORT_ERRORS in source.columns:
         files = source.query("select distinct filename from import_error where filename is not null order by 1")
-        found["broken_files"] = [_below(folders, as_text(file) or "") for (file,) in files]
+        found["broken_files"] = [path_below(folders, as_text(file) or "") for (file,) in files]
     return found
-
-
-def _below(folders: List[str], file: str) -> str:
-    for folder in folders:
-        prefix = folder.rstrip("/") + "/"
-        if file.startswith(prefix):
-            return file[len(prefix) :]
-    return file
 
 
 def unfinished(cut: RowCut) -> Dict[str, Any]:
